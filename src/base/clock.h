@@ -1,0 +1,15 @@
+/* Clocks and time texts. Thread-safe. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+int64_t clock_monotonic_us(void); /* for durations and deadlines */
+int64_t clock_wall_us(void);	  /* microseconds since 1970-01-01 UTC */
+
+/* Formats microseconds since 1970 as "2026-11-23T03:09:24.123Z". Returns buf. */
+#define CLOCK_TEXT_SIZE 32
+char *clock_format(int64_t wall_us, char buf[CLOCK_TEXT_SIZE]);
+
+/* "850ms", "4.2s", "3m 10s", "2h 5m". Returns buf. */
+char *clock_format_duration(int64_t us, char buf[CLOCK_TEXT_SIZE]);

@@ -1,0 +1,70 @@
+/*
+ * The command line as a const tree: `aethermart sync dead-letter list --json`. A node has children
+ * or a run function. Parsing never exits and prints nothing: it fills a struct command_line, so
+ * that it is unit-tested. stdout is for results, stderr for everything else.
+ *
+ * Global options, understood everywhere: --config FILE, --json, --help, --SECTION.NAME VALUE for
+ * every configuration option, --quiet, --verbose.
+ */
+#pragma once
+
+#include "base/config.h"
+
+#include <stdio.h>
+
+enum command_option_type { COMMAND_FLAG, COMMAND_TEXT, COMMAND_NUMBER };
+
+struct command_option {
+	const char *name; /* "customers": --customers N */
+	enum command_option_type type;
+	const char *argument; /* "N"; for help */
+	const char *fallback; /* default; NULL: none */
+	int64_t min, max;     /* NUMBER; both 0: 0 and up */
+	const char *help;
+};
+
+struct command_line;
+
+struct command {
+	const char *name;
+	const char *summary;
+	const char *arguments;		      /* "FILE...", "COLLECTION KEY", NULL: none */
+	int min_args, max_args;		      /* max_args < 0: any number */
+	const struct command_option *options; /* ended by a NULL name; NULL: none */
+	const char *help;		      /* paragraphs and examples for --help; NULL: none */
+	int (*run)(const struct command_line *line, struct err *err);
+	const struct command *const *children; /* ended by NULL; NULL: a leaf */
+	bool hidden;
+};
+
+#define COMMAND_FLAGS_MAX 64
+
+struct command_line {
+	const struct command *command;
+	const char *path;	     /* "sync dead-letter list" */
+	const struct config *config; /* set before run */
+	bool json, help, quiet, verbose;
+	const char *config_path; /* --config, NULL when not given */
+	struct config_flag flags[COMMAND_FLAGS_MAX];
+	size_t n_flags;
+	int argc; /* positional arguments; after "--" all the rest */
+	const char *const *argv;
+	const char **values; /* by index in command->options; "" for a FLAG given */
+	char *path_buffer;
+	const char **arg_buffer;
+};
+
+/*
+ * Parses argv[1..]; finds the command by walking `root`. Errors are INVALID_ARGUMENT, name the
+ * wrong word, suggest the nearest and point to --help. `line` is released by command_line_done(),
+ * also after an error. With --help, `line->command` is set and arguments are not checked.
+ */
+int command_parse(const struct command *root, int argc, char **argv, struct command_line *line,
+		  struct err *err) _must_check_;
+void command_line_done(struct command_line *line);
+
+bool command_has(const struct command_line *line, const char *option);
+const char *command_text(const struct command_line *line, const char *option); /* or fallback */
+int64_t command_number(const struct command_line *line, const char *option); /* checked by parse */
+
+void command_print_help(const struct command *root, const struct command_line *line, FILE *f);

@@ -1,0 +1,81 @@
+/*
+ * Configuration: typed tables of options, and the values that file, environment and flags give
+ * them.
+ *
+ * Each module declares one `struct config_option[]` (ended by a NULL section); main collects them.
+ * From the tables come the reader of the YAML file, environment names, flags (--section.name
+ * VALUE), `config show|check`, redaction and the documentation. Order: default < file < environment
+ * < flag.
+ *
+ * The file has one map a section: `mariadb: {port: 3307}`. Unknown keys, wrong types and values out
+ * of range are errors that name file:line:column, what was found, what is allowed and the nearest
+ * key. An option with CONFIG_SECRET is never printed; it is normally the path of a file
+ * (`password_file`), or comes from the environment. A secret's value is refused in flags.
+ *
+ * A loaded configuration is immutable: any number of threads may read. Texts live as long as it.
+ */
+#pragma once
+
+#include "base/err.h"
+
+#include <stdint.h>
+
+enum config_type {
+	CONFIG_TEXT,
+	CONFIG_INT,
+	CONFIG_BOOL,
+	CONFIG_DURATION, /* milliseconds; "20ms", "5s", "10m", "2h", "30d" */
+	CONFIG_SIZE,	 /* bytes; "64M" */
+	CONFIG_CHOICE,	 /* one of `choices`, separated by '|' */
+	CONFIG_LIST,	 /* YAML list of texts; in environment and flags separated by commas */
+};
+
+enum config_flags {
+	CONFIG_SECRET = 1 << 0,
+	CONFIG_PATH = 1 << 1, /* relative paths in the file are relative to the file's folder */
+};
+
+struct config_option {
+	const char *section;
+	const char *name;
+	enum config_type type;
+	const char *fallback; /* default as it would be written; NULL: unset */
+	int64_t min, max;     /* INT, DURATION (ms), SIZE (bytes); both 0: unbounded (0 and up) */
+	unsigned flags;
+	const char *choices;	 /* CHOICE: "error|warn|info" */
+	const char *environment; /* NULL: none */
+	const char *help;	 /* one or two sentences */
+};
+
+struct config;
+
+struct config_flag {	  /* from the command line */
+	const char *name; /* "section.name" */
+	const char *value;
+};
+
+/*
+ * `tables` ends with NULL. `path` NULL: ./aethermart.yaml when it exists. A `path` that does not
+ * exist is an error. `flags` may be NULL when n_flags is 0.
+ */
+int config_load(const struct config_option *const *tables, const char *path,
+		const struct config_flag *flags, size_t n_flags, struct config **ret,
+		struct err *err) _must_check_;
+struct config *config_free(struct config *c);
+DEFINE_CLEANUP(struct config *, config_free)
+
+/* By "section.name"; an unknown name or another type is a bug. Unset text is NULL. */
+const char *config_text(const struct config *c, const char *name); /* TEXT, CHOICE */
+int64_t config_int(const struct config *c, const char *name);	   /* INT, DURATION, SIZE */
+bool config_bool(const struct config *c, const char *name);
+const char *const *config_list(const struct config *c, const char *name); /* NULL-terminated */
+bool config_is_set(const struct config *c, const char *name); /* by file, environment or flag */
+const char *config_file_path(const struct config *c);	      /* NULL when there was none */
+
+/* For config show and the documentation: every option in table order. Secrets read "(secret)". */
+struct config_item {
+	const struct config_option *option;
+	const char *value;  /* as text; NULL when unset */
+	const char *origin; /* "default", "environment NAME", "flag", "FILE:LINE" */
+};
+size_t config_items(const struct config *c, const struct config_item **ret); /* borrowed */

@@ -1,0 +1,36 @@
+/* Files and folders. Paths are NUL-terminated. Errors name the path and the reason. Thread-safe. */
+#pragma once
+
+#include "base/strbuf.h"
+
+#include <stdio.h>
+#include <sys/types.h>
+
+/* Whole file into `b` (appended); ERR_LIMIT beyond the buffer's maximum, ERR_NOT_FOUND. */
+int file_read(const char *path, struct strbuf *b, struct err *err) _must_check_;
+
+/* Writes new, fsyncs, renames, fsyncs the folder: the file is the old or the new one, never a mix.
+ */
+int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode, struct err *err)
+    _must_check_;
+
+/* Creates a folder and its parents; an existing one is fine. */
+int dir_make(const char *path, mode_t mode, struct err *err) _must_check_;
+
+/* Removes a folder and all below it; never follows a symbolic link. Absent is fine. */
+int dir_remove(const char *path, struct err *err) _must_check_;
+
+bool file_exists(const char *path);
+
+/* Random text of n characters from [A-Za-z0-9], from the kernel's generator. Owned by the caller.
+ */
+char *random_password(size_t n);
+void random_bytes(void *buf, size_t n);
+
+static inline void fclosep(FILE **f)
+{
+	if (*f)
+		(void)fclose(*f);
+}
+
+void closep(int *fd); /* for _cleanup_; closes when >= 0 */

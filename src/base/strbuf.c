@@ -1,0 +1,414 @@
+/* Text slices, buffers and number parsing: see strbuf.h. */
+#include "base/strbuf.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/banned.h"
+
+int str_compare(struct str a, struct str b)
+{
+	size_t n = a.len < b.len ? a.len : b.len;
+	int c = n ? memcmp(a.data, b.data, n) : 0;
+
+	if (c)
+		return c;
+	return a.len < b.len ? -1 : a.len > b.len;
+}
+
+bool str_starts(struct str s, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return s.len >= n && memcmp(s.data, prefix, n) == 0;
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+struct str str_trim(struct str s)
+{
+	while (s.len && is_space(s.data[0]))
+		s.data++, s.len--;
+	while (s.len && is_space(s.data[s.len - 1]))
+		s.len--;
+	return s;
+}
+
+/* Optimal string alignment over three rows; names are short, longer ones are "far". */
+#define DISTANCE_NAME_MAX 63
+#define DISTANCE_FAR	  9
+
+static size_t min3(size_t a, size_t b, size_t c)
+{
+	size_t m = a < b ? a : b;
+
+	return m < c ? m : c;
+}
+
+size_t cstr_distance(const char *a, const char *b)
+{
+	size_t rows[3][DISTANCE_NAME_MAX + 1];
+	size_t la = strlen(a), lb = strlen(b);
+
+	if (la > DISTANCE_NAME_MAX || lb > DISTANCE_NAME_MAX)
+		return DISTANCE_FAR;
+	for (size_t j = 0; j <= lb; j++)
+		rows[0][j] = j;
+	for (size_t i = 1; i <= la; i++) {
+		size_t *now = rows[i % 3], *up = rows[(i + 2) % 3], *up2 = rows[(i + 1) % 3];
+
+		now[0] = i;
+		for (size_t j = 1; j <= lb; j++) {
+			now[j] =
+			    min3(up[j] + 1, now[j - 1] + 1, up[j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    up2[j - 2] + 1 < now[j])
+				now[j] = up2[j - 2] + 1;
+		}
+	}
+	return rows[la % 3][lb] < DISTANCE_FAR ? rows[la % 3][lb] : DISTANCE_FAR;
+}
+
+const char *cstr_nearest(const char *s, const char *const *names)
+{
+	const char *best = NULL;
+	size_t best_distance = strlen(s) / 3 + 2; /* further away is no typing error */
+
+	for (; *names; names++) {
+		size_t d = cstr_distance(s, *names);
+
+		if (d < best_distance) {
+			best_distance = d;
+			best = *names;
+		}
+	}
+	return best;
+}
+
+static size_t max_of(const struct strbuf *b)
+{
+	return b->max ? b->max : STRBUF_MAX_DEFAULT;
+}
+
+/* Room for `extra` bytes and the NUL; false (and overflow) when that is beyond the maximum. */
+static bool reserve(struct strbuf *b, size_t extra)
+{
+	size_t need;
+
+	if (b->overflow || extra > max_of(b) - b->len) {
+		b->overflow = true;
+		return false;
+	}
+	need = b->len + extra + 1;
+	if (need > b->cap) {
+		size_t cap = b->cap ? b->cap * 2 : 64;
+
+		if (cap < need)
+			cap = need;
+		b->data = mem_realloc_array(b->data, cap, 1);
+		b->cap = cap;
+	}
+	return true;
+}
+
+void strbuf_done(struct strbuf *b)
+{
+	mem_free(b->data);
+	*b = (struct strbuf){.max = b->max};
+}
+
+void strbuf_clear(struct strbuf *b)
+{
+	b->len = 0;
+	b->overflow = false;
+	if (b->data)
+		b->data[0] = '\0';
+}
+
+void strbuf_add(struct strbuf *b, const void *data, size_t len)
+{
+	if (!reserve(b, len))
+		return;
+	if (len)
+		memcpy(b->data + b->len, data, len);
+	b->len += len;
+	b->data[b->len] = '\0';
+}
+
+void strbuf_addstr(struct strbuf *b, const char *s)
+{
+	strbuf_add(b, s, strlen(s));
+}
+
+void strbuf_addch(struct strbuf *b, char c)
+{
+	strbuf_add(b, &c, 1);
+}
+
+void strbuf_vaddf(struct strbuf *b, const char *fmt, va_list ap)
+{
+	va_list again;
+	int n;
+
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
+	bug_if(n < 0);
+	if (!reserve(b, (size_t)n))
+		return;
+	vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
+	b->len += (size_t)n;
+}
+
+void strbuf_addf(struct strbuf *b, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	strbuf_vaddf(b, fmt, ap);
+	va_end(ap);
+}
+
+void strbuf_truncate(struct strbuf *b, size_t len)
+{
+	if (len >= b->len)
+		return;
+	b->len = len;
+	b->data[len] = '\0';
+}
+
+void strbuf_add_json(struct strbuf *b, const char *s, size_t len)
+{
+	strbuf_addch(b, '"');
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)s[i];
+
+		if (c == '"' || c == '\\')
+			strbuf_addf(b, "\\%c", c);
+		else if (c == '\n')
+			strbuf_addstr(b, "\\n");
+		else if (c == '\t')
+			strbuf_addstr(b, "\\t");
+		else if (c < 0x20 || c == 0x7f)
+			strbuf_addf(b, "\\u%04x", c);
+		else
+			strbuf_addch(b, (char)c);
+	}
+	strbuf_addch(b, '"');
+}
+
+const char *strbuf_str(const struct strbuf *b)
+{
+	return b->data ? b->data : "";
+}
+
+struct str strbuf_slice(const struct strbuf *b)
+{
+	return (struct str){strbuf_str(b), b->len};
+}
+
+char *strbuf_take(struct strbuf *b)
+{
+	char *s = b->data ? b->data : mem_strdup("");
+
+	*b = (struct strbuf){.max = b->max};
+	return s;
+}
+
+int strbuf_check(const struct strbuf *b, const char *what, struct err *err)
+{
+	if (!b->overflow)
+		return 0;
+	return err_set(err, ERR_LIMIT, "%s is longer than %zu bytes", what, max_of(b));
+}
+
+/* A number's text as a C string; more than that is no number. */
+#define NUMBER_TEXT_MAX 64
+
+static bool number_text(struct str s, char *buf)
+{
+	if (s.len == 0 || s.len >= NUMBER_TEXT_MAX || memchr(s.data, '\0', s.len) ||
+	    is_space(s.data[0]))
+		return false;
+	memcpy(buf, s.data, s.len);
+	buf[s.len] = '\0';
+	return true;
+}
+
+static int not_a(const char *what, struct str s, struct err *err)
+{
+	if (s.len > NUMBER_TEXT_MAX)
+		s.len = NUMBER_TEXT_MAX;
+	return err_set(err, ERR_INVALID_ARGUMENT, "\"%.*s\" is not %s", STR_ARGS(s), what);
+}
+
+int parse_int64(struct str s, int64_t min, int64_t max, int64_t *ret, struct err *err)
+{
+	char buf[NUMBER_TEXT_MAX];
+	char *end;
+	intmax_t v;
+
+	if (!number_text(s, buf))
+		return not_a("a whole number", s, err);
+	errno = 0;
+	v = strtoimax(buf, &end, 10);
+	if (*end)
+		return not_a("a whole number", s, err);
+	if (errno == ERANGE || v < min || v > max)
+		return err_set(err, ERR_INVALID_ARGUMENT,
+			       "%.*s is out of range (%" PRId64 " to %" PRId64 ")", STR_ARGS(s),
+			       min, max);
+	*ret = v;
+	return 0;
+}
+
+int parse_uint64(struct str s, uint64_t max, uint64_t *ret, struct err *err)
+{
+	char buf[NUMBER_TEXT_MAX];
+	char *end;
+	uintmax_t v;
+
+	if (!number_text(s, buf) || buf[0] == '-')
+		return not_a("a whole number of 0 or more", s, err);
+	errno = 0;
+	v = strtoumax(buf, &end, 10);
+	if (*end)
+		return not_a("a whole number of 0 or more", s, err);
+	if (errno == ERANGE || v > max)
+		return err_set(err, ERR_INVALID_ARGUMENT, "%.*s is out of range (0 to %" PRIu64 ")",
+			       STR_ARGS(s), max);
+	*ret = v;
+	return 0;
+}
+
+int parse_double(struct str s, double *ret, struct err *err)
+{
+	static locale_t c_locale;
+	char buf[NUMBER_TEXT_MAX];
+	char *end;
+	double v;
+
+	if (!__atomic_load_n(&c_locale, __ATOMIC_ACQUIRE)) {
+		locale_t fresh = newlocale(LC_ALL_MASK, "C", (locale_t)0), none = (locale_t)0;
+
+		bug_if(!fresh);
+		if (!__atomic_compare_exchange_n(&c_locale, &none, fresh, false, __ATOMIC_ACQ_REL,
+						 __ATOMIC_ACQUIRE))
+			freelocale(fresh);
+	}
+	if (!number_text(s, buf))
+		return not_a("a number", s, err);
+	v = strtod_l(buf, &end, c_locale);
+	if (*end || v != v || v - v != 0)
+		return not_a("a number", s, err);
+	*ret = v;
+	return 0;
+}
+
+int parse_bool(struct str s, bool *ret, struct err *err)
+{
+	static const char *const yes[] = {"true", "yes", "on", "1"};
+	static const char *const no[] = {"false", "no", "off", "0"};
+
+	for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
+		if (str_equal(s, str_from(yes[i]))) {
+			*ret = true;
+			return 0;
+		}
+		if (str_equal(s, str_from(no[i]))) {
+			*ret = false;
+			return 0;
+		}
+	}
+	return not_a("true or false", s, err);
+}
+
+struct unit {
+	const char *suffix;
+	int64_t factor;
+};
+
+/* A whole number with one of the suffixes; `units` ends with an entry without suffix. */
+static int parse_with_unit(struct str s, const struct unit *units, const char *what, int64_t *ret,
+			   struct err *err)
+{
+	struct str digits = s;
+	int64_t v;
+
+	while (digits.len &&
+	       (digits.data[digits.len - 1] < '0' || digits.data[digits.len - 1] > '9'))
+		digits.len--;
+	for (const struct unit *u = units; u->factor; u++) {
+		struct str suffix = {s.data + digits.len, s.len - digits.len};
+
+		if (!str_equal(suffix, str_from(u->suffix)))
+			continue;
+		if (parse_int64(digits, 0, INT64_MAX / u->factor, &v, err) < 0)
+			return not_a(what, s, err);
+		*ret = v * u->factor;
+		return 0;
+	}
+	return not_a(what, s, err);
+}
+
+int parse_size(struct str s, int64_t *ret_bytes, struct err *err)
+{
+	static const struct unit units[] = {
+	    {"", 1}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}, {0},
+	};
+
+	return parse_with_unit(s, units, "a size such as 512K, 64M or 2G", ret_bytes, err);
+}
+
+int parse_duration(struct str s, int64_t *ret_ms, struct err *err)
+{
+	static const struct unit units[] = {
+	    {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {0},
+	};
+
+	return parse_with_unit(s, units, "a duration such as 20ms, 5s, 10m, 2h or 30d", ret_ms,
+			       err);
+}
+
+bool utf8_is_valid(const char *s, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)s, *end = p + len;
+
+	while (p < end) {
+		size_t n;
+		uint32_t c = *p;
+
+		if (c < 0x80) {
+			p++;
+			continue;
+		}
+		if (c >= 0xc2 && c <= 0xdf)
+			n = 1, c &= 0x1f;
+		else if (c >= 0xe0 && c <= 0xef)
+			n = 2, c &= 0x0f;
+		else if (c >= 0xf0 && c <= 0xf4)
+			n = 3, c &= 0x07;
+		else
+			return false;
+		if ((size_t)(end - p) <= n)
+			return false;
+		for (size_t i = 1; i <= n; i++) {
+			if ((p[i] & 0xc0) != 0x80)
+				return false;
+			c = c << 6 | (p[i] & 0x3f);
+		}
+		if ((n == 2 && (c < 0x800 || (c >= 0xd800 && c <= 0xdfff))) ||
+		    (n == 3 && (c < 0x10000 || c > 0x10ffff)))
+			return false;
+		p += n + 1;
+	}
+	return true;
+}

@@ -1,0 +1,16 @@
+/*
+ * Results for people: aligned tables by libsmartcols, cut to the width of the terminal. Numbers go
+ * right. One thread.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdio.h>
+
+struct table;
+
+/* Column titles end with NULL; a title that starts with '>' is aligned right (without the '>'). */
+struct table *table_new(const char *const *titles);
+void table_add(struct table *t, const char *const *cells); /* as many cells as titles; copied */
+void table_print(struct table *t, FILE *f);
+struct table *table_free(struct table *t);

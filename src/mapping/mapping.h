@@ -1,0 +1,159 @@
+/*
+ * The mapping: one YAML file that says how the rows of several tables become one document. It is
+ * read (mapping_load), checked against the schema (mapping_bind) and from then on an immutable plan
+ * from which come triggers, the reading SQL, expansion of changed rows to documents, documents,
+ * validator and indexes. Any number of threads may use one plan at once; no function keeps state.
+ *
+ * Nothing here knows a table of the shop. The language is specified in docs/mapping.md.
+ *
+ * Keys. A document is named by its key: canonical bytes of the root's key columns. Integers and
+ * decimals in decimal text, texts as UTF-8, dates as MariaDB prints them, binary columns in
+ * upper-case hex; parts of a composite key are joined by ':' after '%' and ':' in them are written
+ * as %25 and %3A. Keys are compared and hashed as bytes.
+ *
+ * Paths. A queue row is (path, key). Path MAPPING_PATH_ROOT: the key is a document's key. Any other
+ * path is the number of a way through the mapping (a hash of its description, so that a number
+ * never changes its meaning): the key is the value by which the changed row is joined towards the
+ * root, and mapping_expand() lists the documents that it touches.
+ */
+#pragma once
+
+#include "base/mem.h"
+#include "store/maria.h"
+#include "store/schema.h"
+
+#include <bson/bson.h>
+
+#define MAPPING_PATH_ROOT 0U
+#define MAPPING_KEY_MAX	  1024 /* bytes of a key; the width of the queue's column */
+
+struct mapping;
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+/* Reads and checks what can be checked without a database. Errors name file:line:column. */
+int mapping_load(const char *path, struct mapping **ret, struct err *err) _must_check_;
+int mapping_parse(const char *file, const char *text, size_t len, struct mapping **ret,
+		  struct err *err) _must_check_;
+
+/* Resolves tables, columns and types; finds every mistake before anything is touched. Once. */
+int mapping_bind(struct mapping *m, const struct schema *schema, struct err *err) _must_check_;
+struct mapping *mapping_free(struct mapping *m);
+DEFINE_CLEANUP(struct mapping *, mapping_free)
+
+/* All *.yaml of a folder, bound, sorted by collection; a queue or collection named twice is an
+ * error. */
+struct mapping_set {
+	size_t len;
+	struct mapping **items;
+};
+int mapping_set_load(const char *dir, const struct schema *schema, struct mapping_set *ret,
+		     struct err *err) _must_check_;
+void mapping_set_done(struct mapping_set *set);
+const struct mapping *mapping_set_find(const struct mapping_set *set, const char *collection);
+
+/* --- what it is ------------------------------------------------------------------------------ */
+
+const char *mapping_collection(const struct mapping *m);
+const char *mapping_queue(const struct mapping *m); /* name of the queue table */
+const char *mapping_root_table(const struct mapping *m);
+bool mapping_has_target(const struct mapping *m);     /* false: `target: none` */
+bool mapping_keeps_on_leave(const struct mapping *m); /* `on_leave: keep` */
+const char *mapping_hash(const struct mapping *m);    /* 64 hex digits over the bound plan */
+const char *const *mapping_owned_fields(const struct mapping *m); /* top level, NULL-terminated */
+const bson_t *
+mapping_initial_fields(const struct mapping *m); /* MongoDB's own, with first values */
+const bson_t *
+mapping_indexes(const struct mapping *m); /* array of {key, name, unique…} for createIndexes */
+const bson_t *
+mapping_validator(const struct mapping *m); /* {$jsonSchema: …} of the owned fields only */
+
+/* --- triggers -------------------------------------------------------------------------------- */
+
+struct mapping_trigger {
+	const char *name; /* "aethermart_<collection>_<table>_ai", at most 64 bytes */
+	const char *table;
+	const char *event; /* "INSERT", "UPDATE", "DELETE"; always AFTER */
+	const char
+	    *body; /* the statement as information_schema.TRIGGERS.ACTION_STATEMENT shows it */
+	const char *create_sql; /* CREATE OR REPLACE TRIGGER …, one statement */
+};
+size_t mapping_triggers(const struct mapping *m, const struct mapping_trigger **ret); /* borrowed */
+
+/* --- keys and paths -------------------------------------------------------------------------- */
+
+/* Keys of one call, in an arena of the caller's. */
+struct mapping_keys {
+	size_t len, cap;
+	struct str *items; /* the array is owned (mem_free), the bytes are the arena's */
+};
+void mapping_keys_done(struct mapping_keys *k);
+
+struct mapping_path {
+	uint32_t id;
+	const char *table;	 /* whose changes come this way */
+	const char *description; /* "Order_Items.order_id > Orders.customer_id" */
+};
+size_t mapping_paths(const struct mapping *m,
+		     const struct mapping_path **ret); /* without the root */
+
+/*
+ * The next page of documents that a queued (path, key) touches: at most `limit` keys after `cursor`
+ * (empty at first; opaque bytes of at most MAPPING_KEY_MAX). The new cursor goes to `ret_cursor`,
+ * in the arena; len 0 means that this was the last page. ERR_NOT_FOUND: no such path in this plan.
+ */
+int mapping_expand(const struct mapping *m, struct maria *db, uint32_t path, struct str key,
+		   struct str cursor, size_t limit, struct arena *arena, struct mapping_keys *ret,
+		   struct str *ret_cursor, struct err *err) _must_check_;
+
+/* Keys of the root table after `after` in the order of its primary key (len 0: from the start). */
+int mapping_page(const struct mapping *m, struct maria *db, struct str after, size_t limit,
+		 struct arena *arena, struct mapping_keys *ret, struct err *err) _must_check_;
+
+/* The key as the document's _id. ERR_DOCUMENT when it is not one (an integer key that is no
+ * number). */
+int mapping_key_append(const struct mapping *m, struct str key, bson_t *doc, const char *field,
+		       struct err *err) _must_check_;
+/* The key of an _id as found in MongoDB; ERR_DOCUMENT for an _id that no row can have. */
+int mapping_key_of_id(const struct mapping *m, const bson_iter_t *id, struct arena *arena,
+		      struct str *ret, struct err *err) _must_check_;
+/* What a person typed as key ("15", "a:b"), as canonical bytes. */
+int mapping_key_parse(const struct mapping *m, const char *text, struct arena *arena,
+		      struct str *ret, struct err *err) _must_check_;
+
+/* --- documents ------------------------------------------------------------------------------- */
+
+enum mapping_state {
+	MAPPING_ABSENT,	 /* no such row, or the filter leaves it out */
+	MAPPING_PRESENT, /* `document` holds _id and all owned fields, in the order of the mapping
+			  */
+	MAPPING_REFUSED, /* the row cannot become a document: `error` says why, without values */
+};
+
+struct mapping_document {
+	struct str key; /* as asked for */
+	enum mapping_state state;
+	bson_t *document;  /* owned by the batch */
+	struct err *error; /* REFUSED only; in the arena */
+};
+
+struct mapping_batch {
+	struct arena arena;
+	size_t len;
+	struct mapping_document *items; /* in the order of the keys asked for */
+};
+#define MAPPING_BATCH_INIT \
+	{                  \
+		0          \
+	}
+void mapping_batch_clear(struct mapping_batch *b); /* reusable */
+void mapping_batch_done(struct mapping_batch *b);
+
+/*
+ * Reads the rows of `keys` (no duplicates) with one query a table and builds the documents. Call it
+ * inside a transaction WITH CONSISTENT SNAPSHOT, so that no document is torn. A key that finds a
+ * row whose own key has other bytes is ABSENT. ERR_LIMIT: the rows are above `max_bytes` in memory;
+ * ask for fewer keys (with one key the item is REFUSED instead).
+ */
+int mapping_read(const struct mapping *m, struct maria *db, const struct str *keys, size_t n,
+		 size_t max_bytes, struct mapping_batch *ret, struct err *err) _must_check_;

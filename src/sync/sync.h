@@ -1,0 +1,98 @@
+/*
+ * The sync engine: carries every committed change of the mapped tables to MongoDB.
+ *
+ * One process holds the lease and writes; others stand by. See design.md rules 1-11 for what it
+ * promises, README.md in this folder for how.
+ */
+#pragma once
+
+#include "base/config.h"
+#include "mapping/mapping.h"
+#include "store/mongo.h"
+
+extern const struct config_option sync_options[]; /* section "sync" */
+
+/* --- installation: tables of the sync, queues, triggers, validators, indexes -------------------
+ */
+
+struct sync_install_report {
+	unsigned triggers_made, triggers_kept, collections_changed;
+};
+/* Idempotent. `admin` owns the schema. Collections whose mapping changed go to state "reproject".
+ */
+int sync_install(struct maria *admin, struct mongo *mongo, const struct mapping_set *mappings,
+		 struct sync_install_report *ret, struct err *err) _must_check_;
+/* Drops triggers, queues and the sync's tables; documents stay. */
+int sync_uninstall(struct maria *admin, const struct mapping_set *mappings, struct err *err)
+    _must_check_;
+
+/* What is wrong with the installation, a line each with its fix; 0 lines: all is well. */
+typedef void (*sync_problem_fn)(void *arg, const char *what, const char *fix);
+int sync_check(struct maria *db, struct mongo *mongo, const struct mapping_set *mappings,
+	       sync_problem_fn fn, void *arg, struct err *err) _must_check_;
+
+/* --- the engine --------------------------------------------------------------------------------
+ */
+
+struct sync_change {
+	int64_t applied_us; /* wall clock */
+	const char *collection;
+	struct str key;
+	const char *operation; /* "upsert", "delete", "unchanged" */
+	int64_t lag_us;	       /* from queued_at to the acknowledged write */
+};
+
+struct sync_engine_options {
+	const struct config *config;
+	const struct maria_options *maria; /* copied by the engine's connections */
+	const struct mongo_options *mongo;
+	const char *mapping_dir;
+	/* Called on worker threads for each applied change; must be quick and must not block. May
+	 * be NULL. */
+	void (*on_change)(void *arg, const struct sync_change *change);
+	void *on_change_arg;
+	bool exit_when_migrated; /* `migrate` without a running serve: stop when all work is done */
+	void (*on_tick)(
+	    void *arg); /* each 100 ms on the calling thread, for progress; may be NULL */
+	void *on_tick_arg;
+};
+
+struct sync_engine;
+
+int sync_engine_new(const struct sync_engine_options *options, struct sync_engine **ret,
+		    struct err *err) _must_check_;
+/* Blocks: stands by for the lease, works, goes back to standing by when it loses it. Returns 0
+ * after sync_engine_stop() and an error only for what cannot heal by itself (wrong config, no
+ * grants). */
+int sync_engine_run(struct sync_engine *e, struct err *err) _must_check_;
+/* Any thread, and signal handlers: finish the batches in hand, release the lease, return from run.
+ */
+void sync_engine_stop(struct sync_engine *e);
+struct sync_engine *sync_engine_free(struct sync_engine *e);
+
+bool sync_engine_is_ready(const struct sync_engine *e); /* holds the lease and both stores answer */
+/* Live state as a JSON object: role, term, workers, lag p50/p99 (ms), rates, errors by class. */
+void sync_engine_status(struct sync_engine *e, struct strbuf *json);
+
+/* --- durable state, readable by any process ----------------------------------------------------
+ */
+
+struct sync_queue_status {
+	const char *collection;
+	const char *queue;
+	const char *state; /* "live", "reproject", "migrating", "mapping_changed", "paused" */
+	int64_t pending, oldest_age_ms, applied, failed, dead_letters;
+	int64_t migrated, migrate_total; /* of a running migration; total -1: none */
+};
+struct sync_status {
+	struct arena arena;
+	bool has_holder;
+	const char *holder;
+	int64_t term;
+	size_t len;
+	struct sync_queue_status *items;
+	const char *verified_at; /* NULL: never */
+	const char *verified_result;
+};
+int sync_status_read(struct maria *db, struct sync_status *ret, struct err *err) _must_check_;
+void sync_status_done(struct sync_status *s);

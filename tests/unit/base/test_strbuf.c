@@ -1,0 +1,110 @@
+/* Text buffers, number parsing and UTF-8 validation. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/strbuf.h"
+
+static void a_buffer_grows_and_stays_terminated(void **state)
+{
+	struct strbuf b = STRBUF_INIT(0);
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		strbuf_addf(&b, "%d,", i);
+	assert_int_equal(strlen(b.data), b.len);
+	strbuf_done(&b);
+}
+
+static void what_goes_beyond_the_maximum_is_left_out_and_reported(void **state)
+{
+	struct strbuf b = STRBUF_INIT(4);
+	struct err err = {0};
+
+	(void)state;
+	strbuf_addstr(&b, "abcd");
+	assert_int_equal(strbuf_check(&b, "text", &err), 0);
+	strbuf_addch(&b, 'e');
+	assert_string_equal(strbuf_str(&b), "abcd");
+	assert_int_equal(strbuf_check(&b, "text", &err), -ERR_LIMIT);
+	assert_string_equal(err.message, "text is longer than 4 bytes");
+	strbuf_done(&b);
+}
+
+static void numbers_are_whole_texts_in_range(void **state)
+{
+	int64_t v = 7;
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(parse_int64(str_from("-12"), -20, 20, &v, &err), 0);
+	assert_int_equal(v, -12);
+	assert_int_equal(parse_int64(str_from("12x"), 0, 20, &v, &err), -ERR_INVALID_ARGUMENT);
+	assert_int_equal(parse_int64(str_from(""), 0, 20, &v, &err), -ERR_INVALID_ARGUMENT);
+	assert_int_equal(parse_int64(str_from("21"), 0, 20, &v, &err), -ERR_INVALID_ARGUMENT);
+	assert_string_equal(err.message, "21 is out of range (0 to 20)");
+	assert_int_equal(parse_int64(str_from("99999999999999999999"), 0, INT64_MAX, &v, &err),
+			 -ERR_INVALID_ARGUMENT);
+	assert_int_equal(v, -12);
+}
+
+static void sizes_and_durations_have_units(void **state)
+{
+	int64_t v;
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(parse_size(str_from("64M"), &v, &err), 0);
+	assert_int_equal(v, 64 << 20);
+	assert_int_equal(parse_duration(str_from("20ms"), &v, &err), 0);
+	assert_int_equal(v, 20);
+	assert_int_equal(parse_duration(str_from("2h"), &v, &err), 0);
+	assert_int_equal(v, 7200000);
+	assert_int_equal(parse_duration(str_from("5"), &v, &err), -ERR_INVALID_ARGUMENT);
+}
+
+static void utf8_is_checked_strictly(void **state)
+{
+	static const char *const good[] = {"", "abc", "\xc3\xa9", "\xe2\x82\xac",
+					   "\xf0\x9f\x98\x80"};
+	static const char *const bad[] = {"\x80",
+					  "\xc3",
+					  "\xc0\xaf",
+					  "\xed\xa0\x80",
+					  "\xf4\x90\x80\x80",
+					  "\xe2\x28\xa1",
+					  "\xf8\x88\x80\x80"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		assert_true(utf8_is_valid(good[i], strlen(good[i])));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_false(utf8_is_valid(bad[i], strlen(bad[i])));
+}
+
+static void the_nearest_name_is_suggested_and_nothing_for_nonsense(void **state)
+{
+	static const char *const names[] = {"mariadb", "mongodb", "stack", NULL};
+
+	(void)state;
+	assert_string_equal(cstr_nearest("maridb", names), "mariadb");
+	assert_string_equal(cstr_nearest("mognodb", names), "mongodb");
+	assert_null(cstr_nearest("zzzzzz", names));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_buffer_grows_and_stays_terminated),
+	    cmocka_unit_test(what_goes_beyond_the_maximum_is_left_out_and_reported),
+	    cmocka_unit_test(numbers_are_whole_texts_in_range),
+	    cmocka_unit_test(sizes_and_durations_have_units),
+	    cmocka_unit_test(utf8_is_checked_strictly),
+	    cmocka_unit_test(the_nearest_name_is_suggested_and_nothing_for_nonsense),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
