@@ -522,6 +522,9 @@ static int execute(struct maria *m, struct maria_statement *s, const struct mari
 		bind_value(&binds[i], &params[i]);
 	if ((n_params && mysql_stmt_bind_param(s->handle, binds)) || mysql_stmt_execute(s->handle))
 		return maria_fail(m, mysql_stmt_errno(s->handle), mysql_stmt_error(s->handle), err);
+	/* The server prepared again by itself, because the table changed: other columns now. */
+	if (mysql_stmt_field_count(s->handle) != s->n_columns)
+		return maria_fail(m, ER_NEED_REPREPARE, "the columns of the result changed", err);
 	return 0;
 }
 
@@ -546,7 +549,7 @@ int maria_execute(struct maria *m, const char *sql, const struct maria_value *pa
 			*ret = s;
 			return 0;
 		}
-		if (local.native != ER_NEED_REPREPARE) /* the table changed: prepare it again, once */
+		if (local.native != ER_NEED_REPREPARE)
 			break;
 		forget_statement(m, s);
 	}
