@@ -522,14 +522,11 @@ static int execute(struct maria *m, struct maria_statement *s, const struct mari
 		bind_value(&binds[i], &params[i]);
 	if ((n_params && mysql_stmt_bind_param(s->handle, binds)) || mysql_stmt_execute(s->handle))
 		return maria_fail(m, mysql_stmt_errno(s->handle), mysql_stmt_error(s->handle), err);
-	/* The server prepared again by itself, because the table changed: other columns now. */
-	if (mysql_stmt_field_count(s->handle) != s->n_columns)
-		return maria_fail(m, ER_NEED_REPREPARE, "the columns of the result changed", err);
 	return 0;
 }
 
-int maria_execute(struct maria *m, const char *sql, const struct maria_value *params, size_t n_params,
-		  struct maria_statement **ret, struct err *err)
+int maria_execute(struct maria *m, const char *sql, const struct maria_value *params,
+		  size_t n_params, struct maria_statement **ret, struct err *err)
 {
 	struct err local = {0};
 	uint64_t hash = map_hash(str_from(sql));
@@ -549,7 +546,8 @@ int maria_execute(struct maria *m, const char *sql, const struct maria_value *pa
 			*ret = s;
 			return 0;
 		}
-		if (local.native != ER_NEED_REPREPARE)
+		/* The table changed, perhaps its columns: prepare it again, once. */
+		if (local.native != ER_NEED_REPREPARE && local.native != CR_NEW_STMT_METADATA)
 			break;
 		forget_statement(m, s);
 	}
