@@ -298,7 +298,9 @@ static void garbage_is_survived(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		int fd = connect_tcp(http_server_port(f->server));
+		struct timeval patience = {.tv_usec = 200000}; /* it may wait for more */
 
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 		send_text(fd, texts[i]);
 		shutdown(fd, SHUT_WR);
 		mem_free(receive(fd));
