@@ -253,6 +253,11 @@ class Stack:
             raise CommandFailed(f"verify: exit status {done.returncode}, no report\n"
                                 f"{done.stdout}{done.stderr}") from None
         assert (done.returncode == 0) == report["equal"], (done.returncode, report)
+        for entry in report["collections"]:
+            for difference in entry["differences"]:
+                paths = difference.get("paths") or []
+                if isinstance(paths, str):
+                    difference["paths"] = [p.strip() for p in paths.split(",")]
         return report
 
     def assert_in_step(self, timeout=30):

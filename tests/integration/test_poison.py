@@ -40,7 +40,7 @@ def test_a_poison_row_among_thousands(stack):
     assert {d.key for d in oracle.compare(stack)} == {poison}
 
     accept(stack, "product_catalog", old)
-    stack.run("sync", "dead-letter", "replay")
+    stack.run("sync", "dead-letter", "replay", "--all")
     stack.assert_in_step()
 
 
@@ -61,7 +61,7 @@ def test_dead_letters_hold_the_error_but_no_value(stack):
               (customer,))
     stack.wait_synced()
     letter, = stack.dead_letters()
-    shown = stack.run("sync", "dead-letter", "show", "customer_profiles", customer).stdout
+    shown = stack.run("sync", "dead-letter", "show", letter["id"]).stdout
     assert "validat" in shown.lower()
     for text in (str(letter), shown, stack.logs(10**6),
                  str(stack.sql("SELECT * FROM sync_dead_letter"))):
@@ -73,7 +73,9 @@ def test_dead_letters_are_dropped_on_request(stack):
     old = refuse(stack, "product_catalog", {"price": {"$ne": 666}})
     stack.sql("UPDATE Products SET price = 666 WHERE product_id = %s", (product,))
     stack.wait_synced()
-    stack.run("sync", "dead-letter", "drop", "product_catalog", product, "--yes")
+    letter, = stack.dead_letters()
+    stack.fails("sync", "dead-letter", "drop", letter["id"])  # nobody there to say yes
+    stack.run("sync", "dead-letter", "drop", letter["id"], "--yes")
     assert stack.dead_letters() == []
     assert not stack.verify("--collection", "product_catalog")["equal"]
     accept(stack, "product_catalog", old)
