@@ -5,16 +5,28 @@
 #include "cli/cli.h"
 
 #include "http/http_server.h"
+#include "sync/sync.h"
 
 #include "base/banned.h"
 
 #define HEADING(variable, title) \
 	static const struct command variable = {.name = "", .summary = (title)}
 
+HEADING(heading_sync, "Keeping the stores in step");
 HEADING(heading_program, "The program");
 
 static const struct command *const root_children[] = {
-    &heading_program, &command_config, &command_version, &command_help, NULL,
+    &heading_sync,
+    &command_serve,
+    &command_migrate,
+    &command_sync,
+    &command_verify,
+    &command_watch,
+    &heading_program,
+    &command_config,
+    &command_version,
+    &command_help,
+    NULL,
 };
 
 const struct command cli_root_command = {
@@ -24,8 +36,7 @@ const struct command cli_root_command = {
 };
 
 const struct config_option *const cli_config_tables[] = {
-    log_options,
-    share_options,
-    http_options,
+    log_options,	  share_options,   mariadb_options, mongodb_options,
+    stack_options, mapping_options, sync_options,	http_options,
     NULL,
 };
