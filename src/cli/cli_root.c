@@ -13,8 +13,12 @@
 	static const struct command variable = {.name = "", .summary = (title)}
 
 HEADING(heading_sync, "Keeping the stores in step");
+HEADING(heading_stack, "Servers");
+HEADING(heading_shop, "The shop's data");
+HEADING(heading_sync, "From MariaDB to MongoDB");
 HEADING(heading_program, "The program");
 
+/* clang-format off */
 static const struct command *const root_children[] = {
     &heading_sync,
     &command_serve,
@@ -22,12 +26,15 @@ static const struct command *const root_children[] = {
     &command_sync,
     &command_verify,
     &command_watch,
+    &heading_stack,
+    &heading_shop,
     &heading_program,
     &command_config,
     &command_version,
     &command_help,
     NULL,
 };
+/* clang-format on */
 
 const struct command cli_root_command = {
     .name = "aethermart",
@@ -35,6 +42,7 @@ const struct command cli_root_command = {
     .children = root_children,
 };
 
+/* In the order in which the reference shows the sections. */
 const struct config_option *const cli_config_tables[] = {
     log_options,	  share_options,   mariadb_options, mongodb_options,
     stack_options, mapping_options, sync_options,	http_options,
