@@ -12,7 +12,6 @@
 #define HEADING(variable, title) \
 	static const struct command variable = {.name = "", .summary = (title)}
 
-HEADING(heading_sync, "Keeping the stores in step");
 HEADING(heading_stack, "Servers");
 HEADING(heading_shop, "The shop's data");
 HEADING(heading_sync, "From MariaDB to MongoDB");
@@ -20,14 +19,14 @@ HEADING(heading_program, "The program");
 
 /* clang-format off */
 static const struct command *const root_children[] = {
+    &heading_stack,
+    &heading_shop,
     &heading_sync,
-    &command_serve,
     &command_migrate,
+    &command_serve,
     &command_sync,
     &command_verify,
     &command_watch,
-    &heading_stack,
-    &heading_shop,
     &heading_program,
     &command_config,
     &command_version,

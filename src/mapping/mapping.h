@@ -18,6 +18,7 @@
  */
 #pragma once
 
+#include "base/config.h"
 #include "base/mem.h"
 #include "store/maria.h"
 #include "store/schema.h"
@@ -28,6 +29,8 @@
 #define MAPPING_KEY_MAX	  1024 /* bytes of a key; the width of the queue's column */
 
 struct mapping;
+
+extern const struct config_option mapping_options[]; /* section "mapping" */
 
 /* --- life ------------------------------------------------------------------------------------ */
 
