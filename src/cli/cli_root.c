@@ -3,16 +3,24 @@
  * its options. A new verb gets a line in cli.h and one here.
  */
 #include "cli/cli.h"
+#include "shop/generate.h"
 
 #include "base/banned.h"
 
 #define HEADING(variable, title) \
 	static const struct command variable = {.name = "", .summary = (title)}
 
+HEADING(heading_shop, "The shop");
 HEADING(heading_program, "The program");
 
 static const struct command *const root_children[] = {
-    &heading_program, &command_config, &command_version, &command_help, NULL,
+    &heading_shop,
+    &command_generate,
+    &heading_program,
+    &command_config,
+    &command_version,
+    &command_help,
+    NULL,
 };
 
 const struct command cli_root_command = {
@@ -24,5 +32,6 @@ const struct command cli_root_command = {
 const struct config_option *const cli_config_tables[] = {
     log_options,
     share_options,
+    shop_options,
     NULL,
 };

@@ -377,7 +377,7 @@ static void write_medium(struct review *v)
 		(void)add_sentence(v, v->w->facts);
 	(void)add_observation(v, is_good);
 	(void)add_aspect(v, is_good);
-	if (v->mood == 1 || v->b->rating == 4 || gen_chance(v->rng, 200000))
+	if (v->mood == 1 || v->b->rating == 4 || (v->b->rating > 1 && gen_chance(v->rng, 200000)))
 		add_turn(v);
 	if (gen_chance(v->rng, 300000))
 		add_delivery(v);
@@ -398,7 +398,7 @@ static void write_long(struct review *v)
 	if (gen_chance(v->rng, 500000))
 		(void)add_aspect(v, is_good);
 	new_paragraph(v, 400000);
-	if (v->b->rating != 5 || gen_chance(v->rng, 350000))
+	if ((v->b->rating > 1 && v->b->rating < 5) || gen_chance(v->rng, 250000))
 		add_turn(v);
 	add_delivery(v);
 	(void)add_sentence(v, v->w->end[v->b->rating]);
