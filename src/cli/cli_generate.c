@@ -141,6 +141,8 @@ static int run(const struct command_line *line, struct err *err)
 	o.catalog = catalog_of(line, &arena);
 	progress_start(&progress, "generate", "rows", 0);
 	r = shop_generate(&o, &report, err);
+	if (r == 0)
+		progress_update(&progress, report.rows);
 	progress_finish(&progress);
 	if (r < 0)
 		return r;

@@ -601,6 +601,28 @@ static void remember(struct gen_defects *d, enum shop_generate_file which,
 	strbuf_add(&d->last[which], row->fields[column].data, row->fields[column].len);
 }
 
+/* Tries the kind on each of its columns, the drawn one first. */
+static bool try_defect(struct gen_defects *d, enum shop_generate_file which, struct gen_row *row,
+		       const struct defect *defect, uint64_t draw, size_t *ret_column)
+{
+	uint32_t columns = defect->columns;
+
+	while (columns) {
+		size_t column = pick_column(columns, draw);
+		struct spoil s = {.row = row,
+				  .field = &row->fields[column],
+				  .draw = draw >> 8,
+				  .last = strbuf_slice(&d->last[which])};
+
+		if (defect->spoil(&s)) {
+			*ret_column = column;
+			return true;
+		}
+		columns &= ~C(column);
+	}
+	return false;
+}
+
 const char *gen_defect_apply(struct gen_defects *d, enum shop_generate_file which,
 			     struct gen_row *row, uint64_t index, size_t *ret_column)
 {
@@ -615,18 +637,19 @@ const char *gen_defect_apply(struct gen_defects *d, enum shop_generate_file whic
 	draw /= 1000000;
 	while (t[n].kind)
 		n++;
-	for (size_t i = 0; i < n; i++) {
-		const struct defect *defect = &t[d->turn[which]++ % n];
-		size_t column = pick_column(defect->columns, draw);
-		struct spoil s = {.row = row,
-				  .field = &row->fields[column],
-				  .draw = draw >> 8,
-				  .last = strbuf_slice(&d->last[which])};
-
-		if (defect->spoil(&s)) {
-			*ret_column = column;
-			return defect->kind;
+	for (size_t i = 0; i < n; i++) { /* what did not fit former rows */
+		if ((d->owed[which] >> i) & 1 &&
+		    try_defect(d, which, row, &t[i], draw, ret_column)) {
+			d->owed[which] &= ~(UINT64_C(1) << i);
+			return t[i].kind;
 		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		size_t kind = d->turn[which]++ % n;
+
+		if (try_defect(d, which, row, &t[kind], draw, ret_column))
+			return t[kind].kind;
+		d->owed[which] |= UINT64_C(1) << kind;
 	}
 	return NULL;
 }

@@ -118,7 +118,7 @@ static int make_product(struct gen *g, uint64_t i, uint64_t suppliers, struct er
 	struct made m = {.ean = i};
 	struct str line, section;
 	struct gen_rng rng;
-	uint64_t low, high;
+	uint64_t low, high, letters;
 	int r;
 
 	gen_rng_init(&rng, g->options->seed, GEN_STREAM_GOODS, i);
@@ -134,9 +134,10 @@ static int make_product(struct gen *g, uint64_t i, uint64_t suppliers, struct er
 	m.stock = gen_below(&rng, gen_below(&rng, 900) + 1);
 	p.id = arena_printf(&g->catalog.arena, "AMG-%07" PRIu64, i + 1);
 	m.id = p.id;
+	letters = gen_below(&rng, 26 * 26); /* one draw: the order of arguments is the compiler's */
 	p.facts[GEN_FACT_MODEL] =
-	    arena_printf(&g->catalog.arena, "%c%c-%" PRIu64, (char)('A' + gen_below(&rng, 26)),
-			 (char)('A' + gen_below(&rng, 26)), 100 + i);
+	    arena_printf(&g->catalog.arena, "%c%c-%" PRIu64, (char)('A' + letters / 26),
+			 (char)('A' + letters % 26), 100 + i);
 	m.model = p.facts[GEN_FACT_MODEL];
 	/* The brand is the supplier's first words, without its legal form. */
 	p.facts[GEN_FACT_BRAND] =

@@ -266,8 +266,9 @@ struct gen_defects {
 	uint64_t seed;
 	uint32_t ppm;
 	struct gen_file *manifest;
-	struct gen_row row;			      /* of the manifest */
-	uint64_t turn[SHOP_GENERATE_FILE_COUNT];      /* kinds take turns, so that each occurs */
+	struct gen_row row;			 /* of the manifest */
+	uint64_t turn[SHOP_GENERATE_FILE_COUNT]; /* kinds take turns, so that each occurs */
+	uint64_t owed[SHOP_GENERATE_FILE_COUNT]; /* kinds that did not fit at their turn, as bits */
 	struct strbuf last[SHOP_GENERATE_FILE_COUNT]; /* e-mail, EAN of the row before */
 };
 
