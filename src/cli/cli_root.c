@@ -3,6 +3,7 @@
  * its options. A new verb gets a line in cli.h and one here.
  */
 #include "cli/cli.h"
+#include "shop/generate.h"
 
 #include "http/http_server.h"
 #include "sync/sync.h"
@@ -15,6 +16,7 @@
 HEADING(heading_stack, "Servers");
 HEADING(heading_shop, "The shop's data");
 HEADING(heading_sync, "From MariaDB to MongoDB");
+HEADING(heading_shop, "The shop");
 HEADING(heading_program, "The program");
 
 /* clang-format off */
@@ -27,6 +29,7 @@ static const struct command *const root_children[] = {
     &command_sync,
     &command_verify,
     &command_watch,
+    &command_generate,
     &heading_program,
     &command_config,
     &command_version,
@@ -45,5 +48,8 @@ const struct command cli_root_command = {
 const struct config_option *const cli_config_tables[] = {
     log_options,	  share_options,   mariadb_options, mongodb_options,
     stack_options, mapping_options, sync_options,	http_options,
+    log_options,
+    share_options,
+    shop_options,
     NULL,
 };
