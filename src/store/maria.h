@@ -79,6 +79,11 @@ int maria_exec(struct maria *m, const char *sql, struct err *err) _must_check_;
  * `name` and the line in it. Stops at the first error. */
 int maria_script(struct maria *m, const char *name, const char *text, struct err *err) _must_check_;
 
+/* The statements of such a script one by one, without running them; stops when fn fails. */
+typedef int (*maria_statement_fn)(void *arg, struct str statement, size_t line, struct err *err);
+int maria_script_split(const char *text, maria_statement_fn fn, void *arg, struct err *err)
+    _must_check_;
+
 /*
  * Runs a query. Rows come in text form whatever their type (numbers in decimal, times as
  * "2026-11-23 03:09:24.000000", binary columns as their bytes) and are streamed: until

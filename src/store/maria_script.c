@@ -1,0 +1,186 @@
+/*
+ * Scripts as the `mariadb` client reads them: statements ended by a delimiter (";" until a line
+ * `DELIMITER x` changes it), quotes and comments respected. Also quoting and LOAD DATA from memory.
+ */
+#include "store/maria_int.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+#include "base/banned.h"
+
+struct script {
+	const char *at;
+	size_t line;
+	char delimiter[8];
+};
+
+/* Behind a quoted text that starts at s (quote doubled or, but for backquotes, escaped inside). */
+static const char *skip_quoted(const char *s)
+{
+	char quote = *s++;
+
+	while (*s) {
+		if (*s == '\\' && quote != '`' && s[1])
+			s += 2;
+		else if (*s == quote && s[1] == quote)
+			s += 2;
+		else if (*s++ == quote)
+			break;
+	}
+	return s;
+}
+
+/* Behind what is one piece at s: a quoted text, a comment, or one character. */
+static const char *skip_piece(const char *s)
+{
+	const char *end;
+
+	if (*s == '\'' || *s == '"' || *s == '`')
+		return skip_quoted(s);
+	if (*s == '#' || (s[0] == '-' && s[1] == '-' && (s[2] == ' ' || s[2] == '\n' || !s[2])))
+		return s + strcspn(s, "\n");
+	if (s[0] == '/' && s[1] == '*') {
+		end = strstr(s + 2, "*/");
+		return end ? end + 2 : s + strlen(s);
+	}
+	return s + 1;
+}
+
+static bool is_comment_or_space(const char *s)
+{
+	return *s == ' ' || *s == '\t' || *s == '\n' || *s == '\r' || *s == '#' ||
+	       (s[0] == '-' && s[1] == '-') || (s[0] == '/' && s[1] == '*' && s[2] != '!');
+}
+
+static void advance(struct script *s, const char *to)
+{
+	for (; s->at < to; s->at++)
+		s->line += *s->at == '\n';
+}
+
+/* Reads a `DELIMITER x` line at s->at, if there is one. */
+static bool read_delimiter(struct script *s)
+{
+	struct str rest;
+	const char *end = s->at + strcspn(s->at, "\n");
+
+	if (strncasecmp(s->at, "DELIMITER ", 10) != 0)
+		return false;
+	rest = str_trim((struct str){s->at + 10, (size_t)(end - s->at) - 10});
+	if (rest.len && rest.len < sizeof(s->delimiter)) {
+		memcpy(s->delimiter, rest.data, rest.len);
+		s->delimiter[rest.len] = '\0';
+	}
+	advance(s, end);
+	return true;
+}
+
+/* The next statement without its delimiter; false at the end. */
+static bool next_statement(struct script *s, struct str *ret, size_t *ret_line)
+{
+	const char *start, *p;
+	size_t n;
+
+	for (;;) {
+		while (*s->at && is_comment_or_space(s->at))
+			advance(s, skip_piece(s->at));
+		if (!read_delimiter(s))
+			break;
+	}
+	if (!*s->at)
+		return false;
+	n = strlen(s->delimiter);
+	start = p = s->at;
+	*ret_line = s->line;
+	while (*p && strncmp(p, s->delimiter, n) != 0)
+		p = skip_piece(p);
+	*ret = str_trim((struct str){start, (size_t)(p - start)});
+	advance(s, *p ? p + n : p);
+	return true;
+}
+
+int maria_script_split(const char *text, maria_statement_fn fn, void *arg, struct err *err)
+{
+	struct script s = {.at = text, .line = 1, .delimiter = ";"};
+	struct str statement;
+	size_t line;
+
+	while (next_statement(&s, &statement, &line)) {
+		int r = statement.len ? fn(arg, statement, line, err) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+struct script_run {
+	struct maria *m;
+	const char *name;
+};
+
+static int run_statement(void *arg, struct str statement, size_t line, struct err *err)
+{
+	const struct script_run *run = arg;
+	_cleanup_(mem_freep) char *sql = mem_strndup(statement.data, statement.len);
+
+	if (maria_exec(run->m, sql, err) < 0)
+		return err_context(err, "%s:%zu", run->name, line);
+	return 0;
+}
+
+int maria_script(struct maria *m, const char *name, const char *text, struct err *err)
+{
+	struct script_run run = {m, name};
+
+	return maria_script_split(text, run_statement, &run, err);
+}
+
+void maria_add_identifier(struct strbuf *b, const char *name)
+{
+	strbuf_addch(b, '`');
+	for (; *name; name++) {
+		if (*name == '`')
+			strbuf_addch(b, '`');
+		strbuf_addch(b, *name);
+	}
+	strbuf_addch(b, '`');
+}
+
+void maria_add_literal(struct strbuf *b, struct str text)
+{
+	strbuf_addch(b, '\'');
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.data[i];
+
+		if (c == '\'' || c == '\\')
+			strbuf_addch(b, c);
+		if (c == '\0')
+			strbuf_addstr(b, "\\0");
+		else
+			strbuf_addch(b, c);
+	}
+	strbuf_addch(b, '\'');
+}
+
+int maria_load_data(struct maria *m, const char *sql, maria_fill_fn fill, void *arg,
+		    uint64_t *ret_rows, struct err *err)
+{
+	int r = maria_check_usable(m, err);
+
+	if (r < 0)
+		return r;
+	m->fill = fill;
+	m->fill_arg = arg;
+	m->fill_failed = false;
+	r = mysql_real_query(m->handle, sql, strlen(sql));
+	m->fill = NULL;
+	if (m->fill_failed)
+		return err_set(err, ERR_INTERRUPTED, "the data to load ended early");
+	if (r)
+		return maria_fail_handle(m, err);
+	if (ret_rows)
+		*ret_rows = mysql_affected_rows(m->handle);
+	return 0;
+}

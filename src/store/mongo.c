@@ -1,0 +1,349 @@
+/*
+ * MongoDB: a pool of clients with one set of concerns (majority and journal for writes, majority
+ * for reads), and the table that sorts its errors into classes.
+ */
+#include "store/mongo.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/strbuf.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "base/banned.h"
+
+struct mongo {
+	mongoc_client_pool_t *pool;
+	char *database;
+};
+
+#define POOL_MAX_DEFAULT   32
+#define TIMEOUT_MS_DEFAULT 10000
+/* How often the driver looks at its servers: an outage is noticed, and its end too, within this. */
+#define HEARTBEAT_MS 1000
+
+static pthread_once_t driver_once = PTHREAD_ONCE_INIT;
+
+static void no_driver_log(mongoc_log_level_t level, const char *domain, const char *message,
+			  void *arg)
+{
+	(void)level;
+	(void)domain;
+	(void)message;
+	(void)arg;
+}
+
+static void driver_init(void)
+{
+	mongoc_init();
+	mongoc_log_set_handler(no_driver_log, NULL); /* errors come back to the caller */
+}
+
+static int make_uri(const struct mongo_options *o, mongoc_uri_t **ret, struct err *err)
+{
+	bson_error_t e;
+	mongoc_uri_t *uri = mongoc_uri_new_with_error(o->uri, &e);
+	int timeout = o->timeout_ms ? (int)o->timeout_ms : TIMEOUT_MS_DEFAULT;
+	mongoc_write_concern_t *wc;
+	mongoc_read_concern_t *rc;
+
+	if (!uri)
+		return err_set(err, ERR_INVALID_ARGUMENT, "the MongoDB URI is not valid: %s",
+			       e.message);
+	if (mongoc_uri_get_password(uri)) {
+		mongoc_uri_destroy(uri);
+		err_set(err, ERR_INVALID_ARGUMENT, "the MongoDB URI holds a password");
+		return err_hint(err, "leave user and password out of the URI: set mongodb.user and "
+				     "mongodb.password_file, or MONGO_USER and MONGO_PASS");
+	}
+	if (o->user) {
+		mongoc_uri_set_username(uri, o->user);
+		mongoc_uri_set_password(uri, o->password ? o->password : "");
+		if (!mongoc_uri_get_auth_source(uri) ||
+		    !mongoc_uri_has_option(uri, MONGOC_URI_AUTHSOURCE))
+			mongoc_uri_set_auth_source(uri, "admin");
+	}
+	if (o->tls_ca) {
+		mongoc_uri_set_option_as_bool(uri, MONGOC_URI_TLS, true);
+		mongoc_uri_set_option_as_utf8(uri, MONGOC_URI_TLSCAFILE, o->tls_ca);
+	}
+	mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, timeout);
+	mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, timeout);
+	mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, timeout * 3);
+	mongoc_uri_set_option_as_int32(uri, MONGOC_URI_HEARTBEATFREQUENCYMS, HEARTBEAT_MS);
+	mongoc_uri_set_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE,
+				       o->pool_max ? (int)o->pool_max : POOL_MAX_DEFAULT);
+	mongoc_uri_set_appname(uri, "aethermart");
+	wc = mongoc_write_concern_new();
+	mongoc_write_concern_set_w(wc, MONGOC_WRITE_CONCERN_W_MAJORITY);
+	mongoc_write_concern_set_journal(wc, true);
+	mongoc_uri_set_write_concern(uri, wc);
+	mongoc_write_concern_destroy(wc);
+	rc = mongoc_read_concern_new();
+	mongoc_read_concern_set_level(rc, MONGOC_READ_CONCERN_LEVEL_MAJORITY);
+	mongoc_uri_set_read_concern(uri, rc);
+	mongoc_read_concern_destroy(rc);
+	*ret = uri;
+	return 0;
+}
+
+int mongo_open(const struct mongo_options *options, struct mongo **ret, struct err *err)
+{
+	_cleanup_(mongo_closep) struct mongo *m = MEM_NEW(struct mongo);
+	mongoc_uri_t *uri = NULL;
+	bson_error_t e;
+	int r;
+
+	pthread_once(&driver_once, driver_init);
+	r = make_uri(options, &uri, err);
+	if (r < 0)
+		return r;
+	m->database = mem_strdup(options->database ? options->database : "test");
+	m->pool = mongoc_client_pool_new_with_error(uri, &e);
+	mongoc_uri_destroy(uri);
+	if (!m->pool)
+		return err_set(err, ERR_INVALID_ARGUMENT, "MongoDB cannot be used: %s", e.message);
+	mongoc_client_pool_set_error_api(m->pool, MONGOC_ERROR_API_VERSION_2);
+	*ret = TAKE_PTR(m);
+	return 0;
+}
+
+struct mongo *mongo_close(struct mongo *m)
+{
+	if (!m)
+		return NULL;
+	if (m->pool)
+		mongoc_client_pool_destroy(m->pool);
+	mem_free(m->database);
+	mem_free(m);
+	return NULL;
+}
+
+mongoc_client_t *mongo_pop(struct mongo *m)
+{
+	return mongoc_client_pool_pop(m->pool);
+}
+
+void mongo_push(struct mongo *m, mongoc_client_t *client)
+{
+	if (client)
+		mongoc_client_pool_push(m->pool, client);
+}
+
+const char *mongo_database(const struct mongo *m)
+{
+	return m->database;
+}
+
+/* --- errors ------------------------------------------------------------------------------------
+ */
+
+/* Server codes, from MongoDB's error_codes.yml. */
+static const struct {
+	int code;
+	enum err_code class;
+	const char *name;
+} server_codes[] = {
+    {6, ERR_UNAVAILABLE, "HostUnreachable"},
+    {7, ERR_UNAVAILABLE, "HostNotFound"},
+    {89, ERR_UNAVAILABLE, "NetworkTimeout"},
+    {91, ERR_UNAVAILABLE, "ShutdownInProgress"},
+    {189, ERR_UNAVAILABLE, "PrimarySteppedDown"},
+    {9001, ERR_UNAVAILABLE, "SocketException"},
+    {10107, ERR_UNAVAILABLE, "NotWritablePrimary"},
+    {11600, ERR_UNAVAILABLE, "InterruptedAtShutdown"},
+    {11602, ERR_UNAVAILABLE, "InterruptedDueToReplStateChange"},
+    {13435, ERR_UNAVAILABLE, "NotPrimaryNoSecondaryOk"},
+    {13436, ERR_UNAVAILABLE, "NotPrimaryOrSecondary"},
+    {14031, ERR_UNAVAILABLE, "OutOfDiskSpace"},
+    {50, ERR_TIMEOUT, "MaxTimeMSExpired"},
+    {262, ERR_TIMEOUT, "ExceededTimeLimit"},
+    {64, ERR_TIMEOUT, "WriteConcernFailed"},
+    {24, ERR_RETRY, "LockTimeout"},
+    {112, ERR_RETRY, "WriteConflict"},
+    {225, ERR_RETRY, "TransactionTooOld"},
+    {244, ERR_RETRY, "TransactionAborted"},
+    {246, ERR_RETRY, "SnapshotUnavailable"},
+    {251, ERR_RETRY, "NoSuchTransaction"},
+    {13, ERR_PERMISSION, "Unauthorized"},
+    {18, ERR_PERMISSION, "AuthenticationFailed"},
+    {8000, ERR_PERMISSION, "AtlasError"},
+    {26, ERR_NOT_FOUND, "NamespaceNotFound"},
+    {2, ERR_DOCUMENT, "BadValue"},
+    {14, ERR_DOCUMENT, "TypeMismatch"},
+    {28, ERR_DOCUMENT, "PathNotViable"},
+    {52, ERR_DOCUMENT, "DollarPrefixedFieldName"},
+    {53, ERR_DOCUMENT, "InvalidIdField"},
+    {66, ERR_DOCUMENT, "ImmutableField"},
+    {121, ERR_DOCUMENT, "DocumentValidationFailure"},
+    {10334, ERR_DOCUMENT, "BSONObjectTooLarge"},
+    {11000, ERR_DOCUMENT, "DuplicateKey"},
+    {17280, ERR_DOCUMENT, "KeyTooLong"},
+    {17419, ERR_DOCUMENT, "resulting document is too large"},
+    {17420, ERR_DOCUMENT, "document to insert is too large"},
+};
+
+static bool has_label(const bson_t *reply, const char *label)
+{
+	return reply && mongoc_error_has_label(reply, label);
+}
+
+static enum err_code class_of(const bson_error_t *e, const bson_t *reply, const char **ret_name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(server_codes); i++) {
+		if (e->domain == MONGOC_ERROR_SERVER && server_codes[i].code == (int)e->code) {
+			*ret_name = server_codes[i].name;
+			return server_codes[i].class;
+		}
+	}
+	if (e->domain == MONGOC_ERROR_STREAM || e->domain == MONGOC_ERROR_SERVER_SELECTION)
+		return ERR_UNAVAILABLE;
+	if (e->domain == MONGOC_ERROR_CLIENT && e->code == MONGOC_ERROR_CLIENT_AUTHENTICATE)
+		return ERR_PERMISSION;
+	if (e->domain == MONGOC_ERROR_BSON)
+		return ERR_DOCUMENT;
+	if (has_label(reply, "TransientTransactionError") ||
+	    has_label(reply, "UnknownTransactionCommitResult"))
+		return ERR_RETRY;
+	if (e->domain == MONGOC_ERROR_WRITE_CONCERN)
+		return ERR_TIMEOUT;
+	return ERR_INVALID_ARGUMENT;
+}
+
+/* The name of the index that a duplicate key error tells of, without the key itself. */
+static void add_index_name(struct strbuf *b, const char *message)
+{
+	const char *p = strstr(message, "index: ");
+
+	if (p) {
+		p += 7;
+		strbuf_addf(b, " in index \"%.*s\"", (int)strcspn(p, " "), p);
+	}
+}
+
+int mongo_error(struct err *err, const bson_error_t *error, const bson_t *reply, const char *what)
+{
+	const char *name = NULL;
+	enum err_code class = class_of(error, reply, &name);
+	struct strbuf b = STRBUF_INIT(ERR_MESSAGE_MAX);
+	int r;
+
+	/* What names a document may quote its values; everything else is about the server. */
+	if (class == ERR_DOCUMENT) {
+		strbuf_addstr(&b, name ? name : "the document cannot be encoded");
+		if (error->code == 11000)
+			add_index_name(&b, error->message);
+	} else {
+		strbuf_addstr(&b, error->message);
+	}
+	r = err_set(err, class, "MongoDB: %s: %s (%u)", what, strbuf_str(&b), error->code);
+	strbuf_done(&b);
+	if (err)
+		err->native = (int)error->code;
+	return r;
+}
+
+int64_t mongo_write_error_index(const bson_t *reply)
+{
+	bson_iter_t it, errors, fields;
+
+	if (!reply || !bson_iter_init_find(&it, reply, "writeErrors") ||
+	    !BSON_ITER_HOLDS_ARRAY(&it) || !bson_iter_recurse(&it, &errors) ||
+	    !bson_iter_next(&errors) || !BSON_ITER_HOLDS_DOCUMENT(&errors) ||
+	    !bson_iter_recurse(&errors, &fields) || !bson_iter_find(&fields, "index"))
+		return -1;
+	return bson_iter_as_int64(&fields);
+}
+
+int mongo_command(struct mongo *m, const char *database, const bson_t *command, bson_t *reply,
+		  struct err *err)
+{
+	mongoc_client_t *client = mongo_pop(m);
+	bson_t own = BSON_INITIALIZER;
+	bson_error_t e;
+	bool ok;
+	int r = 0;
+
+	bson_destroy(&own);
+	ok = mongoc_client_command_simple(client, database ? database : m->database, command, NULL,
+					  &own, &e);
+	if (!ok)
+		r = mongo_error(err, &e, &own, bson_empty(command) ? "command" : "command failed");
+	if (ok && reply)
+		bson_copy_to(&own, reply);
+	bson_destroy(&own);
+	mongo_push(m, client);
+	return r;
+}
+
+/* --- probe -------------------------------------------------------------------------------------
+ */
+
+static void read_hello(const bson_t *reply, struct mongo_server *ret)
+{
+	bson_iter_t it;
+
+	if (bson_iter_init_find(&it, reply, "setName"))
+		ret->is_replica_set = true;
+	if (bson_iter_init_find(&it, reply, "msg") && BSON_ITER_HOLDS_UTF8(&it) &&
+	    cstr_equal(bson_iter_utf8(&it, NULL), "isdbgrid"))
+		ret->is_replica_set = true;
+}
+
+/* A transaction that reads: a standalone server refuses its first statement. */
+static bool try_transaction(struct mongo *m)
+{
+	mongoc_client_t *client = mongo_pop(m);
+	mongoc_collection_t *c = mongoc_client_get_collection(client, m->database, "sync_fence");
+	bson_t filter = BSON_INITIALIZER, opts = BSON_INITIALIZER;
+	mongoc_client_session_t *session = mongoc_client_start_session(client, NULL, NULL);
+	const bson_t *doc;
+	bson_error_t e;
+	bool ok = session && mongoc_client_session_start_transaction(session, NULL, &e) &&
+		  mongoc_client_session_append(session, &opts, &e);
+
+	if (ok) {
+		mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(c, &filter, &opts, NULL);
+
+		(void)mongoc_cursor_next(cursor, &doc);
+		ok = !mongoc_cursor_error(cursor, &e);
+		mongoc_cursor_destroy(cursor);
+		(void)mongoc_client_session_abort_transaction(session, &e);
+	}
+	if (session)
+		mongoc_client_session_destroy(session);
+	bson_destroy(&filter);
+	bson_destroy(&opts);
+	mongoc_collection_destroy(c);
+	mongo_push(m, client);
+	return ok;
+}
+
+int mongo_probe(struct mongo *m, struct mongo_server *ret, struct err *err)
+{
+	bson_t *command = BCON_NEW("hello", BCON_INT32(1)),
+	       *build = BCON_NEW("buildInfo", BCON_INT32(1));
+	bson_t reply = BSON_INITIALIZER;
+	struct mongo_server s = {.version = "unknown"};
+	bson_iter_t it;
+	int r;
+
+	bson_destroy(&reply);
+	r = mongo_command(m, "admin", command, &reply, err);
+	if (r == 0) {
+		read_hello(&reply, &s);
+		bson_destroy(&reply);
+		r = mongo_command(m, "admin", build, &reply, err);
+	}
+	if (r == 0) {
+		if (bson_iter_init_find(&it, &reply, "version") && BSON_ITER_HOLDS_UTF8(&it))
+			snprintf(s.version, sizeof(s.version), "%s", bson_iter_utf8(&it, NULL));
+		bson_destroy(&reply);
+		s.has_transactions = s.is_replica_set && try_transaction(m);
+		*ret = s;
+	}
+	bson_destroy(command);
+	bson_destroy(build);
+	return r;
+}
