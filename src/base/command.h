@@ -4,7 +4,9 @@
  * that it is unit-tested. stdout is for results, stderr for everything else.
  *
  * Global options, understood everywhere: --config FILE, --json, --help, --SECTION.NAME VALUE for
- * every configuration option, --quiet, --verbose.
+ * every configuration option, --quiet, --verbose. `--name value` and `--name=value` are the same; a
+ * value that starts with "--" needs the second form. An option with a value is given once. After
+ * "--" all words are arguments.
  */
 #pragma once
 
@@ -25,6 +27,7 @@ struct command_option {
 
 struct command_line;
 
+/* A child whose name is "" is a heading in the list of commands: its summary is the title. */
 struct command {
 	const char *name;
 	const char *summary;
@@ -67,4 +70,8 @@ bool command_has(const struct command_line *line, const char *option);
 const char *command_text(const struct command_line *line, const char *option); /* or fallback */
 int64_t command_number(const struct command_line *line, const char *option); /* checked by parse */
 
+/*
+ * Help of line->command, at most 80 columns wide. In `help` texts, lines that start with white
+ * space stay as they are; others are joined to paragraphs and wrapped.
+ */
 void command_print_help(const struct command *root, const struct command_line *line, FILE *f);

@@ -10,15 +10,16 @@
  * The file has one map a section: `mariadb: {port: 3307}`. Unknown keys, wrong types and values out
  * of range are errors that name file:line:column, what was found, what is allowed and the nearest
  * key. An option with CONFIG_SECRET is never printed; it is normally the path of a file
- * (`password_file`), or comes from the environment. A secret's value is refused in flags.
+ * (`password_file`), or comes from the environment. A secret's value is refused in flags, and in a
+ * file that others than its owner may read.
+ *
+ * A key without a value (`port:`) and an empty environment variable leave the option as it is.
  *
  * A loaded configuration is immutable: any number of threads may read. Texts live as long as it.
  */
 #pragma once
 
-#include "base/err.h"
-
-#include <stdint.h>
+#include "base/strbuf.h"
 
 enum config_type {
 	CONFIG_TEXT,
@@ -61,6 +62,9 @@ struct config_flag {	  /* from the command line */
 int config_load(const struct config_option *const *tables, const char *path,
 		const struct config_flag *flags, size_t n_flags, struct config **ret,
 		struct err *err) _must_check_;
+/* A file's text alone, without environment and flags; `file` names it in messages. */
+int config_parse(const struct config_option *const *tables, const char *file, const char *text,
+		 size_t len, struct config **ret, struct err *err) _must_check_;
 struct config *config_free(struct config *c);
 DEFINE_CLEANUP(struct config *, config_free)
 
@@ -79,3 +83,6 @@ struct config_item {
 	const char *origin; /* "default", "environment NAME", "flag", "FILE:LINE" */
 };
 size_t config_items(const struct config *c, const struct config_item **ret); /* borrowed */
+
+/* Appends what values an option takes: "a whole number from 1 to 65535". */
+void config_option_allowed(const struct config_option *o, struct strbuf *b);

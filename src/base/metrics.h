@@ -1,6 +1,6 @@
 /*
  * Counters, gauges and histograms, served as Prometheus text. Declared in static tables by the
- * modules that count; registered once at start (metrics_register) before threads. Updates are
+ * modules that count; made once at start (metric_series). Updates are
  * lock-free atomics and may come from any thread. One label at most, with values known beforehand
  * or registered at start (collections, workers).
  */
@@ -32,3 +32,7 @@ int64_t metric_quantile(struct metric *m, double q);
 
 /* Appends the whole registry in Prometheus' text format 0.0.4. */
 void metrics_export(struct strbuf *b);
+
+/* The same at a moment of the caller's (clock_monotonic_us()): for tests. */
+void metric_observe_at(struct metric *m, int64_t us, int64_t now_us);
+int64_t metric_quantile_at(struct metric *m, double q, int64_t now_us);

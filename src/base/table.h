@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include "base/macro.h"
+
 #include <stddef.h>
 #include <stdio.h>
 
@@ -11,6 +13,8 @@ struct table;
 
 /* Column titles end with NULL; a title that starts with '>' is aligned right (without the '>'). */
 struct table *table_new(const char *const *titles);
-void table_add(struct table *t, const char *const *cells); /* as many cells as titles; copied */
-void table_print(struct table *t, FILE *f);
+void table_add(struct table *t,
+	       const char *const *cells);   /* as many cells as titles; copied; NULL: empty */
+void table_print(struct table *t, FILE *f); /* nothing at all without a line */
 struct table *table_free(struct table *t);
+DEFINE_CLEANUP(struct table *, table_free)

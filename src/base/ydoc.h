@@ -1,8 +1,9 @@
 /*
  * YAML files read into a tree in which every node knows its line and column, so that every mistake
  * can be named as file:line:column. Scalars are text: types come from our tables, never from YAML's
- * guesses. Anchors and aliases, tags, several documents, duplicate keys and nesting above
- * YDOC_DEPTH_MAX are refused; a file is at most YDOC_FILE_MAX bytes.
+ * guesses. Anchors and aliases, tags, several documents, duplicate keys, NUL, text that is not
+ * UTF-8 and nesting above YDOC_DEPTH_MAX are refused; a file is at most YDOC_FILE_MAX bytes and
+ * YDOC_NODES_MAX values.
  *
  * The document owns all nodes and texts; they live until ydoc_free(). Immutable, so any number of
  * threads may read.
@@ -16,6 +17,7 @@
 
 #define YDOC_FILE_MAX  ((size_t)4 << 20)
 #define YDOC_DEPTH_MAX 32
+#define YDOC_NODES_MAX 262144 /* 25 MB of nodes */
 
 enum ynode_kind { YNODE_SCALAR, YNODE_LIST, YNODE_MAP };
 
@@ -59,6 +61,15 @@ int ynode_key_error(const struct ynode *n, struct err *err, const char *fmt, ...
  */
 int ynode_check_keys(const struct ynode *map, const char *what, const char *const *allowed,
 		     struct err *err) _must_check_;
+
+/*
+ * A text as it may stand in a message: in quotes, control characters as '?', cut with "..." at the
+ * buffer's size. The other says what a node is: its text, "a list", "a map", "nothing". Both return
+ * the buffer or a constant.
+ */
+#define TEXT_SHOWN_SIZE 72
+const char *text_shown(const char *text, char buf[TEXT_SHOWN_SIZE]);
+const char *ynode_shown(const struct ynode *n, char buf[TEXT_SHOWN_SIZE]);
 
 /* Typed access to a scalar child or node; a wrong type is an error that points at the node. */
 int ynode_text(const struct ynode *n, const char **ret, struct err *err) _must_check_;

@@ -1,0 +1,56 @@
+/* Tables by libsmartcols: see table.h. */
+#include "base/table.h"
+
+#include "base/mem.h"
+
+#include <libsmartcols/libsmartcols.h>
+
+#include "base/banned.h"
+
+struct table {
+	struct libscols_table *scols;
+	size_t columns;
+};
+
+struct table *table_new(const char *const *titles)
+{
+	struct table *t = MEM_NEW(struct table);
+
+	t->scols = scols_new_table();
+	bug_if(!t->scols);
+	for (; titles[t->columns]; t->columns++) {
+		const char *title = titles[t->columns];
+		bool right = title[0] == '>';
+
+		bug_if(!scols_table_new_column(t->scols, title + right, 0,
+					       right ? SCOLS_FL_RIGHT : SCOLS_FL_TRUNC));
+	}
+	return t;
+}
+
+void table_add(struct table *t, const char *const *cells)
+{
+	struct libscols_line *line = scols_table_new_line(t->scols, NULL);
+
+	bug_if(!line);
+	for (size_t i = 0; i < t->columns; i++)
+		bug_if(scols_line_set_data(line, i, cells[i] ? cells[i] : "") < 0);
+}
+
+void table_print(struct table *t, FILE *f)
+{
+	if (scols_table_get_nlines(t->scols) == 0)
+		return;
+	scols_table_set_stream(t->scols, f);
+	/* Only memory can fail, or the stream, whose error the caller sees at its end. */
+	(void)scols_print_table(t->scols);
+}
+
+struct table *table_free(struct table *t)
+{
+	if (!t)
+		return NULL;
+	scols_unref_table(t->scols);
+	mem_free(t);
+	return NULL;
+}

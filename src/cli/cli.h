@@ -1,0 +1,76 @@
+/*
+ * The verbs of the command line and what they share. A verb is a `const struct command` (see
+ * base/command.h); it reads its options, calls a module and prints the answer. It holds no rule of
+ * the business.
+ *
+ * Output: results go to stdout, everything else to stderr. With --json the result is JSON on stdout
+ * and nothing else is written there. An error is never printed by a verb: it returns it, and main()
+ * prints it on stderr, as text or (--json) as one line
+ * {"error":{"code":"NOT_FOUND","message":"…","hint":"…","exit_status":3}}. The exit status is
+ * err_exit_status() of the error; 0 means done and true.
+ *
+ * One thread: verbs run on the main thread. SIGPIPE is ignored in this process; a verb that prints
+ * without end calls cli_flush() after each piece, which tells when the reader is gone, and one that
+ * starts a child resets the signal before exec.
+ */
+#pragma once
+
+#include "base/command.h"
+#include "cluster/endpoint.h"
+#include "mapping/mapping.h"
+
+#include <jansson.h>
+
+/* The tree, and the tables of all options; both in cli_root.c. */
+extern const struct command cli_root_command;
+extern const struct config_option *const cli_config_tables[];
+
+/* Verbs, sorted. */
+extern const struct command command_config;
+extern const struct command command_help;
+extern const struct command command_version;
+
+/* Options of this folder. */
+extern const struct config_option log_options[];   /* section "log" */
+extern const struct config_option share_options[]; /* section "share" */
+
+/* --- output ---------------------------------------------------------------------------------- */
+
+/* Indented, keys in order of insertion, a newline at the end. -ERR_IO when stdout takes no more. */
+int cli_print_json(const json_t *json) _must_check_;
+/* The same in one line, flushed: for streams. */
+int cli_print_json_line(const json_t *json) _must_check_;
+/* Flushes stdout. ERR_IO with the reason when it takes no more: the disk is full, the reader gone.
+ */
+int cli_flush(struct err *err) _must_check_;
+
+/* --- questions ------------------------------------------------------------------------------- */
+
+/* Goes into the option table of a verb that asks. */
+#define CLI_OPTION_YES                                                                     \
+	{                                                                                  \
+		.name = "yes", .type = COMMAND_FLAG, .help = "do it without asking first", \
+	}
+
+/* True with --yes or when a person at a terminal answers yes. Asks on stderr; false without one. */
+bool cli_confirm(const struct command_line *line, const char *question);
+/* A person has to type `word` (the name of a database). --yes does not stand for it. */
+bool cli_confirm_word(const char *question, const char *word);
+
+/* --- connections (cli_open.c) ---------------------------------------------------------------- */
+
+/* Database selected. */
+int cli_open_maria(const struct command_line *line, enum endpoint_role role, struct maria **ret,
+		   struct err *err) _must_check_;
+int cli_open_mongo(const struct command_line *line, enum endpoint_role role, struct mongo **ret,
+		   struct err *err) _must_check_;
+/* All mappings, bound to the schema that `db` has. The caller releases with mapping_set_done(). */
+int cli_load_mappings(const struct command_line *line, struct maria *db, struct mapping_set *ret,
+		      struct err *err) _must_check_;
+
+/* --- pieces that tests and documents use ------------------------------------------------------ */
+
+/* docs/configuration.md: every option of the tables, as Markdown. */
+void cli_config_docs(const struct config *config, struct strbuf *b);
+/* The error as main() prints it. */
+void cli_format_error(const struct err *err, bool json, struct strbuf *b);

@@ -1,0 +1,183 @@
+/* What verbs share, and the options of the program itself: see cli.h. */
+#include "cli/cli.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+
+const struct config_option log_options[] = {
+    {.section = "log",
+     .name = "level",
+     .type = CONFIG_CHOICE,
+     .fallback = "info",
+     .choices = "error|warn|info|debug|trace",
+     .environment = "AETHERMART_LOG_LEVEL",
+     .help = "What is written to the log: this level and the ones before it. --quiet and --verbose "
+	     "on the command line go before it."},
+    {.section = "log",
+     .name = "format",
+     .type = CONFIG_CHOICE,
+     .fallback = "auto",
+     .choices = "auto|text|json",
+     .help = "How log lines look: text for people, JSON (one object a line) for machines; auto "
+	     "means text on a terminal and JSON elsewhere."},
+    {0},
+};
+
+const struct config_option share_options[] = {
+    {.section = "share",
+     .name = "dir",
+     .type = CONFIG_TEXT,
+     .flags = CONFIG_PATH,
+     .help = "The folder that holds mapping/, rules/ and data/ of the installation. Unset: the one "
+	     "beside which the program was built or installed."},
+    {0},
+};
+
+static int print_json(const json_t *json, size_t flags)
+{
+	if (json_dumpf(json, stdout, flags | JSON_REAL_PRECISION(15)) < 0)
+		return -ERR_IO;
+	return putchar('\n') == EOF ? -ERR_IO : 0;
+}
+
+int cli_print_json(const json_t *json)
+{
+	return print_json(json, JSON_INDENT(2));
+}
+
+int cli_print_json_line(const json_t *json)
+{
+	int r = print_json(json, JSON_COMPACT);
+
+	return r < 0 || fflush(stdout) == EOF ? -ERR_IO : 0;
+}
+
+int cli_flush(struct err *err)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	return err_set(err, ERR_IO, "could not write to the standard output: %s", strerror(errno));
+}
+
+static bool is_given(const struct command_line *line, const char *option)
+{
+	for (const struct command_option *o = line->command->options; o && o->name; o++) {
+		if (cstr_equal(o->name, option))
+			return command_has(line, option);
+	}
+	return false;
+}
+
+/* The answer without its newline; false at the end of the input or without a person. */
+static bool ask(const char *question, struct strbuf *answer)
+{
+	int c;
+
+	if (isatty(STDIN_FILENO) != 1)
+		return false;
+	(void)fflush(stdout);
+	fprintf(stderr, "%s ", question);
+	(void)fflush(stderr);
+	while ((c = getchar()) != EOF && c != '\n')
+		strbuf_addch(answer, (char)c);
+	return c != EOF && !answer->overflow;
+}
+
+bool cli_confirm(const struct command_line *line, const char *question)
+{
+	_cleanup_(strbuf_done) struct strbuf answer = STRBUF_INIT(256);
+	_cleanup_(mem_freep) char *full = mem_printf("%s [y/N]", question);
+	struct str s;
+
+	if (is_given(line, "yes"))
+		return true;
+	if (!ask(full, &answer))
+		return false;
+	s = str_trim(strbuf_slice(&answer));
+	return str_equal(s, str_from("y")) || str_equal(s, str_from("Y")) ||
+	       str_equal(s, str_from("yes"));
+}
+
+bool cli_confirm_word(const char *question, const char *word)
+{
+	_cleanup_(strbuf_done) struct strbuf answer = STRBUF_INIT(256);
+
+	return ask(question, &answer) && str_equal(str_trim(strbuf_slice(&answer)), str_from(word));
+}
+
+void cli_format_error(const struct err *err, bool json, struct strbuf *b)
+{
+	const char *message = err->message[0] ? err->message : err_text((int)err->code);
+
+	if (!json) {
+		strbuf_addf(b, "aethermart: %s\n", message);
+		if (err->hint[0])
+			strbuf_addf(b, "hint: %s\n", err->hint);
+		return;
+	}
+	strbuf_addf(b, "{\"error\":{\"code\":\"%s\",\"message\":", err_name((int)err->code));
+	strbuf_add_json(b, message, strlen(message));
+	strbuf_addstr(b, ",\"hint\":");
+	if (err->hint[0])
+		strbuf_add_json(b, err->hint, strlen(err->hint));
+	else
+		strbuf_addstr(b, "null");
+	strbuf_addf(b, ",\"exit_status\":%d}}\n", err_exit_status((int)err->code));
+}
+
+/* --- help and version ------------------------------------------------------------------------ */
+
+static int run_help(const struct command_line *line, struct err *err)
+{
+	struct command_line asked = {0};
+	char **argv = mem_alloc_array((size_t)line->argc + 3, sizeof(*argv));
+	int r;
+
+	argv[0] = mem_strdup(cli_root_command.name);
+	for (int i = 0; i < line->argc; i++)
+		argv[i + 1] = mem_strdup(line->argv[i]);
+	argv[line->argc + 1] = mem_strdup("--help");
+	r = command_parse(&cli_root_command, line->argc + 2, argv, &asked, err);
+	if (r == 0)
+		command_print_help(&cli_root_command, &asked, stdout);
+	command_line_done(&asked);
+	for (int i = 0; argv[i]; i++)
+		mem_free(argv[i]);
+	mem_free(argv);
+	return r;
+}
+
+const struct command command_help = {
+    .name = "help",
+    .summary = "what a command does and which options it has",
+    .arguments = "[COMMAND...]",
+    .max_args = -1,
+    .run = run_help,
+};
+
+static int run_version(const struct command_line *line, struct err *err)
+{
+	(void)err;
+	if (line->json) {
+		json_t *json =
+		    json_pack("{s:s, s:s}", "name", "aethermart", "version", AETHERMART_VERSION);
+		int r = cli_print_json(json);
+
+		json_decref(json);
+		return r;
+	}
+	printf("aethermart %s\n", AETHERMART_VERSION);
+	return 0;
+}
+
+const struct command command_version = {
+    .name = "version",
+    .summary = "the version of this program",
+    .run = run_version,
+};

@@ -1,0 +1,46 @@
+/* Connections for verbs: see cli.h. */
+#include "cli/cli.h"
+
+#include "base/mem.h"
+#include "store/schema.h"
+
+#include "base/banned.h"
+
+int cli_open_maria(const struct command_line *line, enum endpoint_role role, struct maria **ret,
+		   struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	struct maria_options options = {0};
+	int r = endpoint_maria(line->config, role, &arena, &options, err);
+
+	if (r < 0)
+		return r;
+	return maria_open(&options, ret, err);
+}
+
+int cli_open_mongo(const struct command_line *line, enum endpoint_role role, struct mongo **ret,
+		   struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	struct mongo_options options = {0};
+	int r = endpoint_mongo(line->config, role, &arena, &options, err);
+
+	if (r < 0)
+		return r;
+	return mongo_open(&options, ret, err);
+}
+
+int cli_load_mappings(const struct command_line *line, struct maria *db, struct mapping_set *ret,
+		      struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	_cleanup_(schema_freep) struct schema *schema = NULL;
+	const char *dir = config_text(line->config, "mapping.dir");
+	int r = schema_load(db, config_text(line->config, "mariadb.database"), &schema, err);
+
+	if (r < 0)
+		return r;
+	if (!dir)
+		dir = endpoint_share_path(line->config, &arena, "mapping");
+	return mapping_set_load(dir, schema, ret, err);
+}
