@@ -14,7 +14,6 @@
 	static const struct command variable = {.name = "", .summary = (title)}
 
 HEADING(heading_stack, "Servers");
-HEADING(heading_shop, "The shop's data");
 HEADING(heading_sync, "From MariaDB to MongoDB");
 HEADING(heading_shop, "The shop");
 HEADING(heading_program, "The program");
@@ -23,13 +22,13 @@ HEADING(heading_program, "The program");
 static const struct command *const root_children[] = {
     &heading_stack,
     &heading_shop,
+    &command_generate,
     &heading_sync,
     &command_migrate,
     &command_serve,
     &command_sync,
     &command_verify,
     &command_watch,
-    &command_generate,
     &heading_program,
     &command_config,
     &command_version,
@@ -45,11 +44,17 @@ const struct command cli_root_command = {
 };
 
 /* In the order in which the reference shows the sections. */
+/* clang-format off */
 const struct config_option *const cli_config_tables[] = {
-    log_options,	  share_options,   mariadb_options, mongodb_options,
-    stack_options, mapping_options, sync_options,	http_options,
     log_options,
     share_options,
+    mariadb_options,
+    mongodb_options,
+    stack_options,
     shop_options,
+    mapping_options,
+    sync_options,
+    http_options,
     NULL,
 };
+/* clang-format on */

@@ -95,7 +95,7 @@ uint64_t shop_schema_count(const char *text)
 {
 	uint64_t n = 0;
 
-	(void)maria_script_split(text, count_one, &n, NULL);
+	(void)!maria_script_split(text, count_one, &n, NULL);
 	return n;
 }
 
@@ -315,7 +315,7 @@ static void clear_begun(const struct file_run *f)
 
 	if (maria_is_lost(f->run->m))
 		return;
-	(void)maria_run(f->run->m, begin_sql, params, ARRAY_LEN(params), NULL, &ignored);
+	(void)!maria_run(f->run->m, begin_sql, params, ARRAY_LEN(params), NULL, &ignored);
 }
 
 static int run_ddl(const struct file_run *f, const char *sql, struct err *err)
@@ -347,7 +347,7 @@ static int run_dml(const struct file_run *f, const char *sql, struct err *err)
 	if (maria_exec(m, sql, err) < 0 || record_step(f, done_sql, err) < 0 ||
 	    maria_exec(m, "COMMIT", err) < 0) {
 		if (!maria_is_lost(m))
-			(void)maria_exec(m, "ROLLBACK", &ignored);
+			(void)!maria_exec(m, "ROLLBACK", &ignored);
 		return -(int)err->code;
 	}
 	return 0;
@@ -459,7 +459,7 @@ static void unlock(struct maria *m, const char *name)
 	int64_t released;
 
 	if (!maria_is_lost(m))
-		(void)maria_query_int(m, "SELECT RELEASE_LOCK(?)", &param, 1, &released, &ignored);
+		(void)!maria_query_int(m, "SELECT RELEASE_LOCK(?)", &param, 1, &released, &ignored);
 }
 
 int shop_schema_apply_files(struct maria *m, const struct embedded_file *files,
