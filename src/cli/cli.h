@@ -28,6 +28,7 @@ extern const struct config_option *const cli_config_tables[];
 
 /* Verbs, sorted. */
 extern const struct command command_config;
+extern const struct command command_generate;
 extern const struct command command_help;
 extern const struct command command_migrate;
 extern const struct command command_serve;
