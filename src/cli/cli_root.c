@@ -4,6 +4,8 @@
  */
 #include "cli/cli.h"
 
+#include "http/http_server.h"
+
 #include "base/banned.h"
 
 #define HEADING(variable, title) \
@@ -24,5 +26,6 @@ const struct command cli_root_command = {
 const struct config_option *const cli_config_tables[] = {
     log_options,
     share_options,
+    http_options,
     NULL,
 };

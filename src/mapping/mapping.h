@@ -136,6 +136,10 @@ int mapping_expand(const struct mapping *m, struct maria *db, uint32_t path, str
 int mapping_page(const struct mapping *m, struct maria *db, struct str after, size_t limit,
 		 struct arena *arena, struct mapping_keys *ret, struct err *err) _must_check_;
 
+/* Which of these keys are documents of the mapping: their row is there and passes the filter. */
+int mapping_present(const struct mapping *m, struct maria *db, const struct str *keys, size_t n,
+		    struct arena *arena, bool *ret_present, struct err *err) _must_check_;
+
 /* The key as the document's _id. ERR_DOCUMENT when it is not one (an integer key that is no
  * number). */
 int mapping_key_append(const struct mapping *m, struct str key, bson_t *doc, const char *field,
