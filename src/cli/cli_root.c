@@ -11,11 +11,23 @@
 #define HEADING(variable, title) \
 	static const struct command variable = {.name = "", .summary = (title)}
 
+HEADING(heading_stack, "Servers");
+HEADING(heading_shop, "The shop's data");
+HEADING(heading_sync, "From MariaDB to MongoDB");
 HEADING(heading_program, "The program");
 
+/* clang-format off */
 static const struct command *const root_children[] = {
-    &heading_program, &command_config, &command_version, &command_help, NULL,
+    &heading_stack,
+    &heading_shop,
+    &heading_sync,
+    &heading_program,
+    &command_config,
+    &command_version,
+    &command_help,
+    NULL,
 };
+/* clang-format on */
 
 const struct command cli_root_command = {
     .name = "aethermart",
@@ -23,6 +35,7 @@ const struct command cli_root_command = {
     .children = root_children,
 };
 
+/* In the order in which the reference shows the sections. */
 const struct config_option *const cli_config_tables[] = {
     log_options,
     share_options,
