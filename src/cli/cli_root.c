@@ -21,6 +21,7 @@ static const struct command *const root_children[] = {
     &heading_stack,
     &heading_shop,
     &heading_sync,
+    &command_mapping,
     &heading_program,
     &command_config,
     &command_version,
@@ -37,8 +38,5 @@ const struct command cli_root_command = {
 
 /* In the order in which the reference shows the sections. */
 const struct config_option *const cli_config_tables[] = {
-    log_options,
-    share_options,
-    http_options,
-    NULL,
+    log_options, share_options, http_options, mapping_options, NULL,
 };
