@@ -30,6 +30,7 @@ extern const struct config_option *const cli_config_tables[];
 extern const struct command command_config;
 extern const struct command command_generate;
 extern const struct command command_help;
+extern const struct command command_mapping;
 extern const struct command command_migrate;
 extern const struct command command_serve;
 extern const struct command command_sync;
@@ -39,6 +40,7 @@ extern const struct command command_watch;
 
 /* Options of this folder. */
 extern const struct config_option log_options[];   /* section "log" */
+extern const struct config_option mapping_options[]; /* section "mapping" */
 extern const struct config_option share_options[]; /* section "share" */
 
 /* --- output ---------------------------------------------------------------------------------- */

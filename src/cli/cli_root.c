@@ -29,6 +29,7 @@ static const struct command *const root_children[] = {
     &command_sync,
     &command_verify,
     &command_watch,
+    &command_mapping,
     &heading_program,
     &command_config,
     &command_version,
@@ -56,5 +57,6 @@ const struct config_option *const cli_config_tables[] = {
     sync_options,
     http_options,
     NULL,
+    log_options, share_options, http_options, mapping_options, NULL,
 };
 /* clang-format on */
