@@ -29,6 +29,7 @@ extern const struct config_option *const cli_config_tables[];
 /* Verbs, sorted. */
 extern const struct command command_config;
 extern const struct command command_help;
+extern const struct command command_schema;
 extern const struct command command_migrate;
 extern const struct command command_serve;
 extern const struct command command_sync;
