@@ -188,14 +188,14 @@ static void dot_column(struct strbuf *b, const struct schema_table *t,
 					     : "";
 	bool is_bold = is_primary(t, c);
 
-	strbuf_addf(
-	    b,
-	    "    <TR><TD ALIGN=\"LEFT\"><FONT COLOR=\"#8a5a00\" POINT-SIZE=\"9\">%s </FONT></TD>"
-	    "<TD ALIGN=\"LEFT\" PORT=\"%s\">%s",
-	    key, c->name, is_bold ? "<B>" : "");
+	strbuf_addf(b,
+		    "    <TR><TD ALIGN=\"LEFT\" PORT=\"l_%s\">"
+		    "<FONT COLOR=\"#8a5a00\" POINT-SIZE=\"9\">%s </FONT></TD>"
+		    "<TD ALIGN=\"LEFT\">%s",
+		    c->name, key, is_bold ? "<B>" : "");
 	add_escaped(b, c->name);
-	strbuf_addf(b, "%s</TD><TD ALIGN=\"LEFT\"><FONT COLOR=\"#5c6b7a\">  ",
-		    is_bold ? "</B>" : "");
+	strbuf_addf(b, "%s</TD><TD ALIGN=\"LEFT\" PORT=\"r_%s\"><FONT COLOR=\"#5c6b7a\">  ",
+		    is_bold ? "</B>" : "", c->name);
 	add_type(b, c);
 	strbuf_addf(b, "%s</FONT></TD></TR>\n", c->is_nullable ? " <I>null</I>" : "");
 }
@@ -217,7 +217,7 @@ static void dot_table(struct strbuf *b, const struct schema_table *t)
 static void dot_line(struct strbuf *b, const struct schema_table *t,
 		     const struct schema_foreign_key *key)
 {
-	strbuf_addf(b, "  \"%s\":\"%s\" -> \"%s\":\"%s\" [arrowtail=%s, arrowhead=%s];\n",
+	strbuf_addf(b, "  \"%s\":\"r_%s\":e -> \"%s\":\"l_%s\":w [arrowtail=%s, arrowhead=%s];\n",
 		    key->to_table, key->to_columns[0], t->name, key->columns[0]->name,
 		    is_optional(key) ? "teeodot" : "teetee",
 		    is_one_to_one(t, key) ? "teeodot" : "crowodot");
