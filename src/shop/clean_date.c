@@ -53,6 +53,7 @@ static int scan_number(struct scan *s, int max_digits, int *ret)
 {
 	int n = 0, value = 0;
 
+	*ret = 0;
 	while (s->at + n < s->end && is_digit(s->at[n])) {
 		if (n == max_digits)
 			return 0;

@@ -332,8 +332,8 @@ static int next_record(struct load_reader *r, size_t *ret_len, bool *ret_end, st
 int load_reader_record(struct load_reader *r, struct load_record *ret, struct err *err)
 {
 	for (;;) {
-		size_t len;
-		bool has_end;
+		size_t len = 0;
+		bool has_end = false;
 		int byte, rc = load_reader_peek(r, &byte, err);
 
 		if (rc < 0 || byte < 0)
