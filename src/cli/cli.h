@@ -28,6 +28,7 @@ extern const struct config_option *const cli_config_tables[];
 /* Verbs, sorted. */
 extern const struct command command_config;
 extern const struct command command_help;
+extern const struct command command_load;
 extern const struct command command_version;
 
 /* Options of this folder. */

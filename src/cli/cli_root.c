@@ -9,10 +9,11 @@
 #define HEADING(variable, title) \
 	static const struct command variable = {.name = "", .summary = (title)}
 
+HEADING(heading_shop, "The shop");
 HEADING(heading_program, "The program");
 
 static const struct command *const root_children[] = {
-    &heading_program, &command_config, &command_version, &command_help, NULL,
+    &heading_shop, &command_load, &heading_program, &command_config, &command_version, &command_help, NULL,
 };
 
 const struct command cli_root_command = {
