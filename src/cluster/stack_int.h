@@ -1,0 +1,43 @@
+/* What the files of the embedded stack share: see stack.h. */
+#pragma once
+
+#include "cluster/folder.h"
+#include "cluster/process.h"
+#include "cluster/stack.h"
+#include "cluster/state.h"
+
+struct stack {
+	const struct config *config;
+	const struct stack_callbacks *callbacks;
+	const char *var_dir;
+	struct folder_account account;
+	struct state state; /* written back by stack_remember() */
+	struct arena arena;
+	unsigned n_started;
+};
+
+/* Tells a step; `since_us` is when it began. */
+void stack_step(const struct stack *s, const char *part, int64_t since_us, const char *fmt, ...)
+    _printf_(4, 5);
+int stack_remember(const struct stack *s, struct err *err) _must_check_;
+
+/*
+ * A port for a server that is about to start: the remembered one, or another when there is none or
+ * somebody else has it (which is told).
+ */
+int stack_choose_port(struct stack *s, const char *part, unsigned *port, struct err *err)
+    _must_check_;
+
+/*
+ * Waits until `is_ready` holds, the process has ended or the time of stack.start_timeout is over.
+ * The errors of both cases end with the last lines of the log.
+ */
+int stack_wait_ready(const struct stack *s, const char *part, const struct process *p,
+		     bool (*is_ready)(void *arg), void *arg, struct err *err) _must_check_;
+
+/* Whether something accepts connections there. */
+bool stack_accepts_socket(const char *path);
+bool stack_accepts_port(unsigned port);
+
+int stack_mariadb_up(struct stack *s, struct err *err) _must_check_;
+int stack_mongodb_up(struct stack *s, struct err *err) _must_check_;
