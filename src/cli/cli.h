@@ -32,6 +32,7 @@ extern const struct command command_generate;
 extern const struct command command_help;
 extern const struct command command_mapping;
 extern const struct command command_schema;
+extern const struct command command_load;
 extern const struct command command_migrate;
 extern const struct command command_serve;
 extern const struct command command_sync;

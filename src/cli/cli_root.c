@@ -23,6 +23,7 @@ static const struct command *const root_children[] = {
     &heading_stack,
     &heading_shop,
     &command_generate,
+    &command_load,
     &heading_sync,
     &command_migrate,
     &command_serve,
