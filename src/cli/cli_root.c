@@ -16,18 +16,17 @@ HEADING(heading_shop, "The shop's data");
 HEADING(heading_sync, "From MariaDB to MongoDB");
 HEADING(heading_program, "The program");
 
-/* clang-format off */
 static const struct command *const root_children[] = {
+    /* servers */
     &heading_stack,
+    /* data */
     &heading_shop,
+    /* sync */
     &heading_sync,
-    &heading_program,
-    &command_config,
-    &command_version,
-    &command_help,
-    NULL,
-};
-/* clang-format on */
+    /* program */
+    &heading_program, &command_config, &command_version, &command_help,
+    /* end */
+    NULL};
 
 const struct command cli_root_command = {
     .name = "aethermart",
