@@ -555,7 +555,7 @@ int config_load(const struct config_option *const *tables, const char *path,
 	int r = read_file(c, path, err);
 
 	if (r < 0)
-		return err_context(err, "configuration");
+		return r;
 	r = read_environment(c, err);
 	if (r < 0)
 		return r;
