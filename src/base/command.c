@@ -494,6 +494,14 @@ static void print_paragraphs(FILE *f, const char *text)
 		print_wrapped(f, strbuf_slice(&paragraph), 0, 0);
 }
 
+/* A heading under which no visible command stands is left out. */
+static bool is_empty_heading(const struct command *const *heading)
+{
+	while (*++heading && (*heading)->hidden)
+		;
+	return !*heading || !(*heading)->name[0];
+}
+
 static void print_children(FILE *f, const struct command *c)
 {
 	bool has_heading = c->children[0] && !c->children[0]->name[0];
@@ -502,10 +510,10 @@ static void print_children(FILE *f, const struct command *c)
 	for (const struct command *const *child = c->children; *child; child++) {
 		if ((*child)->hidden)
 			continue;
-		if (!(*child)->name[0])
-			fprintf(f, "\n%s:\n", (*child)->summary);
-		else
+		if ((*child)->name[0])
 			print_entry(f, (*child)->name, (*child)->summary);
+		else if (!is_empty_heading(child))
+			fprintf(f, "\n%s:\n", (*child)->summary);
 	}
 }
 

@@ -83,6 +83,7 @@ struct sync_queue_status {
 	const char *state; /* "live", "reproject", "migrating", "mapping_changed", "paused" */
 	int64_t pending, oldest_age_ms, applied, failed, dead_letters;
 	int64_t migrated, migrate_total; /* of a running migration; total -1: none */
+	const char *mapping_hash;	 /* as installed */
 };
 struct sync_status {
 	struct arena arena;

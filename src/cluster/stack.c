@@ -1,0 +1,399 @@
+/*
+ * The embedded stack: see stack.h. This file holds the order of things, the lock, and what all
+ * servers share; stack_mariadb.c and stack_mongodb.c know the servers.
+ */
+#include "cluster/stack.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "cluster/endpoint.h"
+#include "cluster/layout.h"
+#include "cluster/stack_int.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+
+/* A server that starts tells nobody when it is ready: it is asked this often, and its end is
+ * noticed at once. */
+#define READY_POLL_MS 20
+
+#define WORKER_SOCKET "serve.sock"
+
+/* --- steps ------------------------------------------------------------------------------------ */
+
+static void tell(const struct stack_callbacks *callbacks, const char *part, const char *text,
+		 int64_t took_us)
+{
+	if (callbacks && callbacks->step)
+		callbacks->step(callbacks->arg, part, text, took_us);
+}
+
+void stack_step(const struct stack *s, const char *part, int64_t since_us, const char *fmt, ...)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(4096);
+	va_list ap;
+
+	va_start(ap, fmt);
+	strbuf_vaddf(&b, fmt, ap);
+	va_end(ap);
+	tell(s->callbacks, part, strbuf_str(&b), clock_monotonic_us() - since_us);
+}
+
+/* --- the run-time folder ---------------------------------------------------------------------- */
+
+int stack_prepare(const struct config *config, struct err *err)
+{
+	static const char *const parts[] = {"secrets", "log", "run"};
+	struct arena arena = {0};
+	const char *var_dir = endpoint_var_dir(config, &arena);
+	struct folder_account me = {.uid = geteuid(), .gid = getegid()};
+	int r = dir_make(var_dir, 0755, err);
+
+	/* The servers' account enters it, and reads nothing in it. */
+	if (r == 0 && chmod(var_dir, me.uid == 0 ? 0711 : 0700) < 0)
+		r = err_set(err, ERR_PERMISSION, "could not make \"%s\" private: %s", var_dir,
+			    strerror(errno));
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(parts); i++)
+		r = folder_make_own(arena_printf(&arena, "%s/%s", var_dir, parts[i]), &me, err);
+	if (r == 0)
+		r = folder_socket_prepare(endpoint_socket_path(config, &arena, WORKER_SOCKET), &me,
+					  err);
+	if (r < 0)
+		(void)err_hint(err, "make the folder yours, or name another in stack.dir");
+	arena_done(&arena);
+	return r;
+}
+
+struct stack_lock {
+	int fd;
+};
+
+struct stack_lock *stack_lock_free(struct stack_lock *lock)
+{
+	if (lock)
+		closep(&lock->fd);
+	mem_free(lock);
+	return NULL;
+}
+
+static int lock_file(int fd, const char *path, const struct stack_callbacks *callbacks,
+		     struct err *err)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno == EWOULDBLOCK) {
+		tell(callbacks, "stack", "waiting for another aethermart command in this folder",
+		     0);
+		if (flock(fd, LOCK_EX) == 0)
+			return 0;
+	}
+	return err_set(err, errno == EINTR ? ERR_INTERRUPTED : ERR_IO, "could not lock \"%s\": %s",
+		       path, strerror(errno));
+}
+
+int stack_lock_take(const struct config *config, const struct stack_callbacks *callbacks,
+		    struct stack_lock **ret, struct err *err)
+{
+	struct arena arena = {0};
+	const char *path = arena_printf(&arena, "%s/lock", endpoint_var_dir(config, &arena));
+	struct stack_lock *lock = NULL;
+	int r = stack_prepare(config, err);
+	int fd = -1;
+
+	if (r == 0) {
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		r = fd < 0 ? err_set(err, ERR_PERMISSION, "could not open \"%s\": %s", path,
+				     strerror(errno))
+			   : lock_file(fd, path, callbacks, err);
+	}
+	if (r == 0) {
+		lock = MEM_NEW(struct stack_lock);
+		lock->fd = fd;
+		*ret = lock;
+	} else {
+		closep(&fd);
+	}
+	arena_done(&arena);
+	return r;
+}
+
+int stack_remember(const struct stack *s, struct err *err)
+{
+	return state_write(s->var_dir, &s->state, err);
+}
+
+/* --- what servers share ----------------------------------------------------------------------- */
+
+static bool accepts(int family, const void *address, socklen_t len)
+{
+	_cleanup_(closep) int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && connect(fd, address, len) == 0;
+}
+
+bool stack_accepts_socket(const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+
+	if (strlen(path) > LAYOUT_SOCKET_MAX)
+		return false;
+	memcpy(a.sun_path, path, strlen(path) + 1);
+	return accepts(AF_UNIX, &a, sizeof(a));
+}
+
+bool stack_accepts_port(unsigned port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+				.sin_port = htons((uint16_t)port),
+				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+	return accepts(AF_INET, &a, sizeof(a));
+}
+
+int stack_choose_port(struct stack *s, const char *part, unsigned *port, struct err *err)
+{
+	unsigned old = *port;
+	int r;
+
+	if (old && port_is_free(old))
+		return 0;
+	r = port_pick(port, err);
+	if (r == 0 && old)
+		stack_step(s, part, clock_monotonic_us(),
+			   "port %u is taken by another program: using %u from now on", old, *port);
+	return r;
+}
+
+static int not_ready(const struct stack *s, const char *part, const char *log, bool is_over,
+		     int64_t timeout_ms, struct err *err)
+{
+	_cleanup_(mem_freep) char *tail = process_log_tail(log, 3);
+
+	(void)s;
+	for (char *p = tail; *p; p++)
+		if (*p == '\n')
+			*p = '|';
+	if (is_over)
+		(void)err_set(err, ERR_TIMEOUT,
+			      "%s does not answer after %" PRId64 " s; its log ends with: %s", part,
+			      timeout_ms / 1000, tail);
+	else
+		(void)err_set(err, ERR_UNAVAILABLE,
+			      "%s ended while it started; its log ends with: %s", part, tail);
+	(void)err_hint(err, "the whole log is \"%s\"%s", log,
+		       is_over ? "; more time is given by stack.start_timeout" : "");
+	return is_over ? -ERR_TIMEOUT : -ERR_UNAVAILABLE;
+}
+
+int stack_wait_ready(const struct stack *s, const char *part, const struct process *p,
+		     bool (*is_ready)(void *arg), void *arg, struct err *err)
+{
+	int64_t timeout_ms = config_int(s->config, "stack.start_timeout");
+	int64_t end_us = clock_monotonic_us() + timeout_ms * 1000;
+	struct arena arena = {0};
+	const char *log = layout_log(&arena, s->var_dir, part);
+	int r = 0;
+
+	for (;;) {
+		if (is_ready(arg))
+			break;
+		if (process_wait(p, READY_POLL_MS, NULL) == 0) {
+			r = not_ready(s, part, log, false, timeout_ms, err);
+			break;
+		}
+		if (clock_monotonic_us() > end_us) {
+			r = not_ready(s, part, log, true, timeout_ms, err);
+			break;
+		}
+	}
+	arena_done(&arena);
+	return r;
+}
+
+/* --- up --------------------------------------------------------------------------------------- */
+
+static int load_state(struct stack *s, struct err *err)
+{
+	struct err why = {0};
+	char now[CLOCK_TEXT_SIZE];
+	int r = state_read(s->var_dir, &s->arena, &s->state, &why);
+
+	if (r == -ERR_NOT_FOUND) {
+		s->state.created = arena_strdup(&s->arena, clock_format(clock_wall_us(), now));
+		return 0;
+	}
+	if (r < 0 && err)
+		*err = why;
+	return r;
+}
+
+static int get_account(struct stack *s, struct err *err)
+{
+	bool is_made = false;
+	int64_t since = clock_monotonic_us();
+	int r = folder_account_get(s->config, &s->arena, &s->account, &is_made, err);
+
+	if (r == 0 && is_made)
+		stack_step(s, "stack", since, "made the system account %s for the servers",
+			   s->account.name);
+	s->state.account = s->account.name;
+	return r;
+}
+
+int stack_up(const struct config *config, const struct stack_callbacks *callbacks,
+	     unsigned *ret_started, struct err *err)
+{
+	struct stack s = {.config = config, .callbacks = callbacks};
+	bool has_maria = endpoint_is_embedded_maria(config);
+	bool has_mongo = endpoint_is_embedded_mongo(config);
+	int r = 0;
+
+	s.var_dir = endpoint_var_dir(config, &s.arena);
+	if (has_maria || has_mongo) {
+		r = load_state(&s, err);
+		if (r == 0)
+			r = get_account(&s, err);
+	}
+	if (r == 0 && has_maria) {
+		r = stack_mariadb_up(&s, err);
+		if (r < 0)
+			(void)err_context(err, "starting the embedded MariaDB");
+	}
+	if (r == 0 && has_mongo) {
+		r = stack_mongodb_up(&s, err);
+		if (r < 0)
+			(void)err_context(err, "starting the embedded MongoDB");
+	}
+	if (r == 0 && ret_started)
+		*ret_started = s.n_started;
+	arena_done(&s.arena);
+	return r;
+}
+
+/* --- down ------------------------------------------------------------------------------------- */
+
+/* 1 stopped, 0 did not run. */
+static int stop_part(const struct config *config, const struct stack_callbacks *callbacks,
+		     const char *part, struct err *err)
+{
+	struct arena arena = {0};
+	const char *pid_path = layout_pid(&arena, endpoint_var_dir(config, &arena), part);
+	int64_t since = clock_monotonic_us();
+	int64_t timeout_ms = config_int(config, "stack.stop_timeout");
+	struct process p;
+	bool was_running = process_find(pid_path, &p, NULL) == 0, is_killed = false;
+	int r = 0;
+
+	if (file_exists(pid_path))
+		r = process_stop(part, pid_path, timeout_ms, &is_killed, err);
+	if (r == 0 && was_running)
+		tell(callbacks, part,
+		     is_killed ? "killed: it did not end in time; it recovers at the next start"
+			       : "stopped",
+		     clock_monotonic_us() - since);
+	arena_done(&arena);
+	return r < 0 ? r : was_running;
+}
+
+int stack_down(const struct config *config, const struct stack_callbacks *callbacks,
+	       unsigned *ret_stopped, struct err *err)
+{
+	static const char *const order[] = {"serve", "mongodb", "mariadb"};
+	unsigned n = 0;
+	int first = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+		int r = stop_part(config, callbacks, order[i], first ? NULL : err);
+
+		if (r < 0 && !first)
+			first = r;
+		n += r > 0;
+	}
+	if (ret_stopped)
+		*ret_stopped = n;
+	return first;
+}
+
+int stack_destroy(const struct config *config, struct err *err)
+{
+	struct arena arena = {0};
+	const char *var_dir = endpoint_var_dir(config, &arena);
+	static const char *const parts[] = {"mariadb", "mongodb"};
+	struct process p;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(parts); i++) {
+		if (process_find(layout_pid(&arena, var_dir, parts[i]), &p, NULL) == 0)
+			r = err_set(err, ERR_CONFLICT, "%s still runs (process %d)", parts[i],
+				    (int)p.pid);
+		else
+			r = folder_server_remove(var_dir, parts[i], err);
+	}
+	if (r == 0)
+		r = dir_remove(arena_printf(&arena, "%s/secrets", var_dir), err);
+	if (r == 0 && unlink(arena_printf(&arena, "%s/stack.json", var_dir)) < 0 && errno != ENOENT)
+		r = err_set(err, ERR_IO, "could not remove \"%s/stack.json\": %s", var_dir,
+			    strerror(errno));
+	if (r == 0)
+		r = stack_prepare(config, err);
+	arena_done(&arena);
+	return r;
+}
+
+/* --- the worker ------------------------------------------------------------------------------- */
+
+static bool worker_is_ready(void *arg)
+{
+	return stack_accepts_socket(arg);
+}
+
+int stack_worker_start(const struct config *config, const char *const *argv, bool *ret_started,
+		       struct err *err)
+{
+	struct stack s = {.config = config};
+	char socket_path[LAYOUT_SOCKET_MAX + 1];
+	struct process_spec spec = {.name = "the worker",
+				    .program = "/proc/self/exe",
+				    .argv = argv,
+				    .is_own_environment = true};
+	char here[4096];
+	struct process p;
+	int r;
+
+	s.var_dir = endpoint_var_dir(config, &s.arena);
+	(void)snprintf(socket_path, sizeof(socket_path), "%s",
+		       endpoint_socket_path(config, &s.arena, WORKER_SOCKET));
+	spec.log_path = layout_log(&s.arena, s.var_dir, "serve");
+	spec.pid_path = layout_pid(&s.arena, s.var_dir, "serve");
+	spec.dir = getcwd(here, sizeof(here)); /* paths among its arguments mean this folder */
+	*ret_started = process_find(spec.pid_path, &p, NULL) < 0;
+	r = *ret_started ? process_start(&spec, &p, err) : 0;
+	if (r == 0)
+		r = stack_wait_ready(&s, "serve", &p, worker_is_ready, socket_path, err);
+	if (r < 0 && *ret_started)
+		(void)(process_stop("the worker", spec.pid_path,
+				    config_int(config, "stack.stop_timeout"), NULL, NULL) < 0);
+	arena_done(&s.arena);
+	return r;
+}
+
+int stack_worker_stop(const struct config *config, bool *ret_stopped, struct err *err)
+{
+	int r = stop_part(config, NULL, "serve", err);
+
+	if (ret_stopped)
+		*ret_stopped = r > 0;
+	return r < 0 ? r : 0;
+}

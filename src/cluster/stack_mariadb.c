@@ -1,0 +1,304 @@
+/*
+ * The embedded MariaDB.
+ *
+ * Its data is made by `mariadbd --bootstrap` from the system tables' SQL that comes with the
+ * server, in data.new, which becomes data when all is done: a bring-up that was interrupted begins
+ * anew. The accounts are part of the bootstrap, so there is no moment in which the server listens
+ * without passwords. Statements with passwords reach it through a file that exists only in memory.
+ *
+ * root may come by the socket only. aethermart_admin (owns the schema) and mongo_sync_user (the
+ * worker; its rights are granted when the tables exist) may come from "%", which on a server that
+ * is bound to the loopback means: from this machine, by socket or TCP, as one account either way.
+ * Nothing is read from the machine's own configuration (--no-defaults).
+ */
+#include "base/clock.h"
+#include "base/file.h"
+#include "cluster/endpoint.h"
+#include "cluster/layout.h"
+#include "cluster/stack_int.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+
+#define PART		     "mariadb"
+#define SQL_FILE_MAX	     ((size_t)8 << 20) /* the largest, the sys schema, has half a megabyte */
+#define BOOTSTRAP_TIMEOUT_MS 300000	       /* half a second normally; slow disks exist */
+
+/* In the order of mariadb-install-db; without the help texts and the test database. */
+static const char *const system_files[] = {
+    "mysql_system_tables.sql",	    "mysql_performance_tables.sql",
+    "mysql_system_tables_data.sql", "maria_add_gis_sp_bootstrap.sql",
+    "mysql_sys_schema.sql",
+};
+
+static const char *const system_dirs[] = {"/usr/share/mysql", "/usr/share/mariadb",
+					  "/usr/local/share/mysql", "/usr/local/share/mariadb"};
+
+static int no_system_files(struct err *err)
+{
+	(void)err_set(err, ERR_NOT_FOUND,
+		      "the SQL files of MariaDB's system tables are not installed (no \"%s\" in "
+		      "\"%s\")",
+		      system_files[0], system_dirs[0]);
+	return err_hint(err, "run tools/setup, or install the package mariadb-server-core");
+}
+
+static int add_system_sql(struct strbuf *b, struct err *err)
+{
+	for (size_t d = 0; d < ARRAY_LEN(system_dirs); d++) {
+		_cleanup_(mem_freep) char *first =
+		    mem_printf("%s/%s", system_dirs[d], system_files[0]);
+
+		if (!file_exists(first))
+			continue;
+		for (size_t i = 0; i < ARRAY_LEN(system_files); i++) {
+			_cleanup_(mem_freep) char *path =
+			    mem_printf("%s/%s", system_dirs[d], system_files[i]);
+			int r = file_read(path, b, err);
+
+			if (r < 0)
+				return r;
+			strbuf_addch(b, '\n');
+		}
+		return 0;
+	}
+	return no_system_files(err);
+}
+
+/* The bootstrap reader wants each statement to end its line. */
+static int add_account_sql(struct stack *s, struct strbuf *b, struct err *err)
+{
+	static const char *const users[] = {LAYOUT_ADMIN_USER, LAYOUT_SYNC_USER};
+	const char *password;
+	int r = folder_secret(layout_secret(&s->arena, s->var_dir, PART, "root"), &s->arena,
+			      &password, err);
+
+	if (r < 0)
+		return r;
+	strbuf_addstr(b, "DELETE FROM mysql.global_priv WHERE Host <> 'localhost';\n"
+			 "DELETE FROM mysql.proxies_priv;\n"
+			 "FLUSH PRIVILEGES;\n");
+	strbuf_addstr(b, "ALTER USER root@localhost IDENTIFIED BY ");
+	maria_add_literal(b, str_from(password));
+	strbuf_addstr(b, ";\n");
+	for (size_t i = 0; i < ARRAY_LEN(users); i++) {
+		r = folder_secret(layout_secret(&s->arena, s->var_dir, PART, users[i]), &s->arena,
+				  &password, err);
+		if (r < 0)
+			return r;
+		strbuf_addf(b, "CREATE USER %s@'%%' IDENTIFIED BY ", users[i]);
+		maria_add_literal(b, str_from(password));
+		strbuf_addstr(b, ";\n");
+	}
+	strbuf_addstr(b, "GRANT ALL PRIVILEGES ON *.* TO " LAYOUT_ADMIN_USER
+			 "@'%' WITH GRANT OPTION;\n");
+	strbuf_addstr(b, "CREATE DATABASE ");
+	maria_add_identifier(b, config_text(s->config, "mariadb.database"));
+	strbuf_addstr(b, " CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;\n");
+	return strbuf_check(b, "the bootstrap of MariaDB", err);
+}
+
+static void account_into(const struct stack *s, struct process_spec *spec)
+{
+	spec->has_account = s->account.is_other;
+	spec->uid = s->account.uid;
+	spec->gid = s->account.gid;
+}
+
+static int run_bootstrap(struct stack *s, const char *program, const char *dir, struct str sql,
+			 struct err *err)
+{
+	const char *argv[] = {"mariadbd",
+			      "--no-defaults",
+			      "--bootstrap",
+			      arena_printf(&s->arena, "--datadir=%s/data.new", dir),
+			      arena_printf(&s->arena, "--tmpdir=%s/tmp", dir),
+			      "--innodb-log-file-size=128M",
+			      "--character-set-server=utf8mb4",
+			      "--collation-server=utf8mb4_unicode_ci",
+			      "--log-warnings=1",
+			      NULL};
+	const char *log = layout_log(&s->arena, s->var_dir, PART);
+	struct process_spec spec = {.name = "mariadbd --bootstrap",
+				    .program = program,
+				    .argv = argv,
+				    .dir = dir,
+				    .log_path = log,
+				    .input = sql};
+	int status = 0, r;
+
+	account_into(s, &spec);
+	r = process_run(&spec, BOOTSTRAP_TIMEOUT_MS, &status, err);
+	if (r < 0 || status == 0)
+		return r;
+	(void)err_set(err, ERR_UNAVAILABLE, "mariadbd could not make its system tables (status %d)",
+		      status);
+	return err_hint(err, "the reason is in \"%s\"", log);
+}
+
+static int make_data(struct stack *s, const char *program, const char *dir, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(SQL_FILE_MAX);
+	const char *fresh = arena_printf(&s->arena, "%s/data.new", dir);
+	const char *data = arena_printf(&s->arena, "%s/data", dir);
+	int64_t since = clock_monotonic_us();
+	int r;
+
+	strbuf_addstr(&sql, "CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n");
+	r = add_system_sql(&sql, err);
+	if (r == 0)
+		r = add_account_sql(s, &sql, err);
+	if (r == 0)
+		r = dir_remove(fresh, err);
+	if (r == 0)
+		r = folder_make_own(fresh, &s->account, err);
+	if (r == 0)
+		r = run_bootstrap(s, program, dir, strbuf_slice(&sql), err);
+	if (r == 0 && rename(fresh, data) < 0)
+		r = err_set(err, ERR_IO, "could not rename \"%s\": %s", fresh, strerror(errno));
+	if (sql.data)
+		explicit_bzero(sql.data, sql.len);
+	if (r == 0)
+		stack_step(s, PART, since, "made its data in %s", data);
+	return r;
+}
+
+static int start_server(struct stack *s, const char *program, struct process *ret, struct err *err)
+{
+	const struct state_mariadb *m = &s->state.mariadb;
+	const char *argv[] = {
+	    "mariadbd",
+	    "--no-defaults",
+	    arena_printf(&s->arena, "--datadir=%s/data", m->dir),
+	    arena_printf(&s->arena, "--tmpdir=%s/tmp", m->dir),
+	    arena_printf(&s->arena, "--secure-file-priv=%s/tmp", m->dir),
+	    arena_printf(&s->arena, "--pid-file=%s/mariadbd.pid", m->dir),
+	    arena_printf(&s->arena, "--socket=%s", m->socket),
+	    arena_printf(&s->arena, "--port=%u", m->port),
+	    "--bind-address=127.0.0.1",
+	    "--skip-name-resolve",
+	    "--character-set-server=utf8mb4",
+	    "--collation-server=utf8mb4_unicode_ci",
+	    "--default-time-zone=+00:00",
+	    "--local-infile=ON",
+	    "--event-scheduler=ON",
+	    "--max-connections=300",
+	    "--max-allowed-packet=64M",
+	    "--performance-schema=OFF",
+	    arena_printf(&s->arena, "--innodb-buffer-pool-size=%lld",
+			 (long long)config_int(s->config, "stack.mariadb_memory")),
+	    "--innodb-log-file-size=128M",
+	    "--innodb-flush-log-at-trx-commit=1",
+	    "--innodb-autoinc-lock-mode=2",
+	    "--innodb-io-capacity=1000",
+	    /* The binary log with all that replicas and readers of it need. */
+	    "--server-id=1",
+	    "--log-bin=binlog",
+	    "--binlog-format=ROW",
+	    "--binlog-row-image=FULL",
+	    "--binlog-row-metadata=FULL",
+	    "--binlog-checksum=CRC32",
+	    "--gtid-strict-mode=ON",
+	    "--log-slave-updates=ON",
+	    "--sync-binlog=1",
+	    "--max-binlog-size=256M",
+	    "--binlog-expire-logs-seconds=259200",
+	    NULL,
+	};
+	struct process_spec spec = {
+	    .name = "mariadbd",
+	    .program = program,
+	    .argv = argv,
+	    .dir = m->dir,
+	    .log_path = layout_log(&s->arena, s->var_dir, PART),
+	    .pid_path = layout_pid(&s->arena, s->var_dir, PART),
+	};
+
+	account_into(s, &spec);
+	return process_start(&spec, ret, err);
+}
+
+static bool is_ready(void *arg)
+{
+	const struct state_mariadb *m = arg;
+
+	return stack_accepts_socket(m->socket);
+}
+
+/* Logs in as the schema's owner: the proof that server, account and password belong together. */
+static int check_login(struct stack *s, struct err *err)
+{
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	struct maria_options o = {0};
+	int r = endpoint_maria(s->config, ENDPOINT_ADMIN, &s->arena, &o, err);
+
+	if (r == 0)
+		r = maria_open(&o, &m, err);
+	if (r < 0)
+		return err_context(err, "logging in");
+	s->state.mariadb.version = arena_strdup(&s->arena, maria_server_version(m));
+	return 0;
+}
+
+static int find_program(struct stack *s, const char **ret, struct err *err)
+{
+	const char *named = config_text(s->config, "stack.mariadb_server");
+	_cleanup_(mem_freep) char *found = named ? NULL : process_find_program("mariadbd");
+
+	*ret = named ? named : found ? arena_strdup(&s->arena, found) : NULL;
+	if (*ret)
+		return 0;
+	(void)err_set(err, ERR_NOT_FOUND, "mariadbd is not installed");
+	return err_hint(err, "run tools/setup, or name your own server in mariadb.hosts");
+}
+
+/* Folder, data, port: all that must be there before the start. */
+static int prepare(struct stack *s, const char *program, struct err *err)
+{
+	struct state_mariadb *m = &s->state.mariadb;
+	int r = folder_server(s->var_dir, PART, &s->account, &s->arena, &m->dir, err);
+
+	if (r < 0)
+		return r;
+	m->socket = layout_socket(&s->arena, m->dir, "mariadb.sock");
+	r = folder_socket_prepare(m->socket, &s->account, err);
+	if (r == 0)
+		r = folder_make_own(arena_printf(&s->arena, "%s/tmp", m->dir), &s->account, err);
+	if (r == 0 && !file_exists(arena_printf(&s->arena, "%s/data", m->dir)))
+		r = make_data(s, program, m->dir, err);
+	if (r == 0)
+		r = stack_choose_port(s, PART, &m->port, err);
+	return r < 0 ? r : stack_remember(s, err);
+}
+
+int stack_mariadb_up(struct stack *s, struct err *err)
+{
+	const char *pid_path = layout_pid(&s->arena, s->var_dir, PART);
+	struct state_mariadb *m = &s->state.mariadb;
+	int64_t since = clock_monotonic_us();
+	const char *program = NULL;
+	struct process p;
+	bool was_running = m->dir && process_find(pid_path, &p, NULL) == 0;
+	int r = was_running ? 0 : find_program(s, &program, err);
+
+	if (r == 0 && !was_running)
+		r = prepare(s, program, err);
+	if (r == 0 && !was_running) {
+		since = clock_monotonic_us();
+		r = start_server(s, program, &p, err);
+	}
+	if (r == 0)
+		r = stack_wait_ready(s, PART, &p, is_ready, m, err);
+	if (r == 0)
+		r = check_login(s, err);
+	if (r < 0)
+		return r;
+	stack_step(s, PART, since, "%s MariaDB %.*s on %s and 127.0.0.1:%u",
+		   was_running ? "runs:" : "started", (int)strcspn(m->version, "-"), m->version,
+		   m->socket, m->port);
+	s->n_started += !was_running;
+	return stack_remember(s, err);
+}

@@ -1,0 +1,323 @@
+/*
+ * The server's life: two listening sockets, opened here so that each failure has its own message,
+ * then handed to a daemon of MHD each (epoll, two threads).
+ *
+ * The Unix socket gets its mode between bind and listen, while nobody can connect yet. A lock on
+ * <dir>/serve.lock tells the socket of a living server from one that a killed server left.
+ */
+#include "http/http_server_int.h"
+
+#include "base/file.h"
+#include "base/logger.h"
+#include "base/mem.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+
+#define THREADS	      2U /* of each daemon */
+#define LISTEN_QUEUE  128
+#define LOCK_NAME     "serve.lock"
+#define PORT_TEXT_MAX 16
+
+/* --- sockets --------------------------------------------------------------------------------- */
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+	struct sockaddr_un local;
+};
+
+static int parse_address(const char *text, union address *ret, socklen_t *ret_len, struct err *err)
+{
+	*ret = (union address){0};
+	if (cstr_equal(text, "localhost"))
+		text = "127.0.0.1";
+	if (inet_pton(AF_INET, text, &ret->v4.sin_addr) == 1) {
+		ret->v4.sin_family = AF_INET;
+		*ret_len = sizeof(ret->v4);
+		return 0;
+	}
+	if (inet_pton(AF_INET6, text, &ret->v6.sin6_addr) == 1) {
+		ret->v6.sin6_family = AF_INET6;
+		*ret_len = sizeof(ret->v6);
+		return 0;
+	}
+	(void)err_set(err, ERR_INVALID_ARGUMENT, "http.listen: \"%s\" is not an IP address", text);
+	return err_hint(err, "write 127.0.0.1, ::1, 0.0.0.0 or another numeric address");
+}
+
+static void set_port(union address *a, uint16_t port)
+{
+	if (a->any.sa_family == AF_INET)
+		a->v4.sin_port = htons(port);
+	else
+		a->v6.sin6_port = htons(port);
+}
+
+static uint16_t port_of(int fd)
+{
+	union address a = {0};
+	socklen_t len = sizeof(a);
+
+	bug_if(getsockname(fd, &a.any, &len) < 0);
+	return ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
+}
+
+/* The listening socket, or the negative errno. */
+static int try_listen(union address *a, socklen_t len, uint16_t port)
+{
+	int fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int yes = 1, e;
+
+	if (fd < 0)
+		return -errno;
+	set_port(a, port);
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+	if (bind(fd, &a->any, len) == 0 && listen(fd, LISTEN_QUEUE) == 0)
+		return fd;
+	e = errno;
+	close(fd);
+	return -e;
+}
+
+static uint16_t remembered_port(const char *path)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(PORT_TEXT_MAX);
+	int64_t port;
+
+	/* Whatever is wrong with the file, a free port is picked instead. */
+	if (file_read(path, &b, NULL) < 0 ||
+	    parse_int64(str_trim(strbuf_slice(&b)), 1, 65535, &port, NULL) < 0)
+		return 0;
+	return (uint16_t)port;
+}
+
+static int remember_port(const char *path, uint16_t port, struct err *err)
+{
+	char text[PORT_TEXT_MAX];
+	int n = snprintf(text, sizeof(text), "%u\n", (unsigned)port);
+
+	if (remembered_port(path) == port)
+		return 0;
+	return file_write_atomic(path, text, (size_t)n, 0644, err);
+}
+
+static int open_tcp(struct http_server *s, struct err *err)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("%s/%s", s->options.dir, HTTP_PORT_NAME);
+	uint16_t port = s->options.port ? s->options.port : remembered_port(path);
+	union address a;
+	socklen_t len = 0;
+	int fd, r = parse_address(s->options.listen, &a, &len, err);
+
+	if (r < 0)
+		return r;
+	fd = try_listen(&a, len, port);
+	if (fd < 0 && port && !s->options.port) /* taken by somebody else meanwhile */
+		fd = try_listen(&a, len, port = 0);
+	if (fd < 0) {
+		(void)err_set(err,
+			      fd == -EADDRINUSE ? ERR_CONFLICT
+			      : fd == -EACCES	? ERR_PERMISSION
+						: ERR_UNAVAILABLE,
+			      "could not listen on port %u of %s: %s", (unsigned)port,
+			      s->options.listen, strerror(-fd));
+		return err_hint(err, "set http.port to another port, or to 0 for any that is free");
+	}
+	s->tcp.fd = fd;
+	s->port = port_of(fd);
+	return remember_port(path, s->port, err);
+}
+
+/* One server a folder: the lock lives as long as the process, whatever way that ends. */
+static int lock_folder(struct http_server *s, struct err *err)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("%s/%s", s->options.dir, LOCK_NAME);
+
+	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (s->lock_fd < 0)
+		return err_set(err, errno == EACCES || errno == EPERM ? ERR_PERMISSION : ERR_IO,
+			       "could not open \"%s\": %s", path, strerror(errno));
+	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	(void)err_set(err, ERR_CONFLICT, "another server runs in \"%s\"", s->options.dir);
+	return err_hint(err, "stop it with \"aethermart down\" first");
+}
+
+static int open_unix(struct http_server *s, struct err *err)
+{
+	union address a = {.local = {.sun_family = AF_UNIX}};
+	size_t len = strlen(s->socket_path);
+	int fd;
+
+	if (len >= sizeof(a.local.sun_path)) {
+		(void)err_set(err, ERR_INVALID_ARGUMENT,
+			      "the path of the socket \"%s\" is longer than %zu bytes",
+			      s->socket_path, sizeof(a.local.sun_path) - 1);
+		return err_hint(err, "set stack.dir to a shorter path");
+	}
+	memcpy(a.local.sun_path, s->socket_path, len + 1);
+	(void)unlink(s->socket_path); /* of a server that was killed: the lock is ours */
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || bind(fd, &a.any, sizeof(a.local)) < 0 || chmod(s->socket_path, 0600) < 0 ||
+	    listen(fd, LISTEN_QUEUE) < 0) {
+		int e = errno;
+
+		closep(&fd);
+		return err_set(err, e == EACCES || e == EPERM ? ERR_PERMISSION : ERR_UNAVAILABLE,
+			       "could not listen at \"%s\": %s", s->socket_path, strerror(e));
+	}
+	s->local.fd = fd;
+	return 0;
+}
+
+/* --- daemons --------------------------------------------------------------------------------- */
+
+static void log_library(void *cls, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
+/* What MHD says: mostly of clients that went away. */
+static void log_library(void *cls, const char *fmt, va_list ap)
+{
+	struct strbuf b = STRBUF_INIT(1024);
+	_cleanup_(mem_freep) char *line = NULL;
+
+	(void)cls;
+	if (!logger_is_on(LOGGER_DEBUG))
+		return;
+	strbuf_vaddf(&b, fmt, ap);
+	line = mem_strndup(strbuf_str(&b), strcspn(strbuf_str(&b), "\n"));
+	strbuf_done(&b);
+	logger_event(LOGGER_DEBUG, "http", "library", "text", line, NULL);
+}
+
+static int start_daemon(struct http_listener *l, struct err *err)
+{
+	const struct http_server_options *o = &l->server->options;
+
+	l->daemon = MHD_start_daemon(
+	    MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+		MHD_USE_ERROR_LOG,
+	    0, NULL, NULL, http_routes_handle, l, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
+	    MHD_OPTION_LISTEN_SOCKET, l->fd, MHD_OPTION_THREAD_POOL_SIZE, THREADS,
+	    MHD_OPTION_CONNECTION_LIMIT, o->connections_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+	    l->is_unix ? 0U : o->connections_per_address, MHD_OPTION_CONNECTION_TIMEOUT,
+	    o->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->header_max,
+	    MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, http_routes_done, NULL,
+	    MHD_OPTION_END);
+	if (!l->daemon)
+		return err_set(err, ERR_UNAVAILABLE, "could not start the HTTP server: %s",
+			       strerror(errno));
+	l->fd = -1; /* the daemon closes it */
+	return 0;
+}
+
+static void set_defaults(struct http_server_options *o)
+{
+	o->header_max = o->header_max ? o->header_max : 16 << 10;
+	o->body_max = o->body_max ? o->body_max : 1 << 20;
+	o->connections_max = o->connections_max ? o->connections_max : 256;
+	o->connections_per_address = o->connections_per_address ? o->connections_per_address : 64;
+	o->timeout_s = o->timeout_s ? o->timeout_s : 30;
+	o->changes_kept = o->changes_kept ? o->changes_kept : 4096;
+}
+
+static struct http_server *server_new(const struct http_server_options *options)
+{
+	struct http_server *s = MEM_NEW(struct http_server);
+
+	s->arena = MEM_NEW(struct arena);
+	s->options = *options;
+	set_defaults(&s->options);
+	s->options.dir = arena_strdup(s->arena, options->dir);
+	s->options.listen = arena_strdup(s->arena, options->listen ? options->listen : "");
+	s->socket_path = arena_printf(s->arena, "%s/%s", options->dir, HTTP_SOCKET_NAME);
+	s->tcp = (struct http_listener){.server = s, .fd = -1};
+	s->local = (struct http_listener){.server = s, .fd = -1, .is_unix = true};
+	s->lock_fd = -1;
+	s->feed = http_feed_new(s->options.changes_kept);
+	return s;
+}
+
+int http_server_start(const struct http_server_options *options, struct http_server **ret,
+		      struct err *err)
+{
+	_cleanup_(http_server_stopp) struct http_server *s = server_new(options);
+	int r = dir_make(s->options.dir, 0700, err);
+
+	if (r < 0)
+		return r;
+	r = lock_folder(s, err);
+	if (r < 0)
+		return r;
+	r = open_unix(s, err);
+	if (r < 0)
+		return r;
+	r = http_token_load(s->options.dir, &s->token, err);
+	if (r < 0)
+		return r;
+	if (s->options.listen[0]) {
+		r = open_tcp(s, err);
+		if (r < 0)
+			return r;
+		r = start_daemon(&s->tcp, err);
+		if (r < 0)
+			return r;
+	}
+	r = start_daemon(&s->local, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(s);
+	return 0;
+}
+
+static void stop_listener(struct http_listener *l)
+{
+	if (l->daemon)
+		MHD_stop_daemon(l->daemon);
+	closep(&l->fd);
+}
+
+struct http_server *http_server_stop(struct http_server *s)
+{
+	if (!s)
+		return NULL;
+	http_feed_end(s->feed); /* before the daemons: they wait for parked readers */
+	if (s->local.daemon || s->local.fd >= 0)
+		(void)unlink(s->socket_path);
+	stop_listener(&s->tcp);
+	stop_listener(&s->local);
+	closep(&s->lock_fd);
+	(void)http_feed_free(s->feed);
+	mem_free(s->token);
+	arena_done(s->arena);
+	mem_free(s->arena);
+	mem_free(s);
+	return NULL;
+}
+
+uint16_t http_server_port(const struct http_server *s)
+{
+	return s->port;
+}
+
+unsigned http_server_readers(struct http_server *s)
+{
+	return http_feed_readers(s->feed);
+}
+
+void http_server_publish_change(struct http_server *s, const char *json)
+{
+	http_feed_publish(s->feed, json, strlen(json));
+}

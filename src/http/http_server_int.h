@@ -1,0 +1,42 @@
+/* Insides of the server, shared by http_server.c, http_routes.c and their tests. */
+#pragma once
+
+#include "base/metrics.h"
+#include "http/http_feed.h"
+#include "http/http_server.h"
+
+#include <microhttpd.h>
+
+struct http_server;
+
+/* One door. Immutable while its daemon runs. */
+struct http_listener {
+	struct http_server *server;
+	struct MHD_Daemon *daemon;
+	int fd;	      /* until the daemon has it, then -1 */
+	bool is_unix; /* no token */
+};
+
+/* Immutable after the start, but for the feed, which has its own lock. */
+struct http_server {
+	struct http_server_options options; /* texts are own copies in the arena */
+	struct arena *arena;
+	struct http_listener tcp, local;
+	struct http_feed *feed;
+	char *token;
+	char *socket_path;
+	int lock_fd;
+	uint16_t port;
+};
+
+/* MHD's callbacks (http_routes.c); cls is the struct http_listener. */
+enum MHD_Result http_routes_handle(void *cls, struct MHD_Connection *c, const char *url,
+				   const char *method, const char *version, const char *data,
+				   size_t *size, void **request);
+void http_routes_done(void *cls, struct MHD_Connection *c, void **request,
+		      enum MHD_RequestTerminationCode why);
+
+/* Reads the token of <dir>, or makes one (http_token.c). The caller owns the text. */
+int http_token_load(const char *dir, char **ret, struct err *err) _must_check_;
+/* Whether an Authorization header carries the token; takes the same time whatever it holds. */
+bool http_token_matches(const char *token, const char *header);

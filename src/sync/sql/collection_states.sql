@@ -1,0 +1,3 @@
+-- All installed collections.
+SELECT collection, mapping_hash, state, is_paused, retired_fields, generation, migrate_sweep
+  FROM sync_collection

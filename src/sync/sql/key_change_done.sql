@@ -1,0 +1,2 @@
+-- Parameter: id.
+DELETE FROM sync_key_change WHERE id = ?

@@ -1,0 +1,2 @@
+-- Roots whose key changed, oldest first. Parameter: queue.
+SELECT id, old_key, new_key FROM sync_key_change WHERE queue = ? ORDER BY id LIMIT 1000

@@ -1,0 +1,2 @@
+-- Raises the term above one found in a fence. Parameters: new term, holder, old term.
+UPDATE sync_lease SET term = ? WHERE name = 'sync' AND holder = ? AND term = ?

@@ -1,0 +1,3 @@
+-- The holder leaves: the next one need not wait for the expiry. Parameters: holder, term.
+UPDATE sync_lease SET holder = '', expires_at = '2000-01-01 00:00:00'
+ WHERE name = 'sync' AND holder = ? AND term = ?

@@ -1,0 +1,3 @@
+-- A worker's place in a migration. Parameters: collection, owner, generation, owners.
+SELECT phase, after_key, done FROM sync_migration
+ WHERE collection = ? AND owner = ? AND generation = ? AND owners = ?

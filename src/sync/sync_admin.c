@@ -1,0 +1,319 @@
+/* What operators do to the sync: see sync_admin.h. */
+#include "sync/sync_admin.h"
+
+#include "sync/sync_int.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+
+#define DRAIN_POLL_US 20000
+
+static int no_collection(const char *collection, struct err *err)
+{
+	err_set(err, ERR_NOT_FOUND, "no collection \"%s\" is installed",
+		collection ? collection : "");
+	return err_hint(err, "aethermart sync status lists them");
+}
+
+int sync_pause(struct maria *db, const char *collection, bool pause, struct err *err)
+{
+	int64_t n = 0;
+	int r = maria_query_int(
+	    db, "SELECT COUNT(*) FROM sync_collection WHERE ? IN ('', collection)",
+	    (struct maria_value[]){MARIA_S(collection ? collection : "")}, 1, &n, err);
+
+	if (r == 0 && !n)
+		return no_collection(collection, err);
+	if (r == 0)
+		r = maria_run(
+		    db, "UPDATE sync_collection SET is_paused = ? WHERE ? IN ('', collection)",
+		    (struct maria_value[]){MARIA_I(pause), MARIA_S(collection ? collection : "")},
+		    2, NULL, err);
+	return r;
+}
+
+/* --- drain
+ * ------------------------------------------------------------------------------------------ */
+
+static int queue_number(struct maria *db, const struct mapping *m, const char *what,
+			const char *where, const struct maria_value *param, int64_t *ret,
+			struct err *err)
+{
+	struct strbuf b = STRBUF_INIT(0);
+	int r;
+
+	strbuf_addf(&b, "SELECT %s FROM ", what);
+	maria_add_identifier(&b, mapping_queue(m));
+	strbuf_addstr(&b, where);
+	r = maria_query_int(db, strbuf_str(&b), param, param ? 1 : 0, ret, err);
+	strbuf_done(&b);
+	return r;
+}
+
+/*
+ * Everything that is queued now: rows up to the highest id seen. Expansions put their documents
+ * behind that, so a second wait covers what the first one made.
+ */
+int sync_drain_one(struct maria *db, const struct mapping *m, int64_t timeout_ms, struct err *err)
+{
+	int64_t deadline = clock_monotonic_us() + timeout_ms * 1000;
+
+	for (int pass = 0; pass < 2; pass++) {
+		int64_t highest, left;
+		int r = queue_number(db, m, "IFNULL(MAX(id), 0)", "", NULL, &highest, err);
+
+		for (;;) {
+			if (r == 0)
+				r = queue_number(db, m, "COUNT(*)", " WHERE id <= ?",
+						 &MARIA_I(highest), &left, err);
+			if (r < 0)
+				return r;
+			if (!left)
+				break;
+			if (clock_monotonic_us() > deadline)
+				return err_set(err, ERR_TIMEOUT,
+					       "%" PRId64
+					       " changes of \"%s\" are still queued after %" PRId64
+					       " seconds",
+					       left, mapping_collection(m), timeout_ms / 1000);
+			usleep(DRAIN_POLL_US);
+		}
+	}
+	return 0;
+}
+
+int sync_drain(struct maria *db, const struct mapping_set *mappings, const char *collection,
+	       int64_t timeout_ms, struct err *err)
+{
+	int64_t until = clock_monotonic_us() + timeout_ms * 1000;
+	bool found = false;
+
+	for (size_t i = 0; i < mappings->len; i++) {
+		const struct mapping *m = mappings->items[i];
+		int64_t left_ms = (until - clock_monotonic_us()) / 1000;
+		int r;
+
+		if (collection && !cstr_equal(collection, mapping_collection(m)))
+			continue;
+		found = true;
+		r = sync_drain_one(db, m, left_ms > 0 ? left_ms : 0, err);
+		if (r < 0)
+			return r;
+	}
+	return found ? 0 : no_collection(collection, err);
+}
+
+/* --- migration
+ * ---------------------------------------------------------------------------------------- */
+
+static int is_target_empty(struct mongo *mongo, const struct mapping *m, bool *ret, struct err *err)
+{
+	mongoc_client_t *client;
+	mongoc_collection_t *c;
+	bson_t filter = BSON_INITIALIZER;
+	mongoc_cursor_t *cursor;
+	const bson_t *doc;
+	bson_error_t e;
+	int r = 0;
+
+	client = mongo_pop(mongo);
+	c = mongoc_client_get_collection(client, mongo_database(mongo), mapping_collection(m));
+	cursor = mongoc_collection_find_with_opts(c, &filter, NULL, NULL);
+	*ret = !mongoc_cursor_next(cursor, &doc);
+	if (mongoc_cursor_error(cursor, &e))
+		r = mongo_error(err, &e, NULL, "looking into the collection");
+	mongoc_cursor_destroy(cursor);
+	bson_destroy(&filter);
+	mongoc_collection_destroy(c);
+	mongo_push(mongo, client);
+	return r;
+}
+
+static int request_one(struct maria *db, struct mongo *mongo, const struct mapping *m,
+		       struct err *err)
+{
+	struct strbuf b = STRBUF_INIT(0);
+	bool is_empty = true;
+	int64_t total = 0;
+	int r = mapping_has_target(m) ? is_target_empty(mongo, m, &is_empty, err) : 0;
+
+	strbuf_addstr(&b, "SELECT COUNT(*) FROM ");
+	maria_add_identifier(&b, mapping_root_table(m));
+	if (r == 0)
+		r = maria_query_int(db, strbuf_str(&b), NULL, 0, &total, err);
+	strbuf_done(&b);
+	if (r == 0)
+		r = maria_run(db, sync_sql_migration_request,
+			      (struct maria_value[]){MARIA_I(total), MARIA_I(!is_empty),
+						     MARIA_S(mapping_collection(m))},
+			      3, NULL, err);
+	return r;
+}
+
+int sync_migrate_request(struct maria *db, struct mongo *mongo, const struct mapping_set *mappings,
+			 const char *collection, bool only_unfinished, unsigned *ret_requested,
+			 struct err *err)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < mappings->len; i++) {
+		const struct mapping *m = mappings->items[i];
+		_cleanup_(mem_freep) char *state = NULL;
+		int r;
+
+		if (collection && !cstr_equal(collection, mapping_collection(m)))
+			continue;
+		r = maria_query_text(db,
+				     "SELECT IF(mapping_hash = ?, state, 'mapping_changed')"
+				     " FROM sync_collection WHERE collection = ?",
+				     (struct maria_value[]){MARIA_S(mapping_hash(m)),
+							    MARIA_S(mapping_collection(m))},
+				     2, &state, err);
+		if (r == -ERR_NOT_FOUND)
+			return no_collection(mapping_collection(m), err);
+		if (r < 0)
+			return r;
+		if (cstr_equal(state, "mapping_changed")) {
+			err_set(err, ERR_CONFLICT,
+				"the mapping of \"%s\" changed since it was installed",
+				mapping_collection(m));
+			return err_hint(err, "run aethermart sync install first");
+		}
+		n++;
+		if (!cstr_equal(state, "migrating") && !only_unfinished)
+			r = request_one(db, mongo, m, err);
+		else if (!cstr_equal(state, "migrating"))
+			n--;
+		if (r < 0)
+			return r;
+	}
+	if (collection && !n && !only_unfinished)
+		return no_collection(collection, err);
+	*ret_requested = n;
+	return 0;
+}
+
+/* --- dead letters
+ * ---------------------------------------------------------------------------------------- */
+
+int sync_dead_letter_each(struct maria *db, const char *collection, int64_t id,
+			  sync_dead_letter_fn fn, void *arg, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	int r =
+	    maria_query(db,
+			"SELECT id, collection, path, `key`, error, attempts, first_at, last_at,"
+			" replayed_at FROM sync_dead_letter"
+			" WHERE ? IN ('', collection) AND ? IN (0, id) ORDER BY id",
+			(struct maria_value[]){MARIA_S(collection ? collection : ""), MARIA_I(id)},
+			2, &rows, err);
+
+	if (r < 0)
+		return r;
+	while ((r = maria_rows_next(rows, err)) > 0) {
+		struct sync_dead_letter d = {
+		    .id = maria_rows_int(rows, 0),
+		    .collection = maria_rows_str(rows, 1).data,
+		    .path = (uint32_t)maria_rows_uint(rows, 2),
+		    .key = maria_rows_str(rows, 3),
+		    .error = maria_rows_str(rows, 4).data,
+		    .attempts = maria_rows_int(rows, 5),
+		    .first_at = maria_rows_str(rows, 6).data,
+		    .last_at = maria_rows_str(rows, 7).data,
+		    .replayed_at = maria_rows_str(rows, 8).data,
+		};
+
+		r = fn(arg, &d, err);
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
+static int replay_collection(struct maria *db, const struct mapping *m, int64_t id, uint64_t *ret_n,
+			     struct err *err)
+{
+	struct maria_value params[] = {MARIA_S(mapping_collection(m)), MARIA_I(id)};
+	struct strbuf b = STRBUF_INIT(0);
+	int r = maria_exec(db, "START TRANSACTION", err);
+
+	strbuf_addstr(&b, "INSERT INTO ");
+	maria_add_identifier(&b, mapping_queue(m));
+	strbuf_addstr(&b, " (path, `key`, queued_at) SELECT path, `key`, SYSDATE(6)"
+			  " FROM sync_dead_letter WHERE collection = ? AND ? IN (0, id)");
+	if (r == 0)
+		r = maria_run(db, strbuf_str(&b), params, ARRAY_LEN(params), ret_n, err);
+	if (r == 0)
+		r = maria_run(db,
+			      "UPDATE sync_dead_letter SET replayed_at = CURRENT_TIMESTAMP"
+			      " WHERE collection = ? AND ? IN (0, id)",
+			      params, ARRAY_LEN(params), NULL, err);
+	if (r == 0)
+		r = maria_exec(db, "COMMIT", err);
+	if (r < 0 && !maria_is_lost(db))
+		sync_rollback(db);
+	strbuf_done(&b);
+	return r;
+}
+
+int sync_dead_letter_replay(struct maria *db, const struct mapping_set *mappings,
+			    const char *collection, int64_t id, uint64_t *ret_n, struct err *err)
+{
+	*ret_n = 0;
+	for (size_t i = 0; i < mappings->len; i++) {
+		uint64_t n = 0;
+		int r;
+
+		if (collection && !cstr_equal(collection, mapping_collection(mappings->items[i])))
+			continue;
+		r = replay_collection(db, mappings->items[i], id, &n, err);
+		if (r < 0)
+			return r;
+		*ret_n += n;
+	}
+	return 0;
+}
+
+int sync_dead_letter_drop(struct maria *db, const char *collection, int64_t id, uint64_t *ret_n,
+			  struct err *err)
+{
+	return maria_run(
+	    db, "DELETE FROM sync_dead_letter WHERE ? IN ('', collection) AND ? IN (0, id)",
+	    (struct maria_value[]){MARIA_S(collection ? collection : ""), MARIA_I(id)}, 2, ret_n,
+	    err);
+}
+
+/* --- consumers
+ * -------------------------------------------------------------------------------------------- */
+
+int sync_consumer_add(struct maria *db, const char *consumer, const char *kind, struct err *err)
+{
+	return maria_run(
+	    db,
+	    "INSERT INTO sync_consumer (consumer, kind) VALUES (?, ?)"
+	    " ON DUPLICATE KEY UPDATE kind = VALUES(kind), seen_at = CURRENT_TIMESTAMP",
+	    (struct maria_value[]){MARIA_S(consumer), MARIA_S(kind)}, 2, NULL, err);
+}
+
+int sync_consumer_drop(struct maria *db, const char *consumer, struct err *err)
+{
+	uint64_t n = 0;
+	int r = maria_exec(db, "START TRANSACTION", err);
+
+	if (r == 0)
+		r = maria_run(db, "DELETE FROM sync_consumer WHERE consumer = ?",
+			      &MARIA_S(consumer), 1, &n, err);
+	if (r == 0)
+		r = maria_run(db, "DELETE FROM sync_handoff WHERE consumer = ?", &MARIA_S(consumer),
+			      1, NULL, err);
+	if (r == 0)
+		r = maria_exec(db, "COMMIT", err);
+	if (r < 0 && !maria_is_lost(db))
+		sync_rollback(db);
+	if (r == 0 && !n)
+		return err_set(err, ERR_NOT_FOUND, "no consumer \"%s\"", consumer);
+	return r;
+}

@@ -1,0 +1,304 @@
+/*
+ * A batch of documents: one consistent snapshot read, one write to the sink, and what the
+ * acknowledgement records. Used by live changes and by migration alike, so that both make the same
+ * documents.
+ */
+#include "sync/sync_int.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/banned.h"
+
+int sync_session_init(struct maria *db, struct err *err)
+{
+	/* On Galera a read waits until this node has applied what others committed. */
+	int r = maria_exec(db, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", err);
+
+	if (r == 0)
+		r = maria_exec(db, "SET SESSION wsrep_sync_wait = IF(@@wsrep_on, 1, 0)", err);
+	return r;
+}
+
+int sync_snapshot_begin(struct maria *db, struct err *err)
+{
+	/* In a READ COMMITTED session WITH CONSISTENT SNAPSHOT gives no snapshot. */
+	int r = maria_exec(db, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", err);
+
+	if (r == 0)
+		r = maria_exec(db, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", err);
+	return r;
+}
+
+void sync_rollback(struct maria *db)
+{
+	(void)!maria_exec(db, "ROLLBACK", NULL);
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	return str_compare(*(const struct str *)a, *(const struct str *)b);
+}
+
+/*
+ * Roots whose key changed wait until their document has moved (sync_key_changes_step): the snapshot
+ * shows the change of the row and the note of it, or neither.
+ */
+static int defer_key_changes(struct sync_worker *w, struct sync_batch *b, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	struct map moving = {0};
+	size_t keep = 0;
+	int r = maria_query(w->db, sync_sql_key_change_keys,
+			    &MARIA_S(mapping_queue(b->collection->mapping)), 1, &rows, err);
+
+	if (r < 0)
+		return r;
+	while ((r = maria_rows_next(rows, err)) > 0) {
+		for (size_t column = 0; column < 2; column++) {
+			struct str key = maria_rows_str(rows, column);
+
+			key.data = arena_strndup(&w->arena, key.data, key.len);
+			*map_put(&moving, key) = w;
+		}
+	}
+	for (size_t i = 0; moving.len && i < b->n; i++) {
+		struct str key = b->keys[keep];
+		int64_t at = b->queued_us[keep];
+
+		if (!map_get(&moving, b->keys[i])) { /* swap the kept ones to the front */
+			b->keys[keep] = b->keys[i];
+			b->queued_us[keep] = b->queued_us[i];
+			b->keys[i] = key;
+			b->queued_us[i] = at;
+			keep++;
+		}
+	}
+	if (moving.len) {
+		b->n_deferred = b->n - keep;
+		b->n = keep;
+	}
+	map_done(&moving);
+	return r;
+}
+
+/* Above this the rows of a batch are read with fewer roots. */
+#define BATCH_BYTES_MAX ((size_t)64 << 20)
+
+static int read_documents(struct sync_worker *w, struct sync_batch *b, struct err *err)
+{
+	int r = sync_snapshot_begin(w->db, err);
+
+	if (r == 0)
+		r = defer_key_changes(w, b, err);
+	if (r == 0 && b->n)
+		r = mapping_read(b->collection->mapping, w->db, b->keys, b->n, BATCH_BYTES_MAX,
+				 &w->batch, err);
+	if (!maria_is_lost(w->db))
+		sync_rollback(w->db);
+	return r;
+}
+
+static const char *const no_fields[] = {NULL};
+
+static const char *const *retired_of(struct sync_shared *s, struct sync_collection *c)
+{
+	char **list;
+
+	pthread_mutex_lock(&s->mutex);
+	list = c->retired;
+	pthread_mutex_unlock(&s->mutex);
+	return list ? (const char *const *)(void *)list : no_fields;
+}
+
+int sync_batch_apply(struct sync_worker *w, struct sync_batch *b, struct err *err)
+{
+	struct sync_collection *c = b->collection;
+	struct sync_sink_context context = {
+	    .mapping = c->mapping, .retired = retired_of(w->shared, c), .term = w->shared->term};
+	int r;
+
+	/* One order for the hand-off, so that its writers and readers never deadlock. */
+	mapping_batch_clear(&w->batch);
+	r = read_documents(w, b, err);
+	b->read_us = clock_monotonic_us();
+	if (r < 0)
+		return err_context(err, "reading %s", mapping_collection(c->mapping));
+	b->writes = arena_alloc(&w->arena, (b->n + 1) * sizeof(*b->writes));
+	for (size_t i = 0; i < b->n; i++)
+		b->writes[i].document = &w->batch.items[i];
+	if (b->n && mapping_has_target(c->mapping))
+		r = sync_sink_apply(w->sink, &context, b->writes, b->n, &w->arena, err);
+	b->applied_us = clock_monotonic_us();
+	if (r < 0)
+		return err_context(err, "writing %s", mapping_collection(c->mapping));
+	b->counts = (struct sync_counts){0};
+	for (size_t i = 0; i < b->n; i++) {
+		uint64_t *counters[] = {&b->counts.unchanged, &b->counts.inserted,
+					&b->counts.updated, &b->counts.deleted, &b->counts.failed};
+
+		++*counters[b->writes[i].outcome];
+	}
+	return 0;
+}
+
+static int hand_off(struct sync_worker *w, const struct sync_batch *b, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	struct str *sorted = arena_alloc(&w->arena, (b->n + 1) * sizeof(*sorted));
+	const char *consumers[16];
+	size_t n = 0;
+	int r = maria_query(w->db, sync_sql_consumers, NULL, 0, &rows, err);
+
+	if (r < 0)
+		return r;
+	while ((r = maria_rows_next(rows, err)) > 0 && n < ARRAY_LEN(consumers))
+		consumers[n++] = arena_strdup(&w->arena, maria_rows_str(rows, 0).data);
+	rows = maria_rows_close(rows);
+	memcpy(sorted, b->keys, b->n * sizeof(*sorted));
+	qsort(sorted, b->n, sizeof(*sorted), compare_keys);
+	for (size_t k = 0; k < n && r >= 0; k++) {
+		for (size_t i = 0; i < b->n && r >= 0; i++) {
+			struct maria_value params[] = {
+			    MARIA_S(consumers[k]),
+			    MARIA_S(mapping_collection(b->collection->mapping)),
+			    MARIA_B(sorted[i])};
+
+			r = maria_run(w->db, sync_sql_handoff_add, params, ARRAY_LEN(params), NULL,
+				      err);
+		}
+	}
+	return r < 0 ? r : 0;
+}
+
+int sync_dead_letter_add(struct maria *db, const char *collection, uint32_t path, struct str key,
+			 const char *error, struct err *err)
+{
+	struct maria_value params[] = {MARIA_S(collection), MARIA_U(path), MARIA_B(key),
+				       MARIA_S(error)};
+
+	return maria_run(db, sync_sql_dead_letter_add, params, ARRAY_LEN(params), NULL, err);
+}
+
+int sync_dead_letter_clear(struct maria *db, const char *collection, uint32_t path, struct str key,
+			   struct err *err)
+{
+	struct maria_value params[] = {MARIA_S(collection), MARIA_U(path), MARIA_B(key)};
+
+	return maria_run(db, sync_sql_dead_letter_clear, params, ARRAY_LEN(params), NULL, err);
+}
+
+int sync_batch_record(struct sync_worker *w, const struct sync_batch *b, struct err *err)
+{
+	const char *collection = mapping_collection(b->collection->mapping);
+	bool clear = atomic_load(&w->shared->has_dead_letters);
+	int r = atomic_load(&w->shared->has_consumers) && b->n ? hand_off(w, b, err) : 0;
+
+	for (size_t i = 0; i < b->n && r == 0; i++) {
+		if (b->writes[i].outcome == SYNC_REFUSED) {
+			r = sync_dead_letter_add(w->db, collection, MAPPING_PATH_ROOT, b->keys[i],
+						 b->writes[i].error, err);
+			atomic_store(&w->shared->has_dead_letters, true);
+		} else if (clear) {
+			r = sync_dead_letter_clear(w->db, collection, MAPPING_PATH_ROOT, b->keys[i],
+						   err);
+		}
+	}
+	return r;
+}
+
+static void publish(struct sync_worker *w, const struct sync_batch *b, size_t i, int64_t now_us,
+		    int64_t lag_us)
+{
+	static const char *const names[] = {
+	    [SYNC_UNCHANGED] = "unchanged", [SYNC_INSERTED] = "upsert", [SYNC_UPDATED] = "upsert",
+	    [SYNC_DELETED] = "delete",	    [SYNC_REFUSED] = "refused",
+	};
+	const struct sync_engine_options *o = w->shared->options;
+	struct sync_change change = {.applied_us = now_us,
+				     .collection = mapping_collection(b->collection->mapping),
+				     .key = b->keys[i],
+				     .operation = names[b->writes[i].outcome],
+				     .lag_us = lag_us};
+
+	if (o->on_change && b->queued_us[i])
+		o->on_change(o->on_change_arg, &change);
+}
+
+void sync_batch_count(struct sync_worker *w, const struct sync_batch *b)
+{
+	struct sync_collection *c = b->collection;
+	int64_t elapsed = clock_monotonic_us() - b->applied_us; /* the lag ends at the write */
+	int64_t now = clock_wall_us() - elapsed, first = 0, last = 0, max_lag = 0;
+
+	for (size_t i = 0; i < b->n; i++) {
+		int64_t lag = b->queued_us[i] ? now + w->clock_offset_us - b->queued_us[i] : 0;
+
+		if (lag < 0)
+			lag = 0; /* clocks of two machines */
+		publish(w, b, i, now, lag);
+		metric_add(c->m_applied[b->writes[i].outcome], 1);
+		if (!b->queued_us[i])
+			continue;
+		metric_observe(c->m_lag, lag);
+		metric_observe(c->m_lag_queue, lag - (b->applied_us - b->claimed_us) > 0
+						   ? lag - (b->applied_us - b->claimed_us)
+						   : 0);
+		metric_observe(c->m_lag_read, b->read_us - b->claimed_us);
+		metric_observe(c->m_lag_apply, b->applied_us - b->read_us);
+		first = !first || b->queued_us[i] < first ? b->queued_us[i] : first;
+		last = b->queued_us[i] > last ? b->queued_us[i] : last;
+		max_lag = lag > max_lag ? lag : max_lag;
+	}
+	pthread_mutex_lock(&w->shared->mutex);
+	c->minute.inserted += b->counts.inserted;
+	c->minute.updated += b->counts.updated;
+	c->minute.deleted += b->counts.deleted;
+	c->minute.unchanged += b->counts.unchanged;
+	c->minute.failed += b->counts.failed;
+	if (first && (!c->minute_first_us || first < c->minute_first_us))
+		c->minute_first_us = first;
+	if (last > c->minute_last_us)
+		c->minute_last_us = last;
+	if (max_lag > c->minute_max_lag_us)
+		c->minute_max_lag_us = max_lag;
+	pthread_mutex_unlock(&w->shared->mutex);
+}
+
+void sync_audit_write(struct maria *db, const struct sync_shared *s, struct sync_collection *c,
+		      const char *source, const char *outcome, const char *error,
+		      const struct sync_counts *counts, int64_t first_us, int64_t last_us,
+		      int64_t max_lag_us)
+{
+	char version[SYNC_VERSION_LEN + 1];
+	struct maria_value params[] = {MARIA_S(mapping_collection(c->mapping)),
+				       MARIA_S(source),
+				       MARIA_S(outcome),
+				       MARIA_U(counts->inserted),
+				       MARIA_U(counts->updated),
+				       MARIA_U(counts->deleted),
+				       MARIA_U(counts->unchanged),
+				       MARIA_U(counts->failed),
+				       MARIA_I(first_us),
+				       MARIA_I(last_us),
+				       MARIA_I(max_lag_us / 1000),
+				       MARIA_S(version),
+				       MARIA_I(s->term),
+				       error ? MARIA_S(error) : MARIA_N};
+
+	memcpy(version, mapping_hash(c->mapping), SYNC_VERSION_LEN);
+	version[SYNC_VERSION_LEN] = '\0';
+	/* A failing audit must not stop the sync: what it tells is in the metrics too. */
+	(void)!maria_run(db, sync_sql_audit_add, params, ARRAY_LEN(params), NULL, NULL);
+}
+
+void sync_batch_failed(struct sync_worker *w, struct sync_collection *c, const char *source,
+		       const struct err *err)
+{
+	struct sync_counts none = {0};
+
+	metric_add(c->m_retries, 1);
+	if (!maria_is_lost(w->db))
+		sync_audit_write(w->db, w->shared, c, source, err_name((int)err->code),
+				 err->message, &none, 0, 0, 0);
+}

@@ -1,0 +1,552 @@
+/*
+ * The engine: standing by for the lease, then workers and housekeeping until it is lost or the
+ * program stops.
+ *
+ *	standby --lease taken--> working --lease lost or superseded--> standby
+ *	   |                        |
+ *	   +--------- stop ---------+--> stopped (lease released)
+ *
+ * The control thread renews the lease three times per duration. When it could not for a whole
+ * duration, the workers are told to leave before anybody else may hold it; what a worker has in
+ *hand at that moment is refused by the fences, so time is only a courtesy here, never the proof.
+ */
+#include "sync/sync_int.h"
+
+#include "base/logger.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+
+#define TICK_US	   100000
+#define STATES_US  200000
+#define GAUGES_US  1000000
+#define MINUTE_US  60000000
+#define HOUR_US	   3600000000
+#define STANDBY_US 500000
+
+struct sync_engine {
+	struct sync_engine_options options;
+	struct sync_shared shared;
+	struct mapping_set mappings;
+	struct mongo *mongo;
+	struct maria *db; /* of the control thread */
+	struct sync_lease lease;
+	struct sync_worker *workers;
+	size_t n_running;
+	int64_t next_renew_us, next_states_us, next_gauges_us, next_minute_us, next_hour_us;
+	atomic_bool is_holder;
+	atomic_int_least64_t started_us;
+	bool is_loaded;
+};
+
+void sync_shared_sleep(struct sync_shared *s, int64_t us)
+{
+	int64_t until = clock_monotonic_us() + us;
+	struct timespec ts = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
+
+	pthread_mutex_lock(&s->mutex);
+	while (!atomic_load(&s->stop) && !atomic_load(&s->lost)) {
+		if (pthread_cond_timedwait(&s->wake, &s->mutex, &ts) == ETIMEDOUT)
+			break;
+	}
+	pthread_mutex_unlock(&s->mutex);
+}
+
+static void init_locks(struct sync_shared *s)
+{
+	pthread_condattr_t ca;
+	pthread_rwlockattr_t ra;
+
+	pthread_mutex_init(&s->mutex, NULL);
+	pthread_condattr_init(&ca);
+	pthread_condattr_setclock(&ca, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->wake, &ca);
+	pthread_condattr_destroy(&ca);
+	pthread_rwlockattr_init(&ra);
+	/* Batches follow each other without a gap: the one writer must not wait for a moment of
+	 * rest. */
+	pthread_rwlockattr_setkind_np(&ra, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&s->key_change_lock, &ra);
+	pthread_rwlockattr_destroy(&ra);
+}
+
+/* "host:pid:start": a process that comes back with the same pid is another holder. */
+static char *holder_name(void)
+{
+	char host[64] = "localhost";
+
+	(void)gethostname(host, sizeof(host) - 1);
+	return mem_printf("%s:%d:%" PRId64, host, (int)getpid(), clock_wall_us());
+}
+
+int sync_engine_new(const struct sync_engine_options *options, struct sync_engine **ret,
+		    struct err *err)
+{
+	struct sync_engine *e = MEM_NEW(struct sync_engine);
+	struct sync_shared *s = &e->shared;
+	int r;
+
+	e->options = *options;
+	s->options = &e->options;
+	s->mappings = &e->mappings;
+	s->owners = (unsigned)config_int(options->config, "sync.workers");
+	s->batch = (size_t)config_int(options->config, "sync.batch");
+	e->lease.duration_us = config_int(options->config, "sync.lease") * 1000;
+	e->lease.holder = holder_name();
+	init_locks(s);
+	r = mongo_open(options->mongo, &e->mongo, err);
+	if (r < 0) {
+		sync_engine_free(e);
+		return r;
+	}
+	*ret = e;
+	return 0;
+}
+
+struct sync_engine *sync_engine_free(struct sync_engine *e)
+{
+	if (!e)
+		return NULL;
+	maria_close(e->db);
+	mongo_close(e->mongo);
+	mapping_set_done(&e->mappings);
+	mem_free(e->shared.collections);
+	arena_done(&e->shared.arena);
+	pthread_mutex_destroy(&e->shared.mutex);
+	pthread_cond_destroy(&e->shared.wake);
+	pthread_rwlock_destroy(&e->shared.key_change_lock);
+	mem_free(e->lease.holder);
+	mem_free(e->workers);
+	mem_free(e);
+	return NULL;
+}
+
+/* Called by signal handlers too: only an atomic store; sleepers notice at their next deadline. */
+void sync_engine_stop(struct sync_engine *e)
+{
+	atomic_store(&e->shared.stop, true);
+}
+
+/* --- collections --------------------------------------------------------------------------------
+ */
+
+static void make_metrics(struct sync_collection *c)
+{
+	static const char *const outcomes[] = {"unchanged", "inserted", "updated", "deleted",
+					       "refused"};
+	const char *name = mapping_collection(c->mapping);
+
+	for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
+		char metric[64];
+
+		snprintf(metric, sizeof(metric), "aethermart_sync_%s_total", outcomes[i]);
+		c->m_applied[i] =
+		    metric_series(METRIC_COUNTER, metric, "Documents by what became of them.",
+				  "collection", name);
+	}
+	c->m_lag =
+	    metric_series(METRIC_HISTOGRAM, "aethermart_sync_lag_seconds",
+			  "From the queued change to the acknowledged write.", "collection", name);
+	c->m_lag_queue =
+	    metric_series(METRIC_HISTOGRAM, "aethermart_sync_lag_queue_seconds",
+			  "Part of the lag spent waiting in the queue.", "collection", name);
+	c->m_lag_read = metric_series(METRIC_HISTOGRAM, "aethermart_sync_lag_read_seconds",
+				      "Part of the lag spent reading MariaDB.", "collection", name);
+	c->m_lag_apply =
+	    metric_series(METRIC_HISTOGRAM, "aethermart_sync_lag_apply_seconds",
+			  "Part of the lag spent writing MongoDB.", "collection", name);
+	c->m_depth = metric_series(METRIC_GAUGE, "aethermart_sync_queue_depth",
+				   "Rows in the queue.", "collection", name);
+	c->m_age = metric_series(METRIC_GAUGE, "aethermart_sync_queue_age_milliseconds",
+				 "Age of the oldest row in the queue.", "collection", name);
+	c->m_dead = metric_series(METRIC_GAUGE, "aethermart_sync_dead_letters",
+				  "Documents that are set aside.", "collection", name);
+	c->m_retries = metric_series(METRIC_COUNTER, "aethermart_sync_retries_total",
+				     "Batches that failed and were repeated.", "collection", name);
+}
+
+static int load_mappings(struct sync_engine *e, struct err *err)
+{
+	_cleanup_(schema_freep) struct schema *schema = NULL;
+	int r;
+
+	if (e->is_loaded)
+		return 0;
+	r = schema_load(e->db, e->options.maria->database, &schema, err);
+	if (r == 0)
+		r = mapping_set_load(e->options.mapping_dir, schema, &e->mappings, err);
+	if (r < 0)
+		return r;
+	e->shared.collections = mem_alloc_array(e->mappings.len, sizeof(*e->shared.collections));
+	for (size_t i = 0; i < e->mappings.len; i++) {
+		e->shared.collections[i].mapping = e->mappings.items[i];
+		make_metrics(&e->shared.collections[i]);
+	}
+	e->is_loaded = true;
+	return 0;
+}
+
+static struct sync_collection *find_collection(struct sync_engine *e, const char *name)
+{
+	for (size_t i = 0; i < e->mappings.len; i++) {
+		if (cstr_equal(mapping_collection(e->mappings.items[i]), name))
+			return &e->shared.collections[i];
+	}
+	return NULL;
+}
+
+const char *const *sync_list_of_json(struct arena *arena, struct str json)
+{
+	json_t *list = json.data ? json_loadb(json.data, json.len, 0, NULL) : NULL;
+	size_t n = json_array_size(list);
+	const char **items = arena_alloc(arena, (n + 1) * sizeof(*items));
+
+	for (size_t i = 0; i < n; i++) {
+		const char *s = json_string_value(json_array_get(list, i));
+
+		items[i] = arena_strdup(arena, s ? s : "");
+	}
+	json_decref(list);
+	return items;
+}
+
+static bool is_same_list(char *const *a, const char *const *b)
+{
+	while (a && *a && *b && cstr_equal(*a, *b))
+		a++, b++;
+	return a ? !*a && !*b : !*b;
+}
+
+static void take_state(struct sync_engine *e, const struct maria_rows *rows,
+		       struct sync_collection *c)
+{
+	struct sync_shared *s = &e->shared;
+	struct arena scratch = {0};
+	const char *const *retired = sync_list_of_json(&scratch, maria_rows_str(rows, 4));
+	const char *state = maria_rows_str(rows, 2).data;
+	const char *stopped = NULL;
+
+	if (!cstr_equal(maria_rows_str(rows, 1).data, mapping_hash(c->mapping)))
+		stopped = "mapping_changed";
+	else if (maria_rows_int(rows, 3))
+		stopped = "paused";
+	pthread_mutex_lock(&s->mutex);
+	if (!is_same_list(c->retired, retired))
+		c->retired = (char **)(void *)(uintptr_t)sync_list_of_json(&s->arena,
+									   maria_rows_str(rows, 4));
+	c->stopped = stopped;
+	pthread_mutex_unlock(&s->mutex);
+	atomic_store(&c->generation, (unsigned)maria_rows_uint(rows, 5));
+	atomic_store(&c->sweep, maria_rows_int(rows, 6) != 0);
+	atomic_store(&c->is_migrating, cstr_equal(state, "migrating"));
+	atomic_store(&c->is_active, !stopped);
+	arena_done(&scratch);
+}
+
+/* What other processes decided: pause, install, migrate, dead letters, consumers. */
+static int read_states(struct sync_engine *e, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	_cleanup_(mem_freep) bool *seen = mem_alloc_array(e->mappings.len + 1, sizeof(*seen));
+	int r = maria_query(e->db, sync_sql_collection_states, NULL, 0, &rows, err);
+
+	if (r < 0)
+		return r;
+	while ((r = maria_rows_next(rows, err)) > 0) {
+		struct sync_collection *c = find_collection(e, maria_rows_str(rows, 0).data);
+
+		if (c) {
+			seen[c - e->shared.collections] = true;
+			take_state(e, rows, c);
+		}
+	}
+	rows = maria_rows_close(rows);
+	for (size_t i = 0; i < e->mappings.len && r == 0; i++) {
+		if (!seen[i])
+			return err_set(err, ERR_NOT_FOUND, "collection \"%s\" is not installed",
+				       mapping_collection(e->mappings.items[i]));
+	}
+	if (r == 0)
+		r = maria_query(e->db, sync_sql_engine_counts, NULL, 0, &rows, err);
+	if (r == 0)
+		r = maria_rows_next(rows, err);
+	if (r > 0) {
+		if (maria_rows_int(rows, 0))
+			atomic_store(&e->shared.has_dead_letters, true);
+		atomic_store(&e->shared.has_consumers, maria_rows_int(rows, 1) != 0);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* --- housekeeping --------------------------------------------------------------------------------
+ */
+
+static void set_gauges(struct sync_engine *e)
+{
+	struct sync_status status = {0};
+
+	if (sync_status_read(e->db, &status, NULL) == 0) {
+		for (size_t i = 0; i < status.len; i++) {
+			struct sync_collection *c = find_collection(e, status.items[i].collection);
+
+			if (!c)
+				continue;
+			metric_set(c->m_depth, status.items[i].pending);
+			metric_set(c->m_age, status.items[i].oldest_age_ms);
+			metric_set(c->m_dead, status.items[i].dead_letters);
+		}
+	}
+	sync_status_done(&status);
+}
+
+static void write_minute(struct sync_engine *e)
+{
+	for (size_t i = 0; i < e->mappings.len; i++) {
+		struct sync_collection *c = &e->shared.collections[i];
+		struct sync_counts counts;
+		int64_t first, last, lag;
+		uint64_t applied;
+
+		pthread_mutex_lock(&e->shared.mutex);
+		counts = c->minute;
+		first = c->minute_first_us;
+		last = c->minute_last_us;
+		lag = c->minute_max_lag_us;
+		c->minute = (struct sync_counts){0};
+		c->minute_first_us = c->minute_last_us = c->minute_max_lag_us = 0;
+		pthread_mutex_unlock(&e->shared.mutex);
+		applied = counts.inserted + counts.updated + counts.deleted + counts.unchanged;
+		if (!applied && !counts.failed)
+			continue;
+		sync_audit_write(e->db, &e->shared, c, first ? "queue" : "migration", "applied",
+				 NULL, &counts, first, last, lag);
+		(void)!maria_run(e->db, sync_sql_collection_count,
+				 (struct maria_value[]){MARIA_U(applied), MARIA_U(counts.failed),
+							MARIA_S(mapping_collection(c->mapping))},
+				 3, NULL, NULL);
+	}
+}
+
+static void purge_audit(struct sync_engine *e)
+{
+	struct maria_value days = MARIA_I(config_int(e->options.config, "sync.audit_days"));
+	uint64_t n = 1;
+
+	while (n && maria_run(e->db, sync_sql_audit_purge, &days, 1, &n, NULL) == 0)
+		;
+}
+
+static bool is_due(int64_t *next_us, int64_t period_us)
+{
+	int64_t now = clock_monotonic_us();
+
+	if (now < *next_us)
+		return false;
+	*next_us = now + period_us;
+	return true;
+}
+
+static int keep_house(struct sync_engine *e, struct err *err)
+{
+	int r = 0;
+
+	if (maria_is_lost(e->db)) {
+		r = maria_reconnect(e->db, err);
+		if (r == 0)
+			r = sync_session_init(e->db, err);
+	}
+	if (r == 0 && is_due(&e->next_renew_us, e->lease.duration_us / 3))
+		r = sync_lease_renew(&e->lease, e->db, err);
+	if (r == 0 && is_due(&e->next_states_us, STATES_US))
+		r = read_states(e, err);
+	if (r == 0 && is_due(&e->next_gauges_us, GAUGES_US))
+		set_gauges(e);
+	if (r == 0 && is_due(&e->next_minute_us, MINUTE_US))
+		write_minute(e);
+	if (r == 0 && is_due(&e->next_hour_us, HOUR_US))
+		purge_audit(e);
+	return r;
+}
+
+/* --- working
+ * --------------------------------------------------------------------------------------- */
+
+static void start_workers(struct sync_engine *e)
+{
+	struct sync_shared *s = &e->shared;
+
+	s->holder = e->lease.holder;
+	s->term = e->lease.term;
+	atomic_store(&s->lost, 0);
+	atomic_store(&s->has_dead_letters, true); /* until the first look says otherwise */
+	mem_free(e->workers);
+	e->workers = mem_alloc_array(s->owners, sizeof(*e->workers));
+	for (unsigned i = 0; i < s->owners; i++) {
+		struct sync_worker *w = &e->workers[i];
+
+		*w = (struct sync_worker){.shared = s, .owner = i, .mongo = e->mongo};
+		bug_if(pthread_create(&w->thread, NULL, sync_worker_main, w) != 0);
+	}
+	e->n_running = s->owners;
+}
+
+static void join_workers(struct sync_engine *e)
+{
+	pthread_mutex_lock(&e->shared.mutex);
+	pthread_cond_broadcast(&e->shared.wake);
+	pthread_mutex_unlock(&e->shared.mutex);
+	for (size_t i = 0; i < e->n_running; i++)
+		pthread_join(e->workers[i].thread, NULL);
+	e->n_running = 0;
+}
+
+/* For `migrate` without a running worker: nothing left to do. */
+static bool is_all_migrated(struct sync_engine *e)
+{
+	for (size_t i = 0; i < e->mappings.len; i++) {
+		if (atomic_load(&e->shared.collections[i].is_active) &&
+		    atomic_load(&e->shared.collections[i].is_migrating))
+			return false;
+	}
+	return true;
+}
+
+static int work(struct sync_engine *e, struct err *err)
+{
+	struct sync_shared *s = &e->shared;
+	char term[24];
+	int r = 0;
+
+	snprintf(term, sizeof(term), "%" PRId64, e->lease.term);
+	logger_event(LOGGER_INFO, "sync", "lease taken", "term", term, "holder", e->lease.holder,
+		     NULL);
+	e->next_renew_us = e->next_states_us = e->next_gauges_us = 0;
+	e->next_minute_us = clock_monotonic_us() + MINUTE_US;
+	r = read_states(e, err);
+	if (r < 0) {
+		sync_lease_release(&e->lease, e->db);
+		return r;
+	}
+	start_workers(e);
+	atomic_store(&e->is_holder, true);
+	while (!atomic_load(&s->stop) && !atomic_load(&s->lost)) {
+		r = keep_house(e, err);
+		if (r == -ERR_FENCED || clock_monotonic_us() >= e->lease.held_until_us)
+			atomic_store(&s->lost, 1);
+		else if (r < 0)
+			logger_error(LOGGER_WARN, "sync", "housekeeping failed; trying again", err);
+		if (e->options.on_tick)
+			e->options.on_tick(e->options.on_tick_arg);
+		if (e->options.exit_when_migrated && r == 0 && is_all_migrated(e))
+			sync_engine_stop(e);
+		err_clear(err);
+		sync_shared_sleep(s, TICK_US);
+	}
+	atomic_store(&e->is_holder, false);
+	join_workers(e);
+	if (!maria_is_lost(e->db))
+		write_minute(e);
+	if (!atomic_load(&s->lost) && !maria_is_lost(e->db))
+		sync_lease_release(&e->lease, e->db);
+	logger_event(LOGGER_INFO, "sync", atomic_load(&s->lost) ? "lease lost" : "lease released",
+		     "term", term, NULL);
+	atomic_store(&s->lost, 0);
+	return 0;
+}
+
+static int connect_control(struct sync_engine *e, struct err *err)
+{
+	int r;
+
+	if (e->db && !maria_is_lost(e->db))
+		return 0;
+	e->db = maria_close(e->db);
+	r = maria_open(e->options.maria, &e->db, err);
+	return r < 0 ? r : sync_session_init(e->db, err);
+}
+
+/* Whether waiting can help: another holder, a server that is away. */
+static bool can_heal(int r)
+{
+	return r == -ERR_CONFLICT || err_is_retryable(r) || r == -ERR_FENCED;
+}
+
+int sync_engine_run(struct sync_engine *e, struct err *err)
+{
+	bool said = false;
+
+	while (!atomic_load(&e->shared.stop)) {
+		int r = connect_control(e, err);
+
+		if (r == 0)
+			r = load_mappings(e, err);
+		if (r == 0)
+			r = sync_lease_take(&e->lease, e->db, e->mongo, err);
+		if (r == 0) {
+			said = false;
+			r = work(e, err);
+		}
+		if (r == 0)
+			continue;
+		if (!can_heal(r))
+			return r;
+		if (!said)
+			logger_error(LOGGER_INFO, "sync", "standing by", err);
+		said = true;
+		err_clear(err);
+		sync_shared_sleep(&e->shared, STANDBY_US);
+	}
+	return 0;
+}
+
+bool sync_engine_is_ready(const struct sync_engine *e)
+{
+	return atomic_load(&e->is_holder) &&
+	       atomic_load(&e->shared.healthy_workers) == (int)e->shared.owners;
+}
+
+/* --- status
+ * ------------------------------------------------------------------------------------------ */
+
+static json_t *collection_status(struct sync_engine *e, struct sync_collection *c)
+{
+	int64_t p50 = metric_quantile(c->m_lag, 0.5), p99 = metric_quantile(c->m_lag, 0.99);
+	const char *stopped;
+
+	pthread_mutex_lock(&e->shared.mutex);
+	stopped = c->stopped;
+	pthread_mutex_unlock(&e->shared.mutex);
+	return json_pack("{s:s,s:s?,s:b,s:f,s:f,s:I,s:I,s:I,s:I,s:I,s:I}", "collection",
+			 mapping_collection(c->mapping), "stopped", stopped, "migrating",
+			 atomic_load(&c->is_migrating), "lag_p50_ms", (double)p50 / 1000,
+			 "lag_p99_ms", (double)p99 / 1000, "unchanged",
+			 (json_int_t)metric_value(c->m_applied[SYNC_UNCHANGED]), "inserted",
+			 (json_int_t)metric_value(c->m_applied[SYNC_INSERTED]), "updated",
+			 (json_int_t)metric_value(c->m_applied[SYNC_UPDATED]), "deleted",
+			 (json_int_t)metric_value(c->m_applied[SYNC_DELETED]), "refused",
+			 (json_int_t)metric_value(c->m_applied[SYNC_REFUSED]), "retries",
+			 (json_int_t)metric_value(c->m_retries));
+}
+
+void sync_engine_status(struct sync_engine *e, struct strbuf *json)
+{
+	json_t *list = json_array(), *root;
+	char *text;
+
+	for (size_t i = 0; atomic_load(&e->is_holder) && i < e->mappings.len; i++)
+		json_array_append_new(list, collection_status(e, &e->shared.collections[i]));
+	root = json_pack(
+	    "{s:s,s:s,s:I,s:i,s:b,s:o}", "role", atomic_load(&e->is_holder) ? "holder" : "standby",
+	    "holder", e->lease.holder, "term",
+	    (json_int_t)(atomic_load(&e->is_holder) ? e->shared.term : 0), "workers",
+	    (int)e->shared.owners, "ready", sync_engine_is_ready(e), "collections", list);
+	text = json_dumps(root, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	strbuf_addstr(json, text ? text : "{}");
+	mem_free(text);
+	json_decref(root);
+}

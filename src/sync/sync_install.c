@@ -1,0 +1,523 @@
+/*
+ * Installation: the sync's tables, a queue a mapping, triggers, and in MongoDB collections with
+ * their validators and indexes. Repeatable; a second run changes nothing.
+ *
+ * Triggers are made one by one with a short lock time-out and tried again: CREATE TRIGGER behind
+ * somebody's open transaction would otherwise stall every writer of the table behind it.
+ *
+ * A changed mapping: triggers first, so that nothing is missed from then on; the collection's state
+ * becomes "reproject", and its validator is widened until the re-projection is through.
+ */
+#include "sync/sync_int.h"
+
+#include <jansson.h>
+
+#include "base/banned.h"
+
+#define TRIGGER_PREFIX	 "aethermart_"
+#define TRIGGER_ATTEMPTS 60 /* of a second each */
+
+static const char triggers_sql[] =
+    "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE, EVENT_MANIPULATION, ACTION_STATEMENT"
+    " FROM information_schema.TRIGGERS"
+    " WHERE TRIGGER_SCHEMA = DATABASE() AND TRIGGER_NAME LIKE 'aethermart\\_%'";
+
+struct trigger {
+	const char *name, *table, *event, *body;
+	bool is_wanted;
+};
+
+struct trigger_list {
+	struct arena arena;
+	struct trigger *items;
+	size_t len, cap;
+};
+
+static void trigger_list_done(struct trigger_list *l)
+{
+	arena_done(&l->arena);
+	mem_free(l->items);
+}
+
+static int list_triggers(struct maria *db, struct trigger_list *l, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	int r = maria_query(db, triggers_sql, NULL, 0, &rows, err);
+
+	if (r < 0)
+		return r;
+	while ((r = maria_rows_next(rows, err)) > 0) {
+		struct trigger *t;
+
+		mem_grow(&l->items, &l->cap, l->len + 1, sizeof(*l->items));
+		t = &l->items[l->len++];
+		t->name = arena_strdup(&l->arena, maria_rows_str(rows, 0).data);
+		t->table = arena_strdup(&l->arena, maria_rows_str(rows, 1).data);
+		t->event = arena_strdup(&l->arena, maria_rows_str(rows, 2).data);
+		t->body = arena_strdup(&l->arena, maria_rows_str(rows, 3).data);
+	}
+	return r;
+}
+
+/* 1: present and as it must be, 0: absent, -1: present but otherwise. */
+static int find_trigger(struct trigger_list *l, const struct mapping_trigger *want)
+{
+	for (size_t i = 0; i < l->len; i++) {
+		struct trigger *t = &l->items[i];
+
+		if (!cstr_equal(t->name, want->name))
+			continue;
+		t->is_wanted = true;
+		return cstr_equal(t->table, want->table) && cstr_equal(t->event, want->event) &&
+			       cstr_equal(t->body, want->body)
+			   ? 1
+			   : -1;
+	}
+	return 0;
+}
+
+/* DDL that waits at most a second for the table at a time. */
+static int run_ddl(struct maria *db, const char *sql, struct err *err)
+{
+	int r = 0;
+
+	for (int attempt = 0; attempt < TRIGGER_ATTEMPTS; attempt++) {
+		r = maria_exec(db, sql, err);
+		if (r != -ERR_TIMEOUT && r != -ERR_RETRY)
+			return r;
+	}
+	return err_hint(err,
+			"an open transaction holds the table; end it (SHOW PROCESSLIST) and run "
+			"this again");
+}
+
+static int drop_trigger(struct maria *db, const char *name, struct err *err)
+{
+	struct strbuf b = STRBUF_INIT(0);
+	int r;
+
+	strbuf_addstr(&b, "DROP TRIGGER IF EXISTS ");
+	maria_add_identifier(&b, name);
+	r = run_ddl(db, strbuf_str(&b), err);
+	strbuf_done(&b);
+	return r;
+}
+
+static int install_triggers(struct maria *db, const struct mapping *m, struct trigger_list *l,
+			    struct sync_install_report *report, struct err *err)
+{
+	const struct mapping_trigger *triggers;
+	size_t n = mapping_triggers(m, &triggers);
+
+	for (size_t i = 0; i < n; i++) {
+		int r;
+
+		if (find_trigger(l, &triggers[i]) > 0) {
+			report->triggers_kept++;
+			continue;
+		}
+		r = run_ddl(db, triggers[i].create_sql, err);
+		if (r < 0)
+			return err_context(err, "trigger \"%s\" on \"%s\"", triggers[i].name,
+					   triggers[i].table);
+		report->triggers_made++;
+	}
+	return 0;
+}
+
+static int make_queue(struct maria *db, const struct mapping *m, struct err *err)
+{
+	struct strbuf b = STRBUF_INIT(0);
+	int r;
+
+	strbuf_addstr(&b, "CREATE TABLE IF NOT EXISTS ");
+	maria_add_identifier(&b, mapping_queue(m));
+	strbuf_addf(
+	    &b,
+	    " (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,"
+	    " path INT UNSIGNED NOT NULL COMMENT '0: key of a document; else a way through the "
+	    "mapping',"
+	    " `key` VARBINARY(%d) NOT NULL,"
+	    " `cursor` VARBINARY(%d) NULL COMMENT 'how far an expansion is',"
+	    " queued_at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),"
+	    " PRIMARY KEY (id)) ENGINE=InnoDB COMMENT='Changes that MongoDB does not have yet'",
+	    MAPPING_KEY_MAX, MAPPING_KEY_MAX);
+	r = maria_exec(db, strbuf_str(&b), err);
+	strbuf_done(&b);
+	return r;
+}
+
+/* Rows of ways that the mapping no longer has: the re-projection covers them. */
+static int drop_unknown_paths(struct maria *db, const struct mapping *m, struct err *err)
+{
+	const struct mapping_path *paths;
+	size_t n = mapping_paths(m, &paths);
+	struct strbuf b = STRBUF_INIT(0);
+	int r;
+
+	strbuf_addstr(&b, "DELETE FROM ");
+	maria_add_identifier(&b, mapping_queue(m));
+	strbuf_addstr(&b, " WHERE path NOT IN (0");
+	for (size_t i = 0; i < n; i++)
+		strbuf_addf(&b, ",%u", paths[i].id);
+	strbuf_addch(&b, ')');
+	r = maria_exec(db, strbuf_str(&b), err);
+	strbuf_done(&b);
+	return r;
+}
+
+/* --- the registry of collections
+ * ------------------------------------------------------------------- */
+
+static bool list_has(const char *const *list, const char *s)
+{
+	for (; *list; list++) {
+		if (cstr_equal(*list, s))
+			return true;
+	}
+	return false;
+}
+
+static char *json_of_list(const char *const *a, const char *const *b, const char *const *without)
+{
+	json_t *list = json_array();
+	const char *const *parts[] = {a, b};
+	char *text;
+
+	for (size_t k = 0; k < ARRAY_LEN(parts); k++) {
+		for (const char *const *f = parts[k]; f && *f; f++) {
+			if (!without || !list_has(without, *f))
+				json_array_append_new(list, json_string(*f));
+		}
+	}
+	text = json_dumps(list, JSON_COMPACT);
+	json_decref(list);
+	return text;
+}
+
+struct registered {
+	bool exists, has_queue_changed;
+	char hash[65];
+	const char *const *owned;
+	const char *const *retired;
+};
+
+static int read_registered(struct maria *db, const struct mapping *m, struct arena *arena,
+			   struct registered *ret, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	struct str hash;
+	int r = maria_query(
+	    db,
+	    "SELECT mapping_hash, owned_fields, retired_fields, queue <> ?"
+	    " FROM sync_collection WHERE collection = ?",
+	    (struct maria_value[]){MARIA_S(mapping_queue(m)), MARIA_S(mapping_collection(m))}, 2,
+	    &rows, err);
+
+	if (r < 0)
+		return r;
+	r = maria_rows_next(rows, err);
+	if (r <= 0)
+		return r;
+	ret->exists = true;
+	hash = maria_rows_str(rows, 0);
+	memcpy(ret->hash, hash.data, hash.len < 64 ? hash.len : 64);
+	ret->owned = sync_list_of_json(arena, maria_rows_str(rows, 1));
+	ret->retired = sync_list_of_json(arena, maria_rows_str(rows, 2));
+	ret->has_queue_changed = maria_rows_int(rows, 3) != 0;
+	return 0;
+}
+
+static int register_collection(struct maria *db, const struct mapping *m,
+			       const struct registered *was, struct err *err)
+{
+	const char *const *owned = mapping_owned_fields(m);
+	_cleanup_(mem_freep) char *owned_json = json_of_list(owned, NULL, NULL);
+	_cleanup_(mem_freep) char *retired_json = json_of_list(was->owned, was->retired, owned);
+	struct maria_value params[] = {MARIA_S(mapping_collection(m)), MARIA_S(mapping_queue(m)),
+				       MARIA_S(mapping_hash(m)), MARIA_S(owned_json),
+				       MARIA_S(retired_json)};
+
+	return maria_run(
+	    db,
+	    "INSERT INTO sync_collection (collection, queue, mapping_hash, owned_fields,"
+	    " retired_fields) VALUES (?, ?, ?, ?, ?)"
+	    " ON DUPLICATE KEY UPDATE queue = VALUES(queue),"
+	    " mapping_hash = VALUES(mapping_hash), mapping_version = mapping_version + 1,"
+	    " owned_fields = VALUES(owned_fields), retired_fields = VALUES(retired_fields),"
+	    " state = 'reproject', installed_at = CURRENT_TIMESTAMP",
+	    params, ARRAY_LEN(params), NULL, err);
+}
+
+/* --- the target
+ * ---------------------------------------------------------------------------------------- */
+
+/* Code of MongoDB for a collection that exists already. */
+#define CODE_NAMESPACE_EXISTS 48
+
+static int create_collection(struct mongo *mongo, const struct mapping *m, struct err *err)
+{
+	bson_t *command = BCON_NEW("create", BCON_UTF8(mapping_collection(m)));
+	int r = mongo_command(mongo, NULL, command, NULL, err);
+
+	bson_destroy(command);
+	if (r < 0 && err->native == CODE_NAMESPACE_EXISTS) {
+		err_clear(err);
+		r = 0;
+	}
+	return r;
+}
+
+static int set_validator(struct mongo *mongo, const struct mapping *m, bool narrow, struct err *err)
+{
+	bson_t none = BSON_INITIALIZER;
+	bson_t *command = BCON_NEW("collMod", BCON_UTF8(mapping_collection(m)), "validator",
+				   BCON_DOCUMENT(narrow ? mapping_validator(m) : &none),
+				   "validationLevel", BCON_UTF8("moderate"));
+	int r = mongo_command(mongo, NULL, command, NULL, err);
+
+	bson_destroy(command);
+	bson_destroy(&none);
+	return r < 0 ? err_context(err, "validator of \"%s\"", mapping_collection(m)) : 0;
+}
+
+static int create_indexes(struct mongo *mongo, const struct mapping *m, struct err *err)
+{
+	bson_t *command;
+	int r;
+
+	if (!mapping_indexes(m) || bson_empty(mapping_indexes(m)))
+		return 0;
+	command = BCON_NEW("createIndexes", BCON_UTF8(mapping_collection(m)), "indexes",
+			   BCON_ARRAY(mapping_indexes(m)));
+	r = mongo_command(mongo, NULL, command, NULL, err);
+	bson_destroy(command);
+	return r < 0 ? err_context(err, "indexes of \"%s\"", mapping_collection(m)) : 0;
+}
+
+int sync_target_prepare(struct mongo *mongo, const struct mapping *m, bool narrow, struct err *err)
+{
+	int r;
+
+	if (!mapping_has_target(m))
+		return 0;
+	r = create_collection(mongo, m, err);
+	if (r == 0)
+		r = set_validator(mongo, m, narrow, err);
+	return r == 0 ? create_indexes(mongo, m, err) : r;
+}
+
+/* --- all of it
+ * -------------------------------------------------------------------------------------- */
+
+static int install_one(struct maria *admin, struct mongo *mongo, const struct mapping *m,
+		       struct trigger_list *triggers, struct sync_install_report *report,
+		       struct err *err)
+{
+	struct arena arena = {0};
+	struct registered was = {0};
+	bool is_changed;
+	int r = read_registered(admin, m, &arena, &was, err);
+
+	is_changed = !was.exists || !cstr_equal(was.hash, mapping_hash(m)) || was.has_queue_changed;
+	if (r == 0)
+		r = make_queue(admin, m, err);
+	if (r == 0)
+		r = sync_target_prepare(mongo, m, !(was.exists && is_changed), err);
+	if (r == 0)
+		r = install_triggers(admin, m, triggers, report, err);
+	if (r == 0 && is_changed) {
+		report->collections_changed++;
+		r = drop_unknown_paths(admin, m, err);
+		if (r == 0)
+			r = register_collection(admin, m, &was, err);
+	}
+	arena_done(&arena);
+	return r < 0 ? err_context(err, "installing \"%s\"", mapping_collection(m)) : 0;
+}
+
+static int make_status_view(struct maria *db, const struct mapping_set *mappings, struct err *err)
+{
+	struct strbuf b = STRBUF_INIT(0);
+	int r;
+
+	strbuf_addstr(&b, "CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_sync_status AS ");
+	for (size_t i = 0; i < mappings->len; i++) {
+		strbuf_addf(&b,
+			    "%sSELECT c.collection, c.queue, c.state, c.is_paused,"
+			    " (SELECT COUNT(*) FROM ",
+			    i ? " UNION ALL " : "");
+		maria_add_identifier(&b, mapping_queue(mappings->items[i]));
+		strbuf_addstr(&b, ") AS pending, c.applied_total AS done, c.failed_total AS failed,"
+				  " (SELECT COUNT(*) FROM sync_dead_letter d WHERE d.collection ="
+				  " c.collection) AS dead_letters FROM sync_collection c"
+				  " WHERE c.collection = ");
+		maria_add_literal(&b, str_from(mapping_collection(mappings->items[i])));
+	}
+	r = mappings->len ? maria_exec(db, strbuf_str(&b), err) : 0;
+	strbuf_done(&b);
+	return r;
+}
+
+/* Triggers of ours that no mapping wants: of paths or collections that are gone. */
+static int drop_unwanted(struct maria *admin, const struct trigger_list *l, struct err *err)
+{
+	for (size_t i = 0; i < l->len; i++) {
+		int r = l->items[i].is_wanted ? 0 : drop_trigger(admin, l->items[i].name, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int sync_install(struct maria *admin, struct mongo *mongo, const struct mapping_set *mappings,
+		 struct sync_install_report *ret, struct err *err)
+{
+	_cleanup_(trigger_list_done) struct trigger_list triggers = {0};
+	struct sync_install_report report = {0};
+	int r = maria_exec(admin, "SET SESSION lock_wait_timeout = 1", err);
+
+	if (r == 0)
+		r = maria_script(admin, "sync/010-tables.sql", sync_sql_010_tables, err);
+	if (r == 0)
+		r = list_triggers(admin, &triggers, err);
+	for (size_t i = 0; i < mappings->len && r == 0; i++)
+		r = install_one(admin, mongo, mappings->items[i], &triggers, &report, err);
+	if (r == 0)
+		r = drop_unwanted(admin, &triggers, err);
+	if (r == 0)
+		r = make_status_view(admin, mappings, err);
+	if (r == 0)
+		*ret = report;
+	return r;
+}
+
+static const char *const own_tables[] = {
+    "sync_lease",	"sync_collection", "sync_migration", "sync_key_change",
+    "sync_dead_letter", "sync_consumer",   "sync_handoff",   "sync_audit_log",
+};
+
+static int drop_object(struct maria *db, const char *kind, const char *name, struct err *err)
+{
+	struct strbuf b = STRBUF_INIT(0);
+	int r;
+
+	strbuf_addf(&b, "DROP %s IF EXISTS ", kind);
+	maria_add_identifier(&b, name);
+	r = run_ddl(db, strbuf_str(&b), err);
+	strbuf_done(&b);
+	return r;
+}
+
+int sync_uninstall(struct maria *admin, const struct mapping_set *mappings, struct err *err)
+{
+	_cleanup_(trigger_list_done) struct trigger_list triggers = {0};
+	int r = maria_exec(admin, "SET SESSION lock_wait_timeout = 1", err);
+
+	if (r == 0)
+		r = list_triggers(admin, &triggers, err);
+	if (r == 0)
+		r = drop_unwanted(admin, &triggers, err); /* none is wanted now */
+	if (r == 0)
+		r = drop_object(admin, "VIEW", "v_sync_status", err);
+	for (size_t i = 0; i < mappings->len && r == 0; i++)
+		r = drop_object(admin, "TABLE", mapping_queue(mappings->items[i]), err);
+	for (size_t i = 0; i < ARRAY_LEN(own_tables) && r == 0; i++)
+		r = drop_object(admin, "TABLE", own_tables[i], err);
+	return r == 0 ? drop_object(admin, "SEQUENCE", "sync_handoff_version", err) : r;
+}
+
+/* --- check
+ * ---------------------------------------------------------------------------------------------- */
+
+struct check {
+	sync_problem_fn fn;
+	void *arg;
+};
+
+static void problem(const struct check *c, const char *fix, const char *fmt, ...) _printf_(3, 4);
+static void problem(const struct check *c, const char *fix, const char *fmt, ...)
+{
+	struct strbuf b = STRBUF_INIT(0);
+	va_list ap;
+
+	va_start(ap, fmt);
+	strbuf_vaddf(&b, fmt, ap);
+	va_end(ap);
+	c->fn(c->arg, strbuf_str(&b), fix);
+	strbuf_done(&b);
+}
+
+static void check_triggers(const struct check *c, const struct mapping *m, struct trigger_list *l)
+{
+	const struct mapping_trigger *triggers;
+	size_t n = mapping_triggers(m, &triggers);
+
+	for (size_t i = 0; i < n; i++) {
+		int found = find_trigger(l, &triggers[i]);
+
+		if (found <= 0)
+			problem(
+			    c,
+			    "aethermart sync install, then aethermart migrate: changes were missed",
+			    "trigger \"%s\" on \"%s\" %s", triggers[i].name, triggers[i].table,
+			    found ? "is not the one of this mapping" : "is missing");
+	}
+}
+
+static int check_collection(const struct check *c, struct maria *db, const struct mapping *m,
+			    struct trigger_list *l, struct err *err)
+{
+	struct arena arena = {0};
+	struct registered was = {0};
+	int r = read_registered(db, m, &arena, &was, err);
+
+	if (r == 0 && !was.exists)
+		problem(c, "aethermart sync install", "collection \"%s\" is not installed",
+			mapping_collection(m));
+	else if (r == 0 && !cstr_equal(was.hash, mapping_hash(m)))
+		problem(c, "aethermart sync install, then aethermart migrate",
+			"the mapping of \"%s\" changed since it was installed",
+			mapping_collection(m));
+	if (r == 0)
+		check_triggers(c, m, l);
+	arena_done(&arena);
+	return r;
+}
+
+int sync_check(struct maria *db, struct mongo *mongo, const struct mapping_set *mappings,
+	       sync_problem_fn fn, void *arg, struct err *err)
+{
+	_cleanup_(trigger_list_done) struct trigger_list triggers = {0};
+	struct check c = {fn, arg};
+	struct mongo_server server;
+	int64_t has_tables = 0;
+	int r =
+	    maria_query_int(db,
+			    "SELECT COUNT(*) FROM information_schema.TABLES"
+			    " WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'sync_collection'",
+			    NULL, 0, &has_tables, err);
+
+	if (r == 0 && !has_tables) {
+		problem(&c, "aethermart sync install", "the sync is not installed");
+		return 0;
+	}
+	if (r == 0)
+		r = list_triggers(db, &triggers, err);
+	for (size_t i = 0; i < mappings->len && r == 0; i++)
+		r = check_collection(&c, db, mappings->items[i], &triggers, err);
+	for (size_t i = 0; i < triggers.len && r == 0; i++) {
+		if (!triggers.items[i].is_wanted)
+			problem(&c, "aethermart sync install",
+				"trigger \"%s\" belongs to no mapping", triggers.items[i].name);
+	}
+	if (r == 0)
+		r = mongo_probe(mongo, &server, err);
+	if (r == 0 && !server.has_transactions)
+		problem(&c,
+			"run mongod with --replSet rs0 and rs.initiate() once: a one-node replica "
+			"set has them",
+			"the MongoDB server (version %s) has no transactions", server.version);
+	return r;
+}

@@ -1,0 +1,289 @@
+/*
+ * Insides of the sync engine.
+ *
+ * A worker runs one loop over its collections: claim a batch from the source, resolve it into
+ * documents by one snapshot, hand them to the sink, acknowledge. Sources and sinks are interfaces
+ * (struct sync_source, struct sync_sink): today the queue tables and MongoDB.
+ *
+ * Threads: one control thread (the caller of sync_engine_run) owns the lease, the collections'
+ * states and the audit; N workers own the keys that hash to them. What they share is in struct
+ * sync_shared, by atomics or under its mutex. Lock order: key_change_lock before mutex.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "sync/sync.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define SYNC_FENCES	      64 /* documents in MongoDB; the most workers there can be */
+#define SYNC_FENCE_COLLECTION "sync_fence"
+#define SYNC_MARK	      "_sync"
+#define SYNC_VERSION_LEN      12 /* hex digits of the mapping's hash in _sync.version */
+
+/* --- source: where changes come from -----------------------------------------------------------
+ */
+
+struct sync_item { /* one queued change */
+	uint64_t id;
+	uint32_t path;
+	struct str key, cursor; /* in the claim's arena */
+	int64_t queued_us;	/* the server's wall clock */
+};
+
+struct sync_claim {
+	struct arena arena;
+	size_t len, cap;
+	struct sync_item *items;
+};
+void sync_claim_clear(struct sync_claim *c);
+void sync_claim_done(struct sync_claim *c);
+
+struct sync_handled {		/* what the acknowledgement records besides the ids */
+	const struct str *keys; /* sorted; every root handled, refused ones too */
+	size_t n_keys;
+	const struct str *cleared; /* roots that succeeded: their dead letters go */
+	size_t n_cleared;
+	const struct sync_refusal *refused;
+	size_t n_refused;
+};
+
+struct sync_refusal {
+	uint32_t path;
+	struct str key;
+	const char *error; /* no values */
+};
+
+/* The queue of one collection as one worker sees it; belongs to that worker. */
+struct sync_queue {
+	const struct mapping *mapping;
+	unsigned owner, owners;
+	uint64_t floor, acked_max, next_floor; /* a hint where to look, never a watermark */
+	char *claim_sql, *delete_sql[6], *insert_sql[3], *move_sql;
+};
+void sync_queue_init(struct sync_queue *q, const struct mapping *m, unsigned owner,
+		     unsigned owners);
+void sync_queue_done(struct sync_queue *q);
+/* With each full look: the floor follows what was acknowledged two looks ago. */
+void sync_queue_rotate(struct sync_queue *q);
+/* At most `limit` rows above the floor (from 0 when `full`), in id order. */
+int sync_queue_claim(struct sync_queue *q, struct maria *db, bool full, size_t limit,
+		     struct sync_claim *ret, struct err *err) _must_check_;
+/* Deletes exactly these rows; inside a transaction. */
+int sync_queue_delete(struct sync_queue *q, struct maria *db, const uint64_t *ids, size_t n,
+		      struct err *err) _must_check_;
+/* Queues documents, as an expansion does; inside a transaction. */
+int sync_queue_insert(struct sync_queue *q, struct maria *db, const struct str *keys, size_t n,
+		      int64_t queued_us, struct err *err) _must_check_;
+/* Moves the cursor of an expansion row; inside a transaction. */
+int sync_queue_move(struct sync_queue *q, struct maria *db, uint64_t id, struct str cursor,
+		    struct err *err) _must_check_;
+unsigned sync_owner_of(struct str key,
+		       unsigned owners); /* CRC-32, as the claim's SQL computes it */
+
+/* --- sink: where documents go --------------------------------------------------------------------
+ */
+
+struct sync_counts {
+	uint64_t inserted, updated, deleted, unchanged, failed;
+};
+
+enum sync_outcome { SYNC_UNCHANGED, SYNC_INSERTED, SYNC_UPDATED, SYNC_DELETED, SYNC_REFUSED };
+
+struct sync_write { /* one document's way through the sink */
+	const struct mapping_document *document;
+	enum sync_outcome outcome;
+	const char *error; /* REFUSED: in the batch's arena */
+};
+
+/* MongoDB for one worker: a client of its own, a fence of its own. */
+struct sync_sink;
+int sync_sink_new(struct mongo *mongo, unsigned fence, struct sync_sink **ret, struct err *err)
+    _must_check_;
+struct sync_sink *sync_sink_free(struct sync_sink *s);
+
+struct sync_sink_context {
+	const struct mapping *mapping;
+	const char *const *retired; /* fields to unset, NULL-terminated */
+	int64_t term;
+};
+/*
+ * Makes the documents of a batch what they should be, in one transaction that also writes the
+ * fence. Fills outcome and error of each write. Errors: ERR_FENCED, ERR_RETRY (write conflict),
+ * classes of store/mongo.h; then nothing was written. A document that the target refuses is no
+ * error: it is marked REFUSED and the rest is written.
+ */
+int sync_sink_apply(struct sync_sink *s, const struct sync_sink_context *c,
+		    struct sync_write *writes, size_t n, struct arena *arena, struct err *err)
+    _must_check_;
+/* Moves a document with all that MongoDB's users added to another _id. */
+int sync_sink_move(struct sync_sink *s, const struct sync_sink_context *c, struct str old_key,
+		   struct str new_key, struct err *err) _must_check_;
+/* Keys of marked documents after `after` (an _id as found; empty document: from the start). */
+int sync_sink_page(struct sync_sink *s, const struct mapping *m, struct str after, size_t limit,
+		   struct arena *arena, struct mapping_keys *ret, struct err *err) _must_check_;
+
+/* --- lease ---------------------------------------------------------------------------------------
+ */
+
+struct sync_lease {
+	char *holder;
+	int64_t term; /* 0: not held */
+	int64_t duration_us;
+	int64_t
+	    held_until_us; /* monotonic; local, pessimistic: from before the renewing statement */
+};
+/* 0: held now. ERR_CONFLICT: somebody else holds it. */
+int sync_lease_take(struct sync_lease *l, struct maria *db, struct mongo *mongo, struct err *err)
+    _must_check_;
+int sync_lease_renew(struct sync_lease *l, struct maria *db, struct err *err) _must_check_;
+void sync_lease_release(struct sync_lease *l, struct maria *db);
+/* Inside a transaction: ERR_FENCED unless (holder, term) still hold the lease until its commit. */
+int sync_lease_guard(struct maria *db, const char *holder, int64_t term, struct err *err)
+    _must_check_;
+
+/* --- what threads share
+ * --------------------------------------------------------------------------- */
+
+struct sync_collection {
+	const struct mapping *mapping;
+	struct metric *m_applied[5]; /* by enum sync_outcome */
+	struct metric *m_lag, *m_lag_queue, *m_lag_read, *m_lag_apply, *m_depth, *m_age, *m_dead,
+	    *m_retries;
+	atomic_bool is_active; /* installed with this mapping, not paused */
+	atomic_bool is_migrating;
+	atomic_bool sweep;
+	atomic_uint generation;
+	atomic_uint migrated_workers; /* workers that are done with the generation */
+	/* under sync_shared.mutex: */
+	const char *stopped; /* why it is not active, NULL: it is */
+	char **
+	    retired; /* NULL-terminated; replaced as a whole, old ones kept until the engine ends */
+	struct sync_counts minute;
+	int64_t minute_first_us, minute_last_us, minute_max_lag_us;
+};
+
+struct sync_shared {
+	const struct sync_engine_options *options;
+	const struct mapping_set *mappings;
+	struct sync_collection *collections; /* one a mapping, same order */
+	pthread_mutex_t mutex;
+	pthread_cond_t wake;		  /* stop, or new work by request */
+	pthread_rwlock_t key_change_lock; /* batches: read; moving documents to new keys: write */
+	atomic_bool stop;		  /* finish and leave */
+	atomic_int lost;		  /* 1: the lease is lost, back to standby */
+	atomic_bool has_dead_letters;
+	atomic_bool has_consumers;
+	const char *holder;
+	int64_t term;
+	unsigned owners;
+	size_t batch;
+	atomic_int healthy_workers; /* those whose last round met both stores */
+	struct arena arena;	    /* retired lists, under mutex */
+};
+
+void sync_shared_sleep(struct sync_shared *s, int64_t us); /* or until woken */
+
+/* --- workers
+ * --------------------------------------------------------------------------------------- */
+
+struct sync_progress {	    /* of a worker with one collection */
+	size_t limit;	    /* roots a batch; halved after conflicts */
+	unsigned conflicts; /* in a row */
+	unsigned failures;  /* in a row */
+	int64_t retry_at_us;
+};
+
+struct sync_worker {
+	struct sync_shared *shared;
+	unsigned owner;
+	pthread_t thread;
+	bool is_started, is_healthy;
+	struct maria *db;
+	struct mongo *mongo;
+	struct sync_sink *sink;
+	struct sync_queue *queues;	/* one a collection */
+	struct sync_progress *progress; /* one a collection */
+	struct sync_claim claim;
+	struct mapping_batch batch;
+	struct arena arena;	 /* of the batch in hand */
+	int64_t clock_offset_us; /* server's wall clock minus ours */
+	unsigned failures;	 /* rounds in a row in which a store did not answer */
+	char *peek_sql;
+};
+void *sync_worker_main(void *worker);
+
+/* One batch of documents: read, apply, and what `ack` does, under the rules for errors. */
+struct sync_batch {
+	struct sync_collection *collection;
+	struct sync_queue *queue;
+	const char *source; /* "queue", "migration" */
+	struct str *keys;   /* unique roots */
+	int64_t *queued_us; /* the oldest change of each; 0 for migration */
+	size_t n;
+	size_t n_deferred; /* keys[n_deferred..] wait for a key change */
+	int64_t claimed_us, read_us, applied_us;
+	struct sync_write *writes;
+	struct sync_counts counts;
+};
+int sync_batch_apply(struct sync_worker *w, struct sync_batch *b, struct err *err) _must_check_;
+/* The transaction's part besides the queue rows: hand-off, dead letters. */
+int sync_batch_record(struct sync_worker *w, const struct sync_batch *b, struct err *err)
+    _must_check_;
+void sync_batch_count(struct sync_worker *w, const struct sync_batch *b);
+void sync_batch_failed(struct sync_worker *w, struct sync_collection *c, const char *source,
+		       const struct err *err);
+
+int sync_migrate_step(struct sync_worker *w, size_t collection, bool *ret_worked, struct err *err)
+    _must_check_;
+int sync_key_changes_step(struct sync_worker *w, size_t collection, struct err *err) _must_check_;
+
+/* Session of a worker or verifier: READ COMMITTED, causal on Galera. */
+int sync_session_init(struct maria *db, struct err *err) _must_check_;
+/* BEGIN at REPEATABLE READ with a consistent snapshot, read only. */
+int sync_snapshot_begin(struct maria *db, struct err *err) _must_check_;
+void sync_rollback(struct maria *db); /* whatever is open; errors do not matter */
+
+void sync_audit_write(struct maria *db, const struct sync_shared *s, struct sync_collection *c,
+		      const char *source, const char *outcome, const char *error,
+		      const struct sync_counts *counts, int64_t first_us, int64_t last_us,
+		      int64_t max_lag_us);
+
+/* A JSON array of texts as a NULL-terminated list in the arena. */
+const char *const *sync_list_of_json(struct arena *arena, struct str json);
+
+/* Embedded SQL, src/sync/sql. */
+#define SYNC_SQL(X)                                                                           \
+	X(010_tables)                                                                         \
+	X(lease_take)                                                                         \
+	X(lease_read) X(lease_renew) X(lease_raise) X(lease_release) X(lease_guard)           \
+	    X(collection_states) X(collection_count) X(migration_read) X(migration_begin)     \
+		X(migration_move) X(migration_finish) X(migration_request) X(dead_letter_add) \
+		    X(dead_letter_clear) X(consumers) X(handoff_add) X(key_changes)           \
+			X(key_change_keys) X(key_change_done) X(engine_counts) X(audit_add)   \
+			    X(audit_purge) X(session_clock)
+#define X(name) extern const char sync_sql_##name[];
+SYNC_SQL(X)
+#undef X
+
+int sync_dead_letter_add(struct maria *db, const char *collection, uint32_t path, struct str key,
+			 const char *error, struct err *err) _must_check_;
+int sync_dead_letter_clear(struct maria *db, const char *collection, uint32_t path, struct str key,
+			   struct err *err) _must_check_;
+
+/* Collection, validator and indexes in MongoDB; `narrow` false: the validator lets everything pass.
+ */
+int sync_target_prepare(struct mongo *mongo, const struct mapping *m, bool narrow, struct err *err)
+    _must_check_;
+
+/* sync_drain() for one collection. */
+int sync_drain_one(struct maria *db, const struct mapping *m, int64_t timeout_ms, struct err *err)
+    _must_check_;
+
+/* Two values of the same type and the same bytes. */
+bool sync_is_same_value(const bson_iter_t *a, const bson_iter_t *b);

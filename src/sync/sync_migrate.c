@@ -1,0 +1,251 @@
+/*
+ * Migration: every root once, by the worker that owns it, between live batches; so an old page
+ * never overwrites a newer document, and no lock and no gap is needed. A page is a keyset page of
+ * the root's primary key, of which each worker takes the keys that hash to it; how far it is stands
+ * in sync_migration, so that a killed migration goes on where it was.
+ *
+ * Behind the pages a sweep looks at the marked documents of the target: those that have no row go.
+ *
+ * Also here: documents that move to another _id because their root's key changed.
+ */
+#include "sync/sync_int.h"
+
+#include "base/logger.h"
+
+#include "base/banned.h"
+
+#define PAGE_KEYS 1000
+
+struct place {
+	const char *phase;
+	struct str after;
+	uint64_t done;
+};
+
+static int read_place(struct sync_worker *w, size_t i, unsigned generation, struct place *ret,
+		      struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	struct sync_shared *s = w->shared;
+	struct maria_value params[] = {MARIA_S(mapping_collection(s->collections[i].mapping)),
+				       MARIA_U(w->owner), MARIA_U(generation), MARIA_U(s->owners)};
+	struct str after;
+	int r = maria_query(w->db, sync_sql_migration_read, params, ARRAY_LEN(params), &rows, err);
+
+	if (r < 0)
+		return r;
+	r = maria_rows_next(rows, err);
+	if (r > 0) {
+		after = maria_rows_str(rows, 1);
+		ret->phase = arena_strdup(&w->arena, maria_rows_str(rows, 0).data);
+		ret->after =
+		    (struct str){arena_strndup(&w->arena, after.data, after.len), after.len};
+		return 0;
+	}
+	rows = maria_rows_close(rows);
+	if (r < 0)
+		return r;
+	ret->phase = "pages";
+	ret->after = (struct str){"", 0};
+	return maria_run(w->db, sync_sql_migration_begin, params, ARRAY_LEN(params), NULL, err);
+}
+
+/* Records the end of a page together with what the batch records, guarded by the lease. */
+static int write_place(struct sync_worker *w, size_t i, unsigned generation, const struct place *p,
+		       const struct sync_batch *b, struct err *err)
+{
+	struct sync_shared *s = w->shared;
+	struct maria_value params[] = {
+	    MARIA_S(p->phase), MARIA_B(p->after),
+	    MARIA_U(p->done),  MARIA_S(mapping_collection(s->collections[i].mapping)),
+	    MARIA_U(w->owner), MARIA_U(generation)};
+	int r = maria_exec(w->db, "START TRANSACTION", err);
+
+	if (r == 0)
+		r = sync_lease_guard(w->db, s->holder, s->term, err);
+	if (r == 0)
+		r = maria_run(w->db, sync_sql_migration_move, params, ARRAY_LEN(params), NULL, err);
+	if (r == 0 && b && b->n)
+		r = sync_batch_record(w, b, err);
+	if (r == 0)
+		r = maria_exec(w->db, "COMMIT", err);
+	if (r < 0 && !maria_is_lost(w->db))
+		sync_rollback(w->db);
+	return r;
+}
+
+/* The keys of a page that this worker owns, at most `limit`; *ret_last is the last key passed. */
+static void take_own(struct sync_worker *w, const struct mapping_keys *page, size_t limit,
+		     struct sync_batch *b, struct str *ret_last)
+{
+	b->keys = arena_alloc(&w->arena, (limit + 1) * sizeof(*b->keys));
+	b->queued_us = arena_alloc(&w->arena, (limit + 1) * sizeof(*b->queued_us));
+	for (size_t i = 0; i < page->len; i++) {
+		if (sync_owner_of(page->items[i], w->shared->owners) == w->owner) {
+			if (b->n == limit)
+				return;
+			b->keys[b->n++] = page->items[i];
+		}
+		*ret_last = page->items[i];
+	}
+}
+
+/*
+ * A key change hides a root from the page (its old key is behind us, its new one too): it is
+ * deferred to the queue, where the change itself is. So deferred keys are not lost here.
+ */
+static int migrate_page(struct sync_worker *w, size_t i, unsigned generation, struct place *p,
+			struct err *err)
+{
+	struct sync_collection *c = &w->shared->collections[i];
+	struct sync_batch b = {.collection = c,
+			       .queue = &w->queues[i],
+			       .source = "migration",
+			       .claimed_us = clock_monotonic_us()};
+	bool is_sweep = cstr_equal(p->phase, "sweep");
+	struct mapping_keys page = {0};
+	int r =
+	    is_sweep
+		? sync_sink_page(w->sink, c->mapping, p->after, PAGE_KEYS, &w->arena, &page, err)
+		: mapping_page(c->mapping, w->db, p->after, PAGE_KEYS, &w->arena, &page, err);
+
+	if (r == 0 && !page.len) {
+		p->phase = is_sweep || !atomic_load(&c->sweep) ? "done" : "sweep";
+		p->after = (struct str){"", 0};
+		p->done = 0;
+		r = write_place(w, i, generation, p, NULL, err);
+	} else if (r == 0) {
+		take_own(w, &page, w->progress[i].limit, &b, &p->after);
+		pthread_rwlock_rdlock(&w->shared->key_change_lock);
+		r = sync_batch_apply(w, &b, err);
+		p->done = is_sweep ? 0 : b.n;
+		if (r == 0)
+			r = write_place(w, i, generation, p, &b, err);
+		pthread_rwlock_unlock(&w->shared->key_change_lock);
+		if (r == 0)
+			sync_batch_count(w, &b);
+	}
+	mapping_keys_done(&page);
+	return r < 0 ? err_context(err, "migrating %s", mapping_collection(c->mapping)) : 0;
+}
+
+static int finish(struct sync_worker *w, size_t i, unsigned generation, struct err *err)
+{
+	struct sync_shared *s = w->shared;
+	const char *name = mapping_collection(s->collections[i].mapping);
+	struct maria_value params[] = {MARIA_S(name),	   MARIA_U(generation),
+				       MARIA_S(name),	   MARIA_U(generation),
+				       MARIA_U(s->owners), MARIA_U(s->owners)};
+	uint64_t changed;
+	int r =
+	    maria_run(w->db, sync_sql_migration_finish, params, ARRAY_LEN(params), &changed, err);
+
+	if (r == 0 && changed) {
+		atomic_store(&s->collections[i].is_migrating, false);
+		r = sync_target_prepare(w->mongo, s->collections[i].mapping, true, err);
+		logger_event(LOGGER_INFO, "sync", "migration finished", "collection", name, NULL);
+	}
+	return r;
+}
+
+int sync_migrate_step(struct sync_worker *w, size_t i, bool *ret_worked, struct err *err)
+{
+	struct sync_collection *c = &w->shared->collections[i];
+	unsigned generation = atomic_load(&c->generation);
+	struct place p = {0};
+	int r;
+
+	if (!mapping_has_target(c->mapping))
+		p.phase = "done";
+	r = read_place(w, i, generation, &p, err);
+	if (r < 0)
+		return r;
+	if (!mapping_has_target(c->mapping) && !cstr_equal(p.phase, "done")) {
+		p.phase = "done";
+		r = write_place(w, i, generation, &p, NULL, err);
+		if (r < 0)
+			return r;
+	}
+	if (cstr_equal(p.phase, "done"))
+		return finish(w, i, generation, err);
+	*ret_worked = true;
+	return migrate_page(w, i, generation, &p, err);
+}
+
+/* --- key changes
+ * ----------------------------------------------------------------------------------- */
+
+struct move {
+	uint64_t id;
+	struct str old_key, new_key;
+};
+
+static int read_moves(struct sync_worker *w, const struct mapping *m, struct move **ret,
+		      size_t *ret_n, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	_cleanup_(mem_freep) struct move *moves = NULL;
+	size_t n = 0, cap = 0;
+	int r = maria_query(w->db, sync_sql_key_changes, &MARIA_S(mapping_queue(m)), 1, &rows, err);
+
+	if (r < 0)
+		return r;
+	while ((r = maria_rows_next(rows, err)) > 0) {
+		struct str old_key = maria_rows_str(rows, 1), new_key = maria_rows_str(rows, 2);
+
+		mem_grow(&moves, &cap, n + 1, sizeof(*moves));
+		moves[n].id = maria_rows_uint(rows, 0);
+		moves[n].old_key =
+		    (struct str){arena_strndup(&w->arena, old_key.data, old_key.len), old_key.len};
+		moves[n++].new_key =
+		    (struct str){arena_strndup(&w->arena, new_key.data, new_key.len), new_key.len};
+	}
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(moves);
+	*ret_n = n;
+	return 0;
+}
+
+static int forget_move(struct sync_worker *w, uint64_t id, struct err *err)
+{
+	int r = maria_exec(w->db, "START TRANSACTION", err);
+
+	if (r == 0)
+		r = sync_lease_guard(w->db, w->shared->holder, w->shared->term, err);
+	if (r == 0)
+		r = maria_run(w->db, sync_sql_key_change_done, &MARIA_U(id), 1, NULL, err);
+	if (r == 0)
+		r = maria_exec(w->db, "COMMIT", err);
+	if (r < 0 && !maria_is_lost(w->db))
+		sync_rollback(w->db);
+	return r;
+}
+
+/*
+ * In the order of the changes, alone: batches wait. The documents are moved as the rows were; what
+ * is stale in them is set right by the queue rows of both keys, which every batch has put off until
+ * now. A move is idempotent: once the old document is gone there is nothing to move.
+ */
+int sync_key_changes_step(struct sync_worker *w, size_t i, struct err *err)
+{
+	struct sync_collection *c = &w->shared->collections[i];
+	struct sync_sink_context context = {.mapping = c->mapping, .term = w->shared->term};
+	_cleanup_(mem_freep) struct move *moves = NULL;
+	size_t n = 0;
+	int r;
+
+	pthread_rwlock_wrlock(&w->shared->key_change_lock);
+	r = read_moves(w, c->mapping, &moves, &n, err);
+	for (size_t k = 0; k < n && r == 0; k++) {
+		if (mapping_has_target(c->mapping))
+			r = sync_sink_move(w->sink, &context, moves[k].old_key, moves[k].new_key,
+					   err);
+		if (r == 0)
+			r = forget_move(w, moves[k].id, err);
+	}
+	pthread_rwlock_unlock(&w->shared->key_change_lock);
+	return r < 0 ? err_context(err, "moving documents of %s to new keys",
+				   mapping_collection(c->mapping))
+		     : 0;
+}

@@ -1,0 +1,177 @@
+/*
+ * The queue tables as a source of changes.
+ *
+ * The claim is a plain SELECT: a key has one owner, so nothing needs to be locked, and the delete
+ * of exactly the ids that were claimed is the acknowledgement. Ids are handed out at insert and
+ * become visible at commit, in another order; so there is no watermark. What there is, is a floor:
+ * rows that were deleted but not yet purged (behind a long snapshot of somebody else's) make a scan
+ * from 0 slow. The floor is the highest id acknowledged two full looks ago, that is one to two
+ * seconds old; a row that becomes visible later than that below the floor is found by the full look
+ * of each second.
+ */
+#include "sync/sync_int.h"
+
+#include <zlib.h>
+
+#include "base/banned.h"
+
+/* Statements for this many ids, so that few texts are prepared; the last id is repeated. */
+static const size_t id_buckets[] = {1, 8, 32, 128, 512, 2048};
+
+/* Rows of one INSERT, largest first. */
+static const size_t insert_buckets[] = {128, 16, 1};
+
+unsigned sync_owner_of(struct str key, unsigned owners)
+{
+	return (unsigned)(crc32(0, (const unsigned char *)key.data, (unsigned)key.len) % owners);
+}
+
+void sync_claim_clear(struct sync_claim *c)
+{
+	arena_clear(&c->arena);
+	c->len = 0;
+}
+
+void sync_claim_done(struct sync_claim *c)
+{
+	arena_done(&c->arena);
+	mem_free(c->items);
+	*c = (struct sync_claim){0};
+}
+
+void sync_queue_init(struct sync_queue *q, const struct mapping *m, unsigned owner, unsigned owners)
+{
+	struct strbuf name = STRBUF_INIT(0);
+	const char *table;
+
+	*q = (struct sync_queue){.mapping = m, .owner = owner, .owners = owners};
+	maria_add_identifier(&name, mapping_queue(m));
+	table = strbuf_str(&name);
+	q->claim_sql =
+	    mem_printf("SELECT id, path, `key`, `cursor`,"
+		       " CAST(UNIX_TIMESTAMP(queued_at) * 1000000 AS SIGNED)"
+		       " FROM %s WHERE id > ? AND CRC32(`key`) %% ? = ? ORDER BY id LIMIT ?",
+		       table);
+	for (size_t i = 0; i < ARRAY_LEN(insert_buckets); i++) {
+		struct strbuf b = STRBUF_INIT(0);
+
+		strbuf_addf(&b, "INSERT INTO %s (path, `key`, queued_at) VALUES ", table);
+		for (size_t k = 0; k < insert_buckets[i]; k++)
+			strbuf_addf(&b, "%s(0, ?, FROM_UNIXTIME(? / 1000000))", k ? "," : "");
+		q->insert_sql[i] = strbuf_take(&b);
+	}
+	q->move_sql = mem_printf("UPDATE %s SET `cursor` = ? WHERE id = ?", table);
+	for (size_t i = 0; i < ARRAY_LEN(id_buckets); i++) {
+		struct strbuf b = STRBUF_INIT(0);
+
+		strbuf_addf(&b, "DELETE FROM %s WHERE id IN (?", table);
+		for (size_t k = 1; k < id_buckets[i]; k++)
+			strbuf_addstr(&b, ",?");
+		strbuf_addch(&b, ')');
+		q->delete_sql[i] = strbuf_take(&b);
+	}
+	strbuf_done(&name);
+}
+
+void sync_queue_done(struct sync_queue *q)
+{
+	mem_free(q->claim_sql);
+	for (size_t i = 0; i < ARRAY_LEN(q->insert_sql); i++)
+		mem_free(q->insert_sql[i]);
+	mem_free(q->move_sql);
+	for (size_t i = 0; i < ARRAY_LEN(q->delete_sql); i++)
+		mem_free(q->delete_sql[i]);
+	*q = (struct sync_queue){0};
+}
+
+static void add_item(struct sync_claim *c, const struct maria_rows *rows)
+{
+	struct str key = maria_rows_str(rows, 2), cursor = maria_rows_str(rows, 3);
+	struct sync_item *it;
+
+	mem_grow(&c->items, &c->cap, c->len + 1, sizeof(*c->items));
+	it = &c->items[c->len++];
+	it->id = maria_rows_uint(rows, 0);
+	it->path = (uint32_t)maria_rows_uint(rows, 1);
+	it->key = (struct str){arena_strndup(&c->arena, key.data, key.len), key.len};
+	it->cursor = (struct str){arena_strndup(&c->arena, cursor.data, cursor.len), cursor.len};
+	it->queued_us = maria_rows_int(rows, 4);
+}
+
+void sync_queue_rotate(struct sync_queue *q)
+{
+	q->floor = q->next_floor;
+	q->next_floor = q->acked_max;
+}
+
+int sync_queue_claim(struct sync_queue *q, struct maria *db, bool full, size_t limit,
+		     struct sync_claim *ret, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	struct maria_value params[] = {MARIA_U(full ? 0 : q->floor), MARIA_U(q->owners),
+				       MARIA_U(q->owner), MARIA_U(limit)};
+	int r;
+
+	sync_claim_clear(ret);
+	r = maria_query(db, q->claim_sql, params, ARRAY_LEN(params), &rows, err);
+	if (r < 0)
+		return err_context(err, "claiming from \"%s\"", mapping_queue(q->mapping));
+	while ((r = maria_rows_next(rows, err)) > 0)
+		add_item(ret, rows);
+	return r;
+}
+
+int sync_queue_delete(struct sync_queue *q, struct maria *db, const uint64_t *ids, size_t n,
+		      struct err *err)
+{
+	const size_t largest = id_buckets[ARRAY_LEN(id_buckets) - 1];
+	_cleanup_(mem_freep) struct maria_value *params = mem_alloc_array(largest, sizeof(*params));
+
+	while (n) {
+		size_t now = n < largest ? n : largest, bucket = 0;
+		int r;
+
+		while (id_buckets[bucket] < now)
+			bucket++;
+		for (size_t i = 0; i < id_buckets[bucket]; i++)
+			params[i] = MARIA_U(ids[i < now ? i : now - 1]);
+		r = maria_run(db, q->delete_sql[bucket], params, id_buckets[bucket], NULL, err);
+		if (r < 0)
+			return r;
+		ids += now;
+		n -= now;
+	}
+	return 0;
+}
+
+int sync_queue_insert(struct sync_queue *q, struct maria *db, const struct str *keys, size_t n,
+		      int64_t queued_us, struct err *err)
+{
+	struct maria_value params[2 * 128];
+
+	for (size_t bucket = 0; n; bucket += n < insert_buckets[bucket]) {
+		size_t now = insert_buckets[bucket];
+		int r;
+
+		if (n < now)
+			continue;
+		for (size_t i = 0; i < now; i++) {
+			params[2 * i] = MARIA_B(keys[i]);
+			params[2 * i + 1] = MARIA_I(queued_us);
+		}
+		r = maria_run(db, q->insert_sql[bucket], params, 2 * now, NULL, err);
+		if (r < 0)
+			return r;
+		keys += now;
+		n -= now;
+	}
+	return 0;
+}
+
+int sync_queue_move(struct sync_queue *q, struct maria *db, uint64_t id, struct str cursor,
+		    struct err *err)
+{
+	struct maria_value params[] = {MARIA_B(cursor), MARIA_U(id)};
+
+	return maria_run(db, q->move_sql, params, ARRAY_LEN(params), NULL, err);
+}

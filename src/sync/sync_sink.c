@@ -1,0 +1,686 @@
+/*
+ * MongoDB as the sink: makes documents what MariaDB says they are, and nothing more than that.
+ *
+ * For a batch the present documents are read first, outside the transaction: only this worker
+ * writes the owned fields of its keys, and if it is no longer the owner, the fence refuses the
+ * write. What differs is written in one transaction: the worker's fence document on condition of
+ * its term, then one bulk of updates and deletes. A batch in which nothing differs writes nothing.
+ *
+ * Owned fields are compared as bytes, value by value: a number of another type is a difference.
+ * Updates set whole top-level fields and unset retired ones; fields of MongoDB's own users are
+ * never named. Deletes are conditional on the mark (_sync), so that a foreign document survives
+ * even when it takes the _id between the read and the write.
+ */
+#include "sync/sync_int.h"
+
+#include <inttypes.h>
+
+#include "base/banned.h"
+
+struct sync_sink {
+	struct mongo *mongo;
+	mongoc_client_t *client;
+	mongoc_client_session_t *session;
+	mongoc_transaction_opt_t *options;
+	mongoc_collection_t *fences;
+	mongoc_collection_t *collection; /* of the last mapping used */
+	const struct mapping *mapping;
+	unsigned fence;
+};
+
+int sync_sink_new(struct mongo *mongo, unsigned fence, struct sync_sink **ret, struct err *err)
+{
+	struct sync_sink *s = MEM_NEW(struct sync_sink);
+	mongoc_write_concern_t *wc;
+	mongoc_read_concern_t *rc;
+	bson_error_t e;
+
+	bug_if(fence >= SYNC_FENCES);
+	s->mongo = mongo;
+	s->fence = fence;
+	s->client = mongo_pop(mongo);
+	s->fences =
+	    mongoc_client_get_collection(s->client, mongo_database(mongo), SYNC_FENCE_COLLECTION);
+	s->options = mongoc_transaction_opts_new();
+	wc = mongoc_write_concern_new();
+	mongoc_write_concern_set_w(wc, MONGOC_WRITE_CONCERN_W_MAJORITY);
+	mongoc_write_concern_set_journal(wc, true);
+	mongoc_transaction_opts_set_write_concern(s->options, wc);
+	mongoc_write_concern_destroy(wc);
+	rc = mongoc_read_concern_new();
+	mongoc_read_concern_set_level(rc, MONGOC_READ_CONCERN_LEVEL_SNAPSHOT);
+	mongoc_transaction_opts_set_read_concern(s->options, rc);
+	mongoc_read_concern_destroy(rc);
+	s->session = mongoc_client_start_session(s->client, NULL, &e);
+	if (!s->session) {
+		int r = mongo_error(err, &e, NULL, "starting a session");
+
+		sync_sink_free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+struct sync_sink *sync_sink_free(struct sync_sink *s)
+{
+	if (!s)
+		return NULL;
+	if (s->session)
+		mongoc_client_session_destroy(s->session);
+	if (s->collection)
+		mongoc_collection_destroy(s->collection);
+	mongoc_transaction_opts_destroy(s->options);
+	mongoc_collection_destroy(s->fences);
+	mongo_push(s->mongo, s->client);
+	mem_free(s);
+	return NULL;
+}
+
+static mongoc_collection_t *collection_of(struct sync_sink *s, const struct mapping *m)
+{
+	if (s->mapping != m) {
+		if (s->collection)
+			mongoc_collection_destroy(s->collection);
+		s->collection = mongoc_client_get_collection(s->client, mongo_database(s->mongo),
+							     mapping_collection(m));
+		s->mapping = m;
+	}
+	return s->collection;
+}
+
+/* --- reading what is there ---------------------------------------------------------------------
+ */
+
+static int each_found(mongoc_collection_t *c, const bson_t *filter, const bson_t *opts,
+		      int (*fn)(void *, const bson_t *, struct err *), void *arg, struct err *err)
+{
+	mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(c, filter, opts, NULL);
+	const bson_t *doc, *reply = NULL;
+	bson_error_t e;
+	int r = 0;
+
+	while (r == 0 && mongoc_cursor_next(cursor, &doc))
+		r = fn(arg, doc, err);
+	if (r == 0 && mongoc_cursor_error_document(cursor, &e, &reply))
+		r = mongo_error(err, &e, reply, "reading documents");
+	mongoc_cursor_destroy(cursor);
+	return r;
+}
+
+struct found {
+	const struct mapping *mapping;
+	struct arena *arena;
+	struct map by_key; /* key -> const bson_t in the arena */
+};
+
+static int add_found(void *arg, const bson_t *doc, struct err *err)
+{
+	struct found *f = arg;
+	bson_iter_t id;
+	struct str key;
+	bson_t *copy;
+	void *bytes;
+
+	(void)err;
+	if (!bson_iter_init_find(&id, doc, "_id") ||
+	    mapping_key_of_id(f->mapping, &id, f->arena, &key, NULL) < 0)
+		return 0; /* no row can have this _id, though it equals one we asked for (1.0 and 1)
+			   */
+	bytes = arena_alloc(f->arena, doc->len);
+	memcpy(bytes, bson_get_data(doc), doc->len);
+	copy = arena_alloc(f->arena, sizeof(*copy));
+	bug_if(!bson_init_static(copy, bytes, doc->len));
+	*map_put(&f->by_key, key) = copy;
+	return 0;
+}
+
+static int append_ids(const struct sync_write *writes, size_t n, const struct mapping *m,
+		      bson_t *filter, struct err *err)
+{
+	bson_t in, ids;
+	char buf[16];
+	const char *index;
+	int r = 0;
+
+	BSON_APPEND_DOCUMENT_BEGIN(filter, "_id", &in);
+	BSON_APPEND_ARRAY_BEGIN(&in, "$in", &ids);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		(void)bson_uint32_to_string((uint32_t)i, &index, buf, sizeof(buf));
+		r = mapping_key_append(m, writes[i].document->key, &ids, index, err);
+	}
+	bson_append_array_end(&in, &ids);
+	bson_append_document_end(filter, &in);
+	return r;
+}
+
+static int find_present(struct sync_sink *s, const struct sync_sink_context *c,
+			const struct sync_write *writes, size_t n, struct found *f, struct err *err)
+{
+	bson_t filter = BSON_INITIALIZER;
+	int r = append_ids(writes, n, c->mapping, &filter, err);
+
+	if (r == 0)
+		r = each_found(collection_of(s, c->mapping), &filter, NULL, add_found, f, err);
+	bson_destroy(&filter);
+	return r;
+}
+
+/* --- what to write ------------------------------------------------------------------------------
+ */
+
+bool sync_is_same_value(const bson_iter_t *a, const bson_iter_t *b)
+{
+	bson_type_t type = bson_iter_type(a);
+	size_t len = a->next_off - a->d1;
+
+	if (type != bson_iter_type(b))
+		return false;
+	if (type == BSON_TYPE_NULL || type == BSON_TYPE_UNDEFINED || type == BSON_TYPE_MINKEY ||
+	    type == BSON_TYPE_MAXKEY)
+		return true; /* no bytes */
+	/* The raw bytes of a value run from its first data offset to the next element. */
+	return len == b->next_off - b->d1 && memcmp(a->raw + a->d1, b->raw + b->d1, len) == 0;
+}
+
+/* Appends to `set` the owned fields of `want` that `have` lacks or holds otherwise. */
+static void diff_fields(const bson_t *want, const bson_t *have, bson_t *set)
+{
+	bson_iter_t w, h;
+
+	bug_if(!bson_iter_init(&w, want));
+	while (bson_iter_next(&w)) {
+		const char *name = bson_iter_key(&w);
+
+		if (cstr_equal(name, "_id"))
+			continue;
+		if (have && bson_iter_init_find(&h, have, name) && sync_is_same_value(&w, &h))
+			continue;
+		bson_append_iter(set, name, -1, &w);
+	}
+}
+
+static bool has_field(const bson_t *doc, const char *name)
+{
+	return doc && bson_has_field(doc, name);
+}
+
+static void append_mark(const struct sync_sink_context *c, bson_t *set, const char *time_field)
+{
+	bson_t mark;
+
+	BSON_APPEND_DOCUMENT_BEGIN(set, SYNC_MARK, &mark);
+	bson_append_utf8(&mark, "version", -1, mapping_hash(c->mapping), SYNC_VERSION_LEN);
+	BSON_APPEND_INT64(&mark, "term", c->term);
+	bson_append_date_time(&mark, time_field, -1, clock_wall_us() / 1000);
+	bson_append_document_end(set, &mark);
+}
+
+/* {$set: owned that differ + mark, $unset: retired, $setOnInsert: MongoDB's own}; false: nothing to
+ * do. */
+static bool make_update(const struct sync_sink_context *c, const bson_t *want, const bson_t *have,
+			bson_t *update)
+{
+	bson_t set = BSON_INITIALIZER, unset = BSON_INITIALIZER;
+	const bson_t *initial = mapping_initial_fields(c->mapping);
+	bool is_needed;
+
+	diff_fields(want, have, &set);
+	for (const char *const *f = c->retired; have && f && *f; f++) {
+		if (has_field(have, *f) && !has_field(want, *f))
+			bson_append_utf8(&unset, *f, -1, "", 0);
+	}
+	is_needed = !have || !bson_empty(&set) || !bson_empty(&unset) ||
+		    !has_field(have, SYNC_MARK) || has_field(have, "_sync.left_at");
+	if (is_needed) {
+		append_mark(c, &set, "at");
+		BSON_APPEND_DOCUMENT(update, "$set", &set);
+		if (!bson_empty(&unset))
+			BSON_APPEND_DOCUMENT(update, "$unset", &unset);
+		if (!have && initial && !bson_empty(initial))
+			BSON_APPEND_DOCUMENT(update, "$setOnInsert", initial);
+	}
+	bson_destroy(&set);
+	bson_destroy(&unset);
+	return is_needed;
+}
+
+static bool is_left(const bson_t *have)
+{
+	bson_iter_t it, left;
+
+	return bson_iter_init(&it, have) && bson_iter_find_descendant(&it, "_sync.left_at", &left);
+}
+
+/* `on_leave: keep`: owned fields go, the mark says since when. */
+static void make_leave(const struct sync_sink_context *c, bson_t *update)
+{
+	bson_t set = BSON_INITIALIZER, unset;
+
+	append_mark(c, &set, "left_at");
+	BSON_APPEND_DOCUMENT(update, "$set", &set);
+	BSON_APPEND_DOCUMENT_BEGIN(update, "$unset", &unset);
+	for (const char *const *f = mapping_owned_fields(c->mapping); *f; f++)
+		bson_append_utf8(&unset, *f, -1, "", 0);
+	bson_append_document_end(update, &unset);
+	bson_destroy(&set);
+}
+
+struct plan {
+	mongoc_bulk_operation_t *bulk;
+	size_t *index; /* of each operation: its write */
+	size_t n;
+};
+
+static int add_update(struct plan *p, const struct mapping *m, struct str key, const bson_t *update,
+		      bool upsert, struct err *err)
+{
+	bson_t filter = BSON_INITIALIZER, opts = BSON_INITIALIZER;
+	bson_error_t e;
+	int r = mapping_key_append(m, key, &filter, "_id", err);
+
+	if (upsert)
+		BSON_APPEND_BOOL(&opts, "upsert", true);
+	if (r == 0 &&
+	    !mongoc_bulk_operation_update_one_with_opts(p->bulk, &filter, update, &opts, &e))
+		r = mongo_error(err, &e, NULL, "an update");
+	bson_destroy(&filter);
+	bson_destroy(&opts);
+	return r;
+}
+
+static int add_delete(struct plan *p, const struct mapping *m, struct str key, struct err *err)
+{
+	bson_t filter = BSON_INITIALIZER, exists;
+	bson_error_t e;
+	int r = mapping_key_append(m, key, &filter, "_id", err);
+
+	BSON_APPEND_DOCUMENT_BEGIN(&filter, SYNC_MARK, &exists);
+	BSON_APPEND_BOOL(&exists, "$exists", true);
+	bson_append_document_end(&filter, &exists);
+	if (r == 0 && !mongoc_bulk_operation_remove_one_with_opts(p->bulk, &filter, NULL, &e))
+		r = mongo_error(err, &e, NULL, "a delete");
+	bson_destroy(&filter);
+	return r;
+}
+
+/* Decides about one document; adds its operation to the plan, if it needs one. */
+static int plan_update(const struct sync_sink_context *c, struct sync_write *w, const bson_t *have,
+		       struct plan *p, struct err *err)
+{
+	bson_t update = BSON_INITIALIZER;
+	bool is_upsert = w->document->state == MAPPING_PRESENT, is_needed = false;
+	int r = 0;
+
+	w->outcome = SYNC_UNCHANGED;
+	if (is_upsert) {
+		is_needed = make_update(c, w->document->document, have, &update);
+		if (is_needed)
+			w->outcome = have ? SYNC_UPDATED : SYNC_INSERTED;
+	} else if (have && mapping_keeps_on_leave(c->mapping) && has_field(have, SYNC_MARK) &&
+		   !is_left(have)) {
+		make_leave(c, &update);
+		is_needed = true;
+		w->outcome = SYNC_DELETED;
+	}
+	if (is_needed)
+		r = add_update(p, c->mapping, w->document->key, &update, is_upsert, err);
+	bson_destroy(&update);
+	return r;
+}
+
+static bool wants_delete(const struct sync_sink_context *c, const struct sync_write *w,
+			 const bson_t *have)
+{
+	return w->document->state == MAPPING_ABSENT && have && has_field(have, SYNC_MARK) &&
+	       !mapping_keeps_on_leave(c->mapping);
+}
+
+/* Updates first, deletes behind them: an unordered bulk is then two commands. */
+static int make_plan(const struct sync_sink_context *c, struct sync_write *writes, size_t n,
+		     const struct found *f, struct plan *p, struct err *err)
+{
+	for (int deletes = 0; deletes < 2; deletes++) {
+		for (size_t i = 0; i < n; i++) {
+			struct sync_write *w = &writes[i];
+			const bson_t *have = map_get(&f->by_key, w->document->key);
+			bool is_delete = wants_delete(c, w, have);
+			int r = 0;
+
+			if (w->outcome == SYNC_REFUSED || is_delete != (deletes == 1))
+				continue;
+			if (is_delete) {
+				r = add_delete(p, c->mapping, w->document->key, err);
+				w->outcome = SYNC_DELETED;
+			} else {
+				r = plan_update(c, w, have, p, err);
+			}
+			if (r < 0)
+				return r;
+			if (w->outcome != SYNC_UNCHANGED)
+				p->index[p->n++] = i;
+		}
+	}
+	return 0;
+}
+
+/* --- writing it ---------------------------------------------------------------------------------
+ */
+
+static int write_fence(struct sync_sink *s, int64_t term, struct err *err)
+{
+	bson_t opts = BSON_INITIALIZER, reply;
+	bson_t *filter = BCON_NEW("_id", BCON_INT32((int32_t)s->fence), "term", BCON_INT64(term));
+	bson_t *update = BCON_NEW("$inc", "{", "writes", BCON_INT64(1), "}");
+	bson_error_t e;
+	bson_iter_t it;
+	int r = 0;
+
+	if (!mongoc_client_session_append(s->session, &opts, &e)) {
+		r = mongo_error(err, &e, NULL, "the session");
+	} else {
+		if (!mongoc_collection_update_one(s->fences, filter, update, &opts, &reply, &e))
+			r = mongo_error(err, &e, &reply, "writing the fence");
+		else if (!bson_iter_init_find(&it, &reply, "matchedCount") ||
+			 bson_iter_as_int64(&it) != 1)
+			r = err_set(err, ERR_FENCED,
+				    "MongoDB's fence %u no longer holds the term %" PRId64,
+				    s->fence, term);
+		bson_destroy(&reply);
+	}
+	bson_destroy(filter);
+	bson_destroy(update);
+	bson_destroy(&opts);
+	return r;
+}
+
+/* A commit whose outcome is unknown is repeated: it is idempotent. */
+#define COMMIT_ATTEMPTS 3
+
+static int commit(struct sync_sink *s, struct err *err)
+{
+	for (int attempt = 1;; attempt++) {
+		bson_t reply;
+		bson_error_t e;
+		bool ok = mongoc_client_session_commit_transaction(s->session, &reply, &e);
+		bool again = !ok && attempt < COMMIT_ATTEMPTS &&
+			     mongoc_error_has_label(&reply, "UnknownTransactionCommitResult");
+		int r = ok || again ? 0 : mongo_error(err, &e, &reply, "committing");
+
+		bson_destroy(&reply);
+		if (!again)
+			return r;
+	}
+}
+
+static int begin(struct sync_sink *s, struct err *err)
+{
+	bson_error_t e;
+
+	if (!mongoc_client_session_start_transaction(s->session, s->options, &e))
+		return mongo_error(err, &e, NULL, "starting a transaction");
+	return 0;
+}
+
+static void roll_back(struct sync_sink *s)
+{
+	bson_error_t e;
+
+	if (mongoc_client_session_in_transaction(s->session))
+		(void)mongoc_client_session_abort_transaction(s->session, &e);
+}
+
+/* The bulk, with the index of the operation that the server refused in *ret_refused (or -1). */
+static int run_bulk(struct plan *p, int64_t *ret_refused, struct err *err)
+{
+	bson_t reply;
+	bson_error_t e;
+	int r = 0;
+
+	*ret_refused = -1;
+	if (!mongoc_bulk_operation_execute(p->bulk, &reply, &e)) {
+		r = mongo_error(err, &e, &reply, "writing documents");
+		if (r == -ERR_DOCUMENT)
+			*ret_refused = mongo_write_error_index(&reply);
+	}
+	bson_destroy(&reply);
+	return r;
+}
+
+static mongoc_bulk_operation_t *new_bulk(struct sync_sink *s, const struct mapping *m)
+{
+	bson_t opts = BSON_INITIALIZER;
+	mongoc_bulk_operation_t *bulk;
+	bson_error_t e;
+
+	BSON_APPEND_BOOL(&opts, "ordered", false);
+	bug_if(!mongoc_client_session_append(s->session, &opts, &e));
+	bulk = mongoc_collection_create_bulk_operation_with_opts(collection_of(s, m), &opts);
+	bson_destroy(&opts);
+	return bulk;
+}
+
+/* What servers also say about a command they do not understand: alone it names no document. */
+#define CODE_BAD_VALUE 2
+
+/*
+ * One attempt. On ERR_DOCUMENT the write that was refused is marked and 1 returned: try the rest.
+ * When the server does not say which one it was and there are several, the caller gets ERR_RETRY
+ * and comes back with fewer.
+ */
+static int attempt(struct sync_sink *s, const struct sync_sink_context *c,
+		   struct sync_write *writes, size_t n, const struct found *f, struct arena *arena,
+		   struct err *err)
+{
+	struct plan p = {.index = arena_alloc(arena, n * sizeof(size_t))};
+	int64_t refused = -1;
+	int r = begin(s, err);
+
+	if (r < 0)
+		return r;
+	p.bulk = new_bulk(s, c->mapping);
+	r = make_plan(c, writes, n, f, &p, err);
+	if (r == 0 && p.n) {
+		r = write_fence(s, c->term, err);
+		if (r == 0)
+			r = run_bulk(&p, &refused, err);
+		if (r == 0)
+			r = commit(s, err);
+	}
+	roll_back(s);
+	mongoc_bulk_operation_destroy(p.bulk);
+	if (r != -ERR_DOCUMENT)
+		return r;
+	if (refused < 0 && p.n == 1 && err->native != CODE_BAD_VALUE)
+		refused = 0;
+	if (refused < 0 || (size_t)refused >= p.n) {
+		err->code = ERR_RETRY;
+		return -(int)ERR_RETRY;
+	}
+	writes[p.index[refused]].outcome = SYNC_REFUSED;
+	writes[p.index[refused]].error = arena_strdup(arena, err->message);
+	err_clear(err);
+	return 1;
+}
+
+static void refuse_unbuildable(struct sync_write *w, const struct mapping *m, struct arena *arena)
+{
+	bson_t probe = BSON_INITIALIZER;
+	struct err err = {0};
+
+	if (w->document->state == MAPPING_REFUSED) {
+		w->outcome = SYNC_REFUSED;
+		w->error = w->document->error->message;
+	} else if (mapping_key_append(m, w->document->key, &probe, "_id", &err) < 0) {
+		w->outcome = SYNC_REFUSED;
+		w->error = arena_strdup(arena, err.message);
+	}
+	bson_destroy(&probe);
+}
+
+int sync_sink_apply(struct sync_sink *s, const struct sync_sink_context *c,
+		    struct sync_write *writes, size_t n, struct arena *arena, struct err *err)
+{
+	struct found f = {.mapping = c->mapping, .arena = arena};
+	struct sync_write *good = arena_alloc(arena, (n + 1) * sizeof(*good));
+	size_t *from = arena_alloc(arena, (n + 1) * sizeof(*from)), n_good = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		refuse_unbuildable(&writes[i], c->mapping, arena);
+		if (writes[i].outcome != SYNC_REFUSED) {
+			from[n_good] = i;
+			good[n_good++] = writes[i];
+		}
+	}
+	if (n_good)
+		r = find_present(s, c, good, n_good, &f, err);
+	if (r == 0 && n_good) {
+		do
+			r = attempt(s, c, good, n_good, &f, arena, err);
+		while (r == 1);
+	}
+	for (size_t i = 0; i < n_good && r == 0; i++)
+		writes[from[i]] = good[i];
+	map_done(&f.by_key);
+	return r;
+}
+
+/* --- moving to another key
+ * ------------------------------------------------------------------------ */
+
+static bool is_owned(const struct mapping *m, const char *field)
+{
+	for (const char *const *f = mapping_owned_fields(m); *f; f++) {
+		if (cstr_equal(*f, field))
+			return true;
+	}
+	return cstr_equal(field, "_id") || cstr_equal(field, SYNC_MARK);
+}
+
+/* The fields of MongoDB's users: set as in `from`, unset what only `to` has. */
+static void make_adopt(const struct mapping *m, const bson_t *from, const bson_t *to,
+		       bson_t *update)
+{
+	bson_t set = BSON_INITIALIZER, unset = BSON_INITIALIZER;
+	bson_iter_t it;
+
+	for (bson_iter_init(&it, from); bson_iter_next(&it);) {
+		if (!is_owned(m, bson_iter_key(&it)))
+			bson_append_iter(&set, bson_iter_key(&it), -1, &it);
+	}
+	for (bson_iter_init(&it, to); bson_iter_next(&it);) {
+		if (!is_owned(m, bson_iter_key(&it)) && !bson_has_field(from, bson_iter_key(&it)))
+			bson_append_utf8(&unset, bson_iter_key(&it), -1, "", 0);
+	}
+	if (!bson_empty(&set))
+		BSON_APPEND_DOCUMENT(update, "$set", &set);
+	if (!bson_empty(&unset))
+		BSON_APPEND_DOCUMENT(update, "$unset", &unset);
+	bson_destroy(&set);
+	bson_destroy(&unset);
+}
+
+static int plan_move(const struct sync_sink_context *c, struct plan *p, const bson_t *from,
+		     const bson_t *to, struct str old_key, struct str new_key, struct err *err)
+{
+	bson_t doc = BSON_INITIALIZER;
+	bson_error_t e;
+	int r;
+
+	if (to) {
+		make_adopt(c->mapping, from, to, &doc);
+		r = bson_empty(&doc) ? 0 : add_update(p, c->mapping, new_key, &doc, false, err);
+	} else {
+		r = mapping_key_append(c->mapping, new_key, &doc, "_id", err);
+		bson_copy_to_excluding_noinit(from, &doc, "_id", (char *)NULL);
+		if (r == 0 && !mongoc_bulk_operation_insert_with_opts(p->bulk, &doc, NULL, &e))
+			r = mongo_error(err, &e, NULL, "an insert");
+	}
+	bson_destroy(&doc);
+	return r < 0 ? r : add_delete(p, c->mapping, old_key, err);
+}
+
+int sync_sink_move(struct sync_sink *s, const struct sync_sink_context *c, struct str old_key,
+		   struct str new_key, struct err *err)
+{
+	struct arena arena = {0};
+	struct found f = {.mapping = c->mapping, .arena = &arena};
+	struct mapping_document docs[] = {{.key = old_key}, {.key = new_key}};
+	struct sync_write ends[] = {{.document = &docs[0]}, {.document = &docs[1]}};
+	const bson_t *from;
+	int64_t refused;
+	int r = find_present(s, c, ends, ARRAY_LEN(ends), &f, err);
+
+	from = r == 0 ? map_get(&f.by_key, old_key) : NULL;
+	if (from && has_field(from, SYNC_MARK)) {
+		struct plan p = {0};
+
+		r = begin(s, err);
+		if (r == 0) {
+			p.bulk = new_bulk(s, c->mapping);
+			r = plan_move(c, &p, from, map_get(&f.by_key, new_key), old_key, new_key,
+				      err);
+			if (r == 0)
+				r = write_fence(s, c->term, err);
+			if (r == 0)
+				r = run_bulk(&p, &refused, err);
+			if (r == 0)
+				r = commit(s, err);
+			roll_back(s);
+			mongoc_bulk_operation_destroy(p.bulk);
+		}
+	}
+	map_done(&f.by_key);
+	arena_done(&arena);
+	return r;
+}
+
+/* --- pages of what is there
+ * ------------------------------------------------------------------------ */
+
+struct page {
+	const struct mapping *mapping;
+	struct arena *arena;
+	struct mapping_keys *keys;
+};
+
+static int add_page_key(void *arg, const bson_t *doc, struct err *err)
+{
+	struct page *p = arg;
+	bson_iter_t id;
+	struct str key;
+
+	(void)err;
+	if (!bson_iter_init_find(&id, doc, "_id") ||
+	    mapping_key_of_id(p->mapping, &id, p->arena, &key, NULL) < 0)
+		return 0; /* marked, but no row can have this _id: verify lists it */
+	mem_grow(&p->keys->items, &p->keys->cap, p->keys->len + 1, sizeof(*p->keys->items));
+	p->keys->items[p->keys->len++] = key;
+	return 0;
+}
+
+int sync_sink_page(struct sync_sink *s, const struct mapping *m, struct str after, size_t limit,
+		   struct arena *arena, struct mapping_keys *ret, struct err *err)
+{
+	struct page p = {m, arena, ret};
+	bson_t filter = BSON_INITIALIZER, bound;
+	bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "_id",
+				BCON_INT32(1), "}", "limit", BCON_INT64((int64_t)limit));
+	int r = 0;
+
+	ret->len = 0;
+	BSON_APPEND_DOCUMENT_BEGIN(&filter, SYNC_MARK, &bound);
+	BSON_APPEND_BOOL(&bound, "$exists", true);
+	bson_append_document_end(&filter, &bound);
+	if (after.len) {
+		BSON_APPEND_DOCUMENT_BEGIN(&filter, "_id", &bound);
+		r = mapping_key_append(m, after, &bound, "$gt", err);
+		bson_append_document_end(&filter, &bound);
+	}
+	if (r == 0)
+		r = each_found(collection_of(s, m), &filter, opts, add_page_key, &p, err);
+	bson_destroy(&filter);
+	bson_destroy(opts);
+	return r;
+}

@@ -1,0 +1,524 @@
+/*
+ * A worker: the loop that carries changes. It owns the keys that hash to it, in every collection.
+ *
+ * A round looks with one statement which queues hold rows for this worker, then handles a batch of
+ * each, then a page of each migration. A round without work is followed by a sleep of 2 ms that
+ * grows to 20 ms: MariaDB notifies nobody, so this is the one poll that there is.
+ *
+ * Errors: whatever heals by itself (connection, time-out, conflict) drops the batch, which was not
+ * acknowledged, and comes back after a pause with jitter. Three conflicts in a row halve the batch,
+ * down to one root. Only what names a document sets that document aside.
+ */
+#include "sync/sync_int.h"
+
+#include "base/logger.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/banned.h"
+
+#define POLL_MIN_US		 2000
+#define POLL_MAX_US		 20000
+#define FULL_LOOK_US		 1000000
+#define PAUSE_MIN_US		 20000
+#define PAUSE_MAX_US		 2000000
+#define CONFLICTS_BEFORE_HALVING 3
+#define EXPAND_PAGE		 500
+#define ACK_ATTEMPTS		 10
+
+/* --- acknowledgement -----------------------------------------------------------------------------
+ */
+
+struct ack {
+	struct sync_worker *w;
+	struct sync_queue *queue;
+	const uint64_t *ids;
+	size_t n;
+	const struct sync_batch *batch;
+};
+
+static int ack_once(const struct ack *a, struct err *err)
+{
+	struct sync_worker *w = a->w;
+	int r = maria_exec(w->db, "START TRANSACTION", err);
+
+	if (r == 0)
+		r = sync_lease_guard(w->db, w->shared->holder, w->shared->term, err);
+	if (r == 0)
+		r = sync_queue_delete(a->queue, w->db, a->ids, a->n, err);
+	if (r == 0 && a->batch)
+		r = sync_batch_record(w, a->batch, err);
+	if (r == 0)
+		r = maria_exec(w->db, "COMMIT", err);
+	if (r < 0 && !maria_is_lost(w->db))
+		sync_rollback(w->db);
+	return r;
+}
+
+/* A deadlock repeats the acknowledgement, not the writing. */
+static int acknowledge(const struct ack *a, struct err *err)
+{
+	int r = 0;
+
+	for (int attempt = 0; attempt < ACK_ATTEMPTS; attempt++) {
+		r = ack_once(a, err);
+		if (r != -ERR_RETRY && r != -ERR_TIMEOUT)
+			break;
+	}
+	for (size_t i = 0; i < a->n && r == 0; i++) {
+		if (a->ids[i] > a->queue->acked_max)
+			a->queue->acked_max = a->ids[i];
+	}
+	return r < 0 ? err_context(err, "acknowledging") : 0;
+}
+
+/* --- expansions
+ * ----------------------------------------------------------------------------------- */
+
+/* All claimed rows of one (path, key) that have no page behind them yet go with the first one. */
+static size_t same_expansions(const struct sync_claim *c, size_t first, uint64_t *ids,
+			      bool *is_taken)
+{
+	const struct sync_item *a = &c->items[first];
+	size_t n = 0;
+
+	for (size_t i = first; i < c->len; i++) {
+		const struct sync_item *b = &c->items[i];
+
+		if (is_taken[i] || b->path != a->path || !str_equal(b->key, a->key) ||
+		    (i != first && b->cursor.len) || (i != first && a->cursor.len))
+			continue;
+		is_taken[i] = true;
+		ids[n++] = b->id;
+	}
+	return n;
+}
+
+static int expand_page(struct sync_worker *w, struct sync_collection *c, struct sync_queue *q,
+		       const struct sync_item *it, const uint64_t *ids, size_t n, struct err *err)
+{
+	struct mapping_keys keys = {0};
+	struct str cursor = {NULL, 0};
+	int r = maria_exec(w->db, "START TRANSACTION", err);
+
+	if (r == 0)
+		r = sync_lease_guard(w->db, w->shared->holder, w->shared->term, err);
+	if (r == 0)
+		r = mapping_expand(c->mapping, w->db, it->path, it->key, it->cursor, EXPAND_PAGE,
+				   &w->arena, &keys, &cursor, err);
+	if (r == 0)
+		r = sync_queue_insert(q, w->db, keys.items, keys.len, it->queued_us, err);
+	/* The first row moves on; the others of its kind, committed before this read, are covered.
+	 */
+	if (r == 0 && cursor.len)
+		r = sync_queue_move(q, w->db, ids[0], cursor, err);
+	if (r == 0)
+		r = sync_queue_delete(q, w->db, cursor.len ? ids + 1 : ids, cursor.len ? n - 1 : n,
+				      err);
+	if (r == 0 && atomic_load(&w->shared->has_dead_letters))
+		r = sync_dead_letter_clear(w->db, mapping_collection(c->mapping), it->path, it->key,
+					   err);
+	if (r == 0)
+		r = maria_exec(w->db, "COMMIT", err);
+	if (r < 0 && !maria_is_lost(w->db))
+		sync_rollback(w->db);
+	mapping_keys_done(&keys);
+	return r;
+}
+
+/* An expansion that can never succeed is set aside as a dead letter of its path. */
+static int refuse_expansion(struct sync_worker *w, struct sync_collection *c, struct sync_queue *q,
+			    const struct sync_item *it, const uint64_t *ids, size_t n,
+			    struct err *err)
+{
+	char *error = arena_strdup(&w->arena, err->message);
+	int r;
+
+	err_clear(err);
+	r = maria_exec(w->db, "START TRANSACTION", err);
+	if (r == 0)
+		r = sync_lease_guard(w->db, w->shared->holder, w->shared->term, err);
+	if (r == 0)
+		r = sync_dead_letter_add(w->db, mapping_collection(c->mapping), it->path, it->key,
+					 error, err);
+	if (r == 0)
+		r = sync_queue_delete(q, w->db, ids, n, err);
+	if (r == 0)
+		r = maria_exec(w->db, "COMMIT", err);
+	if (r < 0 && !maria_is_lost(w->db))
+		sync_rollback(w->db);
+	atomic_store(&w->shared->has_dead_letters, true);
+	return r;
+}
+
+static int expand_all(struct sync_worker *w, struct sync_collection *c, struct sync_queue *q,
+		      struct err *err)
+{
+	uint64_t *ids = arena_alloc(&w->arena, (w->claim.len + 1) * sizeof(*ids));
+	bool *is_taken = arena_alloc(&w->arena, w->claim.len + 1);
+
+	for (size_t i = 0; i < w->claim.len; i++) {
+		const struct sync_item *it = &w->claim.items[i];
+		size_t n;
+		int r;
+
+		if (it->path == MAPPING_PATH_ROOT || is_taken[i])
+			continue;
+		n = same_expansions(&w->claim, i, ids, is_taken);
+		r = expand_page(w, c, q, it, ids, n, err);
+		if (r == -ERR_DOCUMENT || (r == -ERR_NOT_FOUND && err->native == 0))
+			r = refuse_expansion(w, c, q, it, ids, n, err);
+		if (r < 0)
+			return err_context(err, "expanding a change of path %" PRIu32, it->path);
+	}
+	return 0;
+}
+
+/* --- documents
+ * ------------------------------------------------------------------------------------- */
+
+/* Unique roots of the claim, at most `limit`, with the oldest time of each. */
+static void gather_roots(struct sync_worker *w, struct sync_batch *b, size_t limit)
+{
+	struct map seen = {0};
+
+	b->keys = arena_alloc(&w->arena, (w->claim.len + 1) * sizeof(*b->keys));
+	b->queued_us = arena_alloc(&w->arena, (w->claim.len + 1) * sizeof(*b->queued_us));
+	for (size_t i = 0; i < w->claim.len; i++) {
+		const struct sync_item *it = &w->claim.items[i];
+		int64_t *at;
+
+		if (it->path != MAPPING_PATH_ROOT)
+			continue;
+		at = map_get(&seen, it->key);
+		if (at) {
+			if (it->queued_us < *at)
+				*at = it->queued_us;
+			continue;
+		}
+		if (b->n == limit)
+			continue;
+		b->keys[b->n] = it->key;
+		b->queued_us[b->n] = it->queued_us;
+		*map_put(&seen, it->key) = &b->queued_us[b->n];
+		b->n++;
+	}
+	map_done(&seen);
+}
+
+/* The queue rows of the roots that were handled; deferred and left-over ones stay. */
+static size_t ids_of_handled(struct sync_worker *w, const struct sync_batch *b, uint64_t *ids)
+{
+	struct map handled = {0};
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->n; i++)
+		*map_put(&handled, b->keys[i]) = w;
+	for (size_t i = 0; i < w->claim.len; i++) {
+		const struct sync_item *it = &w->claim.items[i];
+
+		if (it->path == MAPPING_PATH_ROOT && map_get(&handled, it->key))
+			ids[n++] = it->id;
+	}
+	map_done(&handled);
+	return n;
+}
+
+static int apply_roots(struct sync_worker *w, size_t i, int64_t claimed_us, struct err *err)
+{
+	struct sync_shared *s = w->shared;
+	struct sync_batch b = {.collection = &s->collections[i],
+			       .queue = &w->queues[i],
+			       .source = "queue",
+			       .claimed_us = claimed_us};
+	struct ack ack = {.w = w, .queue = b.queue, .batch = &b};
+	uint64_t *ids = arena_alloc(&w->arena, (w->claim.len + 1) * sizeof(*ids));
+	int r;
+
+	gather_roots(w, &b, w->progress[i].limit);
+	if (!b.n)
+		return 0;
+	pthread_rwlock_rdlock(&s->key_change_lock);
+	r = sync_batch_apply(w, &b, err);
+	if (r == 0) {
+		ack.ids = ids;
+		ack.n = ids_of_handled(w, &b, ids);
+		if (ack.n)
+			r = acknowledge(&ack, err);
+	}
+	pthread_rwlock_unlock(&s->key_change_lock);
+	if (r == 0)
+		sync_batch_count(w, &b);
+	return r;
+}
+
+/* Rows of a claim: several may name one root, so more rows than roots are looked at. */
+#define ROWS_A_ROOT 4
+
+static int handle_queue(struct sync_worker *w, size_t i, bool full, bool *ret_worked,
+			struct err *err)
+{
+	struct sync_collection *c = &w->shared->collections[i];
+	int64_t claimed_us;
+	int r;
+
+	arena_clear(&w->arena);
+	r = sync_queue_claim(&w->queues[i], w->db, full, w->progress[i].limit * ROWS_A_ROOT,
+			     &w->claim, err);
+	claimed_us = clock_monotonic_us();
+	if (r < 0 || !w->claim.len)
+		return r;
+	*ret_worked = true;
+	r = expand_all(w, c, &w->queues[i], err);
+	if (r == 0)
+		r = apply_roots(w, i, claimed_us, err);
+	return r;
+}
+
+/* --- the loop
+ * --------------------------------------------------------------------------------------- */
+
+static void disconnect(struct sync_worker *w)
+{
+	w->sink = sync_sink_free(w->sink);
+	w->db = maria_close(w->db);
+}
+
+static int measure_clock(struct sync_worker *w, struct err *err)
+{
+	int64_t before = clock_wall_us(), theirs;
+	int r = maria_query_int(w->db, sync_sql_session_clock, NULL, 0, &theirs, err);
+
+	if (r == 0)
+		w->clock_offset_us = theirs - (before + clock_wall_us()) / 2;
+	return r;
+}
+
+static int connect_stores(struct sync_worker *w, struct err *err)
+{
+	int r;
+
+	if (w->db && maria_is_lost(w->db))
+		w->db = maria_close(w->db);
+	if (!w->db) {
+		r = maria_open(w->shared->options->maria, &w->db, err);
+		if (r == 0)
+			r = sync_session_init(w->db, err);
+		if (r == 0)
+			r = measure_clock(w, err);
+		if (r < 0) {
+			w->db = maria_close(w->db);
+			return r;
+		}
+	}
+	return w->sink ? 0 : sync_sink_new(w->mongo, w->owner, &w->sink, err);
+}
+
+static char *make_peek_sql(const struct sync_worker *w)
+{
+	struct strbuf b = STRBUF_INIT(0);
+
+	strbuf_addstr(&b, "SELECT ");
+	for (size_t i = 0; i < w->shared->mappings->len; i++) {
+		strbuf_addstr(&b, i ? ", EXISTS (SELECT 1 FROM " : "EXISTS (SELECT 1 FROM ");
+		maria_add_identifier(&b, mapping_queue(w->shared->mappings->items[i]));
+		strbuf_addstr(&b, " WHERE id > ? AND CRC32(`key`) % ? = ?)");
+	}
+	strbuf_addstr(&b, ", EXISTS (SELECT 1 FROM sync_key_change)");
+	return strbuf_take(&b);
+}
+
+/* Which queues hold rows for this worker; the last flag: documents to move. */
+static int peek(struct sync_worker *w, bool full, bool *flags, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	size_t n = w->shared->mappings->len;
+	struct maria_value *params = arena_alloc(&w->arena, 3 * (n + 1) * sizeof(*params));
+	int r;
+
+	for (size_t i = 0; i < n; i++) {
+		params[3 * i] = MARIA_U(full ? 0 : w->queues[i].floor);
+		params[3 * i + 1] = MARIA_U(w->shared->owners);
+		params[3 * i + 2] = MARIA_U(w->owner);
+	}
+	r = maria_query(w->db, w->peek_sql, params, 3 * n, &rows, err);
+	if (r == 0)
+		r = maria_rows_next(rows, err);
+	for (size_t i = 0; i <= n && r > 0; i++)
+		flags[i] = maria_rows_int(rows, i) != 0;
+	return r < 0 ? err_context(err, "looking for changes") : 0;
+}
+
+/* Doubles with each failure in a row, half of it by chance, so that workers do not come back at
+ * once. */
+static int64_t pause_us(unsigned failures)
+{
+	int64_t us = PAUSE_MIN_US << (failures < 7 ? failures : 7);
+	uint32_t chance;
+
+	if (us > PAUSE_MAX_US)
+		us = PAUSE_MAX_US;
+	random_bytes(&chance, sizeof(chance));
+	return us / 2 + (int64_t)(chance % (uint32_t)(us / 2));
+}
+
+/* After an error in one collection: what to do about it. Returns whether the round goes on. */
+static bool survive(struct sync_worker *w, size_t i, const char *source, struct err *err)
+{
+	struct sync_shared *s = w->shared;
+	struct sync_progress *p = &w->progress[i];
+
+	if (err->code == ERR_FENCED) {
+		logger_error(LOGGER_WARN, "sync", "superseded: this process writes no more", err);
+		atomic_store(&s->lost, 1);
+		return false;
+	}
+	if (err->code != ERR_UNAVAILABLE && err->code != ERR_TIMEOUT &&
+	    ++p->conflicts >= CONFLICTS_BEFORE_HALVING) {
+		p->conflicts = 0;
+		p->limit = p->limit > 1 ? p->limit / 2 : 1;
+	}
+	if (err->code == ERR_LIMIT && p->limit > 1)
+		p->limit /= 2;
+	sync_batch_failed(w, &s->collections[i], source, err);
+	if (err->code != ERR_RETRY && err->code != ERR_LIMIT)
+		logger_error(LOGGER_WARN, "sync", "a batch failed and is repeated", err);
+	err_clear(err);
+	p->retry_at_us = clock_monotonic_us() + pause_us(p->failures++);
+	return !maria_is_lost(w->db);
+}
+
+/* A batch went well: its size may grow again. */
+static void recover(struct sync_worker *w, size_t i)
+{
+	struct sync_progress *p = &w->progress[i];
+
+	p->conflicts = 0;
+	p->failures = 0;
+	if (p->limit < w->shared->batch)
+		p->limit = p->limit * 2 < w->shared->batch ? p->limit * 2 : w->shared->batch;
+}
+
+static int handle_collection(struct sync_worker *w, size_t i, bool has_rows, bool has_key_changes,
+			     bool full, bool *ret_worked, struct err *err)
+{
+	struct sync_collection *c = &w->shared->collections[i];
+	int r = 0;
+
+	if (!atomic_load(&c->is_active) || clock_monotonic_us() < w->progress[i].retry_at_us)
+		return 0;
+	if (has_key_changes && w->owner == 0)
+		r = sync_key_changes_step(w, i, err);
+	if (r == 0 && has_rows)
+		r = handle_queue(w, i, full, ret_worked, err);
+	if (r < 0)
+		return survive(w, i, "queue", err) ? 0 : r;
+	if (has_rows)
+		recover(w, i);
+	if (!atomic_load(&c->is_migrating))
+		return 0;
+	arena_clear(&w->arena);
+	r = sync_migrate_step(w, i, ret_worked, err);
+	if (r < 0)
+		return survive(w, i, "migration", err) ? 0 : r;
+	return 0;
+}
+
+static int round_once(struct sync_worker *w, bool full, bool *ret_worked, struct err *err)
+{
+	size_t n = w->shared->mappings->len;
+	_cleanup_(mem_freep) bool *flags = mem_alloc_array(n + 1, sizeof(*flags));
+	int r = connect_stores(w, err);
+
+	arena_clear(&w->arena);
+	if (r == 0)
+		r = peek(w, full, flags, err);
+	for (size_t i = 0;
+	     i < n && r == 0 && !atomic_load(&w->shared->stop) && !atomic_load(&w->shared->lost);
+	     i++)
+		r = handle_collection(w, i, flags[i], flags[n], full, ret_worked, err);
+	return r;
+}
+
+static void set_healthy(struct sync_worker *w, bool healthy)
+{
+	if (healthy != w->is_healthy)
+		atomic_fetch_add(&w->shared->healthy_workers, healthy ? 1 : -1);
+	w->is_healthy = healthy;
+}
+
+static bool is_any_failing(const struct sync_worker *w)
+{
+	for (size_t i = 0; i < w->shared->mappings->len; i++) {
+		if (w->progress[i].failures)
+			return true;
+	}
+	return false;
+}
+
+/* One round with its look at all queues; after an error of a store, when to come back. */
+static int64_t worker_round(struct sync_worker *w, bool full, bool *ret_worked)
+{
+	struct err err = {0};
+
+	for (size_t i = 0; full && i < w->shared->mappings->len; i++)
+		sync_queue_rotate(&w->queues[i]);
+	if (round_once(w, full, ret_worked, &err) == 0) {
+		w->failures = 0;
+		return 0;
+	}
+	if (err.code && err.code != ERR_FENCED)
+		logger_error(LOGGER_WARN, "sync", "a store does not answer; trying again", &err);
+	if (w->db && maria_is_lost(w->db))
+		w->db = maria_close(w->db);
+	return pause_us(w->failures++);
+}
+
+static void worker_loop(struct sync_worker *w)
+{
+	int64_t next_full = 0, sleep_us = POLL_MIN_US;
+
+	while (!atomic_load(&w->shared->stop) && !atomic_load(&w->shared->lost)) {
+		int64_t now = clock_monotonic_us(), pause;
+		bool full = now >= next_full, worked = false;
+
+		if (full)
+			next_full = now + FULL_LOOK_US;
+		pause = worker_round(w, full, &worked);
+		set_healthy(w, w->failures == 0 && !is_any_failing(w));
+		if (worked)
+			sleep_us = POLL_MIN_US;
+		if (worked && !pause)
+			continue;
+		sync_shared_sleep(w->shared, pause ? pause : sleep_us);
+		sleep_us = sleep_us * 2 < POLL_MAX_US ? sleep_us * 2 : POLL_MAX_US;
+	}
+}
+
+void *sync_worker_main(void *arg)
+{
+	struct sync_worker *w = arg;
+	size_t n = w->shared->mappings->len;
+
+	w->queues = mem_alloc_array(n, sizeof(*w->queues));
+	w->progress = mem_alloc_array(n, sizeof(*w->progress));
+	for (size_t i = 0; i < n; i++) {
+		sync_queue_init(&w->queues[i], w->shared->mappings->items[i], w->owner,
+				w->shared->owners);
+		w->progress[i].limit = w->shared->batch;
+	}
+	w->peek_sql = make_peek_sql(w);
+	worker_loop(w);
+	set_healthy(w, false);
+	disconnect(w);
+	for (size_t i = 0; i < n; i++)
+		sync_queue_done(&w->queues[i]);
+	mem_free(w->queues);
+	mem_free(w->progress);
+	mem_free(w->peek_sql);
+	sync_claim_done(&w->claim);
+	mapping_batch_done(&w->batch);
+	arena_done(&w->arena);
+	return NULL;
+}
