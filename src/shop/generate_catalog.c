@@ -175,12 +175,17 @@ static struct str make_plain(const char *text, char buf[TITLE_PLAIN_MAX])
 static bool has_phrase(struct str plain, struct str phrase)
 {
 	bool is_open = phrase.len && phrase.data[phrase.len - 1] == '*';
+	bool is_first = phrase.len && phrase.data[0] == '^';
 	const char *at = plain.data;
 	const char *end = plain.data + plain.len;
 
 	if (is_open)
 		phrase.len--;
+	if (is_first)
+		phrase.data++, phrase.len--;
 	while ((at = memmem(at, (size_t)(end - at), phrase.data, phrase.len))) {
+		if (is_first && at != plain.data + 1)
+			return false;
 		if (at[-1] == ' ' && (is_open || at[phrase.len] == ' '))
 			return true;
 		at++;

@@ -283,9 +283,10 @@ static int check(const struct schema_run *run, struct err *err)
 				      "changed afterwards",
 				      item->name);
 			return err_hint(
-			    err, "restore sql/%s as it was and put the change into a new file "
-				 "with a higher number; or, when the data may go, rebuild the "
-				 "database with \"aethermart reset\"",
+			    err,
+			    "restore sql/%s as it was and put the change into a new file "
+			    "with a higher number; or, when the data may go, rebuild the "
+			    "database with \"aethermart reset\"",
 			    item->name);
 		}
 	}
@@ -386,9 +387,10 @@ static int apply_file(struct schema_run *run, size_t i, struct err *err)
 
 	if (!is_resumed) {
 		shop_schema_checksum(run->files[i].text, checksum);
-		r = maria_run(run->m, insert_sql,
-			      (struct maria_value[]){MARIA_U(item->number), name, MARIA_S(checksum)},
-			      3, NULL, err);
+		r = maria_run(
+		    run->m, insert_sql,
+		    (struct maria_value[]){MARIA_U(item->number), name, MARIA_S(checksum)}, 3, NULL,
+		    err);
 		if (r < 0)
 			return err_context(err, "recording migration \"%s\"", item->name);
 	}
@@ -439,7 +441,8 @@ static int lock(struct maria *m, const char *name, struct err *err)
 {
 	const struct maria_value params[] = {MARIA_S(name), MARIA_I(LOCK_WAIT_S)};
 	int64_t is_mine;
-	int r = maria_query_int(m, "SELECT GET_LOCK(?, ?)", params, ARRAY_LEN(params), &is_mine, err);
+	int r =
+	    maria_query_int(m, "SELECT GET_LOCK(?, ?)", params, ARRAY_LEN(params), &is_mine, err);
 
 	if (r < 0)
 		return err_context(err, "waiting for another migration");
