@@ -22,15 +22,16 @@ HEADING(heading_program, "The program");
 static const struct command *const root_children[] = {
     &heading_stack,
     &heading_shop,
-    &command_generate,
     &command_load,
+    &command_generate,
+    &command_schema,
     &heading_sync,
+    &command_mapping,
     &command_migrate,
     &command_serve,
     &command_sync,
     &command_verify,
     &command_watch,
-    &command_mapping,
     &heading_program,
     &command_config,
     &command_version,
@@ -58,6 +59,5 @@ const struct config_option *const cli_config_tables[] = {
     sync_options,
     http_options,
     NULL,
-    log_options, share_options, http_options, mapping_options, NULL,
 };
 /* clang-format on */

@@ -203,7 +203,7 @@ static int print_graph(const struct command_line *line, const char *format, stru
 		return cli_flush(err);
 	}
 	json = json_pack("{s:s,s:s}", "format", format, "graph", strbuf_str(graph));
-	(void)cli_print_json(json);
+	(void)!cli_print_json(json);
 	json_decref(json);
 	return cli_flush(err);
 }

@@ -95,12 +95,8 @@ uint64_t shop_schema_count(const char *text)
 {
 	uint64_t n = 0;
 
-<<<<<<< HEAD
-	(void)!maria_script_split(text, count_one, &n, NULL);
-=======
 	if (maria_script_split(text, count_one, &n, NULL) < 0)
 		bug_at(__FILE__, __LINE__, "counting fails");
->>>>>>> data
 	return n;
 }
 
@@ -321,12 +317,8 @@ static void clear_begun(const struct file_run *f)
 
 	if (maria_is_lost(f->run->m))
 		return;
-<<<<<<< HEAD
-	(void)!maria_run(f->run->m, begin_sql, params, ARRAY_LEN(params), NULL, &ignored);
-=======
 	if (maria_run(f->run->m, begin_sql, params, ARRAY_LEN(params), NULL, &ignored) < 0)
 		err_clear(&ignored);
->>>>>>> data
 }
 
 static int run_ddl(const struct file_run *f, const char *sql, struct err *err)
@@ -357,13 +349,8 @@ static int run_dml(const struct file_run *f, const char *sql, struct err *err)
 		return -(int)err->code;
 	if (maria_exec(m, sql, err) < 0 || record_step(f, done_sql, err) < 0 ||
 	    maria_exec(m, "COMMIT", err) < 0) {
-<<<<<<< HEAD
-		if (!maria_is_lost(m))
-			(void)!maria_exec(m, "ROLLBACK", &ignored);
-=======
 		if (!maria_is_lost(m) && maria_exec(m, "ROLLBACK", &ignored) < 0)
 			err_clear(&ignored);
->>>>>>> data
 		return -(int)err->code;
 	}
 	return 0;
@@ -478,14 +465,9 @@ static void unlock(struct maria *m, const char *name)
 	struct err ignored = {0};
 	int64_t released;
 
-<<<<<<< HEAD
-	if (!maria_is_lost(m))
-		(void)!maria_query_int(m, "SELECT RELEASE_LOCK(?)", &param, 1, &released, &ignored);
-=======
 	if (!maria_is_lost(m) &&
 	    maria_query_int(m, "SELECT RELEASE_LOCK(?)", &param, 1, &released, &ignored) < 0)
 		err_clear(&ignored);
->>>>>>> data
 }
 
 int shop_schema_apply_files(struct maria *m, const struct embedded_file *files,
