@@ -208,6 +208,10 @@ static int take_short_option(struct parser *p)
 		p->line->help = true;
 		return 0;
 	}
+	for (const struct command_option *o = p->line->command->options; o && o->name; o++) {
+		if (o->letter && word[1] == o->letter && !word[2])
+			return set_option(p, o, NULL);
+	}
 	(void)err_set(p->err, ERR_INVALID_ARGUMENT, "unknown option \"%s\"", word);
 	return point_to_help(p);
 }

@@ -27,7 +27,16 @@ extern const struct config_option *const cli_config_tables[];
 
 /* Verbs, sorted. */
 extern const struct command command_config;
+extern const struct command command_connection;
+extern const struct command command_doc;
+extern const struct command command_doctor;
+extern const struct command command_down;
 extern const struct command command_help;
+extern const struct command command_logs;
+extern const struct command command_reset;
+extern const struct command command_shell;
+extern const struct command command_status;
+extern const struct command command_up;
 extern const struct command command_version;
 
 /* Options of this folder. */

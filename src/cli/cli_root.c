@@ -12,9 +12,12 @@
 	static const struct command variable = {.name = "", .summary = (title)}
 
 HEADING(heading_program, "The program");
+HEADING(heading_stack, "The servers");
 
 static const struct command *const root_children[] = {
-    &heading_program, &command_config, &command_version, &command_help, NULL,
+    &heading_stack,	 &command_up,	  &command_down,    &command_status, &command_doctor,
+    &command_connection, &command_shell,  &command_logs,    &command_doc,    &command_reset,
+    &heading_program,	 &command_config, &command_version, &command_help,   NULL,
 };
 
 const struct command cli_root_command = {
@@ -24,8 +27,5 @@ const struct command cli_root_command = {
 };
 
 const struct config_option *const cli_config_tables[] = {
-    log_options,
-    share_options,
-    http_options,
-    NULL,
+    log_options, share_options, mariadb_options, mongodb_options, stack_options, http_options, NULL,
 };
