@@ -23,7 +23,6 @@ struct command_option {
 	const char *fallback; /* default; NULL: none */
 	int64_t min, max;     /* NUMBER; both 0: 0 and up */
 	const char *help;
-	char letter; /* FLAG: "-f" as well; 0: none */
 };
 
 struct command_line;

@@ -16,6 +16,7 @@
 #pragma once
 
 #include "base/command.h"
+#include "base/mem.h"
 #include "cluster/endpoint.h"
 #include "mapping/mapping.h"
 
@@ -31,13 +32,22 @@ extern const struct command command_connection;
 extern const struct command command_doc;
 extern const struct command command_doctor;
 extern const struct command command_down;
+extern const struct command command_generate;
 extern const struct command command_help;
+extern const struct command command_load;
 extern const struct command command_logs;
+extern const struct command command_mapping;
+extern const struct command command_migrate;
 extern const struct command command_reset;
+extern const struct command command_schema;
+extern const struct command command_serve;
 extern const struct command command_shell;
 extern const struct command command_status;
+extern const struct command command_sync;
 extern const struct command command_up;
+extern const struct command command_verify;
 extern const struct command command_version;
+extern const struct command command_watch;
 
 /* Options of this folder. */
 extern const struct config_option log_options[];   /* section "log" */
@@ -49,6 +59,8 @@ extern const struct config_option share_options[]; /* section "share" */
 int cli_print_json(const json_t *json) _must_check_;
 /* The same in one line, flushed: for streams. */
 int cli_print_json_line(const json_t *json) _must_check_;
+/* cli_print_json() of a value that is released afterwards. */
+int cli_print_json_steal(json_t *json) _must_check_;
 /* Flushes stdout. ERR_IO with the reason when it takes no more: the disk is full, the reader gone.
  */
 int cli_flush(struct err *err) _must_check_;
@@ -76,6 +88,25 @@ int cli_open_mongo(const struct command_line *line, enum endpoint_role role, str
 /* All mappings, bound to the schema that `db` has. The caller releases with mapping_set_done(). */
 int cli_load_mappings(const struct command_line *line, struct maria *db, struct mapping_set *ret,
 		      struct err *err) _must_check_;
+
+/* Where the mappings are: mapping.dir, or those of the installation. Lives as long as the arena. */
+const char *cli_mapping_dir(const struct command_line *line, struct arena *arena);
+
+/* --- the sync engine in this process (cli_serve.c) ------------------------------------------ */
+
+struct cli_engine {
+	struct arena arena;
+	struct maria_options maria;
+	struct mongo_options mongo;
+	struct sync_engine *engine;
+};
+struct sync_engine_options;
+/* `extra` holds callbacks and flags; the rest comes from the configuration. */
+int cli_open_engine(const struct command_line *line, const struct sync_engine_options *extra,
+		    struct cli_engine *ret, struct err *err) _must_check_;
+void cli_close_engine(struct cli_engine *e); /* also after an error of cli_open_engine() */
+/* SIGTERM and SIGINT finish what is in hand. */
+void cli_stop_on_signals(struct sync_engine *engine);
 
 /* --- pieces that tests and documents use ------------------------------------------------------ */
 

@@ -181,3 +181,11 @@ const struct command command_version = {
     .summary = "the version of this program",
     .run = run_version,
 };
+
+int cli_print_json_steal(json_t *json)
+{
+	int r = cli_print_json(json);
+
+	json_decref(json);
+	return r;
+}

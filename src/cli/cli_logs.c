@@ -150,10 +150,7 @@ static int run(const struct command_line *line, struct err *err)
 }
 
 static const struct command_option options[] = {
-    {.name = "follow",
-     .letter = 'f',
-     .type = COMMAND_FLAG,
-     .help = "go on with what is written, until Ctrl-C"},
+    {.name = "follow", .type = COMMAND_FLAG, .help = "go on with what is written, until Ctrl-C"},
     {.name = "lines",
      .type = COMMAND_NUMBER,
      .argument = "N",

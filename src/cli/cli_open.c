@@ -30,17 +30,21 @@ int cli_open_mongo(const struct command_line *line, enum endpoint_role role, str
 	return mongo_open(&options, ret, err);
 }
 
+const char *cli_mapping_dir(const struct command_line *line, struct arena *arena)
+{
+	const char *dir = config_text(line->config, "mapping.dir");
+
+	return dir ? dir : endpoint_share_path(line->config, arena, "mapping");
+}
+
 int cli_load_mappings(const struct command_line *line, struct maria *db, struct mapping_set *ret,
 		      struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	_cleanup_(schema_freep) struct schema *schema = NULL;
-	const char *dir = config_text(line->config, "mapping.dir");
 	int r = schema_load(db, config_text(line->config, "mariadb.database"), &schema, err);
 
 	if (r < 0)
 		return r;
-	if (!dir)
-		dir = endpoint_share_path(line->config, &arena, "mapping");
-	return mapping_set_load(dir, schema, ret, err);
+	return mapping_set_load(cli_mapping_dir(line, &arena), schema, ret, err);
 }

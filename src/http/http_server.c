@@ -57,6 +57,13 @@ static int parse_address(const char *text, union address *ret, socklen_t *ret_le
 	return err_hint(err, "write 127.0.0.1, ::1, 0.0.0.0 or another numeric address");
 }
 
+static bool is_loopback(const union address *a)
+{
+	if (a->any.sa_family == AF_INET)
+		return ntohl(a->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr) != 0;
+}
+
 static void set_port(union address *a, uint16_t port)
 {
 	if (a->any.sa_family == AF_INET)
@@ -137,6 +144,9 @@ static int open_tcp(struct http_server *s, struct err *err)
 	}
 	s->tcp.fd = fd;
 	s->port = port_of(fd);
+	if (!is_loopback(&a))
+		logger_event(LOGGER_WARN, "http", "listens beyond this machine, without TLS",
+			     "address", s->options.listen, NULL);
 	return remember_port(path, s->port, err);
 }
 
@@ -246,7 +256,7 @@ static struct http_server *server_new(const struct http_server_options *options)
 	s->tcp = (struct http_listener){.server = s, .fd = -1};
 	s->local = (struct http_listener){.server = s, .fd = -1, .is_unix = true};
 	s->lock_fd = -1;
-	s->feed = http_feed_new(s->options.changes_kept);
+	s->feed = http_feed_new(s->options.changes_kept, HTTP_HEARTBEAT_MS);
 	return s;
 }
 

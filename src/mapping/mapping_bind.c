@@ -296,6 +296,19 @@ static int check_cycle(const struct mapping_level *level, struct err *err)
 	    level->path, g->tables[0].name, p->path);
 }
 
+/* The order of a queued value's parts is not that of the file. */
+static void sort_links(struct mapping_level *level)
+{
+	for (size_t i = 1; i < level->n_links; i++) {
+		struct mapping_link l = level->links[i];
+		size_t j = i;
+
+		for (; j > 0 && strcmp(level->links[j - 1].child, l.child) > 0; j--)
+			level->links[j] = level->links[j - 1];
+		level->links[j] = l;
+	}
+}
+
 static int resolve_links(struct mapping *m, struct mapping_level *level, struct err *err)
 {
 	for (size_t i = 0; i < level->n_links; i++) {
@@ -319,6 +332,8 @@ static int resolve_links(struct mapping *m, struct mapping_level *level, struct 
 		if (r < 0)
 			return r;
 	}
+	if (!level->is_root)
+		sort_links(level);
 	level->carries_key = level->is_root || carries_key(m, level);
 	for (size_t i = 0; !level->is_root && i < level->n_links; i++) {
 		struct mapping_link *l = &level->links[i];

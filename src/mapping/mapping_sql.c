@@ -47,7 +47,7 @@ void mapping_add_column(struct strbuf *b, const char *alias, const char *column)
 	maria_add_identifier(b, column);
 }
 
-/* BIT comes as bytes, YEAR and ZEROFILL with leading zeros: a number it is. */
+/* BIT comes as bytes, YEAR and ZEROFILL with leading zeros; a sum with 0 is a plain number. */
 static bool wants_number(const struct schema_column *c)
 {
 	return cstr_equal(c->data_type, "bit") || cstr_equal(c->data_type, "year") ||
@@ -58,12 +58,16 @@ void mapping_add_select(struct strbuf *b, const char *alias, const struct schema
 {
 	bool is_time =
 	    c->type == SCHEMA_DATE || c->type == SCHEMA_DATETIME || c->type == SCHEMA_TIME;
-	bool is_number = c->type == SCHEMA_INT && wants_number(c);
+	bool is_float = cstr_equal(c->data_type, "float"); /* prints six digits only */
+	bool is_number = is_float || (c->type == SCHEMA_INT && wants_number(c));
 	bool is_opaque = c->type == SCHEMA_TEXT && !c->collation; /* UUID, INET */
 
 	strbuf_addstr(b, is_time || is_opaque ? "CAST(" : is_number ? "(" : "");
 	mapping_add_column(b, alias, c->name);
-	strbuf_addstr(b, is_time || is_opaque ? " AS CHAR)" : is_number ? " + 0)" : "");
+	strbuf_addstr(b, is_time || is_opaque ? " AS CHAR)"
+			 : is_float	      ? " + 0e0)"
+			 : is_number	      ? " + 0)"
+					      : "");
 }
 
 static void add_key_part(struct strbuf *b, const char *alias, const struct schema_column *c,
@@ -242,7 +246,8 @@ static void add_slot(struct strbuf *b, const struct mapping_level *level, size_t
 
 		strbuf_addstr(b, is_time ? "CAST(" : "");
 		strbuf_addstr(b, functions[slot->figure]);
-		if (slot->type.type == SCHEMA_INT && wants_number(&slot->type))
+		if (cstr_equal(slot->type.data_type, "float") ||
+		    (slot->type.type == SCHEMA_INT && wants_number(&slot->type)))
 			mapping_add_select(b, alias_of(level), &slot->type);
 		else
 			mapping_add_column(b, alias_of(level), slot->column);

@@ -298,7 +298,9 @@ static void garbage_is_survived(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		int fd = connect_tcp(http_server_port(f->server));
+		struct timeval patience = {.tv_usec = 200000}; /* it may wait for more */
 
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 		send_text(fd, texts[i]);
 		shutdown(fd, SHUT_WR);
 		mem_free(receive(fd));
@@ -605,7 +607,7 @@ static void park_nothing(void *arg)
 
 static void a_slow_reader_is_told_what_it_missed(void **state)
 {
-	struct http_feed *feed = http_feed_new(4);
+	struct http_feed *feed = http_feed_new(4, HTTP_HEARTBEAT_MS);
 	struct http_reader *r = http_reader_new(feed, park_nothing, park_nothing, NULL);
 	char buf[256];
 	ptrdiff_t n;
@@ -643,9 +645,34 @@ static void a_slow_reader_is_told_what_it_missed(void **state)
 	http_feed_free(feed);
 }
 
+static void note_waking(void *arg)
+{
+	atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+static void a_reader_without_news_gets_heartbeats(void **state)
+{
+	atomic_int woken = 0;
+	struct http_feed *feed = http_feed_new(4, 20);
+	struct http_reader *r = http_reader_new(feed, park_nothing, note_waking, &woken);
+	char buf[64];
+	ptrdiff_t n;
+
+	(void)state;
+	for (int i = 1; i <= 3; i++) {
+		while ((n = http_reader_read(r, buf, sizeof(buf) - 1)) == 0)
+			usleep(5000);
+		buf[n] = '\0';
+		assert_string_equal(buf, "{\"heartbeat\":true}\n");
+		assert_true(woken >= i);
+	}
+	http_reader_free(r);
+	http_feed_free(feed);
+}
+
 static void readers_are_limited(void **state)
 {
-	struct http_feed *feed = http_feed_new(4);
+	struct http_feed *feed = http_feed_new(4, HTTP_HEARTBEAT_MS);
 	struct http_reader *r[HTTP_READERS_MAX];
 
 	(void)state;
@@ -747,6 +774,7 @@ int main(void)
 	    TEST(stopping_ends_the_feeds),
 	    TEST(stopping_under_load_is_clean),
 	    cmocka_unit_test(a_slow_reader_is_told_what_it_missed),
+	    cmocka_unit_test(a_reader_without_news_gets_heartbeats),
 	    cmocka_unit_test(readers_are_limited),
 	};
 

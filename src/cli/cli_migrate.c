@@ -1,0 +1,166 @@
+/* `aethermart migrate`: projects every row into its document, by the worker when one runs, else
+ * here. */
+#include "cli/cli.h"
+
+#include "base/logger.h"
+#include "base/mem.h"
+#include "base/progress.h"
+#include "sync/sync_admin.h"
+
+#include <unistd.h>
+
+#include "base/banned.h"
+
+struct migration {
+	struct maria *db;
+	struct progress progress;
+	uint64_t total, done;
+	bool is_started, is_finished;
+	const char *collection; /* NULL: all */
+};
+
+static void read_progress(struct migration *m)
+{
+	struct sync_status status = {0};
+
+	if (sync_status_read(m->db, &status, NULL) < 0)
+		return;
+	m->is_finished = true;
+	m->done = 0;
+	m->total = 0;
+	for (size_t i = 0; i < status.len; i++) {
+		const struct sync_queue_status *q = &status.items[i];
+
+		if (m->collection && !cstr_equal(m->collection, q->collection))
+			continue;
+		m->done += (uint64_t)q->migrated;
+		if (q->migrate_total >= 0) {
+			m->total += (uint64_t)q->migrate_total;
+			m->is_finished = false;
+		} else {
+			m->total += (uint64_t)q->migrated;
+		}
+	}
+	if (!m->is_started) {
+		progress_start(&m->progress, "migrate", "documents", m->total);
+		m->is_started = true;
+	}
+	m->progress.total = m->total;
+	progress_update(&m->progress, m->done);
+	sync_status_done(&status);
+}
+
+static void on_tick(void *arg)
+{
+	read_progress(arg);
+}
+
+/* The holder of the lease does the work; this process only watches. */
+#define WATCH_US	  100000
+#define HOLDER_GONE_LIMIT 300 /* looks without a holder before we give up: 30 s */
+
+static int watch_holder(struct migration *m, struct err *err)
+{
+	int without = 0;
+
+	for (;;) {
+		struct sync_status status = {0};
+		int r = sync_status_read(m->db, &status, err);
+		bool has_holder = status.has_holder;
+
+		sync_status_done(&status);
+		if (r < 0)
+			return r;
+		without = has_holder ? 0 : without + 1;
+		if (without > HOLDER_GONE_LIMIT) {
+			err_set(err, ERR_UNAVAILABLE, "the worker went away during the migration");
+			return err_hint(err,
+					"start it again with aethermart up: the migration goes on "
+					"where it was");
+		}
+		read_progress(m);
+		if (m->is_finished)
+			return 0;
+		usleep(WATCH_US);
+	}
+}
+
+static int migrate_here(const struct command_line *line, struct migration *m, struct err *err)
+{
+	struct cli_engine engine = {0};
+	struct sync_engine_options options = {
+	    .exit_when_migrated = true, .on_tick = on_tick, .on_tick_arg = m};
+	int r = cli_open_engine(line, &options, &engine, err);
+
+	if (r == 0) {
+		cli_stop_on_signals(engine.engine);
+		r = sync_engine_run(engine.engine, err);
+	}
+	cli_close_engine(&engine);
+	if (r == 0)
+		read_progress(m);
+	if (r == 0 && !m->is_finished) {
+		err_set(err, ERR_INTERRUPTED, "stopped before the migration was through");
+		return err_hint(err, "run aethermart migrate --resume: it goes on where it was");
+	}
+	return r;
+}
+
+static int request(const struct command_line *line, const char *collection, struct migration *m,
+		   struct mapping_set *mappings, unsigned *ret_n, struct err *err)
+{
+	_cleanup_(mongo_closep) struct mongo *mongo = NULL;
+	int r = cli_open_maria(line, ENDPOINT_SYNC, &m->db, err);
+
+	if (r == 0)
+		r = cli_open_mongo(line, ENDPOINT_SYNC, &mongo, err);
+	if (r == 0)
+		r = cli_load_mappings(line, m->db, mappings, err);
+	return r == 0 ? sync_migrate_request(m->db, mongo, mappings, collection,
+					     command_has(line, "resume"), ret_n, err)
+		      : r;
+}
+
+static int run_migrate(const struct command_line *line, struct err *err)
+{
+	struct migration m = {.collection = command_text(line, "collection")};
+	struct mapping_set mappings = {0};
+	struct sync_status status = {0};
+	unsigned n = 0;
+	int r = request(line, m.collection, &m, &mappings, &n, err);
+
+	if (r == 0)
+		r = sync_status_read(m.db, &status, err);
+	if (r == 0 && n)
+		r = status.has_holder ? watch_holder(&m, err) : migrate_here(line, &m, err);
+	if (m.is_started)
+		progress_finish(&m.progress);
+	if (r == 0 && line->json)
+		r = cli_print_json_steal(
+		    json_pack("{s:i,s:I}", "collections", (int)n, "documents", (json_int_t)m.done));
+	else if (r == 0 && !n)
+		fprintf(stderr, "nothing to migrate\n");
+	sync_status_done(&status);
+	mapping_set_done(&mappings);
+	m.db = maria_close(m.db);
+	return r;
+}
+
+static const struct command_option options[] = {
+    {.name = "resume", .type = COMMAND_FLAG, .help = "only go on with a migration that was begun"},
+    {.name = "collection",
+     .type = COMMAND_TEXT,
+     .argument = "NAME",
+     .help = "only this collection"},
+    {0},
+};
+
+const struct command command_migrate = {
+    .name = "migrate",
+    .summary = "projects all rows into documents again",
+    .options = options,
+    .help = "Reads every row of the root tables in pages and makes its document what it should\n"
+	    "be; documents without a row go. Live changes go on meanwhile. A migration that was\n"
+	    "interrupted goes on where it was, with the worker's next start or with --resume.\n",
+    .run = run_migrate,
+};

@@ -1,0 +1,131 @@
+/*
+ * `aethermart serve`: the worker. It owns all live state: the sync engine on this thread, the HTTP
+ * server beside it. SIGTERM and SIGINT finish the batches in hand and release the lease.
+ */
+#include "cli/cli.h"
+
+#include "base/clock.h"
+#include "base/logger.h"
+#include "http/http_server.h"
+#include "sync/sync.h"
+
+#include <signal.h>
+
+#include "base/banned.h"
+
+/* For the signal handler, which may only store into an atomic of the engine. */
+static struct sync_engine *volatile serving;
+
+static void on_signal(int number)
+{
+	(void)number;
+	if (serving)
+		sync_engine_stop(serving);
+}
+
+void cli_stop_on_signals(struct sync_engine *engine)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+
+	serving = engine;
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+}
+
+int cli_open_engine(const struct command_line *line, const struct sync_engine_options *extra,
+		    struct cli_engine *ret, struct err *err)
+{
+	struct sync_engine_options options = *extra;
+	int r = endpoint_maria(line->config, ENDPOINT_SYNC, &ret->arena, &ret->maria, err);
+
+	if (r == 0)
+		r = endpoint_mongo(line->config, ENDPOINT_SYNC, &ret->arena, &ret->mongo, err);
+	if (r < 0)
+		return r;
+	options.config = line->config;
+	options.maria = &ret->maria;
+	options.mongo = &ret->mongo;
+	options.mapping_dir = cli_mapping_dir(line, &ret->arena);
+	return sync_engine_new(&options, &ret->engine, err);
+}
+
+void cli_close_engine(struct cli_engine *e)
+{
+	serving = NULL;
+	e->engine = sync_engine_free(e->engine);
+	arena_done(&e->arena);
+}
+
+struct serve {
+	struct cli_engine engine;
+	struct http_server *http;
+};
+
+static bool is_ready(void *arg)
+{
+	struct serve *s = arg;
+
+	return sync_engine_is_ready(s->engine.engine);
+}
+
+static void status(void *arg, struct strbuf *json)
+{
+	struct serve *s = arg;
+
+	sync_engine_status(s->engine.engine, json);
+}
+
+/* A line of the feed. Called by workers for each change; nobody may be listening. */
+static void publish(void *arg, const struct sync_change *change)
+{
+	struct serve *s = arg;
+	struct strbuf b = STRBUF_INIT(HTTP_CHANGE_MAX);
+	char when[CLOCK_TEXT_SIZE];
+
+	if (!s->http || !http_server_readers(s->http))
+		return;
+	strbuf_addf(&b, "{\"time\":\"%s\",\"collection\":\"%s\",\"key\":",
+		    clock_format(change->applied_us, when), change->collection);
+	strbuf_add_json(&b, change->key.data, change->key.len);
+	strbuf_addf(&b, ",\"operation\":\"%s\",\"lag_ms\":%.3f}", change->operation,
+		    (double)change->lag_us / 1000);
+	if (!b.overflow)
+		http_server_publish_change(s->http, strbuf_str(&b));
+	strbuf_done(&b);
+}
+
+static int run_serve(const struct command_line *line, struct err *err)
+{
+	struct serve serve = {0};
+	struct sync_engine_options options = {.on_change = publish, .on_change_arg = &serve};
+	struct http_server_options http = {0};
+	int r = cli_open_engine(line, &options, &serve.engine, err);
+
+	if (r == 0) {
+		http_server_options_read(line->config, &http);
+		http.dir = endpoint_var_dir(line->config, &serve.engine.arena);
+		http.is_ready = is_ready;
+		http.status = status;
+		http.arg = &serve;
+		r = http_server_start(&http, &serve.http, err);
+	}
+	if (r == 0) {
+		cli_stop_on_signals(serve.engine.engine);
+		logger_event(LOGGER_INFO, "serve", "started", NULL);
+		r = sync_engine_run(serve.engine.engine, err);
+		logger_event(LOGGER_INFO, "serve", "stopped", NULL);
+	}
+	serve.http = http_server_stop(serve.http);
+	cli_close_engine(&serve.engine);
+	return r;
+}
+
+const struct command command_serve = {
+    .name = "serve",
+    .summary = "runs the worker: sync engine and HTTP API",
+    .help = "Runs in the foreground until SIGTERM or SIGINT, which finish what is in hand.\n"
+	    "`aethermart up` starts it in the background. A second one stands by and takes\n"
+	    "over when the first one dies.\n",
+    .run = run_serve,
+};
