@@ -21,6 +21,15 @@ HEADING(heading_program, "The program");
 /* clang-format off */
 static const struct command *const root_children[] = {
     &heading_stack,
+    &command_up,
+    &command_down,
+    &command_status,
+    &command_doctor,
+    &command_connection,
+    &command_shell,
+    &command_logs,
+    &command_doc,
+    &command_reset,
     &heading_shop,
     &command_load,
     &command_generate,
