@@ -170,7 +170,7 @@ def shop_config(catalogue, options=None):
 
 
 def check_binary():
-    if not (stack_module.ROOT / "src/cli/cli_up.c").exists() and "AETHERMART_BINARY" not in os.environ:
+    if not (stack_module.ROOT / "src/cli/cli_up.c").exists() and "ENGINE" not in os.environ:
         pytest.skip("this tree has no verb `up` yet")
     if not stack_module.BINARY.exists():
         pytest.fail(f"{stack_module.BINARY} does not exist: run ninja -C build", pytrace=False)

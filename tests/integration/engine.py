@@ -11,6 +11,8 @@ DOCUMENTS = "anything_documents"
 
 
 class Engine(stack_module.Stack):
+    has_embedded_servers = False
+
     def __init__(self, servers):
         self.servers = servers
         root = pathlib.Path(servers.root)
@@ -56,6 +58,9 @@ class Engine(stack_module.Stack):
         until(lambda: worker.poll() is None and self.pending() == 0, timeout,
               what="the worker runs and the queues are empty")
         return worker
+
+    def foreign_pids(self):
+        return {child.pid for child in self.servers.processes.values()}
 
     def kill(self, which):
         raise NotImplementedError("the servers of an Engine are ended by its `servers`")

@@ -67,6 +67,8 @@ def run_binary(*args, check=True, timeout=120, env=None, cwd=None, input=None):
 class Stack:
     """See the module. `config` is a dict of sections, written to `root`/aethermart.yaml."""
 
+    has_embedded_servers = True
+
     def __init__(self, root, config):
         self.root = pathlib.Path(root)
         self.var = self.root / "var"
@@ -278,6 +280,10 @@ class Stack:
     def pids(self):
         return processes.of_pid_files(self.var)
 
+    def foreign_pids(self):
+        """Processes in the folder that are not this stack's to stop."""
+        return set()
+
     def note_processes(self):
         self._seen.update(self.pids().values())
 
@@ -385,7 +391,7 @@ class Stack:
                     child.wait()
         self.forget_clients()
         failure = None
-        if self.var.exists():
+        if self.has_embedded_servers and self.var.exists():
             try:
                 done = self.run("down", check=False, timeout=60)
                 if done.returncode != 0:
@@ -394,7 +400,8 @@ class Stack:
                 failure = f"down: {error}"
         left = {p: " ".join(processes.arguments(p)) for p in self._seen if processes.is_alive(p)
                 and processes.program(p)}
-        left.update(processes.mentioning(self.root))
+        left.update({pid: line for pid, line in processes.mentioning(self.root).items()
+                     if pid not in self.foreign_pids()})
         for pid in left:
             processes.end(pid)
         if left:
