@@ -56,7 +56,7 @@ def load(stack, found):
     """Rows that the shop does not have yet, with the sync paused and then drained."""
     feed = stack.root / "feed"
     stack.run("generate", "--customers", 4000, "--orders", 20000, "--reviews", 16000, "--seed", 77,
-              "--defects", "0.02", "--output", feed, timeout=300)
+              "--defects", "0.02", "--out", feed, timeout=300)
     stack.run("sync", "pause")
     seconds = timed(stack.run, "load", feed, timeout=600)
     rows = stack.value("SELECT rows_read FROM Load_Runs ORDER BY load_id DESC LIMIT 1")

@@ -137,7 +137,7 @@ def folder(request, session_folder):
 
 def small_catalogue(target):
     """The shipped data with its long product files cut to some hundred lines, spread over them."""
-    source = stack_module.ROOT / "data"
+    source = pathlib.Path(os.environ.get("AETHERMART_TEST_DATA", stack_module.ROOT / "data"))
     for path in sorted(p for p in source.rglob("*") if p.is_file()):
         copy_to = target / path.relative_to(source)
         copy_to.parent.mkdir(parents=True, exist_ok=True)

@@ -27,8 +27,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("AETHERMART_BINARY", ROOT / "build" / "aethermart"))
 
 # Small servers: many of them run side by side.
-SERVERS = {"mariadb_memory": "64M", "mongodb_memory": "64M"}
-SHOP = {"customers": 50, "orders": 200, "reviews": 150, "seed": 1}
+SERVERS = {"mariadb_memory": "64M", "mongodb_memory": "256M"}
+SHOP = {"customers": 50, "orders": 200, "reviews": 150, "seed": 1, "defects": "0.1"}
 
 
 class CommandFailed(AssertionError):

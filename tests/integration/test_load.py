@@ -318,7 +318,7 @@ def test_a_load_that_was_killed_is_repeated(stack):
 
 def generate(stack, folder, *options):
     stack.run("generate", "--customers", 40, "--orders", 120, "--reviews", 90, *options,
-              "--output", stack.root / folder)
+              "--out", stack.root / folder)
     return {p.name: p.read_bytes() for p in sorted((stack.root / folder).iterdir())}
 
 
