@@ -377,7 +377,7 @@ def test_stock_and_rating_do_not_fan_out(stack):
                           " 1")
     before = {d["_id"]: d["_sync"] for d in stack.docs("reviews").find({"product_id": product})}
     assert before
-    stack.run("sync", "pause")
+    stack.pause()
     stack.sql("UPDATE Products SET stock_quantity = COALESCE(stock_quantity, 0) + 1,"
               " current_rating = 1.23 WHERE product_id = %s AND product_kind = 'physical'",
               (product,))
@@ -394,7 +394,7 @@ def test_stock_and_rating_do_not_fan_out(stack):
 def test_a_change_that_changes_nothing_writes_nothing(stack, product):
     """`_sync` is written only when an owned field changes."""
     mark = stack.docs("product_catalog").find_one({"_id": Int64(product)})["_sync"]
-    stack.run("sync", "pause")
+    stack.pause()
     stack.sql("UPDATE Products SET price = 11 WHERE product_id = %s", (product,))
     stack.sql("UPDATE Products SET price = 10 WHERE product_id = %s", (product,))
     assert stack.pending() > 0

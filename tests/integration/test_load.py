@@ -198,7 +198,7 @@ def test_loading_the_same_again_changes_nothing(stack):
                 ("Categories", "Suppliers", "Products", "Customers", "Orders", "Order_Items",
                  "Reviews", "Product_Price_History")}
     before = everything()
-    stack.run("sync", "pause")
+    stack.pause()
     stack.run("load", *files)
     assert everything() == before
     assert stack.pending() == 0, "nothing changed, so nothing was queued"

@@ -104,7 +104,7 @@ def test_a_true_difference_is_told_from_changes_in_flight(stack):
 
 
 def test_verify_while_paused_does_not_hang_and_tells_what_is_pending(stack):
-    stack.run("sync", "pause")
+    stack.pause()
     stack.sql("UPDATE Products SET price = price + 1 LIMIT 3")
     done = stack.run("verify", "--json", "--wait", 3, check=False, timeout=60)
     assert done.returncode != 0
