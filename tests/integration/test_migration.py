@@ -17,7 +17,7 @@ def empty_collections(stack):
 
 @pytest.mark.limit(180)
 def test_hot_keys_change_in_every_way_while_migration_runs(stack):
-    with writers(stack, 4, hot=3):
+    with writers(stack, 4, hot=3, rate=40):
         for _ in range(3):
             stack.run("migrate", timeout=100)
             time.sleep(0.2)
@@ -29,7 +29,7 @@ def test_first_migration_beside_writers(stack):
     """Triggers are installed, rows migrated and the queue drained while writers go on."""
     stack.kill("worker")
     empty_collections(stack)
-    with writers(stack, 3, hot=3):
+    with writers(stack, 3, hot=3, rate=40):
         time.sleep(0.5)
         stack.up()
         stack.wait_migrated()
