@@ -92,14 +92,14 @@ static int up_servers(struct up *u, struct err *err)
 
 static int up_schema(struct up *u, struct err *err)
 {
-	static const char *const words[] = {"schema", "apply", NULL};
+	static const char *const words[] = {"schema", "apply", "--quiet", NULL};
 
 	return cli_run_self(u->line, words, err);
 }
 
 static int up_sync(struct up *u, struct err *err)
 {
-	static const char *const words[] = {"sync", "install", NULL};
+	static const char *const words[] = {"sync", "install", "--quiet", NULL};
 
 	return cli_run_self(u->line, words, err);
 }
