@@ -398,6 +398,28 @@ static void two_servers_do_not_share_a_folder(void **state)
 	assert_answer(f, "GET /healthz", "", "200", "ok");
 }
 
+static void a_server_that_stands_by_takes_over(void **state)
+{
+	struct fixture *f = *state;
+	struct http_server_options options = f->options;
+	struct http_server *second = NULL, *third = NULL;
+	struct err err = {0};
+	uint16_t port = http_server_port(f->server);
+
+	options.stands_by = true;
+	assert_int_equal(http_server_start(&options, &second, &err), 0);
+	assert_int_equal(http_server_start(&options, &third, &err), 0);
+	assert_int_equal(http_server_port(second), 0);
+	http_server_publish_change(second, "{}"); /* into the void, but no harm */
+	third = http_server_stop(third);	  /* before it was its turn */
+	f->server = http_server_stop(f->server);
+	for (int i = 0; i < 500 && !http_server_port(second); i++)
+		usleep(10000);
+	assert_int_equal(http_server_port(second), port);
+	f->server = second;
+	assert_answer(f, "GET /healthz", "", "200", "ok");
+}
+
 static void what_a_killed_server_left_is_no_hindrance(void **state)
 {
 	struct fixture *f = *state;
@@ -762,6 +784,7 @@ int main(void)
 	    TEST(the_port_is_remembered),
 	    TEST(a_port_that_is_asked_for_and_taken_is_an_error),
 	    TEST(two_servers_do_not_share_a_folder),
+	    TEST(a_server_that_stands_by_takes_over),
 	    TEST(what_a_killed_server_left_is_no_hindrance),
 	    TEST(files_are_private),
 	    TEST(a_token_is_kept_and_must_be_private),
