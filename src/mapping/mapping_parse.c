@@ -56,7 +56,7 @@ static int read_name(struct parser *p, const struct ynode *n, const char *what, 
 static int read_one_of(struct parser *p, const struct ynode *n, const char *what,
 		       const char *const *names, const char **ret)
 {
-	struct strbuf all = STRBUF_INIT(1000);
+	_cleanup_(strbuf_done) struct strbuf all = STRBUF_INIT(1000);
 	const char *text, *near;
 	int r = read_name(p, n, what, &text);
 
@@ -74,7 +74,6 @@ static int read_one_of(struct parser *p, const struct ynode *n, const char *what
 			strbuf_str(&all));
 	if (near)
 		err_hint(p->err, "did you mean \"%s\"?", near);
-	strbuf_done(&all);
 	return r;
 }
 
