@@ -136,7 +136,7 @@ static int run(const struct command_line *line, struct err *err)
 
 const struct command command_load = {
     .name = "load",
-    .summary = "Load customers, products, orders and reviews from files, cleaned by rules",
+    .summary = "loads customers, products, orders and reviews from files, cleaned by rules",
     .arguments = "FILE...",
     .min_args = 1,
     .max_args = -1,
