@@ -126,35 +126,23 @@ enum clean_result clean_email(struct str in, struct strbuf *out)
 
 enum clean_result clean_phone(struct str in, struct strbuf *out)
 {
-	size_t start = out->len, digits = 0;
-	char gap = 0;
+	struct str s = in;
+	size_t digits = 0;
 
-	if (in.len > 4 && strncasecmp(in.data, "tel:", 4) == 0)
-		in = (struct str){in.data + 4, in.len - 4};
-	for (size_t i = 0; i < in.len; i++) {
-		char c = in.data[i];
+	if (s.len > 4 && strncasecmp(s.data, "tel:", 4) == 0)
+		s = str_trim((struct str){s.data + 4, s.len - 4});
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.data[i];
+		bool is_extension = c == 'x' && digits >= PHONE_DIGITS_MIN;
 
-		if (is_digit(c) || (c == '+' && out->len == start)) {
-			if (gap && out->len > start)
-				strbuf_addch(out, gap);
-			gap = 0;
-			digits += is_digit(c);
-			strbuf_addch(out, c);
-		} else if (c == 'x' && digits >= PHONE_DIGITS_MIN) {
-			gap = 'x'; /* an extension */
-		} else if (strchr(" -./()", c)) {
-			gap = gap == 'x' ? 'x' : c == '-' && gap != ' ' ? '-' : ' ';
-		} else {
-			strbuf_truncate(out, start);
+		digits += is_digit(c);
+		if (!is_digit(c) && !is_extension && !strchr(" -./()", c) && (c != '+' || i > 0))
 			return CLEAN_BAD;
-		}
 	}
-	if (digits < PHONE_DIGITS_MIN || digits > PHONE_DIGITS_MAX) {
-		strbuf_truncate(out, start);
+	if (digits < PHONE_DIGITS_MIN || digits > PHONE_DIGITS_MAX)
 		return CLEAN_BAD;
-	}
-	return str_equal(in, (struct str){out->data + start, out->len - start}) ? CLEAN_OK
-										: CLEAN_CORRECTED;
+	strbuf_add(out, s.data, s.len);
+	return s.len == in.len ? CLEAN_OK : CLEAN_CORRECTED;
 }
 
 /* GS1 General Specifications, 7.9: weights 3 and 1 from the right, check digit last. */
@@ -193,13 +181,34 @@ enum clean_result clean_ean(struct str in, struct strbuf *out)
 	return n == in.len && (n == 13 || n == 8) ? CLEAN_OK : CLEAN_CORRECTED;
 }
 
-/* Takes currency signs, codes and spaces from both ends. */
+static bool is_currency(struct str s)
+{
+	static const char *const signs[] = {"$",   "US$", "\xE2\x82\xAC", "\xC2\xA3", "\xC2\xA5",
+					    "EUR", "USD", "GBP",	  "CHF",      "JPY",
+					    "PLN", "CAD", "AUD",	  "SEK"};
+
+	for (size_t i = 0; i < ARRAY_LEN(signs); i++) {
+		if (strlen(signs[i]) == s.len && strncasecmp(signs[i], s.data, s.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Takes a currency and spaces from either end. What else is no digit stays, and is refused. */
 static struct str amount_core(struct str s)
 {
-	while (s.len && !is_digit(s.data[0]) && !strchr("+-.,(", s.data[0]))
-		s.data++, s.len--;
-	while (s.len && !is_digit(s.data[s.len - 1]) && s.data[s.len - 1] != ')')
-		s.len--;
+	size_t n = 0;
+
+	while (n < s.len && !is_digit(s.data[n]) && !strchr("+-.,( ", s.data[n]))
+		n++;
+	if (n && is_currency((struct str){s.data, n}))
+		s = str_trim((struct str){s.data + n, s.len - n});
+	n = 0;
+	while (n < s.len && !is_digit(s.data[s.len - 1 - n]) &&
+	       !strchr(") .,", s.data[s.len - 1 - n]))
+		n++;
+	if (n && is_currency((struct str){s.data + s.len - n, n}))
+		s = str_trim((struct str){s.data, s.len - n});
 	return s;
 }
 
@@ -227,18 +236,20 @@ static char decimal_point(struct str s)
 	return s.data[last];
 }
 
-/* Digits with separators to hundredths; false when it is no amount. */
+/* Digits with separators to hundredths; false when it is no amount. Separators of thousands stand
+ * before groups of three. */
 static bool amount_value(struct str s, char point, int64_t *ret, bool *ret_rounded)
 {
 	int64_t value = 0;
-	int digits = 0, places = -1;
+	int digits = 0, places = -1, group = 0; /* digits since the last separator */
+	bool grouped = false;
 
 	*ret_rounded = false;
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.data[i];
 
-		if (c == point && point) {
-			if (places >= 0)
+		if (point && c == point) {
+			if (places >= 0 || (grouped && group != 3))
 				return false;
 			places = 0;
 		} else if (is_digit(c) && places >= 2) {
@@ -249,11 +260,18 @@ static bool amount_value(struct str s, char point, int64_t *ret, bool *ret_round
 			if (digits++ >= AMOUNT_DIGITS)
 				return false;
 			value = value * 10 + (c - '0');
+			group++;
 			places += places >= 0;
-		} else if (!strchr(",.' ", c) || places >= 0) {
-			return false;
+		} else {
+			if (!strchr(",.' ", c) || places >= 0 || group == 0 || group > 3 ||
+			    (grouped && group != 3))
+				return false;
+			grouped = true;
+			group = 0;
 		}
 	}
+	if (places < 0 && grouped && group != 3)
+		return false;
 	for (; places < 2; places = places < 0 ? 1 : places + 1)
 		value *= 10;
 	*ret = value;
@@ -281,7 +299,8 @@ enum clean_result clean_decimal(struct str in, int64_t *ret_hundredths)
 	if (negative)
 		*ret_hundredths = -*ret_hundredths;
 	for (size_t i = 0; i < s.len; i++)
-		plain &= is_digit(s.data[i]) || (s.data[i] == '.' && i > 0 && i + 1 < s.len);
+		plain &= is_digit(s.data[i]) ||
+			 (s.data[i] == '.' && decimal_point(s) == '.' && i > 0 && i + 1 < s.len);
 	return plain && !rounded && decimal_point(s) != ',' ? CLEAN_OK : CLEAN_CORRECTED;
 }
 

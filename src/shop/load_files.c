@@ -30,6 +30,8 @@ static bool is_feed_name(const char *name)
 					   ".jsonl.gz", ".ndjson", ".ndjson.gz"};
 	size_t len = strlen(name);
 
+	if (cstr_equal(name, "defects.csv"))
+		return false; /* the list of what `generate` put in, beside its feed files */
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
 		size_t n = strlen(ends[i]);
 
