@@ -31,6 +31,7 @@ struct up {
 	const char *var_dir;
 	bool has_own_maria; /* embedded */
 	bool has_own_mongo;
+	bool is_asked;
 	bool wants_shop;
 	bool has_migrated; /* in this run */
 };
@@ -41,7 +42,7 @@ static int ask_for_named(struct up *u, struct err *err)
 {
 	const struct config *c = u->line->config;
 
-	if (u->has_own_maria && u->has_own_mongo)
+	if (u->is_asked || (u->has_own_maria && u->has_own_mongo))
 		return 0;
 	fprintf(stderr,
 		"On the servers that the configuration names, this creates what is missing:\n");
@@ -368,12 +369,13 @@ static int print_end(struct up *u, int64_t took_us, struct err *err)
 	return cli_flush(err);
 }
 
-int cli_up(const struct command_line *line, bool wants_shop, struct err *err)
+int cli_up(const struct command_line *line, unsigned flags, struct err *err)
 {
 	struct up u = {.line = line,
 		       .has_own_maria = endpoint_is_embedded_maria(line->config),
 		       .has_own_mongo = endpoint_is_embedded_mongo(line->config),
-		       .wants_shop = wants_shop};
+		       .is_asked = flags & CLI_UP_ASKED,
+		       .wants_shop = flags & CLI_UP_SHOP};
 	int64_t since = clock_monotonic_us();
 	int r;
 
@@ -398,7 +400,7 @@ static int run(const struct command_line *line, struct err *err)
 	if (!wants_shop && !command_has(line, "no-shop"))
 		wants_shop = endpoint_is_embedded_maria(line->config);
 	r = stack_lock_take(line->config, &callbacks, &lock, err);
-	return r < 0 ? r : cli_up(line, wants_shop, err);
+	return r < 0 ? r : cli_up(line, wants_shop ? CLI_UP_SHOP : 0, err);
 }
 
 static const struct command_option options[] = {
