@@ -284,6 +284,19 @@ static int complete_account(struct account *a, struct arena *arena, struct err *
 	return read_password(a->password_file, arena, &a->password, err);
 }
 
+static int read_embedded_password(const char *path, struct arena *arena, const char **ret,
+				  struct err *err)
+{
+	int r = read_password(path, arena, ret, err);
+
+	if (r == -ERR_NOT_FOUND)
+		(void)err_hint(err, "bring the file back from a backup, or run `aethermart reset` "
+				    "to build the embedded stack anew");
+	else if (r == -ERR_PERMISSION)
+		(void)err_hint(err, "run the command as the user that ran `aethermart up`");
+	return r;
+}
+
 static const char *embedded_user(enum endpoint_role role)
 {
 	return role == ENDPOINT_ADMIN ? LAYOUT_ADMIN_USER : LAYOUT_SYNC_USER;
@@ -345,8 +358,8 @@ static int embedded_maria(const struct config *config, enum endpoint_role role, 
 		return not_started(err, "MariaDB", "mariadb.hosts",
 				   endpoint_var_dir(config, arena));
 	*ret = (struct maria_options){.socket = s.mariadb.socket, .user = embedded_user(role)};
-	return read_password(embedded_password_file(config, "mariadb", role, arena), arena,
-			     &ret->password, err);
+	return read_embedded_password(embedded_password_file(config, "mariadb", role, arena), arena,
+				      &ret->password, err);
 }
 
 static int named_maria(const struct config *config, enum endpoint_role role, struct arena *arena,
@@ -406,8 +419,8 @@ static int embedded_mongo(const struct config *config, enum endpoint_role role, 
 	    .uri = layout_mongo_uri(arena, s.mongodb.port),
 	    .user = embedded_user(role),
 	};
-	return read_password(embedded_password_file(config, "mongodb", role, arena), arena,
-			     &ret->password, err);
+	return read_embedded_password(embedded_password_file(config, "mongodb", role, arena), arena,
+				      &ret->password, err);
 }
 
 int endpoint_mongo(const struct config *config, enum endpoint_role role, struct arena *arena,
