@@ -151,7 +151,7 @@ static int run(const struct command_line *line, struct err *err)
 
 const struct command command_generate = {
     .name = "generate",
-    .summary = "Write an invented shop as files for `load`.",
+    .summary = "writes an invented shop as files for load",
     .arguments = "[FILE...]",
     .min_args = 0,
     .max_args = -1,
@@ -160,7 +160,7 @@ const struct command command_generate = {
 	"Customers, addresses, orders, order lines and reviews for the products of the "
 	"catalogue, with some defects\nthat `load` has to find; defects.csv lists them. The same "
 	"arguments give the same bytes on every machine.\n\n"
-	"  aethermart generate --customers 100 --orders 500 --reviews 300 --seed 7 --out shop\n"
+	"  aethermart generate --customers 100 --orders 500 --reviews 300 --out shop\n"
 	"  aethermart generate --orders 1000000 --customers 100000 --defects 0",
     .run = run,
 };

@@ -136,7 +136,7 @@ static int run(const struct command_line *line, struct err *err)
 
 const struct command command_load = {
     .name = "load",
-    .summary = "Load customers, products, orders and reviews from files, cleaned by rules",
+    .summary = "loads customers, products, orders and reviews from files, cleaned by rules",
     .arguments = "FILE...",
     .min_args = 1,
     .max_args = -1,
@@ -148,8 +148,8 @@ const struct command command_load = {
 	"every\n"
 	"value that is corrected and every row that is rejected is written to data_quality_logs.\n"
 	"Loading the same files again changes nothing.\n\n"
-	"  aethermart load data/                     the catalogue that ships with AetherMart\n"
+	"  aethermart load data/              the catalogue that ships with AetherMart\n"
 	"  aethermart load customers.csv orders.csv.gz order_items.csv.gz\n"
-	"  aethermart load --dry-run --json feed/    what would happen\n",
+	"  aethermart load --dry-run --json feed/  what would happen\n",
     .run = run,
 };

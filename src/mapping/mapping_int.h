@@ -101,7 +101,7 @@ enum mapping_operator {
 struct mapping_condition {
 	const struct ynode *node;
 	const char *column;
-	enum mapping_operator operator;
+	enum mapping_operator comparison;
 	size_t n_values;
 	const struct ynode **values;
 };

@@ -175,12 +175,17 @@ static struct str make_plain(const char *text, char buf[TITLE_PLAIN_MAX])
 static bool has_phrase(struct str plain, struct str phrase)
 {
 	bool is_open = phrase.len && phrase.data[phrase.len - 1] == '*';
+	bool is_first = phrase.len && phrase.data[0] == '^';
 	const char *at = plain.data;
 	const char *end = plain.data + plain.len;
 
 	if (is_open)
 		phrase.len--;
+	if (is_first)
+		phrase.data++, phrase.len--;
 	while ((at = memmem(at, (size_t)(end - at), phrase.data, phrase.len))) {
+		if (is_first && at != plain.data + 1)
+			return false;
 		if (at[-1] == ' ' && (is_open || at[phrase.len] == ' '))
 			return true;
 		at++;
@@ -345,16 +350,12 @@ static uint8_t currency_number(struct gen_catalog *c, const char *name)
 	return (uint8_t)c->n_currencies++;
 }
 
-static int add_json(struct gen_catalog *c, const json_t *o, struct err *err)
+static int check_json(const json_t *o, struct err *err)
 {
-	const char *id = text_of(o, "id"), *title = text_of(o, "title");
-	const char *brand = text_of(o, "supplier"), *status = text_of(o, "status");
-	const char *kind = text_of(o, "kind");
+	const char *id = text_of(o, "id");
 	const json_t *price = json_object_get(o, "price");
-	struct gen_product p = {.released = day_of_json(o, "date_released")};
-	char *text;
 
-	if (!id || !title || !brand || !json_is_integer(price))
+	if (!id || !text_of(o, "title") || !text_of(o, "supplier") || !json_is_integer(price))
 		return err_set(err, ERR_CORRUPTED,
 			       "no product: id, title, supplier (texts) and "
 			       "price (whole cents) are needed");
@@ -362,20 +363,36 @@ static int add_json(struct gen_catalog *c, const json_t *o, struct err *err)
 	    json_integer_value(price) > PRICE_CENTS_MAX)
 		return err_set(err, ERR_CORRUPTED, "product \"%.64s\": key or price out of range",
 			       id);
-	if (status && cstr_equal(status, "retired"))
-		return 0;
-	p.id = arena_strdup(&c->arena, id);
+	return 0;
+}
+
+static bool text_is(const json_t *o, const char *key, const char *value)
+{
+	const char *s = text_of(o, key);
+
+	return s && cstr_equal(s, value);
+}
+
+static int add_json(struct gen_catalog *c, const json_t *o, struct err *err)
+{
+	struct gen_product p = {.released = day_of_json(o, "date_released")};
+	char *text;
+	int r = check_json(o, err);
+
+	if (r < 0 || text_is(o, "status", "retired"))
+		return r;
+	p.id = arena_strdup(&c->arena, text_of(o, "id"));
 	if (map_get(&c->ids, str_from(p.id)))
 		return 0; /* the same product in two files */
 	*map_put(&c->ids, str_from(p.id)) = c;
-	p.price_cents = (uint32_t)json_integer_value(price);
-	p.is_service = kind && cstr_equal(kind, "service");
+	p.price_cents = (uint32_t)json_integer_value(json_object_get(o, "price"));
+	p.is_service = text_is(o, "kind", "service");
 	p.currency = currency_number(c, text_of(o, "currency") ?: "USD");
 	facts_from_json(c, &p, o);
 	text = mem_printf("%s %s %s %s", p.is_service ? "repair service" : "",
 			  text_of(o, "attr_t_product_type") ?: "", text_of(o, "category") ?: "",
-			  title);
-	gen_catalog_add(c, p, brand, text);
+			  text_of(o, "title"));
+	gen_catalog_add(c, p, text_of(o, "supplier"), text);
 	mem_free(text);
 	return 0;
 }

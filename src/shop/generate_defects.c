@@ -412,19 +412,25 @@ static bool spoil_ean(struct spoil *s)
 	return true;
 }
 
-/* "Acme Inc." -> "ACME INC.", "Acme  Inc", "acme inc", "Acme, Inc." */
+/* A letter in the case of the variant: 0 upper, 2 lower, others as it is. */
+static char in_case(char ch, size_t variant)
+{
+	if (variant == 0 && ch >= 'a' && ch <= 'z')
+		return (char)(ch - 32);
+	if (variant == 2 && ch >= 'A' && ch <= 'Z')
+		return (char)(ch + 32);
+	return ch;
+}
+
+/* "Acme Inc." -> "ACME INC.", "Acme  Inc", "acme inc", "Acme, Inc" */
 static bool spoil_spelling(struct spoil *s)
 {
 	struct str f = *s->field;
 	size_t start = s->row->used, variant = s->draw % 4;
 
 	for (size_t i = 0; i < f.len; i++) {
-		char ch = f.data[i];
+		char ch = in_case(f.data[i], variant);
 
-		if (variant == 0 && ch >= 'a' && ch <= 'z')
-			ch = (char)(ch - 32);
-		if (variant == 2 && ch >= 'A' && ch <= 'Z')
-			ch = (char)(ch + 32);
 		if (ch == ' ' && variant == 3 && i > 1 && f.data[i - 1] != ',')
 			(void)gen_row_keep(s->row, ",", 1);
 		if (ch == ' ' && variant == 1)

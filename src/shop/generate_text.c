@@ -252,7 +252,8 @@ struct review {
 	size_t weak;   /* aspect */
 	uint64_t used; /* aspects already spoken of, as bits */
 	struct strbuf *out;
-	unsigned mood; /* 0 poor, 1 middling, 2 good */
+	unsigned mood;	/* 0 poor, 1 middling, 2 good */
+	bool said_good; /* what was said last was praise */
 };
 
 static bool add_sentence(struct review *v, const struct gen_section *s)
@@ -312,23 +313,26 @@ static bool add_aspect(struct review *v, bool is_good)
 	if (!pick_aspect(v, is_good, &aspect))
 		return false;
 	v->used |= UINT64_C(1) << aspect;
+	v->said_good = is_good;
 	return add_sentence(v, &v->w->aspects[aspect].by_kind[is_good ? KIND_POS : KIND_NEG]);
 }
 
 /* What is said of the kind of product, good or bad as the mood is. */
 static bool add_observation(struct review *v, bool is_good)
 {
+	v->said_good = is_good;
 	if (gen_chance(v->rng, 550000) &&
 	    add_sentence(v, &v->of_group->by_kind[is_good ? KIND_POS : KIND_NEG]))
 		return true;
 	return add_aspect(v, is_good);
 }
 
-/* The other side: "That said, ..." and an aspect against the mood. */
+/* The other side: "That said, ..." and an aspect against the mood, or against what was said last.
+ */
 static void add_turn(struct review *v)
 {
 	size_t before = v->out->len;
-	bool is_good = v->mood == 0 || (v->mood == 1 && gen_chance(v->rng, 500000));
+	bool is_good = v->mood == 0 || (v->mood == 1 && !v->said_good);
 
 	if (add_sentence(v, v->w->but[v->mood == 1 ? 1
 				      : is_good	   ? 0

@@ -88,24 +88,27 @@ bool gen_is_sale_day(int32_t day)
 	       (d.month == 1 && d.day >= 2 && d.day <= 6);
 }
 
+/* Per mille of an ordinary day; the first line that fits counts. Days are month * 100 + day. */
 static uint32_t special_day(struct gen_date d, int since_black_friday)
 {
+	static const struct {
+		unsigned from, to;
+		uint32_t factor;
+	} days[] = {
+	    {1224, 1225, 250}, {1205, 1218, 1300}, {101, 101, 350},
+	    {714, 716, 1900},  {818, 907, 1250}, /* back to school */
+	};
+	unsigned day = d.month * 100 + d.day;
+
 	if (since_black_friday == 0)
 		return 3200;
 	if (since_black_friday == 3)
 		return 2800;
 	if (since_black_friday >= -1 && since_black_friday <= 7)
 		return 1700;
-	if (d.month == 12 && d.day >= 24 && d.day <= 25)
-		return 250;
-	if (d.month == 12 && d.day >= 5 && d.day <= 18)
-		return 1300;
-	if (d.month == 1 && d.day == 1)
-		return 350;
-	if (d.month == 7 && d.day >= 14 && d.day <= 16)
-		return 1900;
-	if ((d.month == 8 && d.day >= 18) || (d.month == 9 && d.day <= 7))
-		return 1250; /* back to school */
+	for (size_t i = 0; i < ARRAY_LEN(days); i++)
+		if (day >= days[i].from && day <= days[i].to)
+			return days[i].factor;
 	return 1000;
 }
 

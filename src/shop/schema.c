@@ -95,7 +95,8 @@ uint64_t shop_schema_count(const char *text)
 {
 	uint64_t n = 0;
 
-	(void)!maria_script_split(text, count_one, &n, NULL);
+	if (maria_script_split(text, count_one, &n, NULL) < 0)
+		bug_at(__FILE__, __LINE__, "counting fails");
 	return n;
 }
 
@@ -283,9 +284,10 @@ static int check(const struct schema_run *run, struct err *err)
 				      "changed afterwards",
 				      item->name);
 			return err_hint(
-			    err, "restore sql/%s as it was and put the change into a new file "
-				 "with a higher number; or, when the data may go, rebuild the "
-				 "database with \"aethermart reset\"",
+			    err,
+			    "restore sql/%s as it was and put the change into a new file "
+			    "with a higher number; or, when the data may go, rebuild the "
+			    "database with \"aethermart reset\"",
 			    item->name);
 		}
 	}
@@ -315,7 +317,8 @@ static void clear_begun(const struct file_run *f)
 
 	if (maria_is_lost(f->run->m))
 		return;
-	(void)!maria_run(f->run->m, begin_sql, params, ARRAY_LEN(params), NULL, &ignored);
+	if (maria_run(f->run->m, begin_sql, params, ARRAY_LEN(params), NULL, &ignored) < 0)
+		err_clear(&ignored);
 }
 
 static int run_ddl(const struct file_run *f, const char *sql, struct err *err)
@@ -346,8 +349,8 @@ static int run_dml(const struct file_run *f, const char *sql, struct err *err)
 		return -(int)err->code;
 	if (maria_exec(m, sql, err) < 0 || record_step(f, done_sql, err) < 0 ||
 	    maria_exec(m, "COMMIT", err) < 0) {
-		if (!maria_is_lost(m))
-			(void)!maria_exec(m, "ROLLBACK", &ignored);
+		if (!maria_is_lost(m) && maria_exec(m, "ROLLBACK", &ignored) < 0)
+			err_clear(&ignored);
 		return -(int)err->code;
 	}
 	return 0;
@@ -365,10 +368,12 @@ static int run_statement(void *arg, struct str statement, size_t line, struct er
 	sql = mem_strndup(statement.data, statement.len);
 	r = shop_schema_is_ddl(statement) ? run_ddl(f, sql, err) : run_dml(f, sql, err);
 	if (r < 0) {
-		if (shop_schema_happened(err->native))
+		if (shop_schema_happened(err->native)) {
+			err->code = ERR_CONFLICT;
 			(void)err_hint(err, "the database holds something of that name that this "
 					    "schema did not make: give it another name, or use an "
 					    "empty database");
+		}
 		return err_context(err, "%s:%zu", f->record->item->name, line);
 	}
 	f->run->report->n_statements++;
@@ -386,9 +391,10 @@ static int apply_file(struct schema_run *run, size_t i, struct err *err)
 
 	if (!is_resumed) {
 		shop_schema_checksum(run->files[i].text, checksum);
-		r = maria_run(run->m, insert_sql,
-			      (struct maria_value[]){MARIA_U(item->number), name, MARIA_S(checksum)},
-			      3, NULL, err);
+		r = maria_run(
+		    run->m, insert_sql,
+		    (struct maria_value[]){MARIA_U(item->number), name, MARIA_S(checksum)}, 3, NULL,
+		    err);
 		if (r < 0)
 			return err_context(err, "recording migration \"%s\"", item->name);
 	}
@@ -439,7 +445,8 @@ static int lock(struct maria *m, const char *name, struct err *err)
 {
 	const struct maria_value params[] = {MARIA_S(name), MARIA_I(LOCK_WAIT_S)};
 	int64_t is_mine;
-	int r = maria_query_int(m, "SELECT GET_LOCK(?, ?)", params, ARRAY_LEN(params), &is_mine, err);
+	int r =
+	    maria_query_int(m, "SELECT GET_LOCK(?, ?)", params, ARRAY_LEN(params), &is_mine, err);
 
 	if (r < 0)
 		return err_context(err, "waiting for another migration");
@@ -458,8 +465,9 @@ static void unlock(struct maria *m, const char *name)
 	struct err ignored = {0};
 	int64_t released;
 
-	if (!maria_is_lost(m))
-		(void)!maria_query_int(m, "SELECT RELEASE_LOCK(?)", &param, 1, &released, &ignored);
+	if (!maria_is_lost(m) &&
+	    maria_query_int(m, "SELECT RELEASE_LOCK(?)", &param, 1, &released, &ignored) < 0)
+		err_clear(&ignored);
 }
 
 int shop_schema_apply_files(struct maria *m, const struct embedded_file *files,

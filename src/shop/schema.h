@@ -41,9 +41,9 @@ struct shop_schema_report {
 	struct arena arena;
 	struct shop_schema_item *items; /* by name; as found before anything was applied */
 	size_t n_items;
-	size_t n_pending;   /* not applied completely: PENDING and PARTIAL */
-	size_t n_applied;   /* files finished by this call */
-	size_t n_resumed;   /* of these, begun by an earlier one */
+	size_t n_pending;      /* not applied completely: PENDING and PARTIAL */
+	size_t n_applied;      /* files finished by this call */
+	size_t n_resumed;      /* of these, begun by an earlier one */
 	uint64_t n_statements; /* run by this call */
 };
 
