@@ -103,11 +103,11 @@ static int run(const struct command_line *line, struct err *err)
 {
 	_cleanup_(maria_closep) struct maria *m = NULL;
 	const char *order = command_text(line, "date-order");
-	const char *share = config_text(line->config, "share.dir");
-	_cleanup_(mem_freep) char *rules = mem_printf("%s/rules", share ? share : ".");
+	_cleanup_(arena_done) struct arena arena = {0};
 	struct shop_load_report report;
 	struct shop_load_options o = {.paths = line->argv,
-				      .rules_dir = rules,
+				      .rules_dir =
+					  endpoint_share_path(line->config, &arena, "rules"),
 				      .dry_run = command_has(line, "dry-run"),
 				      .quiet = line->quiet};
 	int r;

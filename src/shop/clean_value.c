@@ -80,35 +80,54 @@ static void email_repair(struct str s, struct strbuf *out)
 	}
 }
 
-static bool email_is_valid(struct str s)
+static bool email_local_is_valid(struct str s)
 {
-	const char *at = s.len ? memchr(s.data, '@', s.len) : NULL;
-	size_t local = at ? (size_t)(at - s.data) : 0, label = 0, labels = 1;
-
-	if (!at || local == 0 || local > EMAIL_LOCAL_MAX || s.len > EMAIL_MAX || s.data[0] == '.' ||
-	    at[-1] == '.')
+	if (s.len == 0 || s.len > EMAIL_LOCAL_MAX || s.data[0] == '.' || s.data[s.len - 1] == '.')
 		return false;
-	for (size_t i = 0; i < local; i++) {
+	for (size_t i = 0; i < s.len; i++) {
 		if (!is_letter(s.data[i]) && !is_digit(s.data[i]) &&
 		    !strchr(".!#$%&'*+/=?^_`{|}~-", s.data[i]))
 			return false;
 	}
-	for (size_t i = local + 1; i < s.len; i++) {
+	return true;
+}
+
+static bool email_label_is_valid(struct str s)
+{
+	if (s.len == 0 || s.data[0] == '-' || s.data[s.len - 1] == '-')
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
 		char c = s.data[i];
 
-		if (c == '.') {
-			if (label == 0 || s.data[i - 1] == '-')
-				return false;
-			labels++;
-			label = 0;
-		} else if (is_letter(c) || is_digit(c) || (unsigned char)c >= 0x80 ||
-			   (c == '-' && label > 0)) {
-			label++;
-		} else {
+		if (!is_letter(c) && !is_digit(c) && c != '-' && (unsigned char)c < 0x80)
 			return false;
-		}
 	}
-	return labels >= 2 && label >= 2 && !is_digit(s.data[s.len - 1]);
+	return true;
+}
+
+/* Two labels or more; the last, of two characters or more, is no number. */
+static bool email_domain_is_valid(struct str s)
+{
+	for (size_t labels = 1;; labels++) {
+		const char *dot = s.len ? memchr(s.data, '.', s.len) : NULL;
+		struct str label = {s.data, dot ? (size_t)(dot - s.data) : s.len};
+
+		if (!email_label_is_valid(label))
+			return false;
+		if (!dot)
+			return labels >= 2 && label.len >= 2 &&
+			       !is_digit(label.data[label.len - 1]);
+		s = (struct str){dot + 1, s.len - label.len - 1};
+	}
+}
+
+static bool email_is_valid(struct str s)
+{
+	const char *at = s.len && s.len <= EMAIL_MAX ? memchr(s.data, '@', s.len) : NULL;
+	size_t local = at ? (size_t)(at - s.data) : 0;
+
+	return at && email_local_is_valid((struct str){s.data, local}) &&
+	       email_domain_is_valid((struct str){at + 1, s.len - local - 1});
 }
 
 enum clean_result clean_email(struct str in, struct strbuf *out)
