@@ -13,10 +13,12 @@ by the unprivileged account that the servers run as.
 import contextlib
 import fcntl
 import gzip
+import json
 import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -196,6 +198,31 @@ def loaded(session_folder, catalogue):
     return path / "var"
 
 
+def own_port(session_folder):
+    """A free port that no other test of this run gets."""
+    with open(session_folder / "ports", "a+") as counter:
+        fcntl.flock(counter, fcntl.LOCK_EX)
+        counter.seek(0)
+        port = int(counter.read() or 10000 + os.getpid() % 5000)
+        while True:
+            port += 1
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) != 0:
+                    break
+        counter.truncate(0)
+        counter.write(str(port))
+        return port
+
+
+def move_state(var, source, session_folder):
+    """A copied stack remembers the folder and the ports of the first: it gets its own."""
+    path = var / "stack.json"
+    state = json.loads(path.read_text().replace(str(source), str(var)))
+    for server in ("mariadb", "mongodb"):
+        state[server]["port"] = own_port(session_folder)
+    path.write_text(json.dumps(state))
+
+
 def copy_tree(source, target):
     """With owners, modes and holes, and without copying blocks where the file system can."""
     subprocess.run(["cp", "-a", "--reflink=auto", "--sparse=always", str(source), str(target)],
@@ -215,11 +242,13 @@ def new_stack(request, folder, catalogue):
 
 
 @pytest.fixture
-def stack(request, new_stack):
+def stack(request, new_stack, session_folder):
     """Live and in step."""
     fresh = any(map(request.node.get_closest_marker, ("fresh", "shop")))
     if not fresh:
-        copy_tree(request.getfixturevalue("loaded"), new_stack.var)
+        loaded = request.getfixturevalue("loaded")
+        copy_tree(loaded, new_stack.var)
+        move_state(new_stack.var, loaded, session_folder)
     new_stack.up()
     new_stack.wait_synced(60)
     return new_stack

@@ -364,7 +364,7 @@ class Stack:
 
     def logs(self, lines=60):
         """The ends of all logs below the folder, for the report of a failed test."""
-        found = {*self.root.glob("*.log"), *self.var.rglob("*.log"), *self.var.rglob("*.err")}
+        found = {*self.root.glob("*.log"), *(self.var / "log").glob("*.log")}
         texts = []
         for path in sorted(found):
             with contextlib.suppress(OSError):

@@ -45,7 +45,7 @@ def test_no_log_holds_a_secret(stack):
     stack.wait_synced(60)
     outputs = [stack.run("status").stdout, stack.run("connection").stdout,
                stack.run("config", "show", "--origin").stdout, stack.run("logs").stdout]
-    outputs += [p.read_text(errors="replace") for p in stack.var.rglob("*.log")]
+    outputs += [p.read_text(errors="replace") for p in (stack.var / "log").rglob("*.log")]
     for path, text in secrets.items():
         for output in outputs:
             if path.name == "http.token" or text not in output:
@@ -59,7 +59,7 @@ def test_no_row_value_is_logged(stack):
     stack.insert("Customers", first_name="Unmistakable", last_name="Valuetext",
                  email="unmistakable@example.org", registration_date="2026-01-01")
     stack.wait_synced()
-    for path in stack.var.rglob("*.log"):
+    for path in (stack.var / "log").rglob("*.log"):
         text = path.read_text(errors="replace")
         assert "Unmistakable" not in text and "unmistakable@" not in text, path
 
