@@ -5,9 +5,11 @@ CREATE TABLE Orders (
   external_id   VARCHAR(64) NULL COMMENT 'key in the feed that it came from',
   customer_id   BIGINT UNSIGNED NOT NULL,
   address_id    BIGINT UNSIGNED NULL COMMENT 'shipped to; NULL: not known or a service',
-  order_date    DATETIME NOT NULL,
-  order_status  ENUM('pending','paid','shipped','delivered','cancelled','returned') NOT NULL DEFAULT 'pending',
-  total_amount  DECIMAL(14,2) NOT NULL DEFAULT 0,
+  order_date    DATETIME NOT NULL COMMENT 'UTC',
+  order_status  ENUM('pending','paid','shipped','delivered','cancelled','returned')
+                NOT NULL DEFAULT 'pending',
+  total_amount  DECIMAL(14,2) NOT NULL DEFAULT 0
+                COMMENT 'what was charged: lines, shipping and discounts together',
   currency      CHAR(3) NOT NULL DEFAULT 'USD' COMMENT 'ISO 4217',
   PRIMARY KEY (order_id),
   UNIQUE KEY uq_order_external (external_id) COMMENT 'load: the order of a feed''s key',
@@ -18,14 +20,15 @@ CREATE TABLE Orders (
     ON UPDATE RESTRICT ON DELETE RESTRICT,
   CONSTRAINT fk_order_address FOREIGN KEY (address_id) REFERENCES Customer_Addresses (address_id)
     ON UPDATE RESTRICT ON DELETE RESTRICT,
-  CONSTRAINT ck_order_total CHECK (total_amount >= 0)
-) ENGINE=InnoDB COMMENT='Orders';
+  CONSTRAINT ck_order_total CHECK (total_amount >= 0),
+  CONSTRAINT ck_order_currency CHECK (BINARY currency REGEXP '^[A-Z]{3}$')
+) ENGINE=InnoDB COMMENT='Orders of customers';
 
 CREATE TABLE Order_Items (
   order_item_id  BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   order_id       BIGINT UNSIGNED NOT NULL,
   product_id     BIGINT UNSIGNED NOT NULL,
-  quantity       INT UNSIGNED NOT NULL,
+  quantity       INT UNSIGNED NOT NULL COMMENT 'pieces',
   price          DECIMAL(12,2) NOT NULL COMMENT 'of one piece, when it was bought',
   PRIMARY KEY (order_item_id),
   UNIQUE KEY uq_item_order_product (order_id, product_id) COMMENT 'the lines of an order; one line a product',

@@ -200,14 +200,32 @@ static int take_long_option(struct parser *p)
 	return unknown_option(p, name, len);
 }
 
+/* The only flag that begins with the letter; NULL when there is none or more than one. */
+static const struct command_option *flag_of_letter(const struct command_option *options, char c)
+{
+	const struct command_option *found = NULL;
+
+	for (const struct command_option *o = options; o && o->name; o++) {
+		if (o->type != COMMAND_FLAG || o->name[0] != c)
+			continue;
+		if (found)
+			return NULL;
+		found = o;
+	}
+	return found;
+}
+
 static int take_short_option(struct parser *p)
 {
 	const char *word = p->argv[p->i];
+	const struct command_option *o;
 
 	if (cstr_equal(word, "-h")) {
 		p->line->help = true;
 		return 0;
 	}
+	if (!word[2] && (o = flag_of_letter(p->line->command->options, word[1])))
+		return set_option(p, o, NULL);
 	(void)err_set(p->err, ERR_INVALID_ARGUMENT, "unknown option \"%s\"", word);
 	return point_to_help(p);
 }

@@ -18,6 +18,7 @@
  */
 #pragma once
 
+#include "base/config.h"
 #include "base/mem.h"
 #include "store/maria.h"
 #include "store/schema.h"
@@ -28,6 +29,8 @@
 #define MAPPING_KEY_MAX	  1024 /* bytes of a key; the width of the queue's column */
 
 struct mapping;
+
+extern const struct config_option mapping_options[]; /* section "mapping" */
 
 /* --- life ------------------------------------------------------------------------------------ */
 
@@ -142,7 +145,7 @@ int mapping_page(const struct mapping *m, struct maria *db, struct str after, si
 
 /* Which of these keys are documents of the mapping: their row is there and passes the filter. */
 int mapping_present(const struct mapping *m, struct maria *db, const struct str *keys, size_t n,
-		    struct arena *arena, bool *ret_present, struct err *err) _must_check_;
+		    bool *ret_present, struct err *err) _must_check_;
 
 /* The key as the document's _id. ERR_DOCUMENT when it is not one (an integer key that is no
  * number). */

@@ -398,3 +398,20 @@ int mapping_read(const struct mapping *m, struct maria *db, const struct str *ke
 		mapping_batch_clear(ret);
 	return s;
 }
+
+int mapping_present(const struct mapping *m, struct maria *db, const struct str *keys, size_t n,
+		    bool *ret_present, struct err *err)
+{
+	_cleanup_(reader_done) struct mapping_reader r = {
+	    .m = m, .db = db, .max_bytes = SIZE_MAX, .scratch = STRBUF_INIT(0)};
+	_cleanup_(mem_freep) uint32_t *groups = NULL;
+	int s;
+
+	r.levels = mem_alloc_array(m->n_levels, sizeof(*r.levels));
+	groups = ask_for_keys(&r, keys, n);
+	s = read_level(&r, m->root, err);
+	for (size_t i = 0; i < n && s == 0; i++)
+		ret_present[i] = groups[i] != MAPPING_NO_GROUP &&
+				 r.levels[0].groups[groups[i]].first != NULL;
+	return s;
+}

@@ -1,0 +1,24 @@
+/* Insides of schema.c for its unit tests. */
+#pragma once
+
+#include "base/embed.h"
+#include "shop/schema.h"
+
+/* The files of sql/, ended by a NULL name. */
+extern const struct embedded_file shop_sql_files[];
+
+#define SHOP_SCHEMA_CHECKSUM_SIZE 65 /* SHA-256 in hex digits */
+
+/* ERR_INVALID_ARGUMENT for a name that does not begin with a number and '-'. */
+int shop_schema_number(const char *name, unsigned *ret, struct err *err) _must_check_;
+void shop_schema_checksum(const char *text, char ret[SHOP_SCHEMA_CHECKSUM_SIZE]);
+uint64_t shop_schema_count(const char *text);
+/* Whether a statement changes the schema (and so commits by itself). */
+bool shop_schema_is_ddl(struct str statement);
+/* Whether the error of a repeated statement says that it happened before. */
+bool shop_schema_happened(int native);
+
+int shop_schema_apply_files(struct maria *m, const struct embedded_file *files,
+			    struct shop_schema_report *ret, struct err *err) _must_check_;
+int shop_schema_pending_files(struct maria *m, const struct embedded_file *files,
+			      struct shop_schema_report *ret, struct err *err) _must_check_;
