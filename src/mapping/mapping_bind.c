@@ -449,9 +449,10 @@ static int check_tree(struct mapping *m, const struct schema *schema, struct map
 	if (r < 0)
 		return r;
 	if (up.child_column.type == SCHEMA_BYTES)
-		return ynode_error(level->tree_parent_node, err,
-				   "column \"%s\" is binary: a tree is followed by numbers, texts or dates",
-				   level->tree_parent);
+		return ynode_error(
+		    level->tree_parent_node, err,
+		    "column \"%s\" is binary: a tree is followed by numbers, texts or dates",
+		    level->tree_parent);
 	up.parent_column = level->links[0].child_column;
 	r = check_join_types(&up, err);
 	if (r < 0)
