@@ -131,10 +131,10 @@ static void add_tree(struct strbuf *b, const struct step *s)
 	else if (key->type == SCHEMA_TEXT && key->collation)
 		strbuf_addf(b, "CAST(? AS CHAR(1024) CHARACTER SET %s) COLLATE %s", key->charset,
 			    key->collation);
-	else if (key->type == SCHEMA_BYTES)
-		strbuf_addstr(b, "CAST(? AS BINARY(1024))");
 	else if (key->type == SCHEMA_TEXT)
 		strbuf_addstr(b, "CAST(? AS CHAR(64))");
+	else if (key->type == SCHEMA_DECIMAL)
+		mapping_add_parameter(b, key);
 	else
 		strbuf_addf(b, "CAST(? AS %s)", key->sql_type);
 	strbuf_addstr(b, " UNION SELECT ");
