@@ -1,3 +1,38 @@
-.PHONY: test
-test:
+# Thin: what the words mean is in tools/ and in the program. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup build up down test bench check clean
+
+help:
+	@echo 'make up      set up, build, start the servers, load the shop, keep both stores in step'
+	@echo 'make down    stop what `make up` started; the data stays'
+	@echo 'make test    set up, build, all tests'
+	@echo 'make bench   set up, build, measure; results in docs/benchmarks/'
+	@echo 'make check   all tests, format, linters, sanitizers, fuzzers'
+	@echo 'make build   set up, build'
+	@echo 'make clean   remove build/; data under var/ stays (build/aethermart reset wipes that)'
+
+setup:
+	@tools/setup
+
+build: setup
+	@[ -f build/build.ninja ] || meson setup build >/dev/null
+	@ninja -C build --quiet
+
+up: build
+	@build/aethermart up
+
+down:
+	@[ ! -x build/aethermart ] || build/aethermart down
+
+test: setup
 	@tools/test
+
+bench: build
+	@tools/bench
+
+check:
+	@tools/setup check
+	@tools/check
+
+clean:
+	@rm -rf build

@@ -200,14 +200,32 @@ static int take_long_option(struct parser *p)
 	return unknown_option(p, name, len);
 }
 
+/* The only flag that begins with the letter; NULL when there is none or more than one. */
+static const struct command_option *flag_of_letter(const struct command_option *options, char c)
+{
+	const struct command_option *found = NULL;
+
+	for (const struct command_option *o = options; o && o->name; o++) {
+		if (o->type != COMMAND_FLAG || o->name[0] != c)
+			continue;
+		if (found)
+			return NULL;
+		found = o;
+	}
+	return found;
+}
+
 static int take_short_option(struct parser *p)
 {
 	const char *word = p->argv[p->i];
+	const struct command_option *o;
 
 	if (cstr_equal(word, "-h")) {
 		p->line->help = true;
 		return 0;
 	}
+	if (!word[2] && (o = flag_of_letter(p->line->command->options, word[1])))
+		return set_option(p, o, NULL);
 	(void)err_set(p->err, ERR_INVALID_ARGUMENT, "unknown option \"%s\"", word);
 	return point_to_help(p);
 }
@@ -494,6 +512,14 @@ static void print_paragraphs(FILE *f, const char *text)
 		print_wrapped(f, strbuf_slice(&paragraph), 0, 0);
 }
 
+/* A heading under which no visible command stands is left out. */
+static bool is_empty_heading(const struct command *const *heading)
+{
+	while (*++heading && (*heading)->hidden)
+		;
+	return !*heading || !(*heading)->name[0];
+}
+
 static void print_children(FILE *f, const struct command *c)
 {
 	bool has_heading = c->children[0] && !c->children[0]->name[0];
@@ -502,10 +528,10 @@ static void print_children(FILE *f, const struct command *c)
 	for (const struct command *const *child = c->children; *child; child++) {
 		if ((*child)->hidden)
 			continue;
-		if (!(*child)->name[0])
-			fprintf(f, "\n%s:\n", (*child)->summary);
-		else
+		if ((*child)->name[0])
 			print_entry(f, (*child)->name, (*child)->summary);
+		else if (!is_empty_heading(child))
+			fprintf(f, "\n%s:\n", (*child)->summary);
 	}
 }
 

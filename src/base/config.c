@@ -396,8 +396,11 @@ static int read_section(struct config *c, const struct ynode *section, bool *ret
 		const struct ynode *n = &section->children[i];
 		const char *name = arena_printf(&c->arena, "%s.%s", section->key, n->key);
 		struct config_item *item = find(c, name);
-		int r = item ? set_from_file(c, item, n, err) : unknown_option(c, section, n, err);
+		int r;
 
+		if (!item)
+			return unknown_option(c, section, n, err);
+		r = set_from_file(c, item, n, err);
 		if (r < 0)
 			return r;
 		if (item->option->flags & CONFIG_SECRET && c->values[index_of(c, item)].is_set)
@@ -552,7 +555,7 @@ int config_load(const struct config_option *const *tables, const char *path,
 	int r = read_file(c, path, err);
 
 	if (r < 0)
-		return err_context(err, "configuration");
+		return r;
 	r = read_environment(c, err);
 	if (r < 0)
 		return r;

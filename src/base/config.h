@@ -40,10 +40,10 @@ struct config_option {
 	const char *section;
 	const char *name;
 	enum config_type type;
+	unsigned flags;
 	const char *fallback; /* default as it would be written; NULL: unset */
 	int64_t min, max;     /* INT, DURATION (ms), SIZE (bytes); both 0: unbounded (0 and up) */
-	unsigned flags;
-	const char *choices;	 /* CHOICE: "error|warn|info" */
+	const char *choices;  /* CHOICE: "error|warn|info" */
 	const char *environment; /* NULL: none */
 	const char *help;	 /* one or two sentences */
 };

@@ -31,8 +31,8 @@ static const int64_t bounds_us[] = {1000,    2500,    5000,	10000,	  25000,
 
 #define WINDOWS	       7 /* six full ones and the one that is being filled: a minute */
 #define WINDOW_US      10000000
-#define FINE_STEPS     8		       /* per power of two */
-#define FINE_BUCKETS   ((40 + 1) * FINE_STEPS) /* up to 2^40 us: 12 days */
+#define FINE_STEPS     8U			 /* per power of two */
+#define FINE_BUCKETS   ((size_t)41 * FINE_STEPS) /* up to 2^41 us: 25 days */
 #define WINDOW_CLEARED (-1)
 
 struct window {
@@ -153,7 +153,7 @@ static size_t fine_bucket(int64_t us)
 	unsigned exponent;
 	size_t i;
 
-	if (us < FINE_STEPS)
+	if (us < (int64_t)FINE_STEPS)
 		return (size_t)us;
 	exponent = 63U - (unsigned)__builtin_clzll((unsigned long long)us);
 	i = (size_t)(exponent - 2) * FINE_STEPS + (size_t)((us >> (exponent - 3)) & 7);
@@ -168,7 +168,7 @@ static int64_t fine_value(size_t i)
 	if (i < FINE_STEPS)
 		return (int64_t)i;
 	shift = (unsigned)(i / FINE_STEPS) - 1;
-	return (((int64_t)(i % FINE_STEPS) + FINE_STEPS) << shift) + (((int64_t)1 << shift) >> 1);
+	return ((int64_t)(i % FINE_STEPS + FINE_STEPS) << shift) + (((int64_t)1 << shift) >> 1);
 }
 
 static void observe_window(struct histogram *h, int64_t us, int64_t now_us)

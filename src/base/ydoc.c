@@ -233,6 +233,7 @@ static int read_node(struct builder *b, struct ynode *n, unsigned depth)
 	int r;
 
 	n->file = b->file;
+	n->text = "";
 	n->line = b->event.start_mark.line + 1;
 	n->column = b->event.start_mark.column + 1;
 	if (++b->n_nodes > YDOC_NODES_MAX)
@@ -266,7 +267,8 @@ static int read_stream(struct builder *b)
 	struct ynode *root = &b->doc->root;
 	int r;
 
-	*root = (struct ynode){.kind = YNODE_MAP, .file = b->file, .line = 1, .column = 1};
+	*root =
+	    (struct ynode){.kind = YNODE_MAP, .file = b->file, .text = "", .line = 1, .column = 1};
 	r = next_event(b);
 	if (r < 0)
 		return r;

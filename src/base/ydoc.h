@@ -28,7 +28,7 @@ struct ynode {
 	const char
 	    *key; /* the name under which a map holds this node, NULL in lists and at the root */
 	size_t key_line, key_column;
-	const char *text; /* scalar: NUL-terminated UTF-8 without NUL bytes inside */
+	const char *text; /* scalar: NUL-terminated UTF-8 without NUL bytes inside; else "" */
 	bool quoted;	  /* scalar: was written in quotes (then `null` and "" are texts) */
 	size_t len;	  /* list and map: number of children */
 	struct ynode *children;

@@ -28,11 +28,23 @@ extern const struct config_option *const cli_config_tables[];
 
 /* Verbs, sorted. */
 extern const struct command command_config;
+extern const struct command command_connection;
+extern const struct command command_doc;
+extern const struct command command_doctor;
+extern const struct command command_down;
+extern const struct command command_generate;
 extern const struct command command_help;
-extern const struct command command_schema;
+extern const struct command command_load;
+extern const struct command command_logs;
+extern const struct command command_mapping;
 extern const struct command command_migrate;
+extern const struct command command_reset;
+extern const struct command command_schema;
 extern const struct command command_serve;
+extern const struct command command_shell;
+extern const struct command command_status;
 extern const struct command command_sync;
+extern const struct command command_up;
 extern const struct command command_verify;
 extern const struct command command_version;
 extern const struct command command_watch;

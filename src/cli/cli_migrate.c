@@ -1,4 +1,5 @@
-/* `aethermart migrate`: projects every row into its document, by the worker when one runs, else here. */
+/* `aethermart migrate`: projects every row into its document, by the worker when one runs, else
+ * here. */
 #include "cli/cli.h"
 
 #include "base/logger.h"
@@ -55,7 +56,7 @@ static void on_tick(void *arg)
 }
 
 /* The holder of the lease does the work; this process only watches. */
-#define WATCH_US 100000
+#define WATCH_US	  100000
 #define HOLDER_GONE_LIMIT 300 /* looks without a holder before we give up: 30 s */
 
 static int watch_holder(struct migration *m, struct err *err)
@@ -73,8 +74,9 @@ static int watch_holder(struct migration *m, struct err *err)
 		without = has_holder ? 0 : without + 1;
 		if (without > HOLDER_GONE_LIMIT) {
 			err_set(err, ERR_UNAVAILABLE, "the worker went away during the migration");
-			return err_hint(err, "start it again with aethermart up: the migration goes on "
-					     "where it was");
+			return err_hint(err,
+					"start it again with aethermart up: the migration goes on "
+					"where it was");
 		}
 		read_progress(m);
 		if (m->is_finished)
@@ -134,8 +136,8 @@ static int run_migrate(const struct command_line *line, struct err *err)
 	if (m.is_started)
 		progress_finish(&m.progress);
 	if (r == 0 && line->json)
-		r = cli_print_json_steal(json_pack("{s:i,s:I}", "collections", (int)n, "documents",
-						   (json_int_t)m.done));
+		r = cli_print_json_steal(
+		    json_pack("{s:i,s:I}", "collections", (int)n, "documents", (json_int_t)m.done));
 	else if (r == 0 && !n)
 		fprintf(stderr, "nothing to migrate\n");
 	sync_status_done(&status);
@@ -146,7 +148,10 @@ static int run_migrate(const struct command_line *line, struct err *err)
 
 static const struct command_option options[] = {
     {.name = "resume", .type = COMMAND_FLAG, .help = "only go on with a migration that was begun"},
-    {.name = "collection", .type = COMMAND_TEXT, .argument = "NAME", .help = "only this collection"},
+    {.name = "collection",
+     .type = COMMAND_TEXT,
+     .argument = "NAME",
+     .help = "only this collection"},
     {0},
 };
 

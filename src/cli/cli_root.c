@@ -3,19 +3,51 @@
  * its options. A new verb gets a line in cli.h and one here.
  */
 #include "cli/cli.h"
+#include "shop/generate.h"
 
 #include "http/http_server.h"
+#include "sync/sync.h"
 
 #include "base/banned.h"
 
 #define HEADING(variable, title) \
 	static const struct command variable = {.name = "", .summary = (title)}
 
+HEADING(heading_stack, "Servers");
+HEADING(heading_sync, "From MariaDB to MongoDB");
+HEADING(heading_shop, "The shop");
 HEADING(heading_program, "The program");
 
+/* clang-format off */
 static const struct command *const root_children[] = {
-    &heading_program, &command_config, &command_version, &command_help, NULL,
+    &heading_stack,
+    &command_up,
+    &command_down,
+    &command_reset,
+    &command_status,
+    &command_doctor,
+    &command_connection,
+    &command_shell,
+    &command_logs,
+    &command_doc,
+    &heading_shop,
+    &command_load,
+    &command_generate,
+    &command_schema,
+    &heading_sync,
+    &command_mapping,
+    &command_migrate,
+    &command_serve,
+    &command_sync,
+    &command_verify,
+    &command_watch,
+    &heading_program,
+    &command_config,
+    &command_version,
+    &command_help,
+    NULL,
 };
+/* clang-format on */
 
 const struct command cli_root_command = {
     .name = "aethermart",
@@ -23,9 +55,18 @@ const struct command cli_root_command = {
     .children = root_children,
 };
 
+/* In the order in which the reference shows the sections. */
+/* clang-format off */
 const struct config_option *const cli_config_tables[] = {
     log_options,
     share_options,
+    mariadb_options,
+    mongodb_options,
+    stack_options,
+    shop_options,
+    mapping_options,
+    sync_options,
     http_options,
     NULL,
 };
+/* clang-format on */

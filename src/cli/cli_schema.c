@@ -203,7 +203,7 @@ static int print_graph(const struct command_line *line, const char *format, stru
 		return cli_flush(err);
 	}
 	json = json_pack("{s:s,s:s}", "format", format, "graph", strbuf_str(graph));
-	(void)cli_print_json(json);
+	(void)!cli_print_json(json);
 	json_decref(json);
 	return cli_flush(err);
 }
@@ -260,7 +260,7 @@ static const struct command command_apply = {
     .run = run_apply,
 };
 
-static const struct command command_status = {
+static const struct command command_schema_status = {
     .name = "status",
     .summary = "shows which migrations are applied",
     .run = run_status,
@@ -276,7 +276,7 @@ static const struct command command_graph = {
     .run = run_graph,
 };
 
-static const struct command *const schema_children[] = {&command_apply, &command_status,
+static const struct command *const schema_children[] = {&command_apply, &command_schema_status,
 							&command_graph, NULL};
 
 const struct command command_schema = {

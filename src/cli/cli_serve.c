@@ -108,6 +108,7 @@ static int run_serve(const struct command_line *line, struct err *err)
 		http.is_ready = is_ready;
 		http.status = status;
 		http.arg = &serve;
+		http.stands_by = true;
 		r = http_server_start(&http, &serve.http, err);
 	}
 	if (r == 0) {

@@ -11,7 +11,10 @@
 #include "base/banned.h"
 
 static const struct command_option collection_options[] = {
-    {.name = "collection", .type = COMMAND_TEXT, .argument = "NAME", .help = "only this collection"},
+    {.name = "collection",
+     .type = COMMAND_TEXT,
+     .argument = "NAME",
+     .help = "only this collection"},
     {0},
 };
 
@@ -39,7 +42,8 @@ static void close_all(struct open *o)
 	o->mongo = mongo_close(o->mongo);
 }
 
-/* --- run, install, uninstall, check ----------------------------------------------------------------- */
+/* --- run, install, uninstall, check
+ * ----------------------------------------------------------------- */
 
 static int run_run(const struct command_line *line, struct err *err)
 {
@@ -66,13 +70,14 @@ static int run_install(const struct command_line *line, struct err *err)
 	if (r < 0)
 		return r;
 	if (line->json)
-		return cli_print_json_steal(json_pack(
-		    "{s:i,s:i,s:i}", "triggers_made", (int)report.triggers_made, "triggers_kept",
-		    (int)report.triggers_kept, "collections_changed", (int)report.collections_changed));
+		return cli_print_json_steal(
+		    json_pack("{s:i,s:i,s:i}", "triggers_made", (int)report.triggers_made,
+			      "triggers_kept", (int)report.triggers_kept, "collections_changed",
+			      (int)report.collections_changed));
 	printf("%u triggers made, %u kept, %u collections new or changed\n", report.triggers_made,
 	       report.triggers_kept, report.collections_changed);
 	if (report.collections_changed)
-		fprintf(stderr, "next: aethermart migrate\n");
+		printf("next: aethermart migrate\n");
 	return 0;
 }
 
@@ -122,15 +127,17 @@ static int run_check(const struct command_line *line, struct err *err)
 	return r;
 }
 
-/* --- status ------------------------------------------------------------------------------------------ */
+/* --- status
+ * ------------------------------------------------------------------------------------------ */
 
 static json_t *queue_json(const struct sync_queue_status *q)
 {
-	return json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "collection", q->collection, "queue",
-			 q->queue, "state", q->state, "pending", (json_int_t)q->pending, "oldest_age_ms",
-			 (json_int_t)q->oldest_age_ms, "applied", (json_int_t)q->applied, "failed",
-			 (json_int_t)q->failed, "dead_letters", (json_int_t)q->dead_letters, "migrated",
-			 (json_int_t)q->migrated, "migrate_total", (json_int_t)q->migrate_total);
+	return json_pack("{s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "collection", q->collection,
+			 "queue", q->queue, "state", q->state, "pending", (json_int_t)q->pending,
+			 "oldest_age_ms", (json_int_t)q->oldest_age_ms, "applied",
+			 (json_int_t)q->applied, "failed", (json_int_t)q->failed, "dead_letters",
+			 (json_int_t)q->dead_letters, "migrated", (json_int_t)q->migrated,
+			 "migrate_total", (json_int_t)q->migrate_total);
 }
 
 static int print_status_json(const struct sync_status *s)
@@ -139,15 +146,15 @@ static int print_status_json(const struct sync_status *s)
 
 	for (size_t i = 0; i < s->len; i++)
 		json_array_append_new(list, queue_json(&s->items[i]));
-	return cli_print_json_steal(json_pack("{s:b,s:s?,s:I,s:s?,s:s?,s:o}", "has_holder", s->has_holder,
-					      "holder", s->has_holder ? s->holder : NULL, "term",
-					      (json_int_t)s->term, "verified_at", s->verified_at,
-					      "verified_result", s->verified_result, "collections", list));
+	return cli_print_json_steal(
+	    json_pack("{s:b,s:s?,s:I,s:s?,s:s?,s:o}", "has_holder", s->has_holder, "holder",
+		      s->has_holder ? s->holder : NULL, "term", (json_int_t)s->term, "verified_at",
+		      s->verified_at, "verified_result", s->verified_result, "collections", list));
 }
 
 static void print_status_table(const struct sync_status *s)
 {
-	static const char *const titles[] = {"collection", "state",	 ">pending", ">oldest",
+	static const char *const titles[] = {"collection", "state",	    ">pending", ">oldest",
 					     ">applied",   ">dead letters", NULL};
 	_cleanup_(table_freep) struct table *t = table_new(titles);
 
@@ -185,7 +192,8 @@ static int run_status(const struct command_line *line, struct err *err)
 	return r;
 }
 
-/* --- pause, resume, drain ------------------------------------------------------------------------------- */
+/* --- pause, resume, drain
+ * ------------------------------------------------------------------------------- */
 
 static int set_pause(const struct command_line *line, bool pause, struct err *err)
 {
@@ -218,7 +226,10 @@ static int run_drain(const struct command_line *line, struct err *err)
 }
 
 static const struct command_option drain_options[] = {
-    {.name = "collection", .type = COMMAND_TEXT, .argument = "NAME", .help = "only this collection"},
+    {.name = "collection",
+     .type = COMMAND_TEXT,
+     .argument = "NAME",
+     .help = "only this collection"},
     {.name = "timeout",
      .type = COMMAND_NUMBER,
      .argument = "SECONDS",
@@ -229,7 +240,8 @@ static const struct command_option drain_options[] = {
     {0},
 };
 
-/* --- dead letters ------------------------------------------------------------------------------------------ */
+/* --- dead letters
+ * ------------------------------------------------------------------------------------------ */
 
 static int dead_letter_id(const struct command_line *line, int64_t *ret, struct err *err)
 {
@@ -255,21 +267,21 @@ static int add_dead_letter(void *arg, const struct sync_dead_letter *d, struct e
 	(void)err;
 	snprintf(id, sizeof(id), "%" PRId64, d->id);
 	snprintf(attempts, sizeof(attempts), "%" PRId64, d->attempts);
-	table_add(l->table, (const char *const[]){id, d->collection, key, attempts,
-						  d->replayed_at ? "replayed" : "waiting", d->error});
-	json_array_append_new(l->list,
-			      json_pack("{s:I,s:s,s:I,s:s,s:s,s:I,s:s,s:s,s:s?}", "id", (json_int_t)d->id,
-					"collection", d->collection, "path", (json_int_t)d->path, "key",
-					key, "error", d->error, "attempts", (json_int_t)d->attempts,
-					"first_at", d->first_at, "last_at", d->last_at, "replayed_at",
-					d->replayed_at));
+	table_add(l->table,
+		  (const char *const[]){id, d->collection, key, attempts,
+					d->replayed_at ? "replayed" : "waiting", d->error});
+	json_array_append_new(
+	    l->list, json_pack("{s:I,s:s,s:I,s:s,s:s,s:I,s:s,s:s,s:s?}", "id", (json_int_t)d->id,
+			       "collection", d->collection, "path", (json_int_t)d->path, "key", key,
+			       "error", d->error, "attempts", (json_int_t)d->attempts, "first_at",
+			       d->first_at, "last_at", d->last_at, "replayed_at", d->replayed_at));
 	return 0;
 }
 
 static int run_dead_letter_list(const struct command_line *line, struct err *err)
 {
-	static const char *const titles[] = {">id", "collection", "key", ">attempts", "state", "error",
-					     NULL};
+	static const char *const titles[] = {">id",   "collection", "key", ">attempts",
+					     "state", "error",	    NULL};
 	_cleanup_(maria_closep) struct maria *db = NULL;
 	_cleanup_(table_freep) struct table *table = table_new(titles);
 	struct listing l = {.list = json_array(), .table = table};
@@ -337,7 +349,8 @@ static int run_dead_letter_drop(const struct command_line *line, struct err *err
 		r = dead_letter_id(line, &id, err);
 	if (r == 0)
 		r = cli_open_maria(line, ENDPOINT_SYNC, &db, err);
-	if (r == 0 && !cli_confirm(line, "Forget what was set aside? Its documents stay as they are."))
+	if (r == 0 &&
+	    !cli_confirm(line, "Forget what was set aside? Its documents stay as they are."))
 		return err_set(err, ERR_INTERRUPTED, "nothing was changed");
 	if (r == 0)
 		r = sync_dead_letter_drop(db, NULL, id, &n, err);
@@ -353,9 +366,8 @@ static const struct command_option all_options[] = {
 };
 static const struct command_option yes_options[] = {CLI_OPTION_YES, {0}};
 
-static const struct command dead_letter_list = {.name = "list",
-						.summary = "documents that were refused, and why",
-						.run = run_dead_letter_list};
+static const struct command dead_letter_list = {
+    .name = "list", .summary = "documents that were refused, and why", .run = run_dead_letter_list};
 static const struct command dead_letter_show = {.name = "show",
 						.summary = "one of them",
 						.arguments = "ID",
@@ -374,10 +386,11 @@ static const struct command dead_letter_drop = {.name = "drop",
 						.max_args = 1,
 						.options = all_options,
 						.run = run_dead_letter_drop};
-static const struct command *const dead_letter_children[] = {&dead_letter_list, &dead_letter_show,
-							     &dead_letter_replay, &dead_letter_drop, NULL};
+static const struct command *const dead_letter_children[] = {
+    &dead_letter_list, &dead_letter_show, &dead_letter_replay, &dead_letter_drop, NULL};
 
-/* --- consumers ---------------------------------------------------------------------------------------------- */
+/* --- consumers
+ * ---------------------------------------------------------------------------------------------- */
 
 static int run_consumer_list(const struct command_line *line, struct err *err)
 {
@@ -389,19 +402,21 @@ static int run_consumer_list(const struct command_line *line, struct err *err)
 	int r = cli_open_maria(line, ENDPOINT_SYNC, &db, err);
 
 	if (r == 0)
-		r = maria_query(db,
-				"SELECT c.consumer, c.kind, c.seen_at, (SELECT COUNT(*) FROM sync_handoff h"
-				" WHERE h.consumer = c.consumer) FROM sync_consumer c ORDER BY c.consumer",
-				NULL, 0, &rows, err);
+		r = maria_query(
+		    db,
+		    "SELECT c.consumer, c.kind, c.seen_at, (SELECT COUNT(*) FROM sync_handoff h"
+		    " WHERE h.consumer = c.consumer) FROM sync_consumer c ORDER BY c.consumer",
+		    NULL, 0, &rows, err);
 	while (r == 0 && (r = maria_rows_next(rows, err)) > 0) {
 		const char *cells[4];
 
 		for (size_t i = 0; i < ARRAY_LEN(cells); i++)
 			cells[i] = maria_rows_str(rows, i).data;
 		table_add(t, cells);
-		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:I}", "consumer", cells[0], "kind",
-						      cells[1], "seen_at", cells[2], "waiting",
-						      (json_int_t)maria_rows_int(rows, 3)));
+		json_array_append_new(list,
+				      json_pack("{s:s,s:s,s:s,s:I}", "consumer", cells[0], "kind",
+						cells[1], "seen_at", cells[2], "waiting",
+						(json_int_t)maria_rows_int(rows, 3)));
 		r = 0;
 	}
 	if (r == 0 && line->json)
@@ -430,7 +445,9 @@ static const struct command consumer_drop = {.name = "drop",
 					     .run = run_consumer_drop};
 static const struct command *const consumer_children[] = {&consumer_list, &consumer_drop, NULL};
 
-/* --- the group ------------------------------------------------------------------------------------------------ */
+/* --- the group
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static const struct command sync_run = {
     .name = "run",
@@ -439,7 +456,8 @@ static const struct command sync_run = {
 static const struct command sync_status = {
     .name = "status", .summary = "queues and who writes", .run = run_status};
 static const struct command sync_pause_command = {.name = "pause",
-						  .summary = "stops applying; changes wait in the queue",
+						  .summary =
+						      "stops applying; changes wait in the queue",
 						  .options = collection_options,
 						  .run = run_pause};
 static const struct command sync_resume_command = {
@@ -462,15 +480,24 @@ static const struct command sync_check_command = {
     .name = "check",
     .summary = "whether triggers and queues are as the mappings want them",
     .run = run_check};
-static const struct command dead_letter_group = {
-    .name = "dead-letter", .summary = "documents that were refused", .children = dead_letter_children};
+static const struct command dead_letter_group = {.name = "dead-letter",
+						 .summary = "documents that were refused",
+						 .children = dead_letter_children};
 static const struct command consumer_group = {
     .name = "consumer", .summary = "readers of the hand-off", .children = consumer_children};
 
 static const struct command *const sync_children[] = {
-    &sync_run,	       &sync_status,		&sync_pause_command,	 &sync_resume_command,
-    &sync_drain_command, &sync_install_command, &sync_uninstall_command, &sync_check_command,
-    &dead_letter_group,	 &consumer_group,	NULL,
+    &sync_run,
+    &sync_status,
+    &sync_pause_command,
+    &sync_resume_command,
+    &sync_drain_command,
+    &sync_install_command,
+    &sync_uninstall_command,
+    &sync_check_command,
+    &dead_letter_group,
+    &consumer_group,
+    NULL,
 };
 
 const struct command command_sync = {

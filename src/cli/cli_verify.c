@@ -19,26 +19,28 @@ static json_t *differences_json(const struct sync_verify_result *r)
 	for (size_t i = 0; i < r->n_differences; i++) {
 		const struct sync_difference *d = &r->differences[i];
 
-		json_array_append_new(list, json_pack("{s:s%,s:s,s:s?}", "key", d->key.data, d->key.len,
-						      "kind", kinds[d->kind], "paths", d->paths));
+		json_array_append_new(list,
+				      json_pack("{s:s%,s:s,s:s?}", "key", d->key.data, d->key.len,
+						"kind", kinds[d->kind], "paths", d->paths));
 	}
 	return list;
 }
 
 static json_t *result_json(const struct sync_verify_result *r)
 {
-	return json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "collection", r->collection,
-			 "rows", (json_int_t)r->rows, "documents", (json_int_t)r->documents, "missing",
-			 (json_int_t)r->missing, "extra", (json_int_t)r->extra, "different",
-			 (json_int_t)r->different, "pending", (json_int_t)r->pending, "refused",
-			 (json_int_t)r->refused, "foreign", (json_int_t)r->foreign, "repaired",
-			 (json_int_t)r->repaired, "differences", differences_json(r));
+	return json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "collection",
+			 r->collection, "rows", (json_int_t)r->rows, "documents",
+			 (json_int_t)r->documents, "missing", (json_int_t)r->missing, "extra",
+			 (json_int_t)r->extra, "different", (json_int_t)r->different, "pending",
+			 (json_int_t)r->pending, "refused", (json_int_t)r->refused, "foreign",
+			 (json_int_t)r->foreign, "repaired", (json_int_t)r->repaired, "differences",
+			 differences_json(r));
 }
 
 static void add_row(struct table *t, const struct sync_verify_result *r)
 {
-	const uint64_t numbers[] = {r->rows,	r->documents, r->missing, r->extra,
-				    r->different, r->pending,   r->refused, r->foreign};
+	const uint64_t numbers[] = {r->rows,	  r->documents, r->missing, r->extra,
+				    r->different, r->pending,	r->refused, r->foreign};
 	char text[ARRAY_LEN(numbers)][24];
 	const char *cells[ARRAY_LEN(numbers) + 2] = {r->collection};
 
@@ -93,8 +95,9 @@ static int verify_one(const struct command_line *line, struct maria *db, struct 
 static int verify_all(const struct command_line *line, struct maria *db, struct mongo *mongo,
 		      const struct mapping_set *mappings, struct err *err)
 {
-	static const char *const titles[] = {"collection", ">rows",	 ">documents", ">missing", ">extra",
-					     ">different", ">pending", ">refused",   ">foreign", NULL};
+	static const char *const titles[] = {"collection", ">rows",	 ">documents", ">missing",
+					     ">extra",	   ">different", ">pending",   ">refused",
+					     ">foreign",   NULL};
 	_cleanup_(table_freep) struct table *table = table_new(titles);
 	struct sync_verify_result *results = mem_alloc_array(mappings->len + 1, sizeof(*results));
 	const char *only = command_text(line, "collection");
@@ -118,7 +121,8 @@ static int verify_all(const struct command_line *line, struct maria *db, struct 
 	if (r == 0 && only && !n)
 		r = err_set(err, ERR_NOT_FOUND, "no mapping of a collection \"%s\"", only);
 	if (r == 0 && line->json)
-		r = cli_print_json_steal(json_pack("{s:O,s:b}", "collections", list, "equal", equal));
+		r = cli_print_json_steal(
+		    json_pack("{s:O,s:b}", "collections", list, "equal", equal));
 	else if (r == 0)
 		table_print(table, stdout);
 	for (size_t i = 0; i < n; i++) {
@@ -130,9 +134,10 @@ static int verify_all(const struct command_line *line, struct maria *db, struct 
 	mem_free(results);
 	if (r == 0 && !equal) {
 		err_set(err, ERR_DIFFERENT, "MariaDB and MongoDB do not agree");
-		return err_hint(err, "differences: aethermart verify --repair; pending: is the worker "
-				     "running (aethermart status)? refused: aethermart sync dead-letter "
-				     "list");
+		return err_hint(err,
+				"differences: aethermart verify --repair; pending: is the worker "
+				"running (aethermart status)? refused: aethermart sync dead-letter "
+				"list");
 	}
 	return r;
 }
@@ -155,7 +160,10 @@ static int run_verify(const struct command_line *line, struct err *err)
 }
 
 static const struct command_option options[] = {
-    {.name = "collection", .type = COMMAND_TEXT, .argument = "NAME", .help = "only this collection"},
+    {.name = "collection",
+     .type = COMMAND_TEXT,
+     .argument = "NAME",
+     .help = "only this collection"},
     {.name = "repair", .type = COMMAND_FLAG, .help = "queue what differs and look again"},
     {.name = "wait",
      .type = COMMAND_NUMBER,

@@ -331,6 +331,7 @@ int stack_destroy(const struct config *config, struct err *err)
 	struct arena arena = {0};
 	const char *var_dir = endpoint_var_dir(config, &arena);
 	static const char *const parts[] = {"mariadb", "mongodb"};
+	static const char *const files[] = {"stack.json", "shop.loaded", "http.token"};
 	struct process p;
 	int r = 0;
 
@@ -343,9 +344,13 @@ int stack_destroy(const struct config *config, struct err *err)
 	}
 	if (r == 0)
 		r = dir_remove(arena_printf(&arena, "%s/secrets", var_dir), err);
-	if (r == 0 && unlink(arena_printf(&arena, "%s/stack.json", var_dir)) < 0 && errno != ENOENT)
-		r = err_set(err, ERR_IO, "could not remove \"%s/stack.json\": %s", var_dir,
-			    strerror(errno));
+	for (size_t i = 0; r == 0 && i < ARRAY_LEN(files); i++) {
+		const char *path = arena_printf(&arena, "%s/%s", var_dir, files[i]);
+
+		if (unlink(path) < 0 && errno != ENOENT)
+			r = err_set(err, ERR_IO, "could not remove \"%s\": %s", path,
+				    strerror(errno));
+	}
 	if (r == 0)
 		r = stack_prepare(config, err);
 	arena_done(&arena);

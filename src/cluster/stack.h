@@ -73,7 +73,7 @@ struct stack_server {
 	const char *name;    /* "mariadb", "mongodb", "worker" */
 	const char *kind;    /* "mariadbd", "mongod", "secantusd-rs", "aethermart serve" */
 	const char *version; /* NULL: not known */
-	const char *address; /* socket, "127.0.0.1:PORT", or what the configuration names */
+	const char *address; /* "127.0.0.1:PORT", a socket, or what the configuration names */
 	const char *dir;     /* its own folder; NULL: not embedded, or not made yet */
 	const char *log;     /* NULL: not embedded */
 	bool is_embedded;

@@ -296,9 +296,9 @@ int stack_mariadb_up(struct stack *s, struct err *err)
 		r = check_login(s, err);
 	if (r < 0)
 		return r;
-	stack_step(s, PART, since, "%s MariaDB %.*s on %s and 127.0.0.1:%u",
+	stack_step(s, PART, since, "%s MariaDB %.*s on 127.0.0.1:%u",
 		   was_running ? "runs:" : "started", (int)strcspn(m->version, "-"), m->version,
-		   m->socket, m->port);
+		   m->port);
 	s->n_started += !was_running;
 	return stack_remember(s, err);
 }

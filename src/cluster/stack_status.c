@@ -84,7 +84,10 @@ int stack_status_read(const struct config *config, struct stack_status *ret, str
 	    .is_embedded = has_maria,
 	    .is_running = true,
 	    .version = has_maria ? state.mariadb.version : NULL,
-	    .address = has_maria ? state.mariadb.socket : named_maria(config, &s.arena),
+	    .address = !has_maria ? named_maria(config, &s.arena)
+		       : state.mariadb.dir
+			   ? arena_printf(&s.arena, "127.0.0.1:%u", state.mariadb.port)
+			   : NULL,
 	    .dir = has_maria ? state.mariadb.dir : NULL,
 	};
 	s.servers[STACK_MONGODB] = (struct stack_server){

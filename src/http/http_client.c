@@ -8,6 +8,7 @@
 #include "http/http_server.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <jansson.h>
 #include <pthread.h>
 
@@ -100,10 +101,18 @@ static void set_options(struct call *call, const char *socket_path, const char *
 	}
 }
 
-static int transfer_error(CURLcode code, const char *socket_path, struct err *err)
+static int transfer_error(CURL *curl, CURLcode code, const char *socket_path, struct err *err)
 {
+	long native = 0;
+
 	switch ((unsigned)code) {
 	case CURLE_COULDNT_CONNECT:
+		(void)curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &native);
+		if (native == EACCES || native == EPERM) {
+			(void)err_set(err, ERR_PERMISSION, "could not connect to \"%s\": %s",
+				      socket_path, strerror((int)native));
+			return err_hint(err, "run it as the user who runs \"aethermart serve\"");
+		}
 		(void)err_set(err, ERR_UNAVAILABLE, "no server listens at \"%s\"", socket_path);
 		return err_hint(err, "start it with \"aethermart up\" or \"aethermart serve\"");
 	case CURLE_OPERATION_TIMEDOUT:
@@ -168,7 +177,7 @@ static int perform(struct call *call, const char *dir, const char *path, struct 
 	if (call->body && strbuf_check(call->body, "the answer", err) < 0)
 		return -ERR_LIMIT;
 	if (code != CURLE_OK)
-		return transfer_error(code, socket_path, err);
+		return transfer_error(call->curl, code, socket_path, err);
 	return is_success(call->curl) ? 0 : answer_error(call, path, err);
 }
 

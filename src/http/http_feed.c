@@ -1,6 +1,7 @@
 /* The feed of changes: see http_feed.h. */
 #include "http/http_feed.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "http/http_server.h"
@@ -37,6 +38,7 @@ struct http_feed {
 	pthread_t thread;
 	struct slot *ring;
 	size_t cap;
+	int64_t heartbeat_ms;
 	uint64_t head; /* number of the next change to come */
 	struct http_reader *readers;
 	unsigned n_readers;
@@ -55,6 +57,14 @@ static void wake_parked(struct http_feed *f)
 	}
 }
 
+static void set_deadline(struct timespec *deadline, int64_t ms)
+{
+	int64_t us = clock_monotonic_us() + ms * 1000;
+
+	deadline->tv_sec = us / 1000000;
+	deadline->tv_nsec = us % 1000000 * 1000;
+}
+
 static void *wake_readers(void *arg)
 {
 	struct http_feed *f = arg;
@@ -64,8 +74,7 @@ static void *wake_readers(void *arg)
 	while (!f->is_ended) {
 		int r = 0;
 
-		clock_gettime(CLOCK_MONOTONIC, &deadline);
-		deadline.tv_sec += HTTP_HEARTBEAT_S;
+		set_deadline(&deadline, f->heartbeat_ms);
 		while (!f->has_news && !f->is_ended && r != ETIMEDOUT)
 			r = pthread_cond_timedwait(&f->changed, &f->mutex, &deadline);
 		for (struct http_reader *reader = f->readers; reader && !f->has_news;
@@ -78,13 +87,14 @@ static void *wake_readers(void *arg)
 	return NULL;
 }
 
-struct http_feed *http_feed_new(size_t kept)
+struct http_feed *http_feed_new(size_t kept, int64_t heartbeat_ms)
 {
 	struct http_feed *f = MEM_NEW(struct http_feed);
 	pthread_condattr_t attr;
 
 	f->ring = mem_alloc_array(kept, sizeof(*f->ring));
 	f->cap = kept;
+	f->heartbeat_ms = heartbeat_ms;
 	f->published = metric_series(METRIC_COUNTER, "aethermart_http_changes_published_total",
 				     "Changes put into the feed.", NULL, NULL);
 	f->missed =

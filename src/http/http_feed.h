@@ -1,7 +1,7 @@
 /*
  * The feed of applied changes: a ring buffer into which any thread puts lines, and any number of
  * readers with a place of their own. A reader that finds nothing is parked; a thread of the feed
- * wakes parked readers when something came, and every ten seconds for a heartbeat. That thread does
+ * wakes parked readers when something came, and now and then for a heartbeat. That thread does
  * the waking so that who publishes does no more than to store a line.
  *
  * One mutex guards ring and readers. It is taken with no other lock held, and `park` and `wake` are
@@ -11,12 +11,13 @@
 
 #include "base/strbuf.h"
 
-#define HTTP_HEARTBEAT_S 10
+#define HTTP_HEARTBEAT_MS 10000
 
 struct http_feed;
 struct http_reader;
 
-struct http_feed *http_feed_new(size_t kept);
+/* `kept` lines; a heartbeat after `heartbeat_ms` without a line. */
+struct http_feed *http_feed_new(size_t kept, int64_t heartbeat_ms);
 struct http_feed *http_feed_free(struct http_feed *f); /* no reader may be left */
 
 void http_feed_publish(struct http_feed *f, const char *line, size_t len);

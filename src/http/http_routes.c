@@ -297,6 +297,7 @@ static enum MHD_Result start(const struct http_listener *l, struct MHD_Connectio
 	return MHD_YES;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are those of the library's type */
 enum MHD_Result http_routes_handle(void *cls, struct MHD_Connection *c, const char *url,
 				   const char *method, const char *version, const char *data,
 				   size_t *size, void **request)

@@ -16,10 +16,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/banned.h"
@@ -55,6 +57,13 @@ static int parse_address(const char *text, union address *ret, socklen_t *ret_le
 	}
 	(void)err_set(err, ERR_INVALID_ARGUMENT, "http.listen: \"%s\" is not an IP address", text);
 	return err_hint(err, "write 127.0.0.1, ::1, 0.0.0.0 or another numeric address");
+}
+
+static bool is_loopback(const union address *a)
+{
+	if (a->any.sa_family == AF_INET)
+		return ntohl(a->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr) != 0;
 }
 
 static void set_port(union address *a, uint16_t port)
@@ -137,6 +146,9 @@ static int open_tcp(struct http_server *s, struct err *err)
 	}
 	s->tcp.fd = fd;
 	s->port = port_of(fd);
+	if (!is_loopback(&a))
+		logger_event(LOGGER_WARN, "http", "listens beyond this machine, without TLS",
+			     "address", s->options.listen, NULL);
 	return remember_port(path, s->port, err);
 }
 
@@ -144,15 +156,18 @@ static int open_tcp(struct http_server *s, struct err *err)
 static int lock_folder(struct http_server *s, struct err *err)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("%s/%s", s->options.dir, LOCK_NAME);
+	_cleanup_(closep) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
-	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (s->lock_fd < 0)
+	if (fd < 0)
 		return err_set(err, errno == EACCES || errno == EPERM ? ERR_PERMISSION : ERR_IO,
 			       "could not open \"%s\": %s", path, strerror(errno));
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	(void)err_set(err, ERR_CONFLICT, "another server runs in \"%s\"", s->options.dir);
-	return err_hint(err, "stop it with \"aethermart down\" first");
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		(void)err_set(err, ERR_CONFLICT, "another server runs in \"%s\"", s->options.dir);
+		return err_hint(err, "stop it with \"aethermart down\" first");
+	}
+	s->lock_fd = fd;
+	fd = -1;
+	return 0;
 }
 
 static int open_unix(struct http_server *s, struct err *err)
@@ -246,22 +261,15 @@ static struct http_server *server_new(const struct http_server_options *options)
 	s->tcp = (struct http_listener){.server = s, .fd = -1};
 	s->local = (struct http_listener){.server = s, .fd = -1, .is_unix = true};
 	s->lock_fd = -1;
-	s->feed = http_feed_new(s->options.changes_kept);
+	s->feed = http_feed_new(s->options.changes_kept, HTTP_HEARTBEAT_MS);
 	return s;
 }
 
-int http_server_start(const struct http_server_options *options, struct http_server **ret,
-		      struct err *err)
+/* With the folder's lock held. */
+static int open_doors(struct http_server *s, struct err *err)
 {
-	_cleanup_(http_server_stopp) struct http_server *s = server_new(options);
-	int r = dir_make(s->options.dir, 0700, err);
+	int r = open_unix(s, err);
 
-	if (r < 0)
-		return r;
-	r = lock_folder(s, err);
-	if (r < 0)
-		return r;
-	r = open_unix(s, err);
 	if (r < 0)
 		return r;
 	r = http_token_load(s->options.dir, &s->token, err);
@@ -275,10 +283,107 @@ int http_server_start(const struct http_server_options *options, struct http_ser
 		if (r < 0)
 			return r;
 	}
-	r = start_daemon(&s->local, err);
+	return start_daemon(&s->local, err);
+}
+
+/* False when the server stops meanwhile. */
+static bool wait_a_second(struct http_server *s)
+{
+	struct timespec deadline;
+	bool is_stopping;
+	int r = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	deadline.tv_sec++;
+	pthread_mutex_lock(&s->mutex);
+	while (!s->is_stopping && r != ETIMEDOUT)
+		r = pthread_cond_timedwait(&s->stopping, &s->mutex, &deadline);
+	is_stopping = s->is_stopping;
+	pthread_mutex_unlock(&s->mutex);
+	return !is_stopping;
+}
+
+/* The end of another process is told by nobody, so the lock is tried once a second. */
+static void *open_later(void *arg)
+{
+	struct http_server *s = arg;
+
+	while (wait_a_second(s)) {
+		struct err err = {0};
+		int r = lock_folder(s, &err);
+
+		if (r == -ERR_CONFLICT)
+			continue;
+		if (r == 0)
+			r = open_doors(s, &err);
+		if (r < 0)
+			logger_error(LOGGER_ERROR, "http", "could not take over the API", &err);
+		else
+			logger_event(LOGGER_INFO, "http", "took over the API", "folder",
+				     s->options.dir, NULL);
+		break;
+	}
+	return NULL;
+}
+
+static void start_opener(struct http_server *s)
+{
+	pthread_condattr_t attr;
+
+	bug_if(pthread_mutex_init(&s->mutex, NULL) != 0);
+	bug_if(pthread_condattr_init(&attr) != 0);
+	bug_if(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) != 0);
+	bug_if(pthread_cond_init(&s->stopping, &attr) != 0);
+	pthread_condattr_destroy(&attr);
+	bug_if(pthread_create(&s->opener, NULL, open_later, s) != 0);
+	s->has_opener = true;
+}
+
+static void stop_opener(struct http_server *s)
+{
+	if (!s->has_opener)
+		return;
+	pthread_mutex_lock(&s->mutex);
+	s->is_stopping = true;
+	pthread_cond_signal(&s->stopping);
+	pthread_mutex_unlock(&s->mutex);
+	pthread_join(s->opener, NULL);
+	pthread_cond_destroy(&s->stopping);
+	pthread_mutex_destroy(&s->mutex);
+}
+
+static int start(struct http_server *s, struct err *err)
+{
+	int r = dir_make(s->options.dir, 0700, err);
+
 	if (r < 0)
 		return r;
-	*ret = TAKE_PTR(s);
+	r = lock_folder(s, err);
+	if (r == -ERR_CONFLICT && s->options.stands_by) {
+		start_opener(s);
+		return 0;
+	}
+	return r < 0 ? r : open_doors(s, err);
+}
+
+int http_server_start(const struct http_server_options *options, struct http_server **ret,
+		      struct err *err)
+{
+	struct http_server *s;
+	sigset_t all, old;
+	int r;
+
+	/* The server's threads inherit the mask: signals are the main thread's. */
+	sigfillset(&all);
+	bug_if(pthread_sigmask(SIG_SETMASK, &all, &old) != 0);
+	s = server_new(options);
+	r = start(s, err);
+	bug_if(pthread_sigmask(SIG_SETMASK, &old, NULL) != 0);
+	if (r < 0) {
+		(void)http_server_stop(s);
+		return r;
+	}
+	*ret = s;
 	return 0;
 }
 
@@ -293,6 +398,7 @@ struct http_server *http_server_stop(struct http_server *s)
 {
 	if (!s)
 		return NULL;
+	stop_opener(s);
 	http_feed_end(s->feed); /* before the daemons: they wait for parked readers */
 	if (s->local.daemon || s->local.fd >= 0)
 		(void)unlink(s->socket_path);

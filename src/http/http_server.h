@@ -45,6 +45,7 @@ struct http_server_options {
 	unsigned connections_max, connections_per_address;
 	unsigned timeout_s;    /* without a byte, either way */
 	unsigned changes_kept; /* size of the ring buffer */
+	bool stands_by; /* while another server runs in the folder: wait, open when it is gone */
 
 	bool (*is_ready)(void *arg);			/* NULL: always */
 	void (*status)(void *arg, struct strbuf *json); /* NULL: {} */
@@ -61,6 +62,10 @@ struct http_server;
  * Listens and answers from now on. ERR_CONFLICT: the port is taken, or another server runs in
  * the folder. ERR_PERMISSION: the token's file may be read by others. ERR_CORRUPTED: it holds no
  * token. ERR_INVALID_ARGUMENT: no such address, or a folder whose path is too long for a socket.
+ *
+ * With `stands_by`, a folder in which another server runs is no error: the start succeeds, nothing
+ * listens, and within a second after the other one's process has ended the doors open. What goes
+ * wrong then is logged.
  */
 int http_server_start(const struct http_server_options *options, struct http_server **ret,
 		      struct err *err) _must_check_;

@@ -6,6 +6,7 @@
 #include "http/http_server.h"
 
 #include <microhttpd.h>
+#include <pthread.h>
 
 struct http_server;
 
@@ -17,7 +18,7 @@ struct http_listener {
 	bool is_unix; /* no token */
 };
 
-/* Immutable after the start, but for the feed, which has its own lock. */
+/* Immutable once its doors are open, but for the feed, which has its own lock. */
 struct http_server {
 	struct http_server_options options; /* texts are own copies in the arena */
 	struct arena *arena;
@@ -26,7 +27,14 @@ struct http_server {
 	char *token;
 	char *socket_path;
 	int lock_fd;
-	uint16_t port;
+	_Atomic uint16_t port; /* 0 until TCP is open */
+
+	/* Of a server that stands by: the thread that waits for the folder. */
+	bool has_opener; /* set before the start returns */
+	pthread_t opener;
+	pthread_mutex_t mutex; /* guards is_stopping */
+	pthread_cond_t stopping;
+	bool is_stopping;
 };
 
 /* MHD's callbacks (http_routes.c); cls is the struct http_listener. */

@@ -18,6 +18,7 @@
  */
 #pragma once
 
+#include "base/config.h"
 #include "base/mem.h"
 #include "store/maria.h"
 #include "store/schema.h"
@@ -28,6 +29,8 @@
 #define MAPPING_KEY_MAX	  1024 /* bytes of a key; the width of the queue's column */
 
 struct mapping;
+
+extern const struct config_option mapping_options[]; /* section "mapping" */
 
 /* --- life ------------------------------------------------------------------------------------ */
 
@@ -80,6 +83,32 @@ struct mapping_trigger {
 };
 size_t mapping_triggers(const struct mapping *m, const struct mapping_trigger **ret); /* borrowed */
 
+/* --- for people ------------------------------------------------------------------------------ */
+
+/* Which documents a change of a column touches, and by which path. */
+struct mapping_fanout {
+	const char *table, *column;
+	uint32_t path;
+	const char *description; /* of the path */
+	double documents;	 /* estimate for one row, from the tables' row counts */
+};
+size_t mapping_fanouts(const struct mapping *m, const struct mapping_fanout **ret); /* borrowed */
+
+/* Every SQL text that the plan runs. */
+struct mapping_statement {
+	const char *purpose; /* "read recent_orders.items", "expand Suppliers.supplier_id > ..." */
+	const char *sql;
+};
+size_t mapping_statements(const struct mapping *m, const struct mapping_statement **ret);
+
+/* The bound plan as text, a field a line: what mapping_hash() is taken of. */
+const char *mapping_text(const struct mapping *m);
+
+/* The PII class of each field that has one, by its dotted path. */
+typedef void (*mapping_pii_fn)(void *arg, const char *field, const char *table, const char *column,
+			       const char *pii);
+void mapping_each_pii(const struct mapping *m, mapping_pii_fn fn, void *arg);
+
 /* --- keys and paths -------------------------------------------------------------------------- */
 
 /* Keys of one call, in an arena of the caller's. */
@@ -100,19 +129,23 @@ size_t mapping_paths(const struct mapping *m,
 /*
  * The next page of documents that a queued (path, key) touches: at most `limit` keys after `cursor`
  * (empty at first; opaque bytes of at most MAPPING_KEY_MAX). The new cursor goes to `ret_cursor`,
- * in the arena; len 0 means that this was the last page. ERR_NOT_FOUND: no such path in this plan.
+ * in the arena; len 0 means that this was the last page. `limit` is at least 2 (the empty text is a
+ * key, and would be no cursor). ERR_NOT_FOUND: no such path in this plan.
  */
 int mapping_expand(const struct mapping *m, struct maria *db, uint32_t path, struct str key,
 		   struct str cursor, size_t limit, struct arena *arena, struct mapping_keys *ret,
 		   struct str *ret_cursor, struct err *err) _must_check_;
 
-/* Keys of the root table after `after` in the order of its primary key (len 0: from the start). */
+/*
+ * At most `limit` (2 or more) keys of the root table after `after`, in the order of its key (len 0:
+ * from the start). The mapping's filter is not asked: a row that it leaves out reads as ABSENT.
+ */
 int mapping_page(const struct mapping *m, struct maria *db, struct str after, size_t limit,
 		 struct arena *arena, struct mapping_keys *ret, struct err *err) _must_check_;
 
 /* Which of these keys are documents of the mapping: their row is there and passes the filter. */
 int mapping_present(const struct mapping *m, struct maria *db, const struct str *keys, size_t n,
-		    struct arena *arena, bool *ret_present, struct err *err) _must_check_;
+		    bool *ret_present, struct err *err) _must_check_;
 
 /* The key as the document's _id. ERR_DOCUMENT when it is not one (an integer key that is no
  * number). */

@@ -103,12 +103,12 @@ static const char *const no_fields[] = {NULL};
 
 static const char *const *retired_of(struct sync_shared *s, struct sync_collection *c)
 {
-	char **list;
+	const char *const *list;
 
 	pthread_mutex_lock(&s->mutex);
 	list = c->retired;
 	pthread_mutex_unlock(&s->mutex);
-	return list ? (const char *const *)(void *)list : no_fields;
+	return list ? list : no_fields;
 }
 
 int sync_batch_apply(struct sync_worker *w, struct sync_batch *b, struct err *err)
@@ -270,7 +270,7 @@ void sync_audit_write(struct maria *db, const struct sync_shared *s, struct sync
 		      const struct sync_counts *counts, int64_t first_us, int64_t last_us,
 		      int64_t max_lag_us)
 {
-	char version[SYNC_VERSION_LEN + 1];
+	struct str version = {mapping_hash(c->mapping), SYNC_VERSION_LEN};
 	struct maria_value params[] = {MARIA_S(mapping_collection(c->mapping)),
 				       MARIA_S(source),
 				       MARIA_S(outcome),
@@ -282,12 +282,10 @@ void sync_audit_write(struct maria *db, const struct sync_shared *s, struct sync
 				       MARIA_I(first_us),
 				       MARIA_I(last_us),
 				       MARIA_I(max_lag_us / 1000),
-				       MARIA_S(version),
+				       MARIA_STR(version),
 				       MARIA_I(s->term),
 				       error ? MARIA_S(error) : MARIA_N};
 
-	memcpy(version, mapping_hash(c->mapping), SYNC_VERSION_LEN);
-	version[SYNC_VERSION_LEN] = '\0';
 	/* A failing audit must not stop the sync: what it tells is in the metrics too. */
 	(void)!maria_run(db, sync_sql_audit_add, params, ARRAY_LEN(params), NULL, NULL);
 }

@@ -215,7 +215,7 @@ const char *const *sync_list_of_json(struct arena *arena, struct str json)
 	return items;
 }
 
-static bool is_same_list(char *const *a, const char *const *b)
+static bool is_same_list(const char *const *a, const char *const *b)
 {
 	while (a && *a && *b && cstr_equal(*a, *b))
 		a++, b++;
@@ -237,8 +237,7 @@ static void take_state(struct sync_engine *e, const struct maria_rows *rows,
 		stopped = "paused";
 	pthread_mutex_lock(&s->mutex);
 	if (!is_same_list(c->retired, retired))
-		c->retired = (char **)(void *)(uintptr_t)sync_list_of_json(&s->arena,
-									   maria_rows_str(rows, 4));
+		c->retired = sync_list_of_json(&s->arena, maria_rows_str(rows, 4));
 	c->stopped = stopped;
 	pthread_mutex_unlock(&s->mutex);
 	atomic_store(&c->generation, (unsigned)maria_rows_uint(rows, 5));

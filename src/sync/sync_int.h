@@ -162,7 +162,7 @@ struct sync_collection {
 	atomic_uint migrated_workers; /* workers that are done with the generation */
 	/* under sync_shared.mutex: */
 	const char *stopped; /* why it is not active, NULL: it is */
-	char **
+	const char *const *
 	    retired; /* NULL-terminated; replaced as a whole, old ones kept until the engine ends */
 	struct sync_counts minute;
 	int64_t minute_first_us, minute_last_us, minute_max_lag_us;
@@ -180,7 +180,7 @@ struct sync_shared {
 	atomic_bool has_dead_letters;
 	atomic_bool has_consumers;
 	const char *holder;
-	int64_t term;
+	int64_t term; /* set before the workers start */
 	unsigned owners;
 	size_t batch;
 	atomic_int healthy_workers; /* those whose last round met both stores */
@@ -258,15 +258,16 @@ void sync_audit_write(struct maria *db, const struct sync_shared *s, struct sync
 const char *const *sync_list_of_json(struct arena *arena, struct str json);
 
 /* Embedded SQL, src/sync/sql. */
-#define SYNC_SQL(X)                                                                           \
-	X(010_tables)                                                                         \
-	X(lease_take)                                                                         \
-	X(lease_read) X(lease_renew) X(lease_raise) X(lease_release) X(lease_guard)           \
-	    X(collection_states) X(collection_count) X(migration_read) X(migration_begin)     \
-		X(migration_move) X(migration_finish) X(migration_request) X(dead_letter_add) \
-		    X(dead_letter_clear) X(consumers) X(handoff_add) X(key_changes)           \
-			X(key_change_keys) X(key_change_done) X(engine_counts) X(audit_add)   \
-			    X(audit_purge) X(session_clock)
+#define SYNC_SQL(X)                                                                              \
+	X(010_tables)                                                                            \
+	X(lease_take)                                                                            \
+	X(lease_read)                                                                            \
+	X(lease_renew) X(lease_raise) X(lease_release) X(lease_guard) X(collection_states)       \
+	    X(collection_count) X(migration_read) X(migration_begin) X(migration_move)           \
+		X(migration_finish) X(migration_request) X(dead_letter_add) X(dead_letter_clear) \
+		    X(consumers) X(handoff_add) X(key_changes) X(key_change_keys)                \
+			X(key_change_done) X(engine_counts) X(audit_add) X(audit_purge)          \
+			    X(session_clock)
 #define X(name) extern const char sync_sql_##name[];
 SYNC_SQL(X)
 #undef X

@@ -4,7 +4,8 @@
  * For a batch the present documents are read first, outside the transaction: only this worker
  * writes the owned fields of its keys, and if it is no longer the owner, the fence refuses the
  * write. What differs is written in one transaction: the worker's fence document on condition of
- * its term, then one bulk of updates and deletes. A batch in which nothing differs writes nothing.
+ * its term, then one bulk of inserts, updates and deletes. A batch in which nothing differs writes
+ * nothing.
  *
  * Owned fields are compared as bytes, value by value: a number of another type is a difference.
  * Updates set whole top-level fields and unset retired ones; fields of MongoDB's own users are
@@ -194,7 +195,7 @@ static void diff_fields(const bson_t *want, const bson_t *have, bson_t *set)
 
 		if (cstr_equal(name, "_id"))
 			continue;
-		if (have && bson_iter_init_find(&h, have, name) && sync_is_same_value(&w, &h))
+		if (bson_iter_init_find(&h, have, name) && sync_is_same_value(&w, &h))
 			continue;
 		bson_append_iter(set, name, -1, &w);
 	}
@@ -216,29 +217,37 @@ static void append_mark(const struct sync_sink_context *c, bson_t *set, const ch
 	bson_append_document_end(set, &mark);
 }
 
-/* {$set: owned that differ + mark, $unset: retired, $setOnInsert: MongoDB's own}; false: nothing to
- * do. */
+/* A document that is not there yet: owned fields in the order of the mapping, MongoDB's own, the
+ * mark. */
+static void make_document(const struct sync_sink_context *c, const bson_t *want, bson_t *doc)
+{
+	const bson_t *initial = mapping_initial_fields(c->mapping);
+
+	bson_copy_to_excluding_noinit(want, doc, SYNC_MARK, (char *)NULL);
+	if (initial)
+		bug_if(!bson_concat(doc, initial));
+	append_mark(c, doc, "at");
+}
+
+/* {$set: owned that differ + mark, $unset: retired}; false: nothing to do. */
 static bool make_update(const struct sync_sink_context *c, const bson_t *want, const bson_t *have,
 			bson_t *update)
 {
 	bson_t set = BSON_INITIALIZER, unset = BSON_INITIALIZER;
-	const bson_t *initial = mapping_initial_fields(c->mapping);
 	bool is_needed;
 
 	diff_fields(want, have, &set);
-	for (const char *const *f = c->retired; have && f && *f; f++) {
+	for (const char *const *f = c->retired; *f; f++) {
 		if (has_field(have, *f) && !has_field(want, *f))
 			bson_append_utf8(&unset, *f, -1, "", 0);
 	}
-	is_needed = !have || !bson_empty(&set) || !bson_empty(&unset) ||
-		    !has_field(have, SYNC_MARK) || has_field(have, "_sync.left_at");
+	is_needed = !bson_empty(&set) || !bson_empty(&unset) || !has_field(have, SYNC_MARK) ||
+		    has_field(have, "_sync.left_at");
 	if (is_needed) {
 		append_mark(c, &set, "at");
 		BSON_APPEND_DOCUMENT(update, "$set", &set);
 		if (!bson_empty(&unset))
 			BSON_APPEND_DOCUMENT(update, "$unset", &unset);
-		if (!have && initial && !bson_empty(initial))
-			BSON_APPEND_DOCUMENT(update, "$setOnInsert", initial);
 	}
 	bson_destroy(&set);
 	bson_destroy(&unset);
@@ -272,20 +281,26 @@ struct plan {
 	size_t n;
 };
 
-static int add_update(struct plan *p, const struct mapping *m, struct str key, const bson_t *update,
-		      bool upsert, struct err *err)
+static int add_insert(struct plan *p, const bson_t *doc, struct err *err)
 {
-	bson_t filter = BSON_INITIALIZER, opts = BSON_INITIALIZER;
+	bson_error_t e;
+
+	if (!mongoc_bulk_operation_insert_with_opts(p->bulk, doc, NULL, &e))
+		return mongo_error(err, &e, NULL, "an insert");
+	return 0;
+}
+
+static int add_update(struct plan *p, const struct mapping *m, struct str key, const bson_t *update,
+		      struct err *err)
+{
+	bson_t filter = BSON_INITIALIZER;
 	bson_error_t e;
 	int r = mapping_key_append(m, key, &filter, "_id", err);
 
-	if (upsert)
-		BSON_APPEND_BOOL(&opts, "upsert", true);
 	if (r == 0 &&
-	    !mongoc_bulk_operation_update_one_with_opts(p->bulk, &filter, update, &opts, &e))
+	    !mongoc_bulk_operation_update_one_with_opts(p->bulk, &filter, update, NULL, &e))
 		r = mongo_error(err, &e, NULL, "an update");
 	bson_destroy(&filter);
-	bson_destroy(&opts);
 	return r;
 }
 
@@ -304,64 +319,71 @@ static int add_delete(struct plan *p, const struct mapping *m, struct str key, s
 	return r;
 }
 
-/* Decides about one document; adds its operation to the plan, if it needs one. */
-static int plan_update(const struct sync_sink_context *c, struct sync_write *w, const bson_t *have,
-		       struct plan *p, struct err *err)
+/* What becomes of one document. */
+static enum sync_outcome decide(const struct sync_sink_context *c, const struct sync_write *w,
+				const bson_t *have, bson_t *update)
 {
-	bson_t update = BSON_INITIALIZER;
-	bool is_upsert = w->document->state == MAPPING_PRESENT, is_needed = false;
-	int r = 0;
-
-	w->outcome = SYNC_UNCHANGED;
-	if (is_upsert) {
-		is_needed = make_update(c, w->document->document, have, &update);
-		if (is_needed)
-			w->outcome = have ? SYNC_UPDATED : SYNC_INSERTED;
-	} else if (have && mapping_keeps_on_leave(c->mapping) && has_field(have, SYNC_MARK) &&
-		   !is_left(have)) {
-		make_leave(c, &update);
-		is_needed = true;
-		w->outcome = SYNC_DELETED;
+	if (w->document->state == MAPPING_PRESENT) {
+		if (!have)
+			return SYNC_INSERTED;
+		return make_update(c, w->document->document, have, update) ? SYNC_UPDATED
+									   : SYNC_UNCHANGED;
 	}
-	if (is_needed)
-		r = add_update(p, c->mapping, w->document->key, &update, is_upsert, err);
-	bson_destroy(&update);
+	if (!have || !has_field(have, SYNC_MARK))
+		return SYNC_UNCHANGED; /* nothing there, or somebody else's */
+	if (!mapping_keeps_on_leave(c->mapping))
+		return SYNC_DELETED;
+	if (is_left(have))
+		return SYNC_UNCHANGED;
+	make_leave(c, update);
+	return SYNC_DELETED;
+}
+
+static int add_operation(const struct sync_sink_context *c, struct sync_write *w,
+			 const bson_t *update, struct plan *p, struct err *err)
+{
+	bson_t doc = BSON_INITIALIZER;
+	int r;
+
+	if (!bson_empty(update)) {
+		r = add_update(p, c->mapping, w->document->key, update, err);
+	} else if (w->outcome == SYNC_DELETED) {
+		r = add_delete(p, c->mapping, w->document->key, err);
+	} else {
+		make_document(c, w->document->document, &doc);
+		r = add_insert(p, &doc, err);
+	}
+	bson_destroy(&doc);
 	return r;
 }
 
-static bool wants_delete(const struct sync_sink_context *c, const struct sync_write *w,
-			 const bson_t *have)
-{
-	return w->document->state == MAPPING_ABSENT && have && has_field(have, SYNC_MARK) &&
-	       !mapping_keeps_on_leave(c->mapping);
-}
-
-/* Updates first, deletes behind them: an unordered bulk is then two commands. */
+/* Inserts, then updates, then deletes: an unordered bulk is then three commands. */
 static int make_plan(const struct sync_sink_context *c, struct sync_write *writes, size_t n,
 		     const struct found *f, struct plan *p, struct err *err)
 {
-	for (int deletes = 0; deletes < 2; deletes++) {
-		for (size_t i = 0; i < n; i++) {
-			struct sync_write *w = &writes[i];
-			const bson_t *have = map_get(&f->by_key, w->document->key);
-			bool is_delete = wants_delete(c, w, have);
-			int r = 0;
+	static const enum sync_outcome order[] = {SYNC_INSERTED, SYNC_UPDATED, SYNC_DELETED};
+	bson_t *updates = mem_alloc_array(n, sizeof(*updates));
+	int r = 0;
 
-			if (w->outcome == SYNC_REFUSED || is_delete != (deletes == 1))
+	for (size_t i = 0; i < n; i++) {
+		bson_init(&updates[i]);
+		if (writes[i].outcome != SYNC_REFUSED)
+			writes[i].outcome =
+			    decide(c, &writes[i], map_get(&f->by_key, writes[i].document->key),
+				   &updates[i]);
+	}
+	for (size_t k = 0; k < ARRAY_LEN(order); k++) {
+		for (size_t i = 0; i < n && r == 0; i++) {
+			if (writes[i].outcome != order[k])
 				continue;
-			if (is_delete) {
-				r = add_delete(p, c->mapping, w->document->key, err);
-				w->outcome = SYNC_DELETED;
-			} else {
-				r = plan_update(c, w, have, p, err);
-			}
-			if (r < 0)
-				return r;
-			if (w->outcome != SYNC_UNCHANGED)
-				p->index[p->n++] = i;
+			r = add_operation(c, &writes[i], &updates[i], p, err);
+			p->index[p->n++] = i;
 		}
 	}
-	return 0;
+	for (size_t i = 0; i < n; i++)
+		bson_destroy(&updates[i]);
+	mem_free(updates);
+	return r;
 }
 
 /* --- writing it ---------------------------------------------------------------------------------
@@ -461,7 +483,14 @@ static mongoc_bulk_operation_t *new_bulk(struct sync_sink *s, const struct mappi
 }
 
 /* What servers also say about a command they do not understand: alone it names no document. */
-#define CODE_BAD_VALUE 2
+#define CODE_BAD_VALUE	   2
+
+#define CODE_DUPLICATE_KEY 11000
+
+static bool is_id_taken(const struct err *err)
+{
+	return err->native == CODE_DUPLICATE_KEY && strstr(err->message, "\"_id_\"");
+}
 
 /*
  * One attempt. On ERR_DOCUMENT the write that was refused is marked and 1 returned: try the rest.
@@ -493,7 +522,8 @@ static int attempt(struct sync_sink *s, const struct sync_sink_context *c,
 		return r;
 	if (refused < 0 && p.n == 1 && err->native != CODE_BAD_VALUE)
 		refused = 0;
-	if (refused < 0 || (size_t)refused >= p.n) {
+	/* Somebody else's document took the _id since we looked: look again. */
+	if (refused < 0 || (size_t)refused >= p.n || is_id_taken(err)) {
 		err->code = ERR_RETRY;
 		return -(int)ERR_RETRY;
 	}
@@ -585,17 +615,16 @@ static int plan_move(const struct sync_sink_context *c, struct plan *p, const bs
 		     const bson_t *to, struct str old_key, struct str new_key, struct err *err)
 {
 	bson_t doc = BSON_INITIALIZER;
-	bson_error_t e;
 	int r;
 
 	if (to) {
 		make_adopt(c->mapping, from, to, &doc);
-		r = bson_empty(&doc) ? 0 : add_update(p, c->mapping, new_key, &doc, false, err);
+		r = bson_empty(&doc) ? 0 : add_update(p, c->mapping, new_key, &doc, err);
 	} else {
 		r = mapping_key_append(c->mapping, new_key, &doc, "_id", err);
 		bson_copy_to_excluding_noinit(from, &doc, "_id", (char *)NULL);
-		if (r == 0 && !mongoc_bulk_operation_insert_with_opts(p->bulk, &doc, NULL, &e))
-			r = mongo_error(err, &e, NULL, "an insert");
+		if (r == 0)
+			r = add_insert(p, &doc, err);
 	}
 	bson_destroy(&doc);
 	return r < 0 ? r : add_delete(p, c->mapping, old_key, err);

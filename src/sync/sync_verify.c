@@ -306,7 +306,7 @@ static int pass_rows(struct verify *v, struct err *err)
 static int check_page(struct verify *v, const struct mapping_keys *keys, struct err *err)
 {
 	bool *present = arena_alloc(&v->arena, keys->len + 1);
-	int r = mapping_present(v->mapping, v->db, keys->items, keys->len, &v->arena, present, err);
+	int r = mapping_present(v->mapping, v->db, keys->items, keys->len, present, err);
 
 	for (size_t i = 0; i < keys->len && r == 0; i++) {
 		struct look look = {.kind = SYNC_EXTRA};

@@ -56,7 +56,8 @@ static const struct command queue = {
 static const struct command heading = {.name = "", .summary = "Work"};
 static const struct command version = {
     .name = "version", .summary = "the version", .run = run_nothing};
-static const struct command *const root_children[] = {&heading, &queue, &version, NULL};
+static const struct command empty = {.name = "", .summary = "Empty"};
+static const struct command *const root_children[] = {&empty, &heading, &queue, &version, NULL};
 static const struct command root = {
     .name = "prog", .summary = "A program.", .children = root_children};
 
@@ -253,6 +254,7 @@ static void help_needs_no_arguments_and_lists_what_there_is(void **state)
 	mem_free(text);
 	text = help_of(WORDS(W("--help")));
 	assert_non_null(strstr(text, "\nWork:\n  queue"));
+	assert_null(strstr(text, "Empty"));
 	assert_non_null(strstr(text, "--SECTION.NAME VALUE"));
 	mem_free(text);
 	text = help_of(WORDS(W("queue"), W("list"), W("--help")));

@@ -398,6 +398,28 @@ static void two_servers_do_not_share_a_folder(void **state)
 	assert_answer(f, "GET /healthz", "", "200", "ok");
 }
 
+static void a_server_that_stands_by_takes_over(void **state)
+{
+	struct fixture *f = *state;
+	struct http_server_options options = f->options;
+	struct http_server *second = NULL, *third = NULL;
+	struct err err = {0};
+	uint16_t port = http_server_port(f->server);
+
+	options.stands_by = true;
+	assert_int_equal(http_server_start(&options, &second, &err), 0);
+	assert_int_equal(http_server_start(&options, &third, &err), 0);
+	assert_int_equal(http_server_port(second), 0);
+	http_server_publish_change(second, "{}"); /* into the void, but no harm */
+	third = http_server_stop(third);	  /* before it was its turn */
+	f->server = http_server_stop(f->server);
+	for (int i = 0; i < 500 && !http_server_port(second); i++)
+		usleep(10000);
+	assert_int_equal(http_server_port(second), port);
+	f->server = second;
+	assert_answer(f, "GET /healthz", "", "200", "ok");
+}
+
 static void what_a_killed_server_left_is_no_hindrance(void **state)
 {
 	struct fixture *f = *state;
@@ -607,7 +629,7 @@ static void park_nothing(void *arg)
 
 static void a_slow_reader_is_told_what_it_missed(void **state)
 {
-	struct http_feed *feed = http_feed_new(4);
+	struct http_feed *feed = http_feed_new(4, HTTP_HEARTBEAT_MS);
 	struct http_reader *r = http_reader_new(feed, park_nothing, park_nothing, NULL);
 	char buf[256];
 	ptrdiff_t n;
@@ -645,9 +667,34 @@ static void a_slow_reader_is_told_what_it_missed(void **state)
 	http_feed_free(feed);
 }
 
+static void note_waking(void *arg)
+{
+	atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+static void a_reader_without_news_gets_heartbeats(void **state)
+{
+	atomic_int woken = 0;
+	struct http_feed *feed = http_feed_new(4, 20);
+	struct http_reader *r = http_reader_new(feed, park_nothing, note_waking, &woken);
+	char buf[64];
+	ptrdiff_t n;
+
+	(void)state;
+	for (int i = 1; i <= 3; i++) {
+		while ((n = http_reader_read(r, buf, sizeof(buf) - 1)) == 0)
+			usleep(5000);
+		buf[n] = '\0';
+		assert_string_equal(buf, "{\"heartbeat\":true}\n");
+		assert_true(woken >= i);
+	}
+	http_reader_free(r);
+	http_feed_free(feed);
+}
+
 static void readers_are_limited(void **state)
 {
-	struct http_feed *feed = http_feed_new(4);
+	struct http_feed *feed = http_feed_new(4, HTTP_HEARTBEAT_MS);
 	struct http_reader *r[HTTP_READERS_MAX];
 
 	(void)state;
@@ -737,6 +784,7 @@ int main(void)
 	    TEST(the_port_is_remembered),
 	    TEST(a_port_that_is_asked_for_and_taken_is_an_error),
 	    TEST(two_servers_do_not_share_a_folder),
+	    TEST(a_server_that_stands_by_takes_over),
 	    TEST(what_a_killed_server_left_is_no_hindrance),
 	    TEST(files_are_private),
 	    TEST(a_token_is_kept_and_must_be_private),
@@ -749,6 +797,7 @@ int main(void)
 	    TEST(stopping_ends_the_feeds),
 	    TEST(stopping_under_load_is_clean),
 	    cmocka_unit_test(a_slow_reader_is_told_what_it_missed),
+	    cmocka_unit_test(a_reader_without_news_gets_heartbeats),
 	    cmocka_unit_test(readers_are_limited),
 	};
 

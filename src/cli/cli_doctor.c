@@ -1,0 +1,422 @@
+/*
+ * `aethermart doctor`: everything that must hold, each with its fix. A check that fails goes on the
+ * list and the next one runs; the exit status is not 0 when something must be fixed.
+ */
+#include "cli/cli_stack.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "cluster/layout.h"
+#include "sync/sync.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "base/banned.h"
+
+#define FREE_BYTES_MIN	((uint64_t)1 << 30) /* binary logs and journals stop in a full disk */
+#define FILES_MIN	1024
+#define MARIA_MAJOR_MIN 10 /* 10.6 brought SKIP LOCKED, by which the queues are claimed */
+#define MARIA_MINOR_MIN 6
+#define MONGO_MAJOR_MIN 5 /* what the pipelines of the sync need */
+
+struct doctor {
+	const struct command_line *line;
+	struct arena arena;
+	json_t *checks;
+	unsigned n_bad;
+};
+
+/* `fix` NULL: all is well. */
+static void note(struct doctor *d, const char *what, const char *fix)
+{
+	(void)json_array_append_new(
+	    d->checks, json_pack("{s:b, s:s, s:s?}", "ok", fix == NULL, "what", what, "fix", fix));
+	d->n_bad += fix != NULL;
+}
+
+static void note_error(struct doctor *d, const char *what, const struct err *err)
+{
+	note(d, arena_printf(&d->arena, "%s: %s", what, err->message),
+	     err->hint[0] ? err->hint : "remove the cause that the message names");
+}
+
+/* --- MariaDB ---------------------------------------------------------------------------------- */
+
+static const char *const admin_rights[] = {
+    "SELECT",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "CREATE",
+    "DROP",
+    "ALTER",
+    "INDEX",
+    "REFERENCES",
+    "TRIGGER",
+    "CREATE VIEW",
+    "SHOW VIEW",
+    "CREATE ROUTINE",
+    "ALTER ROUTINE",
+    "EXECUTE",
+    "LOCK TABLES",
+    "CREATE TEMPORARY TABLES",
+};
+
+static void check_maria_version(struct doctor *d, struct maria *m)
+{
+	const char *version = maria_server_version(m);
+	int major = 0, minor = 0;
+	bool is_known = sscanf(version, "%d.%d", &major, &minor) == 2;
+	bool is_mariadb = strstr(version, "MariaDB") != NULL;
+	bool is_new =
+	    major > MARIA_MAJOR_MIN || (major == MARIA_MAJOR_MIN && minor >= MARIA_MINOR_MIN);
+
+	note(d, arena_printf(&d->arena, "MariaDB %s at %s", version, maria_host(m)),
+	     is_known && is_mariadb && is_new ? NULL : "use MariaDB 10.6 or newer");
+}
+
+static bool has_right(struct maria *m, const char *right)
+{
+	static const char sql[] =
+	    "SELECT COUNT(*) FROM (SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES "
+	    "WHERE GRANTEE = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''') UNION ALL "
+	    "SELECT PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES WHERE GRANTEE = "
+	    "CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''') AND DATABASE() LIKE "
+	    "TABLE_SCHEMA) p WHERE PRIVILEGE_TYPE = ?";
+	struct maria_value value = MARIA_S(right);
+	int64_t n = 0;
+
+	return maria_query_int(m, sql, &value, 1, &n, NULL) == 0 && n > 0;
+}
+
+static void check_maria_rights(struct doctor *d, struct maria *m)
+{
+	_cleanup_(strbuf_done) struct strbuf missing = STRBUF_INIT(1024);
+	const char *database = config_text(d->line->config, "mariadb.database");
+
+	for (size_t i = 0; i < ARRAY_LEN(admin_rights); i++)
+		if (!has_right(m, admin_rights[i]))
+			strbuf_addf(&missing, "%s%s", missing.len ? ", " : "", admin_rights[i]);
+	if (missing.len == 0)
+		note(d, "the owner of the schema has the rights it needs", NULL);
+	else
+		note(d,
+		     arena_printf(&d->arena, "the owner of the schema lacks on \"%s\": %s",
+				  database, strbuf_str(&missing)),
+		     "grant them: `aethermart doctor --grants` prints the statements (rights that "
+		     "come by a role are not seen here)");
+}
+
+static void check_maria_settings(struct doctor *d, struct maria *m)
+{
+	int64_t value = 0;
+
+	if (maria_query_int(m, "SELECT @@innodb_flush_log_at_trx_commit", NULL, 0, &value, NULL) ==
+	    0)
+		note(d,
+		     arena_printf(&d->arena, "innodb_flush_log_at_trx_commit is %" PRId64, value),
+		     value == 1 ? NULL
+				: "set it to 1 in the server's configuration: with other values a "
+				  "crash loses commits");
+	if (maria_query_int(m, "SELECT @@read_only", NULL, 0, &value, NULL) == 0)
+		note(d, value ? "MariaDB is read-only" : "MariaDB takes writes",
+		     value ? "name the primary server first in mariadb.hosts" : NULL);
+}
+
+/* --- MongoDB ---------------------------------------------------------------------------------- */
+
+static void check_mongo(struct doctor *d, struct mongo *m)
+{
+	struct mongo_server s = {0};
+	struct err err = {0};
+	int major = 0;
+
+	if (mongo_probe(m, &s, &err) < 0) {
+		note_error(d, "MongoDB", &err);
+		return;
+	}
+	(void)sscanf(s.version, "%d", &major);
+	note(d, arena_printf(&d->arena, "MongoDB %s", s.version),
+	     major >= MONGO_MAJOR_MIN ? NULL : "use MongoDB 5.0 or newer");
+	if (s.has_transactions)
+		note(d, "MongoDB has transactions", NULL);
+	else
+		note(d, "MongoDB has no transactions: it is a standalone server",
+		     "make it a replica set of one: set replication.replSetName (and, with "
+		     "accounts, "
+		     "security.keyFile) in mongod.conf, restart it, run rs.initiate() in mongosh, "
+		     "and "
+		     "add directConnection=true or replicaSet=NAME to mongodb.uri");
+}
+
+/* --- sync ------------------------------------------------------------------------------------- */
+
+static void on_problem(void *arg, const char *what, const char *fix)
+{
+	note(arg, what, fix);
+}
+
+static void check_sync(struct doctor *d, struct maria *m, struct mongo *mongo)
+{
+	struct mapping_set set = {0};
+	struct sync_status s = {0};
+	struct err err = {0};
+	unsigned before = d->n_bad;
+	int64_t dead = 0;
+
+	if (cli_load_mappings(d->line, m, &set, &err) < 0) {
+		note_error(d, "mappings", &err);
+		return;
+	}
+	note(d, arena_printf(&d->arena, "%zu mappings fit the schema", set.len), NULL);
+	if (sync_check(m, mongo, &set, on_problem, d, &err) < 0)
+		note_error(d, "sync", &err);
+	else if (d->n_bad == before)
+		note(d, "tables, queues and triggers of the sync are there and of these mappings",
+		     NULL);
+	if (sync_status_read(m, &s, NULL) == 0) {
+		for (size_t i = 0; i < s.len; i++)
+			dead += s.items[i].dead_letters;
+		sync_status_done(&s);
+		note(d, arena_printf(&d->arena, "%" PRId64 " dead letters", dead),
+		     dead ? "see `aethermart sync dead-letter list`, remove the cause, then replay "
+			    "or drop them"
+			  : NULL);
+	}
+	mapping_set_done(&set);
+}
+
+/* --- this machine ----------------------------------------------------------------------------- */
+
+static void check_disk(struct doctor *d, const char *path)
+{
+	struct statvfs v;
+	uint64_t bytes;
+
+	if (!path || statvfs(path, &v) < 0)
+		return;
+	bytes = (uint64_t)v.f_bavail * v.f_frsize;
+	note(d, arena_printf(&d->arena, "%" PRIu64 " MB are free for \"%s\"", bytes >> 20, path),
+	     bytes >= FREE_BYTES_MIN
+		 ? NULL
+		 : "make room: below 1 GB the servers may stop for a full disk");
+}
+
+static void check_files(struct doctor *d)
+{
+	struct rlimit limit = {0};
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	note(d,
+	     arena_printf(&d->arena, "%llu files may be open", (unsigned long long)limit.rlim_cur),
+	     limit.rlim_cur >= FILES_MIN
+		 ? NULL
+		 : "raise the limit (ulimit -n 4096) before `aethermart up`");
+}
+
+static void check_secrets(struct doctor *d, const char *var_dir)
+{
+	static const char *const users[] = {LAYOUT_ADMIN_USER, LAYOUT_SYNC_USER};
+	static const char *const servers[] = {"mariadb", "mongodb"};
+	unsigned n = 0;
+
+	for (size_t i = 0; i < 4; i++) {
+		const char *path = layout_secret(&d->arena, var_dir, servers[i / 2], users[i % 2]);
+		struct stat st;
+
+		if (stat(path, &st) < 0 || !(st.st_mode & 077))
+			continue;
+		n++;
+		note(d, arena_printf(&d->arena, "others may read \"%s\"", path),
+		     arena_printf(&d->arena, "chmod 600 \"%s\"", path));
+	}
+	if (n == 0)
+		note(d, "passwords are private", NULL);
+}
+
+static void check_machine(struct doctor *d)
+{
+	const char *var_dir = endpoint_var_dir(d->line->config, &d->arena);
+	struct stack_status s = {0};
+	struct err err = {0};
+
+	if (stack_status_read(d->line->config, &s, &err) < 0) {
+		note_error(d, "the embedded stack", &err);
+		return;
+	}
+	for (int i = 0; i < STACK_PARTS; i++) {
+		const struct stack_server *server = &s.servers[i];
+
+		check_disk(d, server->dir);
+		if (server->is_embedded)
+			note(d,
+			     arena_printf(&d->arena, "%s %s", server->name,
+					  server->is_running ? "runs" : "does not run"),
+			     server->is_running ? NULL : "run `aethermart up`");
+	}
+	check_files(d);
+	check_secrets(d, var_dir);
+	stack_status_done(&s);
+}
+
+static void check_stores(struct doctor *d)
+{
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	_cleanup_(mongo_closep) struct mongo *mongo = NULL;
+	struct err err = {0};
+
+	if (cli_open_maria(d->line, ENDPOINT_ADMIN, &m, &err) < 0) {
+		note_error(d, "MariaDB", &err);
+	} else {
+		check_maria_version(d, m);
+		check_maria_rights(d, m);
+		check_maria_settings(d, m);
+	}
+	err_clear(&err);
+	if (cli_open_mongo(d->line, ENDPOINT_ADMIN, &mongo, &err) < 0)
+		note_error(d, "MongoDB", &err);
+	else
+		check_mongo(d, mongo);
+	if (m && mongo)
+		check_sync(d, m, mongo);
+}
+
+/* --- --grants --------------------------------------------------------------------------------- */
+
+static void add_grant(struct strbuf *b, const char *rights, const char *database, const char *table,
+		      const char *user)
+{
+	strbuf_addf(b, "GRANT %s ON ", rights);
+	maria_add_identifier(b, database);
+	strbuf_addch(b, '.');
+	if (table)
+		maria_add_identifier(b, table);
+	else
+		strbuf_addch(b, '*');
+	strbuf_addstr(b, " TO ");
+	maria_add_literal(b, str_from(user));
+	strbuf_addstr(b, "@'%';\n");
+}
+
+static void add_worker_grants(struct doctor *d, struct strbuf *b, const char *database,
+			      const char *user)
+{
+	static const char write[] = "SELECT, INSERT, UPDATE, DELETE";
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	struct mapping_set set = {0};
+
+	add_grant(b, "SELECT, SHOW VIEW, TRIGGER", database, NULL, user);
+	if (cli_open_maria(d->line, ENDPOINT_ADMIN, &m, NULL) < 0 ||
+	    cli_load_mappings(d->line, m, &set, NULL) < 0) {
+		strbuf_addstr(b, "-- The rest names tables that do not exist yet: run this again "
+				 "after `aethermart up`.\n");
+		return;
+	}
+	for (size_t i = 0; i < set.len; i++)
+		add_grant(b, write, database, mapping_queue(set.items[i]), user);
+	mapping_set_done(&set);
+	if (maria_query(m,
+			"SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = "
+			"DATABASE() AND TABLE_TYPE = 'BASE TABLE' AND TABLE_NAME LIKE 'sync\\_%'",
+			NULL, 0, &rows, NULL) < 0)
+		return;
+	while (maria_rows_next(rows, NULL) > 0)
+		add_grant(b, write, database, maria_rows_str(rows, 0).data, user);
+}
+
+static int print_grants(struct doctor *d, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
+	const struct config *c = d->line->config;
+	const char *database = config_text(c, "mariadb.database");
+	const char *worker = config_text(c, "mariadb.user");
+	const char *admin = config_text(c, "mariadb.admin_user");
+
+	worker = worker ? worker : LAYOUT_SYNC_USER;
+	admin = admin ? admin : LAYOUT_ADMIN_USER;
+	strbuf_addstr(&b, "-- MariaDB: the owner of the schema\nGRANT ");
+	for (size_t i = 0; i < ARRAY_LEN(admin_rights); i++)
+		strbuf_addf(&b, "%s%s", i ? ", " : "", admin_rights[i]);
+	strbuf_addstr(&b, " ON ");
+	maria_add_identifier(&b, database);
+	strbuf_addstr(&b, ".* TO ");
+	maria_add_literal(&b, str_from(admin));
+	strbuf_addstr(&b, "@'%';\n-- MariaDB: the worker\n");
+	add_worker_grants(d, &b, database, worker);
+	strbuf_addf(&b,
+		    "// MongoDB, in mongosh, for the owner and for the worker\n"
+		    "db.getSiblingDB(\"admin\").grantRolesToUser(USER, [{role: \"readWrite\", db: "
+		    "\"%s\"}, {role: \"dbAdmin\", db: \"%s\"}])\n",
+		    config_text(c, "mongodb.database"), config_text(c, "mongodb.database"));
+	if (d->line->json) {
+		_cleanup_(json_decrefp) json_t *json = json_pack("{s:s}", "grants", strbuf_str(&b));
+
+		return cli_print_json(json);
+	}
+	fputs(strbuf_str(&b), stdout);
+	return cli_flush(err);
+}
+
+/* --- the verb --------------------------------------------------------------------------------- */
+
+static int print_checks(struct doctor *d, struct err *err)
+{
+	if (d->line->json) {
+		_cleanup_(json_decrefp) json_t *json =
+		    json_pack("{s:b, s:O}", "ok", d->n_bad == 0, "checks", d->checks);
+
+		return cli_print_json(json);
+	}
+	for (size_t i = 0; i < json_array_size(d->checks); i++) {
+		const json_t *c = json_array_get(d->checks, i);
+		const char *fix = json_string_value(json_object_get(c, "fix"));
+
+		printf("%-4s %s\n", fix ? "FIX" : "ok",
+		       json_string_value(json_object_get(c, "what")));
+		if (fix)
+			printf("     -> %s\n", fix);
+	}
+	return cli_flush(err);
+}
+
+static int run(const struct command_line *line, struct err *err)
+{
+	_cleanup_(json_decrefp) json_t *checks = json_array();
+	struct doctor d = {.line = line, .checks = checks};
+	int r;
+
+	if (command_has(line, "grants")) {
+		r = print_grants(&d, err);
+	} else {
+		check_machine(&d);
+		check_stores(&d);
+		r = print_checks(&d, err);
+		if (r == 0 && d.n_bad)
+			r = err_set(err, ERR_CONFLICT, "%u of %zu checks ask for a fix", d.n_bad,
+				    json_array_size(checks));
+	}
+	arena_done(&d.arena);
+	return r;
+}
+
+static const struct command_option options[] = {
+    {.name = "grants",
+     .type = COMMAND_FLAG,
+     .help = "print the least rights that our accounts need on your own servers"},
+    {0},
+};
+
+const struct command command_doctor = {
+    .name = "doctor",
+    .summary = "check everything that must hold, each with its fix",
+    .options = options,
+    .help = "Versions, rights, triggers, disk, limits, what the servers lack. The exit status is 0 "
+	    "when nothing has to\nbe fixed.\n\n  aethermart doctor\n  aethermart doctor --grants",
+    .run = run,
+};

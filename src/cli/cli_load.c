@@ -1,0 +1,155 @@
+/* `aethermart load`: feed files into the shop. */
+#include "shop/load.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/table.h"
+#include "cli/cli.h"
+#include "store/maria.h"
+
+#include <inttypes.h>
+
+#include "base/banned.h"
+
+static const struct command_option options[] = {
+    {.name = "dry-run",
+     .type = COMMAND_FLAG,
+     .help = "do everything and take it back: the report is true, the shop stays as it is"},
+    {.name = "date-order",
+     .type = COMMAND_TEXT,
+     .argument = "dmy|mdy",
+     .fallback = "mdy",
+     .help = "what 03/04/2025 means where a file's other dates do not tell"},
+    {.name = "categories",
+     .type = COMMAND_FLAG,
+     .help = "only print the category of each product of JSON-lines files; needs no database"},
+    {0},
+};
+
+static json_t *counts_json(const struct shop_load_counts *c)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "read", (json_int_t)c->read, "loaded",
+			 (json_int_t)c->loaded, "corrected", (json_int_t)c->corrected, "unchanged",
+			 (json_int_t)c->unchanged, "rejected", (json_int_t)c->rejected);
+}
+
+static int print_json(const struct shop_load_report *report, bool dry_run)
+{
+	json_t *entities = json_object(), *root;
+	int r;
+
+	for (int i = 0; i < LOAD_ENTITIES; i++)
+		(void)json_object_set_new(entities, load_entity_name((enum load_entity_id)i),
+					  counts_json(&report->entities[i]));
+	root = json_pack(
+	    "{s:I, s:b, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "load_id",
+	    (json_int_t)report->load_id, "dry_run", (int)dry_run, "entities", entities, "total",
+	    counts_json(&report->total), "new_suppliers", (json_int_t)report->new_suppliers,
+	    "new_categories", (json_int_t)report->new_categories, "findings",
+	    (json_int_t)report->findings, "files", (json_int_t)report->files, "skipped_files",
+	    (json_int_t)report->skipped_files, "stage_seconds", (double)report->stage_us / 1e6,
+	    "merge_seconds", (double)report->merge_us / 1e6);
+	r = cli_print_json(root);
+	json_decref(root);
+	return r;
+}
+
+static void add_counts(struct table *t, const char *name, const struct shop_load_counts *c)
+{
+	const uint64_t values[] = {c->read, c->loaded, c->corrected, c->unchanged, c->rejected};
+	char text[ARRAY_LEN(values)][24];
+	const char *cells[ARRAY_LEN(values) + 1] = {name};
+
+	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+		(void)snprintf(text[i], sizeof(text[i]), "%" PRIu64, values[i]);
+		cells[i + 1] = text[i];
+	}
+	table_add(t, cells);
+}
+
+static void print_table(const struct shop_load_report *report, bool dry_run)
+{
+	static const char *const titles[] = {"ENTITY",	   ">READ",	">LOADED", ">CORRECTED",
+					     ">UNCHANGED", ">REJECTED", NULL};
+	struct table *t = table_new(titles);
+	char stage[CLOCK_TEXT_SIZE], merge[CLOCK_TEXT_SIZE];
+
+	for (int i = 0; i < LOAD_ENTITIES; i++) {
+		if (report->entities[i].read)
+			add_counts(t, load_entity_name((enum load_entity_id)i),
+				   &report->entities[i]);
+	}
+	add_counts(t, "total", &report->total);
+	table_print(t, stdout);
+	table_free(t);
+	if (report->new_suppliers || report->new_categories)
+		printf("new with products: %" PRIu64 " suppliers, %" PRIu64 " categories\n",
+		       report->new_suppliers, report->new_categories);
+	if (report->skipped_files)
+		printf("skipped in folders: %" PRIu64 " files that are no feed by name\n",
+		       report->skipped_files);
+	printf("%" PRIu64 " files, staged in %s, merged in %s\n", report->files,
+	       clock_format_duration(report->stage_us, stage),
+	       clock_format_duration(report->merge_us, merge));
+	if (dry_run)
+		printf("dry run: nothing was changed\n");
+	else if (report->findings)
+		printf("%" PRIu64
+		       " findings: SELECT * FROM data_quality_logs WHERE load_id = %" PRIu64 "\n",
+		       report->findings, report->load_id);
+}
+
+static int run(const struct command_line *line, struct err *err)
+{
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	const char *order = command_text(line, "date-order");
+	const char *share = config_text(line->config, "share.dir");
+	_cleanup_(mem_freep) char *rules = mem_printf("%s/rules", share ? share : ".");
+	struct shop_load_report report;
+	struct shop_load_options o = {.paths = line->argv,
+				      .rules_dir = rules,
+				      .dry_run = command_has(line, "dry-run"),
+				      .quiet = line->quiet};
+	int r;
+
+	if (cstr_equal(order, "dmy"))
+		o.date_order = CLEAN_DATE_DAY_FIRST;
+	else if (cstr_equal(order, "mdy"))
+		o.date_order = CLEAN_DATE_MONTH_FIRST;
+	else
+		return err_set(err, ERR_INVALID_ARGUMENT,
+			       "--date-order is \"%s\"; it has to be dmy or mdy", order);
+	if (command_has(line, "categories")) {
+		r = shop_load_print_categories(&o, stdout, err);
+		return r < 0 ? r : cli_flush(err);
+	}
+	r = cli_open_maria(line, ENDPOINT_ADMIN, &m, err);
+	if (r == 0)
+		r = shop_load(m, &o, &report, err);
+	if (r < 0)
+		return r;
+	if (line->json)
+		return print_json(&report, o.dry_run);
+	print_table(&report, o.dry_run);
+	return cli_flush(err);
+}
+
+const struct command command_load = {
+    .name = "load",
+    .summary = "loads customers, products, orders and reviews from files, cleaned by rules",
+    .arguments = "FILE...",
+    .min_args = 1,
+    .max_args = -1,
+    .options = options,
+    .help =
+	"Reads CSV and JSON-lines files, plain or gzip, and folders of them. The header tells what "
+	"a\n"
+	"file holds. All files are read and checked before the first row of the shop changes; "
+	"every\n"
+	"value that is corrected and every row that is rejected is written to data_quality_logs.\n"
+	"Loading the same files again changes nothing.\n\n"
+	"  aethermart load data/              the catalogue that ships with AetherMart\n"
+	"  aethermart load customers.csv orders.csv.gz order_items.csv.gz\n"
+	"  aethermart load --dry-run --json feed/  what would happen\n",
+    .run = run,
+};

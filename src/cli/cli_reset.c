@@ -1,0 +1,256 @@
+/*
+ * `aethermart reset`: wipes and rebuilds.
+ *
+ * Embedded servers lose their folders, passwords included, and are made anew. On servers of the
+ * configuration only what this program created goes: the sync's triggers, queues and tables, the
+ * tables and views that the files of sql/ make, and documents that carry the sync's mark; the
+ * database's name has to be typed for each.
+ */
+#include "cli/cli_stack.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "sync/sync.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/banned.h"
+
+#define SQL_FILE_MAX	 ((size_t)4 << 20)
+#define FENCE_COLLECTION "sync_fence"
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
+static int refused(struct err *err)
+{
+	(void)err_set(err, ERR_INTERRUPTED, "nothing was deleted");
+	return err_hint(err, "answer the question on a terminal; for embedded servers alone, --yes "
+			     "answers it");
+}
+
+static int ask(const struct command_line *line, struct err *err)
+{
+	static const struct {
+		const char *server, *option;
+		bool (*is_embedded)(const struct config *);
+	} named[] = {
+	    {"MariaDB", "mariadb.database", endpoint_is_embedded_maria},
+	    {"MongoDB", "mongodb.database", endpoint_is_embedded_mongo},
+	};
+	bool is_any_embedded = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(named); i++) {
+		const char *database = config_text(line->config, named[i].option);
+		_cleanup_(mem_freep) char *question =
+		    mem_printf("All that aethermart created in the database \"%s\" of your %s will "
+			       "be deleted.\nType the database's name to go on:",
+			       database, named[i].server);
+
+		if (named[i].is_embedded(line->config))
+			is_any_embedded = true;
+		else if (!cli_confirm_word(question, database))
+			return refused(err);
+	}
+	if (is_any_embedded &&
+	    !cli_confirm(line, "The embedded servers with all their data will be deleted and made "
+			       "anew. Go on?"))
+		return refused(err);
+	return 0;
+}
+
+/* --- the servers of the configuration --------------------------------------------------------- */
+
+/* The name after "CREATE TABLE" or "CREATE … VIEW" at the start of a line; len 0: another line. */
+static struct str created_name(const char *line, size_t len, bool *ret_is_view)
+{
+	static const char *const views[] = {"CREATE OR REPLACE VIEW ", "CREATE VIEW "};
+	static const char *const tables[] = {"CREATE TABLE IF NOT EXISTS ", "CREATE TABLE "};
+	const char *end = line + len;
+
+	for (size_t i = 0; i < 4; i++) {
+		const char *begin = i < 2 ? views[i] : tables[i - 2];
+		size_t n = strlen(begin);
+
+		if (len <= n || strncasecmp(line, begin, n) != 0)
+			continue;
+		line += n + (line[n] == '`');
+		*ret_is_view = i < 2;
+		return (struct str){line, strcspn(line, "` (\n\t") < (size_t)(end - line)
+					      ? strcspn(line, "` (\n\t")
+					      : (size_t)(end - line)};
+	}
+	return (struct str){0};
+}
+
+static int drop_one(struct maria *m, struct str name, bool is_view, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(1024);
+	_cleanup_(mem_freep) char *text = mem_strndup(name.data, name.len);
+
+	strbuf_addf(&sql, "DROP %s IF EXISTS ", is_view ? "VIEW" : "TABLE");
+	maria_add_identifier(&sql, text);
+	return maria_exec(m, strbuf_str(&sql), err);
+}
+
+static int drop_of_file(struct maria *m, const char *path, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(SQL_FILE_MAX);
+	const char *line;
+	int r = file_read(path, &b, err);
+
+	line = strbuf_str(&b);
+	while (r == 0 && *line) {
+		size_t len = strcspn(line, "\n");
+		bool is_view = false;
+		struct str name = created_name(line, len, &is_view);
+
+		if (name.len)
+			r = drop_one(m, name, is_view, err);
+		line += len + (line[len] == '\n');
+	}
+	return r;
+}
+
+static int drop_shop(const struct command_line *line, struct maria *m, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	const char *dir = endpoint_share_path(line->config, &arena, "sql");
+	struct dirent **files = NULL;
+	int n = scandir(dir, &files, NULL, alphasort);
+	int r = n < 0 ? err_set(err, ERR_NOT_FOUND,
+				"\"%s\", which says what the schema is, cannot be read", dir)
+		      : maria_exec(m, "SET SESSION foreign_key_checks = 0", err);
+
+	for (int i = 0; i < n; i++) {
+		const char *dot = strrchr(files[i]->d_name, '.');
+
+		if (r == 0 && dot && cstr_equal(dot, ".sql"))
+			r = drop_of_file(m, arena_printf(&arena, "%s/%s", dir, files[i]->d_name),
+					 err);
+		mem_free(files[i]);
+	}
+	mem_free(files);
+	/* What the runner of the schema files remembers of them. */
+	if (r == 0)
+		r = drop_one(m, str_from("schema_migrations"), false, err);
+	return r;
+}
+
+static int delete_marked(struct mongo *mongo, const char *collection, struct err *err)
+{
+	mongoc_client_t *client = mongo_pop(mongo);
+	mongoc_collection_t *c =
+	    mongoc_client_get_collection(client, mongo_database(mongo), collection);
+	bson_t *filter = BCON_NEW("_sync", "{", "$exists", BCON_BOOL(true), "}");
+	bson_t reply;
+	bson_error_t e;
+	int r = 0;
+
+	if (!mongoc_collection_delete_many(c, filter, NULL, &reply, &e))
+		r = mongo_error(err, &e, &reply, "deleting documents");
+	bson_destroy(&reply);
+	bson_destroy(filter);
+	mongoc_collection_destroy(c);
+	mongo_push(mongo, client);
+	return r;
+}
+
+static int drop_fences(struct mongo *mongo, struct err *err)
+{
+	bson_t *command = BCON_NEW("drop", BCON_UTF8(FENCE_COLLECTION));
+	struct err why = {0};
+	int r = mongo_command(mongo, NULL, command, NULL, &why);
+
+	bson_destroy(command);
+	if (r == 0 || r == -ERR_NOT_FOUND || why.native == 26) /* NamespaceNotFound */
+		return 0;
+	if (err)
+		*err = why;
+	return r;
+}
+
+static int reset_named(const struct command_line *line, struct err *err)
+{
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	_cleanup_(mongo_closep) struct mongo *mongo = NULL;
+	struct mapping_set set = {0};
+	bool has_maria = !endpoint_is_embedded_maria(line->config);
+	bool has_mongo = !endpoint_is_embedded_mongo(line->config);
+	int r = 0;
+
+	/* The mappings are read through MariaDB, wherever it is; with its tables gone already there
+	 * is nothing of theirs left to delete there. */
+	r = cli_open_maria(line, ENDPOINT_ADMIN, &m, err);
+	if (r < 0)
+		return r;
+	if (cli_load_mappings(line, m, &set, NULL) < 0)
+		set.len = 0;
+	if (has_mongo)
+		r = cli_open_mongo(line, ENDPOINT_ADMIN, &mongo, err);
+	for (size_t i = 0; r == 0 && has_mongo && i < set.len; i++)
+		if (mapping_has_target(set.items[i]))
+			r = delete_marked(mongo, mapping_collection(set.items[i]), err);
+	if (r == 0 && has_mongo)
+		r = drop_fences(mongo, err);
+	if (r == 0 && has_maria && set.len)
+		r = sync_uninstall(m, &set, err);
+	if (r == 0 && has_maria)
+		r = drop_shop(line, m, err);
+	mapping_set_done(&set);
+	return r;
+}
+
+/* --- the verb --------------------------------------------------------------------------------- */
+
+static int run(const struct command_line *line, struct err *err)
+{
+	_cleanup_(stack_lock_freep) struct stack_lock *lock = NULL;
+	struct stack_callbacks steps = cli_steps(line);
+	bool is_embedded =
+	    endpoint_is_embedded_maria(line->config) && endpoint_is_embedded_mongo(line->config);
+	bool wants_shop = command_has(line, "with-shop");
+	int64_t since;
+	int r;
+
+	if (!wants_shop && !command_has(line, "no-shop"))
+		wants_shop = endpoint_is_embedded_maria(line->config);
+	r = ask(line, err);
+	if (r == 0)
+		r = stack_lock_take(line->config, &steps, &lock, err);
+	if (r == 0)
+		r = stack_worker_stop(line->config, NULL, err);
+	if (r == 0 && !is_embedded)
+		r = reset_named(line, err);
+	if (r == 0)
+		r = stack_down(line->config, &steps, NULL, err);
+	since = clock_monotonic_us();
+	if (r == 0)
+		r = stack_destroy(line->config, err);
+	if (r < 0)
+		return r;
+	cli_step(line, "stack", clock_monotonic_us() - since, "wiped");
+	return cli_up(line, wants_shop, err);
+}
+
+static const struct command_option options[] = {
+    {.name = "with-shop",
+     .type = COMMAND_FLAG,
+     .help = "load the default shop also into your own MariaDB"},
+    {.name = "no-shop", .type = COMMAND_FLAG, .help = "load no shop: tables stay empty"},
+    CLI_OPTION_YES,
+    {0},
+};
+
+const struct command command_reset = {
+    .name = "reset",
+    .summary = "wipe everything and build it anew",
+    .options = options,
+    .help =
+	"Teardown, servers, schema, data, accounts and migration in one go. On your own "
+	"servers it deletes only\nwhat it created, and the database's name has to be typed; --yes "
+	"does not stand for that.\n\n  aethermart reset --yes",
+    .run = run,
+};

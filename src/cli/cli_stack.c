@@ -1,0 +1,168 @@
+/* What the verbs about the servers share: see cli_stack.h. */
+#include "cli/cli_stack.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cluster/layout.h"
+#include "http/http_client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+
+#define WORKER_ANSWER_MAX ((size_t)1 << 20)
+
+/* --- steps ------------------------------------------------------------------------------------ */
+
+static void print_step(const char *part, const char *text, int64_t took_us)
+{
+	char time[CLOCK_TEXT_SIZE];
+
+	if (took_us > 1000)
+		fprintf(stderr, "%-9s %s (%s)\n", part, text, clock_format_duration(took_us, time));
+	else
+		fprintf(stderr, "%-9s %s\n", part, text);
+}
+
+static void on_step(void *arg, const char *part, const char *text, int64_t took_us)
+{
+	(void)arg;
+	print_step(part, text, took_us);
+}
+
+struct stack_callbacks cli_steps(const struct command_line *line)
+{
+	return (struct stack_callbacks){.step = line->quiet ? NULL : on_step};
+}
+
+void cli_step(const struct command_line *line, const char *part, int64_t took_us, const char *fmt,
+	      ...)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(4096);
+	va_list ap;
+
+	if (line->quiet)
+		return;
+	va_start(ap, fmt);
+	strbuf_vaddf(&b, fmt, ap);
+	va_end(ap);
+	print_step(part, strbuf_str(&b), took_us);
+}
+
+/* --- this program as a child ------------------------------------------------------------------ */
+
+const char *const *cli_self_argv(const struct command_line *line, struct arena *arena,
+				 const char *const *words)
+{
+	size_t n = 0, n_words = 0;
+	const char **argv;
+
+	while (words[n_words])
+		n_words++;
+	argv = arena_alloc(arena, (n_words + line->n_flags * 2 + 5) * sizeof(*argv));
+	argv[n++] = "aethermart";
+	/* The verb first, then options; what follows "--" stays last. */
+	for (size_t i = 0; i < n_words && !cstr_equal(words[i], "--"); i++)
+		argv[n++] = words[i];
+	if (line->config_path) {
+		argv[n++] = "--config";
+		argv[n++] = line->config_path;
+	}
+	for (size_t i = 0; i < line->n_flags; i++) {
+		argv[n++] = arena_printf(arena, "--%s", line->flags[i].name);
+		argv[n++] = line->flags[i].value;
+	}
+	if (line->quiet)
+		argv[n++] = "--quiet";
+	return argv;
+}
+
+static int spawn_self(const char *const *argv, const char *log, pid_t *ret)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t defaults;
+	char *const *list;
+	int r;
+
+	memcpy(&list, &argv, sizeof(list)); /* the type of exec knows no const */
+	sigemptyset(&defaults);
+	sigaddset(&defaults, SIGPIPE);
+	(void)posix_spawn_file_actions_init(&actions);
+	(void)posix_spawnattr_init(&attr);
+	(void)posix_spawnattr_setsigdefault(&attr, &defaults);
+	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
+	(void)posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	(void)posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log,
+					       O_WRONLY | O_CREAT | O_APPEND, 0600);
+	r = posix_spawn(ret, "/proc/self/exe", &actions, &attr, list, environ);
+	(void)posix_spawn_file_actions_destroy(&actions);
+	(void)posix_spawnattr_destroy(&attr);
+	return r;
+}
+
+static enum err_code code_of_exit(int status)
+{
+	for (int code = 1; code < ERR_COUNT; code++)
+		if (err_exit_status(code) == status)
+			return (enum err_code)code;
+	return ERR_INTERNAL;
+}
+
+int cli_run_self(const struct command_line *line, const char *const *words, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	const char *const *argv = cli_self_argv(line, &arena, words);
+	const char *log = layout_log(&arena, endpoint_var_dir(line->config, &arena), "up");
+	const char *verb =
+	    words[1] && words[1][0] != '-' && words[1][0] != '/' && words[1][0] != '.'
+		? arena_printf(&arena, "%s %s", words[0], words[1])
+		: words[0];
+	pid_t pid = 0;
+	int status = 0;
+	int e = spawn_self(argv, log, &pid);
+
+	if (e)
+		return err_set(err, ERR_IO, "could not run `aethermart %s`: %s", verb, strerror(e));
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	if (WIFSIGNALED(status))
+		(void)err_set(err, ERR_INTERRUPTED, "`aethermart %s` was ended by signal %d", verb,
+			      WTERMSIG(status));
+	else
+		(void)err_set(err, code_of_exit(WEXITSTATUS(status)),
+			      "`aethermart %s` failed with exit status %d; its message is above",
+			      verb, WEXITSTATUS(status));
+	return err_hint(err,
+			"when the cause is gone, run the same command again: it goes on where "
+			"it stopped; what was printed until then is in \"%s\"",
+			log);
+}
+
+/* --- the worker ------------------------------------------------------------------------------- */
+
+const char *cli_socket_dir(const struct command_line *line, struct arena *arena)
+{
+	const char *path = endpoint_socket_path(line->config, arena, "serve.sock");
+
+	return arena_strndup(arena, path, (size_t)(strrchr(path, '/') - path));
+}
+
+json_t *cli_worker_json(const struct command_line *line, const char *path)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	_cleanup_(strbuf_done) struct strbuf body = STRBUF_INIT(WORKER_ANSWER_MAX);
+	const char *dir = cli_socket_dir(line, &arena);
+
+	if (http_client_get(dir, path, &body, NULL) < 0)
+		return NULL;
+	return json_loadb(strbuf_str(&body), body.len, 0, NULL);
+}

@@ -1,0 +1,41 @@
+/*
+ * What the verbs about the servers share: steps on the screen, this program as a child, the answer
+ * of the running worker. Used by this folder's files only; one thread.
+ */
+#pragma once
+
+#include "cli/cli.h"
+#include "cluster/stack.h"
+
+/* Callbacks that write a line a step to stderr ("mariadb   started …   0.5s"); none with --quiet.
+ */
+struct stack_callbacks cli_steps(const struct command_line *line);
+void cli_step(const struct command_line *line, const char *part, int64_t took_us, const char *fmt,
+	      ...) _printf_(4, 5);
+
+/*
+ * The words that run another verb of this program with our configuration: argv[0], `words`, then
+ * --config and the configuration flags as we got them. NULL-terminated, in the arena.
+ */
+const char *const *cli_self_argv(const struct command_line *line, struct arena *arena,
+				 const char *const *words);
+
+/*
+ * Runs a verb of this program and waits: its stdout goes to log/up.log, its stderr (progress,
+ * errors) to ours. It stays in our process group, so that Ctrl-C reaches it. An exit status other
+ * than 0 becomes an error of that class.
+ */
+int cli_run_self(const struct command_line *line, const char *const *words, struct err *err)
+    _must_check_;
+
+/* The folder that holds the worker's socket, for http_client_get(). */
+const char *cli_socket_dir(const struct command_line *line, struct arena *arena);
+
+/* GET from the running worker as JSON; NULL when none runs or the answer is no JSON. */
+json_t *cli_worker_json(const struct command_line *line, const char *path);
+
+/* Prints the table (or JSON) of `status`. */
+int cli_status_print(const struct command_line *line, struct err *err) _must_check_;
+
+/* All that `up` does; wants the stack's lock. The verb must have the option --yes. */
+int cli_up(const struct command_line *line, bool wants_shop, struct err *err) _must_check_;

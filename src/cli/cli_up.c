@@ -1,0 +1,423 @@
+/*
+ * `aethermart up`: from nothing to live. It puts other verbs in their order, each of which can be
+ * repeated, so that a second run changes nothing and one that was interrupted goes on:
+ *
+ *	servers     started, or those of the configuration (then it asks before it creates anything)
+ *	schema      `schema apply`
+ *	shop        `generate` and `load`, once, for an embedded server or with --with-shop; before
+ *	            the triggers, so that the first load queues nothing: the migration covers it
+ *	sync        `sync install`: queues, triggers, collections
+ *	rights      of the worker's account, on an embedded server
+ *	migration   `migrate`, when a collection asks for it
+ *	worker      `serve` in the background
+ *	proof       `verify`, after a migration
+ */
+#include "cli/cli_stack.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "cluster/layout.h"
+#include "sync/sync.h"
+
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+
+struct up {
+	const struct command_line *line;
+	struct arena arena;
+	const char *var_dir;
+	bool has_own_maria; /* embedded */
+	bool has_own_mongo;
+	bool wants_shop;
+	bool has_migrated; /* in this run */
+};
+
+/* --- servers ---------------------------------------------------------------------------------- */
+
+static int ask_for_named(struct up *u, struct err *err)
+{
+	const struct config *c = u->line->config;
+
+	if (u->has_own_maria && u->has_own_mongo)
+		return 0;
+	fprintf(stderr,
+		"On the servers that the configuration names, this creates what is missing:\n");
+	if (!u->has_own_maria)
+		fprintf(stderr,
+			"  MariaDB, database \"%s\": the database, the shop's tables, and for the "
+			"sync its tables,\n  queues and triggers%s\n",
+			config_text(c, "mariadb.database"),
+			u->wants_shop ? "; the default shop is loaded into it" : "");
+	if (!u->has_own_mongo)
+		fprintf(stderr,
+			"  MongoDB, database \"%s\": the collections of the mappings with their "
+			"indexes and\n  validators, and the collection of the sync's fences\n",
+			config_text(c, "mongodb.database"));
+	if (cli_confirm(u->line, "Go on?"))
+		return 0;
+	(void)err_set(err, ERR_INTERRUPTED, "nothing was created");
+	return err_hint(err, "answer y, or run `aethermart up --yes`");
+}
+
+static int make_database(struct up *u, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(1024);
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	struct maria_options o = {0};
+	int r = endpoint_maria(u->line->config, ENDPOINT_ADMIN, &u->arena, &o, err);
+
+	if (r < 0)
+		return r;
+	strbuf_addstr(&sql, "CREATE DATABASE IF NOT EXISTS ");
+	maria_add_identifier(&sql, o.database);
+	strbuf_addstr(&sql, " CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci");
+	o.database = NULL;
+	r = maria_open(&o, &m, err);
+	if (r == 0)
+		r = maria_exec(m, strbuf_str(&sql), err);
+	return r < 0 ? err_context(err, "making the database") : 0;
+}
+
+static int up_servers(struct up *u, struct err *err)
+{
+	struct stack_callbacks steps = cli_steps(u->line);
+	int r = ask_for_named(u, err);
+
+	if (r == 0)
+		r = stack_up(u->line->config, &steps, NULL, err);
+	return r < 0 ? r : make_database(u, err);
+}
+
+/* --- schema and sync -------------------------------------------------------------------------- */
+
+static int up_schema(struct up *u, struct err *err)
+{
+	static const char *const words[] = {"schema", "apply", "--quiet", NULL};
+
+	return cli_run_self(u->line, words, err);
+}
+
+static int up_sync(struct up *u, struct err *err)
+{
+	static const char *const words[] = {"sync", "install", "--quiet", NULL};
+
+	return cli_run_self(u->line, words, err);
+}
+
+static void add_table(struct strbuf *b, const char *database, const char *table)
+{
+	maria_add_identifier(b, database);
+	strbuf_addch(b, '.');
+	maria_add_identifier(b, table);
+}
+
+static int grant(struct maria *m, const char *rights, const char *database, const char *table,
+		 struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(2048);
+
+	strbuf_addf(&sql, "GRANT %s ON ", rights);
+	if (table) {
+		add_table(&sql, database, table);
+	} else {
+		maria_add_identifier(&sql, database);
+		strbuf_addstr(&sql, ".*");
+	}
+	strbuf_addstr(&sql, " TO " LAYOUT_SYNC_USER "@'%'");
+	return maria_exec(m, strbuf_str(&sql), err);
+}
+
+/* Names of the sync's own tables, in the arena; they are few. */
+static int sync_tables(struct up *u, struct maria *m, const char **ret, size_t max, size_t *ret_n,
+		       struct err *err)
+{
+	static const char sql[] = "SELECT TABLE_NAME FROM information_schema.TABLES WHERE "
+				  "TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE' AND "
+				  "TABLE_NAME LIKE 'sync\\_%'";
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	int r = maria_query(m, sql, NULL, 0, &rows, err);
+
+	*ret_n = 0;
+	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0 && *ret_n < max) {
+		struct str name = maria_rows_str(rows, 0);
+
+		ret[(*ret_n)++] = arena_strndup(&u->arena, name.data, name.len);
+	}
+	return r < 0 ? r : 0;
+}
+
+/*
+ * The worker reads the shop and writes only queues and the sync's tables. TRIGGER lets it see the
+ * triggers, which it compares with the mapping. Granting what is granted changes nothing.
+ */
+static int up_rights(struct up *u, struct err *err)
+{
+	static const char write[] = "SELECT, INSERT, UPDATE, DELETE";
+	const char *database = config_text(u->line->config, "mariadb.database");
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	struct mapping_set set = {0};
+	const char *tables[64];
+	size_t n = 0;
+	int r;
+
+	if (!u->has_own_maria)
+		return 0;
+	r = cli_open_maria(u->line, ENDPOINT_ADMIN, &m, err);
+	if (r == 0)
+		r = cli_load_mappings(u->line, m, &set, err);
+	if (r == 0)
+		r = grant(m, "SELECT, SHOW VIEW, TRIGGER", database, NULL, err);
+	for (size_t i = 0; r == 0 && i < set.len; i++)
+		r = grant(m, write, database, mapping_queue(set.items[i]), err);
+	if (r == 0)
+		r = sync_tables(u, m, tables, ARRAY_LEN(tables), &n, err);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = grant(m, write, database, tables[i], err);
+	mapping_set_done(&set);
+	return r < 0 ? err_context(err, "granting the worker its rights") : 0;
+}
+
+/* --- the shop --------------------------------------------------------------------------------- */
+
+/* Where the default data is: shop.data, or what ships with the program. */
+static const char **data_paths(struct up *u, size_t *ret_n)
+{
+	const char *const *named = config_list(u->line->config, "shop.data");
+	size_t n = 0;
+	const char **paths;
+
+	while (named && named[n])
+		n++;
+	paths = arena_alloc(&u->arena, (n + 2) * sizeof(*paths));
+	for (size_t i = 0; i < n; i++)
+		paths[i] = named[i];
+	if (n == 0)
+		paths[n++] = endpoint_share_path(u->line->config, &u->arena, "data");
+	*ret_n = n;
+	return paths;
+}
+
+static int generate(struct up *u, const char *out, const char *const *paths, size_t n,
+		    struct err *err)
+{
+	const char **words = arena_alloc(&u->arena, (n + 4) * sizeof(*words));
+	size_t k = 0;
+	int r;
+
+	words[k++] = "generate";
+	for (size_t i = 0; i < n; i++)
+		words[k++] = paths[i];
+	words[k++] = "--out";
+	words[k++] = out;
+	r = cli_run_self(u->line, words, err);
+	/* The list of the defects that were built in is for tests and no feed. */
+	(void)unlink(arena_printf(&u->arena, "%s/defects.csv", out));
+	return r;
+}
+
+static int load(struct up *u, const char *out, const char *const *paths, size_t n, struct err *err)
+{
+	const char **words = arena_alloc(&u->arena, (n + 3) * sizeof(*words));
+	size_t k = 0;
+
+	words[k++] = "load";
+	for (size_t i = 0; i < n; i++)
+		words[k++] = paths[i];
+	words[k++] = out;
+	return cli_run_self(u->line, words, err);
+}
+
+/*
+ * Once: a marker says that the whole shop was loaded. Until then each run generates and loads
+ * again, which adds nothing to what is there already.
+ */
+static int up_shop(struct up *u, struct err *err)
+{
+	const char *marker = arena_printf(&u->arena, "%s/shop.loaded", u->var_dir);
+	const char *out = arena_printf(&u->arena, "%s/generated", u->var_dir);
+	char now[CLOCK_TEXT_SIZE];
+	size_t n;
+	const char **paths;
+	int r;
+
+	if (!u->wants_shop || file_exists(marker))
+		return 0;
+	paths = data_paths(u, &n);
+	r = generate(u, out, paths, n, err);
+	if (r == 0)
+		r = load(u, out, paths, n, err);
+	if (r == 0)
+		r = dir_remove(out, err);
+	(void)clock_format(clock_wall_us(), now);
+	return r < 0 ? r : file_write_atomic(marker, now, strlen(now), 0600, err);
+}
+
+/* --- migration and worker --------------------------------------------------------------------- */
+
+static int needs_migration(struct up *u, bool *ret, struct err *err)
+{
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	struct sync_status s = {0};
+	int r = cli_open_maria(u->line, ENDPOINT_ADMIN, &m, err);
+
+	if (r == 0)
+		r = sync_status_read(m, &s, err);
+	if (r < 0)
+		return r;
+	*ret = false;
+	for (size_t i = 0; i < s.len; i++)
+		*ret |= !cstr_equal(s.items[i].state, "live") &&
+			!cstr_equal(s.items[i].state, "paused");
+	sync_status_done(&s);
+	return 0;
+}
+
+static int up_migrate(struct up *u, struct err *err)
+{
+	static const char *const words[] = {"migrate", NULL};
+	bool is_needed = false;
+	int r = needs_migration(u, &is_needed, err);
+
+	u->has_migrated = is_needed;
+	return r < 0 || !is_needed ? r : cli_run_self(u->line, words, err);
+}
+
+static int up_worker(struct up *u, struct err *err)
+{
+	static const char *const words[] = {"serve", NULL};
+	bool is_started = false;
+
+	return stack_worker_start(u->line->config, cli_self_argv(u->line, &u->arena, words),
+				  &is_started, err);
+}
+
+/* The proof that a bring-up worked; later it is the user's to ask for. */
+static int up_verify(struct up *u, struct err *err)
+{
+	static const char *const words[] = {"verify", "--quiet", NULL};
+
+	return u->has_migrated ? cli_run_self(u->line, words, err) : 0;
+}
+
+/* --- the verb --------------------------------------------------------------------------------- */
+
+struct step {
+	const char *part;
+	const char *text; /* NULL: tells its own steps */
+	int (*run)(struct up *u, struct err *err);
+};
+
+static const struct step steps[] = {
+    {"stack", NULL, up_servers},
+    {"schema", "applied", up_schema},
+    {"shop", "loaded", up_shop},
+    {"sync", "queues, triggers and collections installed", up_sync},
+    {"sync", NULL, up_rights},
+    {"sync", "all collections live", up_migrate},
+    {"worker", "keeps both stores in step", up_worker},
+    {"verify", "both stores agree", up_verify},
+};
+
+static int run_steps(struct up *u, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		int64_t since = clock_monotonic_us();
+		int r = steps[i].run(u, err);
+		bool is_skipped = (steps[i].run == up_shop && !u->wants_shop) ||
+				  (steps[i].run == up_verify && !u->has_migrated);
+
+		if (r < 0)
+			return r;
+		if (steps[i].text && !is_skipped)
+			cli_step(u->line, steps[i].part, clock_monotonic_us() - since, "%s",
+				 steps[i].text);
+	}
+	return 0;
+}
+
+/* The shortest way to type this program, so that the commands can be copied. */
+static const char *self_name(struct up *u)
+{
+	const char *binary = arena_printf(&u->arena, "%s/aethermart", layout_binary_dir(&u->arena));
+	const char *here = layout_absolute(&u->arena, NULL, ".");
+	size_t len = strlen(here);
+
+	if (strncmp(binary, here, len) == 0 && binary[len] == '/')
+		return binary + len + 1;
+	return strncmp(binary, "/usr/", 5) == 0 ? "aethermart" : binary;
+}
+
+static int print_end(struct up *u, int64_t took_us, struct err *err)
+{
+	const char *self = self_name(u);
+	char time[CLOCK_TEXT_SIZE];
+	int r;
+
+	if (!u->line->json)
+		printf("\n");
+	r = cli_status_print(u->line, err);
+	if (r < 0 || u->line->json)
+		return r;
+	printf("\nLive after %s. Try:\n\n", clock_format_duration(took_us, time));
+	printf("  %s watch              each change as it arrives in MongoDB\n", self);
+	printf("  %s shell mariadb      change something, then look at\n", self);
+	printf("  %s verify             whether both stores agree\n", self);
+	return cli_flush(err);
+}
+
+int cli_up(const struct command_line *line, bool wants_shop, struct err *err)
+{
+	struct up u = {.line = line,
+		       .has_own_maria = endpoint_is_embedded_maria(line->config),
+		       .has_own_mongo = endpoint_is_embedded_mongo(line->config),
+		       .wants_shop = wants_shop};
+	int64_t since = clock_monotonic_us();
+	int r;
+
+	u.var_dir = endpoint_var_dir(line->config, &u.arena);
+	r = run_steps(&u, err);
+	if (r == 0)
+		r = print_end(&u, clock_monotonic_us() - since, err);
+	arena_done(&u.arena);
+	return r;
+}
+
+static int run(const struct command_line *line, struct err *err)
+{
+	_cleanup_(stack_lock_freep) struct stack_lock *lock = NULL;
+	struct stack_callbacks callbacks = cli_steps(line);
+	bool wants_shop = command_has(line, "with-shop");
+	int r;
+
+	if (wants_shop && command_has(line, "no-shop"))
+		return err_set(err, ERR_INVALID_ARGUMENT,
+			       "--with-shop and --no-shop exclude each other");
+	if (!wants_shop && !command_has(line, "no-shop"))
+		wants_shop = endpoint_is_embedded_maria(line->config);
+	r = stack_lock_take(line->config, &callbacks, &lock, err);
+	return r < 0 ? r : cli_up(line, wants_shop, err);
+}
+
+static const struct command_option options[] = {
+    {.name = "with-shop",
+     .type = COMMAND_FLAG,
+     .help = "load the default shop also into your own MariaDB"},
+    {.name = "no-shop", .type = COMMAND_FLAG, .help = "load no shop: tables stay empty"},
+    CLI_OPTION_YES,
+    {0},
+};
+
+const struct command command_up = {
+    .name = "up",
+    .summary = "start everything: servers, schema, shop, migration, worker",
+    .options = options,
+    .help =
+	"Starts the servers that the configuration does not name, makes schema and triggers, "
+	"loads the default\nshop, migrates it to MongoDB and keeps both in step from then on. Run "
+	"it again at any time: what is\nthere stays as it is, what is missing is added, and after "
+	"a crash it recovers.\n\n  aethermart up\n  aethermart up --no-shop",
+    .run = run,
+};

@@ -1,0 +1,501 @@
+/*
+ * Values with a form: e-mail addresses, telephone numbers, article numbers, amounts, whole numbers,
+ * words of a list, codes. What has one meaning is repaired; what has two is refused. The input is
+ * text that clean_text() has been over: valid UTF-8, no outer white space.
+ */
+#include "shop/clean.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+#include "base/banned.h"
+
+#define EMAIL_MAX	 254 /* RFC 5321, 4.5.3.1.3 less the angle brackets */
+#define EMAIL_LOCAL_MAX	 64  /* RFC 5321, 4.5.3.1.1 */
+#define PHONE_DIGITS_MIN 5
+#define PHONE_DIGITS_MAX 20
+#define AMOUNT_DIGITS	 14 /* DECIMAL(14,2) has 12 before the point; the range is the caller's */
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+static char upper(char c)
+{
+	return c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
+}
+
+/* The part of "John <j@x.org>" or "mailto:j@x.org" that is the address. */
+static struct str email_core(struct str s)
+{
+	const char *open = memchr(s.data, '<', s.len);
+	const char *close = open ? memchr(open, '>', s.len - (size_t)(open - s.data)) : NULL;
+
+	if (close)
+		s = (struct str){open + 1, (size_t)(close - open) - 1};
+	if (s.len > 7 && strncasecmp(s.data, "mailto:", 7) == 0)
+		s = (struct str){s.data + 7, s.len - 7};
+	s = str_trim(s);
+	while (s.len && strchr(".,;:'\"", s.data[s.len - 1]))
+		s.len--;
+	while (s.len && strchr("'\"", s.data[0]))
+		s.data++, s.len--;
+	return s;
+}
+
+/* Lower case, without spaces, "(at)" and "[at]" as "@", "@@" as "@", "," in the domain as ".". */
+static void email_repair(struct str s, struct strbuf *out)
+{
+	size_t start = out->len;
+	bool at = false;
+
+	for (size_t i = 0; i < s.len; i++) {
+		char c = lower(s.data[i]);
+
+		if (i + 4 <= s.len && (c == '(' || c == '[') &&
+		    strncasecmp(s.data + i + 1, "at", 2) == 0 &&
+		    s.data[i + 3] == (c == '(' ? ')' : ']')) {
+			c = '@';
+			i += 3;
+		}
+		if (c == ' ' || c == '\t')
+			continue;
+		if (c == ',' && at)
+			c = '.';
+		if ((c == '@' || c == '.') && out->len > start && out->data[out->len - 1] == c)
+			continue;
+		at |= c == '@';
+		strbuf_addch(out, c);
+	}
+}
+
+static bool email_is_valid(struct str s)
+{
+	const char *at = s.len ? memchr(s.data, '@', s.len) : NULL;
+	size_t local = at ? (size_t)(at - s.data) : 0, label = 0, labels = 1;
+
+	if (!at || local == 0 || local > EMAIL_LOCAL_MAX || s.len > EMAIL_MAX || s.data[0] == '.' ||
+	    at[-1] == '.')
+		return false;
+	for (size_t i = 0; i < local; i++) {
+		if (!is_letter(s.data[i]) && !is_digit(s.data[i]) &&
+		    !strchr(".!#$%&'*+/=?^_`{|}~-", s.data[i]))
+			return false;
+	}
+	for (size_t i = local + 1; i < s.len; i++) {
+		char c = s.data[i];
+
+		if (c == '.') {
+			if (label == 0 || s.data[i - 1] == '-')
+				return false;
+			labels++;
+			label = 0;
+		} else if (is_letter(c) || is_digit(c) || (unsigned char)c >= 0x80 ||
+			   (c == '-' && label > 0)) {
+			label++;
+		} else {
+			return false;
+		}
+	}
+	return labels >= 2 && label >= 2 && !is_digit(s.data[s.len - 1]);
+}
+
+enum clean_result clean_email(struct str in, struct strbuf *out)
+{
+	size_t start = out->len;
+
+	email_repair(email_core(in), out);
+	if (!email_is_valid((struct str){out->data + start, out->len - start})) {
+		strbuf_truncate(out, start);
+		return CLEAN_BAD;
+	}
+	return str_equal(in, (struct str){out->data + start, out->len - start}) ? CLEAN_OK
+										: CLEAN_CORRECTED;
+}
+
+enum clean_result clean_phone(struct str in, struct strbuf *out)
+{
+	struct str s = in;
+	size_t digits = 0;
+
+	if (s.len > 4 && strncasecmp(s.data, "tel:", 4) == 0)
+		s = str_trim((struct str){s.data + 4, s.len - 4});
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.data[i];
+		bool is_extension = c == 'x' && digits >= PHONE_DIGITS_MIN;
+
+		digits += is_digit(c);
+		if (!is_digit(c) && !is_extension && !strchr(" -./()", c) && (c != '+' || i > 0))
+			return CLEAN_BAD;
+	}
+	if (digits < PHONE_DIGITS_MIN || digits > PHONE_DIGITS_MAX)
+		return CLEAN_BAD;
+	strbuf_add(out, s.data, s.len);
+	return s.len == in.len ? CLEAN_OK : CLEAN_CORRECTED;
+}
+
+/* GS1 General Specifications, 7.9: weights 3 and 1 from the right, check digit last. */
+static bool ean_is_valid(const char *digits, size_t n)
+{
+	int sum = 0, all = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int d = digits[n - 1 - i] - '0';
+
+		all |= d;
+		sum += i % 2 ? 3 * d : d;
+	}
+	return sum % 10 == 0 && all != 0;
+}
+
+enum clean_result clean_ean(struct str in, struct strbuf *out)
+{
+	char digits[16];
+	size_t n = 0, skip = 0;
+
+	for (size_t i = 0; i < in.len; i++) {
+		if (is_digit(in.data[i]) && n < sizeof(digits))
+			digits[n++] = in.data[i];
+		else if (is_digit(in.data[i]) || !strchr(" -.", in.data[i]))
+			return CLEAN_BAD;
+	}
+	if (n == 14 && digits[0] == '0')
+		skip = 1; /* the same article with a packing digit of zero */
+	if ((n != 8 && n != 12 && n != 13 && n - skip != 13) ||
+	    !ean_is_valid(digits + skip, n - skip))
+		return CLEAN_BAD;
+	if (n == 12)
+		strbuf_addch(out, '0');
+	strbuf_add(out, digits + skip, n - skip);
+	return n == in.len && (n == 13 || n == 8) ? CLEAN_OK : CLEAN_CORRECTED;
+}
+
+static bool is_currency(struct str s)
+{
+	static const char *const signs[] = {"$",   "US$", "\xE2\x82\xAC", "\xC2\xA3", "\xC2\xA5",
+					    "EUR", "USD", "GBP",	  "CHF",      "JPY",
+					    "PLN", "CAD", "AUD",	  "SEK"};
+
+	for (size_t i = 0; i < ARRAY_LEN(signs); i++) {
+		if (strlen(signs[i]) == s.len && strncasecmp(signs[i], s.data, s.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Takes a currency and spaces from either end. What else is no digit stays, and is refused. */
+static struct str amount_core(struct str s)
+{
+	size_t n = 0;
+
+	while (n < s.len && !is_digit(s.data[n]) && !strchr("+-.,( ", s.data[n]))
+		n++;
+	if (n && is_currency((struct str){s.data, n}))
+		s = str_trim((struct str){s.data + n, s.len - n});
+	n = 0;
+	while (n < s.len && !is_digit(s.data[s.len - 1 - n]) &&
+	       !strchr(") .,", s.data[s.len - 1 - n]))
+		n++;
+	if (n && is_currency((struct str){s.data + s.len - n, n}))
+		s = str_trim((struct str){s.data, s.len - n});
+	return s;
+}
+
+/*
+ * Which character is the decimal point: the last of "." and "," when both are there, or the only
+ * one unless exactly three digits follow it and it is a comma or there are several ("1,299",
+ * "1.299.000").
+ */
+static char decimal_point(struct str s)
+{
+	size_t points = 0, commas = 0, last = 0;
+
+	for (size_t i = 0; i < s.len; i++) {
+		points += s.data[i] == '.';
+		commas += s.data[i] == ',';
+		if (s.data[i] == '.' || s.data[i] == ',')
+			last = i;
+	}
+	if (points + commas == 0)
+		return 0;
+	if (points && commas)
+		return s.data[last];
+	if (points + commas > 1 || (commas && s.len - last - 1 == 3))
+		return 0;
+	return s.data[last];
+}
+
+/* Digits with separators to hundredths; false when it is no amount. Separators of thousands stand
+ * before groups of three. */
+static bool amount_value(struct str s, char point, int64_t *ret, bool *ret_rounded)
+{
+	int64_t value = 0;
+	int digits = 0, places = -1, group = 0; /* digits since the last separator */
+	bool grouped = false;
+
+	*ret_rounded = false;
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.data[i];
+
+		if (point && c == point) {
+			if (places >= 0 || (grouped && group != 3))
+				return false;
+			places = 0;
+		} else if (is_digit(c) && places >= 2) {
+			if (places++ == 2 && c >= '5')
+				value++;
+			*ret_rounded |= c != '0';
+		} else if (is_digit(c)) {
+			if (digits++ >= AMOUNT_DIGITS)
+				return false;
+			value = value * 10 + (c - '0');
+			group++;
+			places += places >= 0;
+		} else {
+			if (!strchr(",.' ", c) || places >= 0 || group == 0 || group > 3 ||
+			    (grouped && group != 3))
+				return false;
+			grouped = true;
+			group = 0;
+		}
+	}
+	if (places < 0 && grouped && group != 3)
+		return false;
+	for (; places < 2; places = places < 0 ? 1 : places + 1)
+		value *= 10;
+	*ret = value;
+	return digits > 0;
+}
+
+enum clean_result clean_decimal(struct str in, int64_t *ret_hundredths)
+{
+	struct str s = amount_core(in);
+	bool negative = false, rounded, plain = s.len == in.len;
+
+	if (s.len > 2 && s.data[0] == '(' && s.data[s.len - 1] == ')') {
+		s = (struct str){s.data + 1, s.len - 2}; /* how bookkeepers write minus */
+		negative = true;
+		plain = false;
+	} else if (s.len && (s.data[0] == '-' || s.data[0] == '+')) {
+		negative = s.data[0] == '-';
+		plain &= s.data[0] == '-';
+		s.data++;
+		s.len--;
+		s = amount_core(s);
+	}
+	if (s.len == 0 || !amount_value(s, decimal_point(s), ret_hundredths, &rounded))
+		return CLEAN_BAD;
+	if (negative)
+		*ret_hundredths = -*ret_hundredths;
+	for (size_t i = 0; i < s.len; i++)
+		plain &= is_digit(s.data[i]) ||
+			 (s.data[i] == '.' && decimal_point(s) == '.' && i > 0 && i + 1 < s.len);
+	return plain && !rounded && decimal_point(s) != ',' ? CLEAN_OK : CLEAN_CORRECTED;
+}
+
+enum clean_result clean_integer(struct str in, int64_t *ret)
+{
+	const char *slash = in.len ? memchr(in.data, '/', in.len) : NULL;
+	int64_t hundredths;
+
+	if (in.len && in.len <= 19 && parse_int64(in, INT64_MIN, INT64_MAX, ret, NULL) == 0)
+		return is_digit(in.data[0]) || in.data[0] == '-' ? CLEAN_OK : CLEAN_CORRECTED;
+	if (slash)
+		in.len = (size_t)(slash - in.data);
+	if (in.len == 0 || clean_decimal(in, &hundredths) == CLEAN_BAD || hundredths % 100)
+		return CLEAN_BAD;
+	*ret = hundredths / 100;
+	return CLEAN_CORRECTED;
+}
+
+/* Whether the word of the list [w, w + n) is the text, case and separators aside. */
+static bool is_same_word(struct str text, const char *w, size_t n)
+{
+	size_t i = 0, j = 0;
+
+	for (;;) {
+		while (i < text.len && strchr(" -_", text.data[i]))
+			i++;
+		while (j < n && w[j] == '_')
+			j++;
+		if (i == text.len || j == n)
+			return i == text.len && j == n;
+		if (lower(text.data[i++]) != w[j++])
+			return false;
+	}
+}
+
+static bool find_choice(struct str text, const char *choices, struct strbuf *out)
+{
+	for (const char *w = choices; *w;) {
+		size_t n = strcspn(w, "|");
+
+		if (is_same_word(text, w, n)) {
+			strbuf_add(out, w, n);
+			return true;
+		}
+		w += n + (w[n] == '|');
+	}
+	return false;
+}
+
+enum clean_result clean_choice(struct str in, const char *choices, struct strbuf *out)
+{
+	static const char *const synonyms[][2] = {
+	    {"canceled", "cancelled"}, {"complete", "delivered"},   {"completed", "delivered"},
+	    {"dispatched", "shipped"}, {"sent", "shipped"},	    {"new", "pending"},
+	    {"open", "pending"},       {"refunded", "returned"},    {"enabled", "active"},
+	    {"disabled", "inactive"},  {"blocked", "inactive"},	    {"discontinued", "retired"},
+	    {"product", "physical"},   {"goods", "physical"},	    {"office", "work"},
+	    {"business", "work"},      {"private", "home"},	    {"invoice", "billing"},
+	    {"delivery", "shipping"},  {"onsite", "on_site"},	    {"instore", "in_store"},
+	    {"online", "remote"},      {"install", "installation"},
+	};
+	size_t start = out->len;
+
+	if (find_choice(in, choices, out))
+		return str_equal(in, (struct str){out->data + start, out->len - start})
+			   ? CLEAN_OK
+			   : CLEAN_CORRECTED;
+	for (size_t i = 0; i < ARRAY_LEN(synonyms); i++) {
+		if (is_same_word(in, synonyms[i][0], strlen(synonyms[i][0])) &&
+		    find_choice(str_from(synonyms[i][1]), choices, out))
+			return CLEAN_CORRECTED;
+	}
+	return CLEAN_BAD;
+}
+
+/* n letters in upper case; BAD when it is anything else. */
+static enum clean_result code(struct str in, size_t n, struct strbuf *out)
+{
+	bool same = true;
+
+	if (in.len != n)
+		return CLEAN_BAD;
+	for (size_t i = 0; i < n; i++) {
+		if (!is_letter(in.data[i]))
+			return CLEAN_BAD;
+		same &= in.data[i] == upper(in.data[i]);
+	}
+	for (size_t i = 0; i < n; i++)
+		strbuf_addch(out, upper(in.data[i]));
+	return same ? CLEAN_OK : CLEAN_CORRECTED;
+}
+
+static enum clean_result from_list(struct str in, const char *const (*list)[2], size_t n,
+				   struct strbuf *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strlen(list[i][0]) == in.len && strncasecmp(list[i][0], in.data, in.len) == 0) {
+			strbuf_addstr(out, list[i][1]);
+			return CLEAN_CORRECTED;
+		}
+	}
+	return CLEAN_BAD;
+}
+
+enum clean_result clean_country(struct str in, struct strbuf *out)
+{
+	static const char *const names[][2] = {
+	    {"USA", "US"},
+	    {"U.S.A.", "US"},
+	    {"U.S.", "US"},
+	    {"United States", "US"},
+	    {"UK", "GB"},
+	    {"U.K.", "GB"},
+	    {"GBR", "GB"},
+	    {"Great Britain", "GB"},
+	    {"United Kingdom", "GB"},
+	    {"England", "GB"},
+	    {"Germany", "DE"},
+	    {"Deutschland", "DE"},
+	    {"DEU", "DE"},
+	    {"France", "FR"},
+	    {"FRA", "FR"},
+	    {"Spain", "ES"},
+	    {"España", "ES"},
+	    {"ESP", "ES"},
+	    {"Italy", "IT"},
+	    {"Italia", "IT"},
+	    {"ITA", "IT"},
+	    {"Netherlands", "NL"},
+	    {"The Netherlands", "NL"},
+	    {"NLD", "NL"},
+	    {"Austria", "AT"},
+	    {"Österreich", "AT"},
+	    {"Switzerland", "CH"},
+	    {"Schweiz", "CH"},
+	    {"Canada", "CA"},
+	    {"CAN", "CA"},
+	    {"Poland", "PL"},
+	    {"Polska", "PL"},
+	    {"Sweden", "SE"},
+	    {"Sverige", "SE"},
+	    {"Japan", "JP"},
+	    {"JPN", "JP"},
+	    {"China", "CN"},
+	    {"CHN", "CN"},
+	    {"Taiwan", "TW"},
+	    {"South Korea", "KR"},
+	    {"Korea", "KR"},
+	    {"Brazil", "BR"},
+	    {"Brasil", "BR"},
+	    {"Mexico", "MX"},
+	    {"México", "MX"},
+	    {"Australia", "AU"},
+	    {"India", "IN"},
+	    {"Ireland", "IE"},
+	    {"Belgium", "BE"},
+	    {"Denmark", "DK"},
+	    {"Norway", "NO"},
+	    {"Finland", "FI"},
+	    {"Portugal", "PT"},
+	    {"Czechia", "CZ"},
+	};
+	enum clean_result r = from_list(in, names, ARRAY_LEN(names), out);
+
+	return r == CLEAN_BAD ? code(in, 2, out) : r;
+}
+
+enum clean_result clean_currency(struct str in, struct strbuf *out)
+{
+	static const char *const signs[][2] = {
+	    {"$", "USD"},  {"US$", "USD"},  {"€", "EUR"},    {"£", "GBP"},
+	    {"zł", "PLN"}, {"CHF.", "CHF"}, {"euro", "EUR"}, {"dollar", "USD"},
+	};
+	enum clean_result r = from_list(in, signs, ARRAY_LEN(signs), out);
+
+	return r == CLEAN_BAD ? code(in, 3, out) : r;
+}
+
+enum clean_result clean_locale(struct str in, struct strbuf *out)
+{
+	size_t start = out->len;
+
+	if ((in.len != 2 && in.len != 5) || !is_letter(in.data[0]) || !is_letter(in.data[1]))
+		return CLEAN_BAD;
+	strbuf_addch(out, lower(in.data[0]));
+	strbuf_addch(out, lower(in.data[1]));
+	if (in.len == 5) {
+		if (!strchr("-_", in.data[2]) || !is_letter(in.data[3]) || !is_letter(in.data[4])) {
+			strbuf_truncate(out, start);
+			return CLEAN_BAD;
+		}
+		strbuf_addch(out, '-');
+		strbuf_addch(out, upper(in.data[3]));
+		strbuf_addch(out, upper(in.data[4]));
+	}
+	return str_equal(in, (struct str){out->data + start, out->len - start}) ? CLEAN_OK
+										: CLEAN_CORRECTED;
+}

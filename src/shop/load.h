@@ -1,0 +1,72 @@
+/*
+ * Loading feed files into the shop: staged, cleaned, merged.
+ *
+ * The forms of the files (the contract with whoever writes them) are in shop/load_format.md, the
+ * rules of cleaning in shop/quality.h, both for people in docs/data.md.
+ *
+ * Promises. All files are read and staged before the first row of the shop changes: an error in any
+ * file leaves the shop as it was. Every row that was read ends in exactly one class, so that
+ * read = loaded + corrected + unchanged + rejected. Every correction of a row that was loaded and
+ * every rejection is a row of data_quality_logs, written in the same transaction as the row.
+ * Loading the same files again changes no row. After a crash the next load goes on: what was merged
+ * is then "unchanged". One load runs at a time on a database (ERR_CONFLICT).
+ *
+ * Memory is bounded: by the largest line, the number of different suppliers and categories.
+ */
+#pragma once
+
+#include "shop/clean_date.h"
+#include "store/maria.h"
+
+#include <stdio.h>
+
+enum load_entity_id { /* in the order in which they are merged */
+		      LOAD_SUPPLIERS,
+		      LOAD_CATEGORIES,
+		      LOAD_PRODUCTS,
+		      LOAD_CUSTOMERS,
+		      LOAD_ADDRESSES,
+		      LOAD_ORDERS,
+		      LOAD_ORDER_ITEMS,
+		      LOAD_REVIEWS,
+		      LOAD_ENTITIES
+};
+
+/* "customers"; NULL beyond the last. */
+const char *load_entity_name(enum load_entity_id id);
+
+struct shop_load_options {
+	const char *const *paths;	  /* files and folders; ended by NULL */
+	const char *rules_dir;		  /* holds suppliers.yaml and categories.yaml */
+	enum clean_date_order date_order; /* when a file does not tell */
+	bool dry_run; /* do everything, then take it back: the report is true, nothing changed */
+	bool quiet;   /* no progress */
+};
+
+struct shop_load_counts {
+	uint64_t read, loaded, corrected, unchanged, rejected;
+};
+
+struct shop_load_report {
+	uint64_t load_id;
+	struct shop_load_counts entities[LOAD_ENTITIES];
+	struct shop_load_counts total;
+	uint64_t new_suppliers, new_categories; /* that products brought along */
+	uint64_t findings;			/* rows written to data_quality_logs */
+	uint64_t files, skipped_files;		/* skipped: in a folder, and no feed by name */
+	int64_t stage_us, merge_us;
+};
+
+/*
+ * The schema (sql/) has to be there: ERR_NOT_FOUND otherwise. ERR_INVALID_ARGUMENT: a file is no
+ * feed. ERR_CORRUPTED, ERR_LIMIT: a file is broken; the message names file and line.
+ */
+int shop_load(struct maria *m, const struct shop_load_options *options,
+	      struct shop_load_report *ret, struct err *err) _must_check_;
+
+/*
+ * Prints "id<TAB>category" for each product of JSON-lines files, by their own category or by the
+ * rules; no database is needed. For people who write the rules.
+ */
+int shop_load_print_categories(const struct shop_load_options *options, FILE *out, struct err *err)
+    _must_check_;

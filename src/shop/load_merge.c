@@ -1,0 +1,612 @@
+/*
+ * Merging: entity by entity, parents first, in chunks of staged rows. What takes several rows to
+ * see is found here by SQL (unknown references, duplicates, totals); then each row is classed as
+ * new, changed or unchanged by comparing it with the shop's, and a transaction a chunk writes rows
+ * and log together. A crash between two chunks leaves whole rows with their log; the next load
+ * finds them unchanged. What has to be computed again because of them (ratings, totals) is noted in
+ * Staging_Touched in the same transactions and survives the crash.
+ */
+#include "shop/load_int.h"
+
+#include <inttypes.h>
+
+#include "base/banned.h"
+
+#define CHUNK_ROWS    10000 /* of a transaction: some megabytes of undo */
+#define TOUCHED_CHUNK 2000
+#define RETRIES	      5
+
+static int run(struct load *l, const char *sql, const struct maria_value *params, size_t n,
+	       uint64_t *ret_rows, struct err *err)
+{
+	return maria_run(l->m, sql, params, n, ret_rows, err);
+}
+
+static int run_range(struct load *l, const char *sql, uint64_t from, uint64_t to, struct err *err)
+{
+	struct maria_value params[] = {MARIA_U(from), MARIA_U(to)};
+
+	return run(l, sql, params, 2, NULL, err);
+}
+
+int load_begin(struct load *l, struct err *err)
+{
+	return l->options->dry_run ? 0 : maria_exec(l->m, "START TRANSACTION", err);
+}
+
+int load_commit(struct load *l, struct err *err)
+{
+	return l->options->dry_run ? 0 : maria_exec(l->m, "COMMIT", err);
+}
+
+/* --- what takes several rows to see ------------------------------------------------------------
+ */
+
+static int find(struct load *l, const struct load_entity *e, enum quality_rule_id rule,
+		const char *column, const char *before, const char *after, const char *where,
+		uint64_t from, uint64_t to, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+
+	load_sql_find(&sql, e, rule, column, before, after, where);
+	return run_range(l, strbuf_str(&sql), from, to, err);
+}
+
+static int reject_found(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
+			struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+
+	load_sql_reject(&sql, e);
+	return run_range(l, strbuf_str(&sql), from, to, err);
+}
+
+/* Resolves one reference and deals with those that are unknown. */
+static int resolve(struct load *l, const struct load_entity *e, const struct load_column *c,
+		   uint64_t from, uint64_t to, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	bool required = (c->flags & LOAD_REQUIRED) != 0;
+	char *where, *before, *set;
+	int r;
+
+	load_sql_resolve(&sql, e, c);
+	r = run_range(l, strbuf_str(&sql), from, to, err);
+	if (r < 0)
+		return r;
+	where = mem_printf("s.%s IS NULL AND s.%s IS NOT NULL", load_column_target(c),
+			   load_column_stage(c));
+	before = mem_printf("s.%s", load_column_stage(c));
+	set = mem_printf("s.corrections = s.corrections + 1, s.%s = NULL", load_column_stage(c));
+	r = find(l, e, required ? QUALITY_REFERENCE_UNKNOWN : QUALITY_REFERENCE_DROPPED, c->name,
+		 before, "NULL", where, from, to, err);
+	if (r == 0 && !required) {
+		load_sql_correct(&sql, e, set, where);
+		r = run_range(l, strbuf_str(&sql), from, to, err);
+	}
+	mem_free(where);
+	mem_free(before);
+	mem_free(set);
+	return r;
+}
+
+static int find_duplicates(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
+			   struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf where = STRBUF_INIT(0), same = STRBUF_INIT(0);
+	char *twin, *other;
+	int r;
+
+	load_sql_duplicate_where(&where, e);
+	load_sql_same_hash(&same, e);
+	twin = mem_printf("%s AND %s", strbuf_str(&where), strbuf_str(&same));
+	other = mem_printf("%s AND NOT (%s)", strbuf_str(&where), strbuf_str(&same));
+	r = find(l, e, QUALITY_DUPLICATE_ROW, NULL, "NULL", "NULL", twin, from, to, err);
+	if (r == 0)
+		r = find(l, e, QUALITY_DUPLICATE_KEY, NULL, "NULL", "NULL", other, from, to, err);
+	mem_free(twin);
+	mem_free(other);
+	return r < 0 ? r : reject_found(l, e, from, to, err);
+}
+
+#define OTHER_CUSTOMER                                                                       \
+	"s.email IS NOT NULL AND (EXISTS (SELECT 1 FROM Customers c WHERE c.email = s.email" \
+	" AND NOT (c.external_id <=> s.external_id)) OR EXISTS (SELECT 1 FROM"               \
+	" Staging_Customers w WHERE w.email = s.email AND w.stage_id < s.stage_id AND"       \
+	" w.row_class = 0))"
+
+static int check_customers(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
+			   struct err *err)
+{
+	int r = find(l, e, QUALITY_EMAIL_DUPLICATE, "email", "s.email", "NULL", OTHER_CUSTOMER,
+		     from, to, err);
+
+	return r < 0 ? r : reject_found(l, e, from, to, err);
+}
+
+#define OTHER_PRODUCT                                                                       \
+	"s.ean IS NOT NULL AND (EXISTS (SELECT 1 FROM Products c WHERE c.ean = s.ean AND"   \
+	" NOT (c.external_id <=> s.external_id)) OR EXISTS (SELECT 1 FROM Staging_Products" \
+	" w WHERE w.ean = s.ean AND w.stage_id < s.stage_id AND w.row_class = 0))"
+
+static int check_products(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
+			  struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	int r =
+	    find(l, e, QUALITY_EAN_DUPLICATE, "ean", "s.ean", "NULL", OTHER_PRODUCT, from, to, err);
+
+	if (r < 0)
+		return r;
+	/* By the findings: the condition itself would change while it is applied. */
+	load_sql_correct(&sql, e, "s.ean = NULL, s.corrections = s.corrections + 1",
+			 "EXISTS (SELECT 1 FROM Staging_Quality q WHERE q.stage_id = s.stage_id"
+			 " AND q.quality_rule = 'ean_duplicate')");
+	return run_range(l, strbuf_str(&sql), from, to, err);
+}
+
+/* The sum of an order's lines: those of this load, and the shop's that this load does not name. */
+static int check_orders(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
+			struct err *err)
+{
+	static const char staged[] =
+	    "UPDATE Staging_Orders s SET s.lines_total = LEAST(999999999999.99,"
+	    " (SELECT SUM(i.quantity * i.price) FROM Staging_Order_Items i"
+	    " WHERE i.order_ref = s.external_id AND i.row_class = 0))"
+	    " WHERE s.stage_id >= ? AND s.stage_id < ? AND s.row_class = 0";
+	static const char stored[] =
+	    "UPDATE Staging_Orders s STRAIGHT_JOIN Orders o ON o.external_id = s.external_id"
+	    " SET s.lines_total = LEAST(999999999999.99, COALESCE(s.lines_total, 0) +"
+	    " COALESCE((SELECT SUM(l.quantity * l.price) FROM Order_Items l"
+	    " WHERE l.order_id = o.order_id AND NOT EXISTS (SELECT 1 FROM Staging_Order_Items i"
+	    " WHERE i.order_ref = s.external_id AND i.product_id = l.product_id"
+	    " AND i.row_class = 0)), 0))"
+	    " WHERE s.stage_id >= ? AND s.stage_id < ? AND s.row_class = 0"
+	    " AND (s.lines_total IS NOT NULL"
+	    " OR EXISTS (SELECT 1 FROM Order_Items k WHERE k.order_id = o.order_id))";
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	uint64_t bit = UINT64_C(1) << load_entity_column(e, "total_amount");
+	char *where = mem_printf("s.lines_total IS NOT NULL AND s.given & %" PRIu64
+				 " AND s.total_amount <> s.lines_total",
+				 bit);
+	char *set = mem_printf("s.corrections = s.corrections + IF(s.given & %" PRIu64
+			       " AND s.total_amount <> s.lines_total, 1, 0),"
+			       " s.total_amount = s.lines_total, s.given = s.given | %" PRIu64,
+			       bit, bit);
+	int r = run_range(l, staged, from, to, err);
+
+	if (r == 0)
+		r = run_range(l, stored, from, to, err);
+	if (r == 0)
+		r = find(l, e, QUALITY_ORDER_TOTAL, "total_amount", "s.total_amount",
+			 "s.lines_total", where, from, to, err);
+	load_sql_correct(&sql, e, set, "s.lines_total IS NOT NULL");
+	if (r == 0)
+		r = run_range(l, strbuf_str(&sql), from, to, err);
+	mem_free(where);
+	mem_free(set);
+	return r;
+}
+
+/* --- passes over the rows of an entity
+ * ------------------------------------------------------------ */
+
+typedef int (*chunk_fn)(struct load *, const struct load_entity *, uint64_t, uint64_t,
+			struct err *);
+
+static int each_chunk(struct load *l, const struct load_entity *e, chunk_fn fn, struct err *err)
+{
+	for (uint64_t at = l->first_id[e->id]; at < l->end_id[e->id]; at += CHUNK_ROWS) {
+		uint64_t to = at + CHUNK_ROWS;
+		int r = fn(l, e, at, to < l->end_id[e->id] ? to : l->end_id[e->id], err);
+
+		if (r < 0)
+			return err_context(err, "merging %s", e->name);
+	}
+	return 0;
+}
+
+static int pass_references(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
+			   struct err *err)
+{
+	for (size_t i = 0; i < e->n_columns; i++) {
+		int r = load_column_is_ref(&e->columns[i])
+			    ? resolve(l, e, &e->columns[i], from, to, err)
+			    : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return reject_found(l, e, from, to, err);
+}
+
+/* Order lines, before their orders: products and duplicates decide what an order's total is. */
+static int pass_items_early(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
+			    struct err *err)
+{
+	int r = resolve(l, e, &e->columns[load_entity_column(e, "product_id")], from, to, err);
+
+	return r < 0 ? r : reject_found(l, e, from, to, err);
+}
+
+static int pass_items_late(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
+			   struct err *err)
+{
+	int r = resolve(l, e, &e->columns[load_entity_column(e, "order_id")], from, to, err);
+
+	return r < 0 ? r : reject_found(l, e, from, to, err);
+}
+
+static int touch(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
+		 struct err *err)
+{
+	static const char products[] =
+	    "INSERT IGNORE INTO Staging_Touched (touched_kind, touched_id)"
+	    " SELECT 'product', s.product_id FROM Staging_Reviews s"
+	    " WHERE s.stage_id >= ? AND s.stage_id < ? AND s.row_class IN (1, 2)"
+	    " UNION SELECT 'product', t.product_id FROM Staging_Reviews s"
+	    " STRAIGHT_JOIN Reviews t ON t.review_id = s.target_id"
+	    " WHERE s.stage_id >= ? AND s.stage_id < ? AND s.row_class = 2";
+	static const char orders[] =
+	    "INSERT IGNORE INTO Staging_Touched (touched_kind, touched_id)"
+	    " SELECT 'order', s.order_id FROM Staging_Order_Items s"
+	    " LEFT JOIN Staging_Orders o ON o.external_id = s.order_ref"
+	    " AND o.row_class IN (1, 2, 3)"
+	    " WHERE s.stage_id >= ? AND s.stage_id < ? AND s.row_class IN (1, 2)"
+	    " AND o.stage_id IS NULL";
+	struct maria_value params[] = {MARIA_U(from), MARIA_U(to), MARIA_U(from), MARIA_U(to)};
+
+	if (e->id == LOAD_REVIEWS)
+		return run(l, products, params, 4, NULL, err);
+	return e->id == LOAD_ORDER_ITEMS ? run(l, orders, params, 2, NULL, err) : 0;
+}
+
+static int write_log(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
+		     struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	struct maria_value params[] = {MARIA_U(l->report->load_id), MARIA_U(from), MARIA_U(to)};
+	uint64_t rows = 0;
+	int r;
+
+	load_sql_log(&sql, e);
+	r = run(l, strbuf_str(&sql), params, 3, &rows, err);
+	l->report->findings += rows;
+	return r;
+}
+
+static int write_rows(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
+		      struct err *err)
+{
+	static void (*const statements[])(struct strbuf *, const struct load_entity *) = {
+	    load_sql_update, load_sql_insert, load_sql_update_detail, load_sql_insert_detail};
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	int r = touch(l, e, from, to, err);
+
+	for (size_t i = 0; i < (e->detail ? 4 : 2) && r == 0; i++) {
+		statements[i](&sql, e);
+		r = run_range(l, strbuf_str(&sql), from, to, err);
+	}
+	return r < 0 ? r : write_log(l, e, from, to, err);
+}
+
+/* One chunk into the shop; a deadlock with somebody else's transaction repeats it. */
+static int pass_merge(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
+		      struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	uint64_t findings = l->report->findings;
+	int r;
+
+	load_sql_classify(&sql, e);
+	r = run_range(l, strbuf_str(&sql), from, to, err);
+	if (r < 0)
+		return r;
+	for (int i = 0;; i++) {
+		l->report->findings = findings;
+		r = load_begin(l, err);
+		if (r == 0)
+			r = write_rows(l, e, from, to, err);
+		if (r == 0)
+			r = load_commit(l, err);
+		if (r == 0)
+			break;
+		if (l->options->dry_run || maria_is_lost(l->m))
+			return r;
+		struct err undo = {0};
+
+		if (maria_exec(l->m, "ROLLBACK", &undo) < 0 || r != -ERR_RETRY || i == RETRIES)
+			return r;
+		err_clear(err);
+	}
+	l->merged += to - from;
+	progress_update(&l->progress, l->merged);
+	return 0;
+}
+
+static int pass_aliases(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
+			struct err *err)
+{
+	static const char sql[] =
+	    "INSERT INTO Feed_Aliases (entity, external_id, target_id)"
+	    " SELECT 'customers', s.external_id, c.customer_id FROM Staging_Customers s"
+	    " STRAIGHT_JOIN Staging_Quality q ON q.stage_id = s.stage_id"
+	    " AND q.quality_rule = 'email_duplicate'"
+	    " STRAIGHT_JOIN Customers c ON c.email = s.email"
+	    " WHERE s.stage_id >= ? AND s.stage_id < ?"
+	    " ON DUPLICATE KEY UPDATE target_id = VALUES(target_id)";
+
+	(void)e;
+	return run_range(l, sql, from, to, err);
+}
+
+/* Adds the classes of the staged rows to the report. */
+static int count(struct load *l, const struct load_entity *e, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	struct shop_load_counts *counts = &l->report->entities[e->id];
+	char *sql = mem_printf("SELECT row_class, corrections > 0, COUNT(*) FROM %s GROUP BY 1, 2",
+			       e->stage);
+	int r = maria_query(l->m, sql, NULL, 0, &rows, err);
+
+	mem_free(sql);
+	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
+		uint64_t class = maria_rows_uint(rows, 0), n = maria_rows_uint(rows, 2);
+		bool corrected = maria_rows_int(rows, 1) != 0;
+
+		if (class == 4)
+			counts->rejected += n;
+		else if (class == 3)
+			counts->unchanged += n;
+		else if (corrected)
+			counts->corrected += n;
+		else
+			counts->loaded += n;
+	}
+	return r;
+}
+
+static int merge_entity(struct load *l, enum load_entity_id id, struct err *err)
+{
+	static const chunk_fn checks[LOAD_ENTITIES] = {
+	    [LOAD_PRODUCTS] = check_products,
+	    [LOAD_CUSTOMERS] = check_customers,
+	    [LOAD_ORDERS] = check_orders,
+	};
+	const struct load_entity *e = load_entity_get(id);
+	bool items = id == LOAD_ORDER_ITEMS;
+	int r;
+
+	if (l->first_id[id] == l->end_id[id])
+		return 0;
+	r = each_chunk(l, e, items ? pass_items_late : pass_references, err);
+	if (r == 0 && !items)
+		r = each_chunk(l, e, find_duplicates, err);
+	if (r == 0 && checks[id])
+		r = each_chunk(l, e, checks[id], err);
+	if (r == 0)
+		r = each_chunk(l, e, pass_merge, err);
+	if (r == 0 && id == LOAD_CUSTOMERS)
+		r = each_chunk(l, e, pass_aliases, err);
+	return r < 0 ? r : count(l, e, err);
+}
+
+/* --- suppliers and categories that products bring along ------------------------------------------
+ */
+
+int load_merge_new_suppliers(struct load *l, struct err *err)
+{
+	static const char sql[] =
+	    "INSERT INTO Suppliers (supplier_name) SELECT DISTINCT s.supplier_ref"
+	    " FROM Staging_Products s LEFT JOIN Suppliers t ON t.supplier_name = s.supplier_ref"
+	    " WHERE t.supplier_id IS NULL ORDER BY 1";
+
+	return run(l, sql, NULL, 0, &l->report->new_suppliers, err);
+}
+
+static int find_category(struct load *l, struct load_category *c, bool *ret_same_name,
+			 struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	int r = maria_query(l->m,
+			    "SELECT category_id, category_name FROM Categories"
+			    " WHERE category_slug = ?",
+			    (struct maria_value[]){MARIA_S(c->slug)}, 1, &rows, err);
+
+	if (r == 0)
+		r = maria_rows_next(rows, err);
+	if (r <= 0)
+		return r;
+	c->id = maria_rows_uint(rows, 0);
+	*ret_same_name = str_equal(maria_rows_str(rows, 1), str_from(c->name));
+	return 0;
+}
+
+static int insert_category(struct load *l, struct load_category *c, struct err *err)
+{
+	struct maria_value params[] = {c->parent ? MARIA_U(c->parent->id) : MARIA_N,
+				       MARIA_S(c->name), MARIA_S(c->slug)};
+	bool same;
+	int r = run(l,
+		    "INSERT INTO Categories (parent_id, category_name, category_slug)"
+		    " VALUES (?, ?, ?)",
+		    params, 3, NULL, err);
+
+	return r < 0 ? r : find_category(l, c, &same, err);
+}
+
+/* A category into the shop; the row of the file that names it, if any, gets its class. */
+static int merge_category(struct load *l, struct load_category *c, struct err *err)
+{
+	struct shop_load_counts *counts = &l->report->entities[LOAD_CATEGORIES];
+	bool same = false, is_new;
+	int r = find_category(l, c, &same, err);
+
+	if (r < 0)
+		return r;
+	is_new = c->id == 0;
+	if (is_new)
+		r = insert_category(l, c, err);
+	else if (!same && c->stage_id)
+		r = run(l, "UPDATE Categories SET category_name = ? WHERE category_id = ?",
+			(struct maria_value[]){MARIA_S(c->name), MARIA_U(c->id)}, 2, NULL, err);
+	if (r < 0)
+		return r;
+	if (!c->stage_id) {
+		l->report->new_categories += is_new;
+	} else if (!is_new && same) {
+		counts->unchanged++;
+		return run(l,
+			   "DELETE FROM Staging_Quality WHERE stage_id = ?"
+			   " AND quality_action <> 'rejected'",
+			   (struct maria_value[]){MARIA_U(c->stage_id)}, 1, NULL, err);
+	} else if (c->corrections) {
+		counts->corrected++;
+	} else {
+		counts->loaded++;
+	}
+	return 0;
+}
+
+int load_merge_categories(struct load *l, struct err *err)
+{
+	const struct load_entity *e = load_entity_get(LOAD_CATEGORIES);
+	int r = load_begin(l, err);
+
+	for (struct load_category *c = l->names.first; c && r == 0; c = c->next) {
+		if (c->is_used)
+			r = merge_category(l, c, err);
+	}
+	if (r == 0)
+		r = write_log(l, e, l->first_id[e->id], l->end_id[e->id], err);
+	return r < 0 ? r : load_commit(l, err);
+}
+
+/* --- ratings and totals -------------------------------------------------------------------------
+ */
+
+static int settle_ratings(struct load *l, const struct maria_value *range, struct err *err)
+{
+	static const char sql[] =
+	    "UPDATE Products p STRAIGHT_JOIN (SELECT t.touched_id, ROUND(AVG(r.rating), 2) AS "
+	    "rating"
+	    " FROM Staging_Touched t LEFT JOIN Reviews r ON r.product_id = t.touched_id"
+	    " WHERE t.touched_kind = 'product' AND t.touched_id > ? AND t.touched_id <= ?"
+	    " GROUP BY t.touched_id) x ON x.touched_id = p.product_id"
+	    " SET p.current_rating = x.rating"
+	    " WHERE p.product_id > ? AND p.product_id <= ?"
+	    " AND NOT (p.current_rating <=> x.rating)";
+	struct maria_value params[] = {range[0], range[1], range[0], range[1]};
+
+	return run(l, sql, params, 4, NULL, err);
+}
+
+#define SUMS                                                                               \
+	"(SELECT i.order_id, LEAST(999999999999.99, SUM(i.quantity * i.price)) AS total"   \
+	" FROM Staging_Touched t STRAIGHT_JOIN Order_Items i ON i.order_id = t.touched_id" \
+	" WHERE t.touched_kind = 'order' AND t.touched_id > ? AND t.touched_id <= ?"       \
+	" GROUP BY i.order_id) x"
+
+static int settle_totals(struct load *l, const struct maria_value *range, struct err *err)
+{
+	static const char log[] =
+	    "INSERT INTO data_quality_logs (load_id, quality_rule, severity, quality_action,"
+	    " entity, entity_key, column_name, value_before, value_after, file_name, line_number)"
+	    " SELECT ?, 'order_total', 'warning', 'corrected', 'orders',"
+	    " COALESCE(o.external_id, o.order_id), 'total_amount', o.total_amount, x.total,"
+	    " '(order lines)', 0 FROM " SUMS " JOIN Orders o ON o.order_id = x.order_id"
+	    " WHERE o.total_amount <> x.total";
+	static const char update[] = "UPDATE " SUMS " JOIN Orders o ON o.order_id = x.order_id"
+				     " SET o.total_amount = x.total"
+				     " WHERE o.total_amount <> x.total";
+	struct maria_value params[] = {MARIA_U(l->report->load_id), range[0], range[1]};
+	uint64_t rows = 0;
+	int r = run(l, log, params, 3, &rows, err);
+
+	l->report->findings += rows;
+	return r < 0 ? r : run(l, update, range, 2, NULL, err);
+}
+
+/* One page of touched rows; ret_at is the last of them, unchanged at the end. */
+static int settle_page(struct load *l, const char *kind, uint64_t *at, bool *ret_end,
+		       struct err *err)
+{
+	struct maria_value page[] = {MARIA_S(kind), MARIA_U(*at), MARIA_U(TOUCHED_CHUNK)};
+	int64_t last = 0;
+	int r = maria_query_int(l->m,
+				"SELECT MAX(x.touched_id) FROM (SELECT touched_id FROM"
+				" Staging_Touched WHERE touched_kind = ? AND touched_id > ?"
+				" ORDER BY touched_id LIMIT ?) x",
+				page, 3, &last, err);
+
+	*ret_end = last == 0;
+	if (r < 0 || last == 0)
+		return r;
+
+	struct maria_value range[] = {MARIA_U(*at), MARIA_U((uint64_t)last)};
+	struct maria_value gone[] = {MARIA_S(kind), range[0], range[1]};
+
+	r = load_begin(l, err);
+	if (r == 0)
+		r = cstr_equal(kind, "order") ? settle_totals(l, range, err)
+					      : settle_ratings(l, range, err);
+	if (r == 0)
+		r = run(l,
+			"DELETE FROM Staging_Touched WHERE touched_kind = ? AND touched_id > ?"
+			" AND touched_id <= ?",
+			gone, 3, NULL, err);
+	*at = (uint64_t)last;
+	return r < 0 ? r : load_commit(l, err);
+}
+
+int load_merge_touched(struct load *l, struct err *err)
+{
+	static const char *const kinds[] = {"order", "product"};
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		uint64_t at = 0;
+		bool end = false;
+
+		while (!end) {
+			int r = settle_page(l, kinds[i], &at, &end, err);
+
+			if (r < 0)
+				return err_context(err, "computing %s",
+						   i ? "ratings" : "totals of orders");
+		}
+	}
+	return 0;
+}
+
+/* What decides which order lines count, before the totals of their orders are checked. */
+static int merge_items_early(struct load *l, struct err *err)
+{
+	const struct load_entity *e = load_entity_get(LOAD_ORDER_ITEMS);
+	int r = each_chunk(l, e, pass_items_early, err);
+
+	return r < 0 ? r : each_chunk(l, e, find_duplicates, err);
+}
+
+int load_merge(struct load *l, struct err *err)
+{
+	int r;
+
+	for (size_t i = 0; i < LOAD_ENTITIES; i++)
+		l->to_merge += i == LOAD_CATEGORIES ? 0 : l->end_id[i] - l->first_id[i];
+	progress_start(&l->progress, "merging", "rows", l->to_merge);
+	r = merge_entity(l, LOAD_SUPPLIERS, err);
+	if (r == 0)
+		r = load_merge_new_suppliers(l, err);
+	if (r == 0)
+		r = load_merge_categories(l, err);
+	for (int id = LOAD_PRODUCTS; id < LOAD_ENTITIES && r == 0; id++) {
+		if (id == LOAD_ORDERS)
+			r = merge_items_early(l, err);
+		if (r == 0)
+			r = merge_entity(l, (enum load_entity_id)id, err);
+	}
+	if (r == 0)
+		r = load_merge_touched(l, err);
+	progress_finish(&l->progress);
+	return r;
+}

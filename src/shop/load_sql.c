@@ -1,0 +1,280 @@
+/*
+ * The statements of staging and merging. They differ between entities only in names, so they are
+ * made from the table of entities instead of standing in some sixty files; every name comes from
+ * constants of this program, every value is a parameter.
+ *
+ * `s` is the staged row, `t` the shop's, `d` the shop's detail row. STRAIGHT_JOIN keeps the range
+ * of staged rows in front whatever the statistics of a table that was just filled say. Values are
+ * compared as bytes: a change of case is a change.
+ */
+#include "shop/load_int.h"
+
+#include <inttypes.h>
+
+#include "base/banned.h"
+
+#define IN_RANGE "s.stage_id >= ? AND s.stage_id < ?"
+#define COMMON	 "stage_id, file_no, line_number, row_key, row_hash, given, corrections"
+
+void load_sql_stage(struct strbuf *b, const struct load_entity *e)
+{
+	strbuf_clear(b);
+	strbuf_addf(b,
+		    "LOAD DATA LOCAL INFILE 'rows' INTO TABLE %s CHARACTER SET utf8mb4"
+		    " FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n'"
+		    " (" COMMON,
+		    e->stage);
+	for (size_t i = 0; i < e->n_columns; i++)
+		strbuf_addf(b, ", %s", load_column_stage(&e->columns[i]));
+	strbuf_addch(b, ')');
+}
+
+void load_sql_resolve(struct strbuf *b, const struct load_entity *e, const struct load_column *c)
+{
+	strbuf_clear(b);
+	strbuf_addf(b, "UPDATE %s s LEFT JOIN %s r ON r.%s = s.%s", e->stage, c->ref_table,
+		    c->ref_key, load_column_stage(c));
+	if (c->ref_entity)
+		strbuf_addf(b,
+			    " LEFT JOIN Feed_Aliases a ON a.entity = '%s' AND a.external_id = s.%s"
+			    " LEFT JOIN %s v ON v.%s = a.target_id SET s.%s = COALESCE(r.%s, v.%s)",
+			    c->ref_entity, load_column_stage(c), c->ref_table, c->ref_id,
+			    load_column_target(c), c->ref_id, c->ref_id);
+	else
+		strbuf_addf(b, " SET s.%s = r.%s", load_column_target(c), c->ref_id);
+	strbuf_addstr(b, " WHERE " IN_RANGE " AND s.row_class = 0");
+}
+
+void load_sql_find(struct strbuf *b, const struct load_entity *e, enum quality_rule_id rule,
+		   const char *column, const char *before, const char *after, const char *where)
+{
+	const struct quality_rule *q = quality_rule_get(rule);
+
+	strbuf_clear(b);
+	strbuf_addf(b,
+		    "INSERT INTO Staging_Quality (stage_id, quality_rule, severity, quality_action,"
+		    " entity, entity_key, column_name, value_before, value_after, file_no,"
+		    " line_number) SELECT s.stage_id, '%s', '%s', '%s', '%s', s.row_key, ",
+		    q->name, q->severity, q->action, e->name);
+	if (column)
+		strbuf_addf(b, "'%s', ", column);
+	else
+		strbuf_addstr(b, "NULL, ");
+	strbuf_addf(b,
+		    "%s, %s, s.file_no, s.line_number FROM %s s WHERE " IN_RANGE
+		    " AND s.row_class = 0 AND %s",
+		    before, after, e->stage, where);
+}
+
+void load_sql_reject(struct strbuf *b, const struct load_entity *e)
+{
+	strbuf_clear(b);
+	strbuf_addf(b,
+		    "UPDATE %s s STRAIGHT_JOIN Staging_Quality q ON q.stage_id = s.stage_id"
+		    " AND q.quality_action = 'rejected' SET s.row_class = 4 WHERE " IN_RANGE
+		    " AND s.row_class = 0",
+		    e->stage);
+}
+
+void load_sql_correct(struct strbuf *b, const struct load_entity *e, const char *set,
+		      const char *where)
+{
+	strbuf_clear(b);
+	strbuf_addf(b, "UPDATE %s s SET %s WHERE " IN_RANGE " AND s.row_class = 0 AND %s", e->stage,
+		    set, where);
+}
+
+/* Later rows with the key of s. */
+static void later(struct strbuf *b, const struct load_entity *e)
+{
+	strbuf_addf(b, "FROM %s w WHERE w.row_class = 0 AND w.%s = s.%s", e->stage, e->key_stage[0],
+		    e->key_stage[0]);
+	if (e->key_stage[1])
+		strbuf_addf(b, " AND w.%s = s.%s", e->key_stage[1], e->key_stage[1]);
+	strbuf_addstr(b, " AND w.stage_id > s.stage_id");
+}
+
+void load_sql_duplicate_where(struct strbuf *b, const struct load_entity *e)
+{
+	strbuf_clear(b);
+	strbuf_addstr(b, "EXISTS (SELECT 1 ");
+	later(b, e);
+	strbuf_addch(b, ')');
+}
+
+void load_sql_same_hash(struct strbuf *b, const struct load_entity *e)
+{
+	strbuf_clear(b);
+	strbuf_addstr(b, "(SELECT w.row_hash ");
+	later(b, e);
+	strbuf_addstr(b, " ORDER BY w.stage_id DESC LIMIT 1) = s.row_hash");
+}
+
+static bool is_key(const struct load_entity *e, const struct load_column *c)
+{
+	const char *target = load_column_target(c);
+
+	return cstr_equal(target, e->key_target[0]) ||
+	       (e->key_target[1] && cstr_equal(target, e->key_target[1]));
+}
+
+/* What the column is to be in a row that the shop has. */
+static void add_new_value(struct strbuf *b, const struct load_entity *e, size_t i)
+{
+	const struct load_column *c = &e->columns[i];
+	const char *column = load_column_target(c), *mark;
+	const char *table = c->flags & LOAD_DETAIL ? "d" : "t";
+	uint64_t bit = UINT64_C(1) << i;
+
+	if (c->update && (mark = strstr(c->update, "%given%"))) {
+		strbuf_add(b, c->update, (size_t)(mark - c->update));
+		strbuf_addf(b, "IF(s.given & %" PRIu64 ", s.%s, NULL)%s", bit, column,
+			    mark + strlen("%given%"));
+	} else if (c->flags & (LOAD_ALWAYS | LOAD_REQUIRED)) {
+		strbuf_addf(b, "s.%s", column);
+	} else {
+		strbuf_addf(b, "IF(s.given & %" PRIu64 ", s.%s, %s.%s)", bit, column, table,
+			    column);
+	}
+}
+
+/* True where the shop's row is already as the staged one. */
+static void add_same(struct strbuf *b, const struct load_entity *e)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < e->n_columns; i++) {
+		const struct load_column *c = &e->columns[i];
+		bool detail = c->flags & LOAD_DETAIL;
+
+		if (is_key(e, c))
+			continue;
+		strbuf_addstr(b, any ? " AND " : "");
+		any = true;
+		if (detail)
+			strbuf_addf(b, "(NOT (%s) OR ", e->detail_when);
+		strbuf_addf(b, "BINARY %s.%s <=> BINARY ", detail ? "d" : "t",
+			    load_column_target(c));
+		add_new_value(b, e, i);
+		strbuf_addstr(b, detail ? ")" : "");
+	}
+	if (!any)
+		strbuf_addstr(b, "TRUE");
+}
+
+static void add_key_join(struct strbuf *b, const struct load_entity *e)
+{
+	strbuf_addf(b, "t.%s = s.%s", e->key_target[0], e->key_resolved[0]);
+	if (e->key_target[1])
+		strbuf_addf(b, " AND t.%s = s.%s", e->key_target[1], e->key_resolved[1]);
+}
+
+void load_sql_classify(struct strbuf *b, const struct load_entity *e)
+{
+	strbuf_clear(b);
+	strbuf_addf(b, "UPDATE %s s LEFT JOIN %s t ON ", e->stage, e->target);
+	add_key_join(b, e);
+	if (e->detail)
+		strbuf_addf(b, " LEFT JOIN %s d ON d.%s = t.%s", e->detail, e->primary_key,
+			    e->primary_key);
+	strbuf_addf(b, " SET s.target_id = t.%s, s.row_class = IF(t.%s IS NULL, 1, IF(",
+		    e->primary_key, e->primary_key);
+	add_same(b, e);
+	strbuf_addstr(b, ", 3, 2)) WHERE " IN_RANGE " AND s.row_class = 0");
+}
+
+void load_sql_update(struct strbuf *b, const struct load_entity *e)
+{
+	bool any = false;
+
+	strbuf_clear(b);
+	strbuf_addf(b, "UPDATE %s s STRAIGHT_JOIN %s t ON t.%s = s.target_id SET ", e->stage,
+		    e->target, e->primary_key);
+	for (size_t i = 0; i < e->n_columns; i++) {
+		const struct load_column *c = &e->columns[i];
+
+		if (is_key(e, c) || (c->flags & LOAD_DETAIL))
+			continue;
+		strbuf_addf(b, "%st.%s = ", any ? ", " : "", load_column_target(c));
+		add_new_value(b, e, i);
+		any = true;
+	}
+	if (e->on_change)
+		strbuf_addf(b, ", %s", e->on_change);
+	strbuf_addstr(b, " WHERE " IN_RANGE " AND s.row_class = 2");
+}
+
+/* ", a, b" of the columns in the entity's table or in its detail table. */
+static void add_columns(struct strbuf *b, const struct load_entity *e, bool detail,
+			const char *prefix, bool first)
+{
+	for (size_t i = 0; i < e->n_columns; i++) {
+		const struct load_column *c = &e->columns[i];
+
+		if (((c->flags & LOAD_DETAIL) != 0) != detail)
+			continue;
+		strbuf_addf(b, "%s%s%s", first ? "" : ", ", prefix, load_column_target(c));
+		first = false;
+	}
+}
+
+void load_sql_insert(struct strbuf *b, const struct load_entity *e)
+{
+	strbuf_clear(b);
+	strbuf_addf(b, "INSERT INTO %s (", e->target);
+	add_columns(b, e, false, "", true);
+	strbuf_addstr(b, ") SELECT ");
+	add_columns(b, e, false, "s.", true);
+	strbuf_addf(b, " FROM %s s WHERE " IN_RANGE " AND s.row_class = 1 ORDER BY s.stage_id",
+		    e->stage);
+}
+
+void load_sql_update_detail(struct strbuf *b, const struct load_entity *e)
+{
+	bool any = false;
+
+	strbuf_clear(b);
+	strbuf_addf(b, "UPDATE %s s STRAIGHT_JOIN %s d ON d.%s = s.target_id SET ", e->stage,
+		    e->detail, e->primary_key);
+	for (size_t i = 0; i < e->n_columns; i++) {
+		if (!(e->columns[i].flags & LOAD_DETAIL))
+			continue;
+		strbuf_addf(b, "%sd.%s = ", any ? ", " : "", load_column_target(&e->columns[i]));
+		add_new_value(b, e, i);
+		any = true;
+	}
+	strbuf_addf(b, " WHERE " IN_RANGE " AND s.row_class = 2 AND %s", e->detail_when);
+}
+
+void load_sql_insert_detail(struct strbuf *b, const struct load_entity *e)
+{
+	strbuf_clear(b);
+	strbuf_addf(b, "INSERT INTO %s (%s", e->detail, e->primary_key);
+	add_columns(b, e, true, "", false);
+	strbuf_addf(b, ") SELECT t.%s", e->primary_key);
+	add_columns(b, e, true, "s.", false);
+	strbuf_addf(b, " FROM %s s STRAIGHT_JOIN %s t ON ", e->stage, e->target);
+	add_key_join(b, e);
+	strbuf_addf(b,
+		    " LEFT JOIN %s d ON d.%s = t.%s WHERE " IN_RANGE
+		    " AND s.row_class IN (1, 2) AND d.%s IS NULL AND %s",
+		    e->detail, e->primary_key, e->primary_key, e->primary_key, e->detail_when);
+}
+
+void load_sql_log(struct strbuf *b, const struct load_entity *e)
+{
+	strbuf_clear(b);
+	strbuf_addstr(b,
+		      "INSERT INTO data_quality_logs (load_id, quality_rule, severity,"
+		      " quality_action, entity, entity_key, column_name, value_before, value_after,"
+		      " file_name, line_number) SELECT ?, q.quality_rule, q.severity,"
+		      " q.quality_action, q.entity, q.entity_key, q.column_name, q.value_before,"
+		      " q.value_after, f.file_name, q.line_number FROM Staging_Quality q"
+		      " STRAIGHT_JOIN Staging_Files f ON f.file_no = q.file_no");
+	if (e->stage)
+		strbuf_addf(b, " LEFT JOIN %s s ON s.stage_id = q.stage_id", e->stage);
+	strbuf_addstr(b, " WHERE q.stage_id >= ? AND q.stage_id < ?");
+	if (e->stage)
+		strbuf_addstr(b, " AND (q.quality_action = 'rejected' OR s.row_class IN (1, 2))");
+	strbuf_addstr(b, " ORDER BY q.finding_id");
+}

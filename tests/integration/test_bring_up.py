@@ -1,0 +1,185 @@
+"""`up` makes everything from nothing, changes nothing when all is there, and mends what a crash
+left; `down` leaves nothing behind."""
+import os
+import stat
+import time
+
+import pytest
+
+import processes
+from waiting import until
+from workload import writers
+
+
+def row_counts(stack):
+    return {table: stack.value(f"SELECT COUNT(*) FROM `{table}`") for table in
+            ("Categories", "Suppliers", "Products", "Customers", "Orders", "Order_Items",
+             "Reviews")}
+
+
+def document_counts(stack):
+    return {name: stack.docs(name).count_documents({}) for name in
+            ("customer_profiles", "product_catalog", "reviews")}
+
+
+@pytest.mark.fresh
+@pytest.mark.limit(240)
+def test_from_nothing_to_live_and_verified(stack):
+    rows = row_counts(stack)
+    assert rows["Customers"] >= 45 and rows["Orders"] >= 180 and rows["Reviews"] >= 130, rows
+    assert rows["Products"] > 200 and rows["Categories"] > 10 and rows["Suppliers"] > 10, rows
+    assert set(stack.pids()) == {"worker", "mariadb", "mongodb"}
+    stack.assert_in_step()
+    assert document_counts(stack) == {
+        "customer_profiles": rows["Customers"], "product_catalog": rows["Products"],
+        "reviews": rows["Reviews"]}
+
+
+def test_up_again_changes_nothing(stack):
+    before = (stack.pids(), row_counts(stack), document_counts(stack), stack.connection())
+    marks = {d["_id"]: d["_sync"] for d in stack.docs("product_catalog").find({}, {"_sync": 1})}
+    started = time.monotonic()
+    stack.run("up")  # asks nothing: there is nothing to do
+    assert time.monotonic() - started < 10
+    stack.forget_clients()
+    assert (stack.pids(), row_counts(stack), document_counts(stack), stack.connection()) == before
+    after = {d["_id"]: d["_sync"] for d in stack.docs("product_catalog").find({}, {"_sync": 1})}
+    assert after == marks
+
+
+def test_up_ends_with_a_status_and_commands_to_try(stack):
+    text = stack.run("up").stdout
+    for word in ("customer_profiles", "product_catalog", "reviews", "aethermart "):
+        assert word in text, text
+
+
+def test_down_leaves_no_process_and_up_finds_the_data_again(stack):
+    rows, pids = row_counts(stack), stack.pids()
+    stack.down()
+    assert [p for p in pids.values() if processes.is_alive(p)] == []
+    assert processes.mentioning(stack.root) == {}
+    assert stack.pids() == {}
+    stack.run("down")  # once more is no error
+    stack.up()
+    assert row_counts(stack) == rows
+    stack.assert_in_step()
+
+
+def test_up_mends_what_a_crash_of_the_machine_left(stack):
+    with writers(stack, 2):
+        time.sleep(1)
+        for which in ("worker", "mongodb", "mariadb"):
+            stack.kill(which)
+    assert stack.pids() == {}
+    stack.up()
+    stack.assert_in_step()
+
+
+def test_a_pid_file_that_names_a_strangers_process_is_stale(stack):
+    files = {path: path.read_text() for path in stack.var.rglob("*.pid")}
+    assert len(files) >= 3
+    stack.down()
+    for path, text in files.items():
+        path.write_text(" ".join([str(os.getpid()), *text.split()[1:]]) + "\n")
+    stack.up()  # neither trusts it nor harms it
+    stack.assert_in_step()
+    stack.down()
+
+
+def test_a_stopped_worker_alone_is_started_by_up(stack):
+    stack.kill("worker")
+    before = stack.pids()
+    stack.sql("UPDATE Products SET price = price + 1")
+    stack.up()
+    assert {k: v for k, v in stack.pids().items() if k != "worker"} == before
+    stack.assert_in_step()
+
+
+def test_reset_wipes_and_rebuilds(stack):
+    stack.insert("Customers", first_name="Not", last_name="Shipped", registration_date="2026-01-01")
+    stack.wait_synced()
+    stack.docs("customer_profiles").insert_one({"_id": "a stranger"})
+    stack.fails("reset")  # nobody there to say yes
+    assert stack.value("SELECT COUNT(*) FROM Customers WHERE last_name = 'Shipped'") == 1
+    stack.run("reset", "--yes", timeout=180)
+    stack.forget_clients()
+    stack.note_processes()
+    assert stack.value("SELECT COUNT(*) FROM Customers WHERE last_name = 'Shipped'") == 0
+    stack.assert_in_step()
+
+
+def test_connection_says_how_any_client_connects(stack):
+    where = stack.connection()
+    assert {"socket", "host", "port", "user", "password_file", "database"} <= set(where["mariadb"])
+    assert {"uri", "database"} <= set(where["mongodb"])
+    assert where["mariadb"]["database"] == "aethermart_db"
+    assert where["mongodb"]["database"] == "aethermart_profiles"
+    mode = os.stat(where["mariadb"]["password_file"]).st_mode
+    assert stat.S_IMODE(mode) == 0o600
+    assert stack.value("SELECT 1") == 1
+    assert stack.docs("reviews").find_one()
+    done = stack.run("shell", "mariadb", "--", "-N", "-e", "SELECT COUNT(*) FROM Customers")
+    assert int(done.stdout) == stack.value("SELECT COUNT(*) FROM Customers")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root changes accounts")
+def test_servers_started_by_root_run_unprivileged(stack):
+    for which in ("mariadb", "mongodb"):
+        assert os.stat(f"/proc/{stack.pid(which)}").st_uid != 0, which
+
+
+def test_servers_listen_on_loopback_only(stack):
+    pids = stack.pids()
+    listening = os.popen("ss -ltnpH").read().splitlines()
+    mine = [line.split() for line in listening
+            if any(f"pid={pid}," in line for pid in pids.values())]
+    assert mine, "none of the servers listens anywhere"
+    for words in mine:
+        assert words[3].rpartition(":")[0] in ("127.0.0.1", "[::1]"), words
+
+
+def test_status_counts_rows_documents_and_queues(stack):
+    stack.sql("UPDATE Products SET price = price + 1 LIMIT 5")
+    stack.wait_synced()
+    text = str(stack.json("status"))
+    for name in ("customer_profiles", "product_catalog", "reviews"):
+        assert name in text
+    assert stack.run("status").stdout.strip()
+
+
+def test_an_update_is_in_its_document_within_moments(stack):
+    number = stack.value("SELECT MIN(product_id) FROM Products")
+    slowest = 0
+    for _ in range(20):
+        stack.sql("UPDATE Products SET price = price + 1 WHERE product_id = %s", (number,))
+        price = stack.value("SELECT price FROM Products WHERE product_id = %s", (number,))
+        started = time.monotonic()
+        until(lambda: stack.doc("product_catalog", number)["price"].to_decimal() == price, 5, 0.001)
+        slowest = max(slowest, time.monotonic() - started)
+    assert slowest < 1.0, slowest
+
+
+def test_doc_prints_a_document(stack):
+    number = stack.value("SELECT MIN(product_id) FROM Products")
+    name = stack.value("SELECT product_name FROM Products WHERE product_id = %s", (number,))
+    assert stack.json("doc", "product_catalog", number)["name"] == name
+    assert name.split()[0] in stack.run("doc", "product_catalog", number).stdout
+    message = stack.fails("doc", "product_catalog", 2**40)
+    assert str(2**40) in message
+
+
+def test_doctor_is_content_with_a_fresh_stack(stack):
+    stack.run("doctor")
+    trigger = stack.value("SELECT TRIGGER_NAME FROM information_schema.TRIGGERS"
+                          " WHERE TRIGGER_SCHEMA = DATABASE() ORDER BY 1 LIMIT 1")
+    stack.sql(f"DROP TRIGGER `{trigger}`")
+    done = stack.run("doctor", check=False)
+    assert done.returncode != 0
+    assert trigger in done.stdout + done.stderr
+    assert "sync install" in done.stdout + done.stderr
+    stack.run("sync", "install")
+    stack.run("doctor")
+
+
+def test_logs_are_shown(stack):
+    assert stack.run("logs").stdout.strip()

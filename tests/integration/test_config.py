@@ -1,0 +1,117 @@
+"""Configuration: every mistake is named with file, line, column and what is allowed; values come
+from file, environment and flags in that order."""
+import json
+
+import pytest
+
+MISTAKES = {
+    "unknown-section": ("stak:\n  dir: var\n", 1, 1, ["stak", "stack"]),
+    "unknown-key": ("stack:\n  dir: var\n  mariadb_memry: 64M\n", 3, 3,
+                    ["mariadb_memry", "mariadb_memory"]),
+    "wrong-type": ("http:\n  port: many\n", 2, 9, ["many", "http.port"]),
+    "out-of-range": ("http:\n  port: 70000\n", 2, 9, ["70000", "65535"]),
+    "not-a-choice": ("log:\n  level: loud\n", 2, 10, ["loud", "warn"]),
+    "not-a-map": ("stack: var\n", 1, 8, ["stack"]),
+    "broken-yaml": ("stack:\n  dir: [var\n", None, None, []),
+    "key-twice": ("log:\n  level: info\n  level: warn\n", 3, 3, ["level"]),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+@pytest.mark.parametrize("verb", [("config", "check"), ("status",)], ids=" ".join)
+def test_a_mistake_is_named_with_its_place(new_stack, name, verb):
+    text, line, column, words = MISTAKES[name]
+    new_stack.config_path.write_text(text)
+    message = new_stack.fails(*verb)
+    where = f"aethermart.yaml:{line}:{column}" if line else "aethermart.yaml:"
+    assert where in message, message
+    for word in words:
+        assert word in message, message
+    assert "Traceback" not in message and len(message.splitlines()) < 12
+
+
+def test_a_good_file_passes(new_stack):
+    new_stack.run("config", "check")
+
+
+def test_order_of_origins(new_stack):
+    def level(*flags, env=None):
+        text = new_stack.run("config", "show", "--origin", *flags, env=env).stdout
+        return next(line for line in text.splitlines() if "log.level" in line or
+                    line.strip().startswith("level"))
+    assert "default" in level()
+    new_stack.write_config(log={"level": "warn"})
+    line = level()
+    assert "warn" in line and "aethermart.yaml:" in line
+    line = level("--log.level", "error")
+    assert "error" in line and "flag" in line
+
+
+def test_a_file_that_is_not_there(new_stack):
+    new_stack.config_path.unlink()
+    message = new_stack.fails("config", "check")
+    assert str(new_stack.config_path) in message
+
+
+def test_secrets_are_not_shown(new_stack):
+    env = {"MARIA_DB_PASS": "do-not-show-me", "MONGO_PASS": "do-not-show-me-either"}
+    for verb in (("config", "show"), ("config", "show", "--origin"), ("config", "show", "--json")):
+        done = new_stack.run(*verb, env=env)
+        assert "do-not-show-me" not in done.stdout + done.stderr
+
+
+def test_a_secret_is_refused_in_flags(new_stack):
+    message = new_stack.fails("config", "show", "--mariadb.password", "do-not-show-me")
+    assert "mariadb.password" in message and "do-not-show-me" not in message
+
+
+def test_config_show_json_lists_every_option(new_stack):
+    answer = json.loads(new_stack.run("config", "show", "--json").stdout)
+    text = json.dumps(answer)
+    for name in ("stack", "mariadb", "mongodb", "http", "sync", "mapping", "log"):
+        assert name in text
+
+
+@pytest.mark.parametrize("words, wanted", [
+    (["staus"], ["staus", "status"]),
+    (["sync", "statsu"], ["statsu", "status"]),
+    (["verify", "--colection", "reviews"], ["--colection", "--collection"]),
+    (["load"], ["load"]),
+    (["doc", "reviews"], ["doc"]),
+    (["generate", "--customers", "many"], ["--customers", "many"]),
+])
+def test_a_wrong_command_line_names_the_word_and_the_nearest(new_stack, words, wanted):
+    done = new_stack.run(*words, check=False)
+    assert done.returncode == 2, done
+    assert done.stdout == ""
+    for word in wanted:
+        assert word in done.stderr, done.stderr
+    assert "--help" in done.stderr
+
+
+VERBS = [
+    "up", "down", "reset", "status", "doctor", "connection", "shell", "logs", "doc", "watch",
+    "load", "generate", "schema", "schema apply", "schema status", "schema graph", "mapping",
+    "mapping check", "mapping show", "mapping sql", "mapping triggers", "mapping sample",
+    "migrate", "sync", "sync run", "sync status", "sync pause", "sync resume", "sync drain",
+    "sync install", "sync uninstall", "sync check", "sync dead-letter", "sync dead-letter list",
+    "sync dead-letter show", "sync dead-letter replay", "sync dead-letter drop", "verify",
+    "serve", "config", "config show", "config check",
+]
+
+
+def test_every_command_has_a_help(new_stack):
+    for verb in VERBS:
+        done = new_stack.run(*verb.split(), "--help")
+        assert verb.split()[-1] in done.stdout and len(done.stdout) > 60, verb
+
+
+def test_without_a_stack_commands_say_what_to_do(new_stack):
+    """Nothing runs: no hang, no crash, a remedy."""
+    for verb in (["status"], ["verify"], ["migrate"], ["sync", "status"], ["connection"],
+                 ["doc", "reviews", "1"], ["load", str(new_stack.config_path)], ["watch"]):
+        done = new_stack.run(*verb, check=False, timeout=30)
+        if verb != ["status"]:
+            assert done.returncode > 0, (verb, done)
+            assert "aethermart up" in done.stderr, (verb, done.stderr)
+    new_stack.run("down")
