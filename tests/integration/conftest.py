@@ -36,7 +36,7 @@ import stack as stack_module  # noqa: E402
 SESSION = "AETHERMART_TEST_SESSION"  # the run's folder, told to the workers of xdist
 KEEP = bool(os.environ.get("AETHERMART_TEST_KEEP"))
 LIMIT_SECONDS = 120
-LINES_KEPT = 240  # of the big product file
+LINES_KEPT = 120  # of each long product file
 
 
 # --- the run's folder ------------------------------------------------------------------------

@@ -42,7 +42,7 @@ def test_drain_returns_when_everything_before_it_is_acknowledged(stack):
 def test_drain_of_a_paused_queue_does_not_pretend(stack):
     stack.run("sync", "pause")
     stack.sql("UPDATE Products SET price = price + 1 LIMIT 1")
-    message = stack.fails("sync", "drain", timeout=60)
+    message = stack.fails("sync", "drain", "--timeout", 3)
     assert "pause" in message
     stack.run("sync", "resume")
 
