@@ -12,10 +12,8 @@ import pytest
 @pytest.fixture
 def address(stack):
     """(host, port) of the worker's HTTP interface."""
-    text = json.dumps(stack.json("status"))
-    found = re.search(r"(?:http://)?(127\.0\.0\.1|\[::1\]):(\d+)/?\"", text)
-    assert found, f"`status --json` does not say where the HTTP interface is: {text[:800]}"
-    return "127.0.0.1", int(found.group(2))
+    url = urllib.parse.urlsplit(stack.json("status")["worker"]["http"])
+    return url.hostname, url.port
 
 
 @pytest.fixture
