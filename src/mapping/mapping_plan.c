@@ -230,8 +230,9 @@ static void append_schema(bson_t *b, const struct mapping_field *f)
 }
 
 /*
- * No owned field is required at the top: MongoDB's users may keep documents of their own beside ours,
- * and one that left and is kept has none of them. Inside a field that the sync sets whole, all are.
+ * No owned field is required at the top: MongoDB's users may keep documents of their own beside
+ * ours, and one that left and is kept has none of them. Inside a field that the sync sets whole,
+ * all are.
  */
 static void make_validator(struct mapping *m)
 {

@@ -14,7 +14,7 @@
 
 #include "base/banned.h"
 
-#define FILES_MAX 10000
+#define FILES_MAX	 10000
 #define FOLDERS_DEEP_MAX 4
 
 void load_files_done(struct load_files *f)
