@@ -151,7 +151,7 @@ static int run(const struct command_line *line, struct err *err)
 
 const struct command command_generate = {
     .name = "generate",
-    .summary = "Write an invented shop as files for `load`.",
+    .summary = "writes an invented shop as files for load",
     .arguments = "[FILE...]",
     .min_args = 0,
     .max_args = -1,

@@ -103,11 +103,11 @@ static int run(const struct command_line *line, struct err *err)
 {
 	_cleanup_(maria_closep) struct maria *m = NULL;
 	const char *order = command_text(line, "date-order");
-	const char *share = config_text(line->config, "share.dir");
-	_cleanup_(mem_freep) char *rules = mem_printf("%s/rules", share ? share : ".");
+	_cleanup_(arena_done) struct arena arena = {0};
 	struct shop_load_report report;
 	struct shop_load_options o = {.paths = line->argv,
-				      .rules_dir = rules,
+				      .rules_dir =
+					  endpoint_share_path(line->config, &arena, "rules"),
 				      .dry_run = command_has(line, "dry-run"),
 				      .quiet = line->quiet};
 	int r;
@@ -136,7 +136,7 @@ static int run(const struct command_line *line, struct err *err)
 
 const struct command command_load = {
     .name = "load",
-    .summary = "Load customers, products, orders and reviews from files, cleaned by rules",
+    .summary = "loads customers, products, orders and reviews from files, cleaned by rules",
     .arguments = "FILE...",
     .min_args = 1,
     .max_args = -1,
@@ -148,8 +148,8 @@ const struct command command_load = {
 	"every\n"
 	"value that is corrected and every row that is rejected is written to data_quality_logs.\n"
 	"Loading the same files again changes nothing.\n\n"
-	"  aethermart load data/                     the catalogue that ships with AetherMart\n"
+	"  aethermart load data/              the catalogue that ships with AetherMart\n"
 	"  aethermart load customers.csv orders.csv.gz order_items.csv.gz\n"
-	"  aethermart load --dry-run --json feed/    what would happen\n",
+	"  aethermart load --dry-run --json feed/  what would happen\n",
     .run = run,
 };

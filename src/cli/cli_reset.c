@@ -232,7 +232,7 @@ static int run(const struct command_line *line, struct err *err)
 	if (r < 0)
 		return r;
 	cli_step(line, "stack", clock_monotonic_us() - since, "wiped");
-	return cli_up(line, wants_shop, err);
+	return cli_up(line, CLI_UP_ASKED | (wants_shop ? CLI_UP_SHOP : 0U), err);
 }
 
 static const struct command_option options[] = {

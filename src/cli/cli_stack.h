@@ -37,5 +37,10 @@ json_t *cli_worker_json(const struct command_line *line, const char *path);
 /* Prints the table (or JSON) of `status`. */
 int cli_status_print(const struct command_line *line, struct err *err) _must_check_;
 
+enum cli_up_flags {
+	CLI_UP_SHOP = 1 << 0,  /* load the default shop */
+	CLI_UP_ASKED = 1 << 1, /* the person has agreed already */
+};
+
 /* All that `up` does; wants the stack's lock. The verb must have the option --yes. */
-int cli_up(const struct command_line *line, bool wants_shop, struct err *err) _must_check_;
+int cli_up(const struct command_line *line, unsigned flags, struct err *err) _must_check_;

@@ -77,6 +77,7 @@ static int open_mongo(const struct command_line *line, struct mongo **ret,
 	int r = endpoint_mongo(line->config, ENDPOINT_ADMIN, &arena, &o, err);
 
 	o.timeout_ms = PROBE_TIMEOUT_S * 1000;
+	o.pool_max = 1;
 	if (r == 0)
 		r = mongo_open(&o, ret, err);
 	if (r == 0)
@@ -246,6 +247,16 @@ static const char *duration_of(const json_t *o, const char *name, struct arena *
 			    clock_format_duration((int64_t)(json_number_value(v) * 1000), buf));
 }
 
+/* A URI's hosts; they may be several, and the rest of it says nothing here. */
+static const char *address_of(const json_t *server, struct arena *arena)
+{
+	const char *s = text_of(server, "address");
+	const char *hosts = strstr(s, "://");
+
+	hosts = hosts ? hosts + 3 : s;
+	return hosts == s ? s : arena_strndup(arena, hosts, strcspn(hosts, "/?"));
+}
+
 static void print_servers(const json_t *root, struct arena *arena)
 {
 	static const char *const titles[] = {"SERVER", "STATE", "VERSION", "ADDRESS",
@@ -262,7 +273,7 @@ static void print_servers(const json_t *root, struct arena *arena)
 		    text_of(s, "name"),
 		    text_of(s, "state"),
 		    arena_strndup(arena, version, version[0] == '-' ? 1 : strcspn(version, "-")),
-		    i == STACK_WORKER ? "serve.sock" : text_of(s, "address"),
+		    i == STACK_WORKER ? "serve.sock" : address_of(s, arena),
 		    has_pid ? number_of(s, "pid", arena) : "-",
 		    bytes > 0 ? arena_printf(arena, "%" PRId64, bytes >> 20) : "-",
 		};

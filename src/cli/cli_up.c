@@ -4,11 +4,13 @@
  *
  *	servers     started, or those of the configuration (then it asks before it creates anything)
  *	schema      `schema apply`
+ *	shop        `generate` and `load`, once, for an embedded server or with --with-shop; before
+ *	            the triggers, so that the first load queues nothing: the migration covers it
  *	sync        `sync install`: queues, triggers, collections
  *	rights      of the worker's account, on an embedded server
- *	shop        `generate` and `load`, once, for an embedded server or with --with-shop
  *	migration   `migrate`, when a collection asks for it
  *	worker      `serve` in the background
+ *	proof       `verify`, after a migration
  */
 #include "cli/cli_stack.h"
 
@@ -29,7 +31,9 @@ struct up {
 	const char *var_dir;
 	bool has_own_maria; /* embedded */
 	bool has_own_mongo;
+	bool is_asked;
 	bool wants_shop;
+	bool has_migrated; /* in this run */
 };
 
 /* --- servers ---------------------------------------------------------------------------------- */
@@ -38,7 +42,7 @@ static int ask_for_named(struct up *u, struct err *err)
 {
 	const struct config *c = u->line->config;
 
-	if (u->has_own_maria && u->has_own_mongo)
+	if (u->is_asked || (u->has_own_maria && u->has_own_mongo))
 		return 0;
 	fprintf(stderr,
 		"On the servers that the configuration names, this creates what is missing:\n");
@@ -92,14 +96,14 @@ static int up_servers(struct up *u, struct err *err)
 
 static int up_schema(struct up *u, struct err *err)
 {
-	static const char *const words[] = {"schema", "apply", NULL};
+	static const char *const words[] = {"schema", "apply", "--quiet", NULL};
 
 	return cli_run_self(u->line, words, err);
 }
 
 static int up_sync(struct up *u, struct err *err)
 {
-	static const char *const words[] = {"sync", "install", NULL};
+	static const char *const words[] = {"sync", "install", "--quiet", NULL};
 
 	return cli_run_self(u->line, words, err);
 }
@@ -202,13 +206,17 @@ static int generate(struct up *u, const char *out, const char *const *paths, siz
 {
 	const char **words = arena_alloc(&u->arena, (n + 4) * sizeof(*words));
 	size_t k = 0;
+	int r;
 
 	words[k++] = "generate";
 	for (size_t i = 0; i < n; i++)
 		words[k++] = paths[i];
 	words[k++] = "--out";
 	words[k++] = out;
-	return cli_run_self(u->line, words, err);
+	r = cli_run_self(u->line, words, err);
+	/* The list of the defects that were built in is for tests and no feed. */
+	(void)unlink(arena_printf(&u->arena, "%s/defects.csv", out));
+	return r;
 }
 
 static int load(struct up *u, const char *out, const char *const *paths, size_t n, struct err *err)
@@ -274,6 +282,7 @@ static int up_migrate(struct up *u, struct err *err)
 	bool is_needed = false;
 	int r = needs_migration(u, &is_needed, err);
 
+	u->has_migrated = is_needed;
 	return r < 0 || !is_needed ? r : cli_run_self(u->line, words, err);
 }
 
@@ -284,6 +293,14 @@ static int up_worker(struct up *u, struct err *err)
 
 	return stack_worker_start(u->line->config, cli_self_argv(u->line, &u->arena, words),
 				  &is_started, err);
+}
+
+/* The proof that a bring-up worked; later it is the user's to ask for. */
+static int up_verify(struct up *u, struct err *err)
+{
+	static const char *const words[] = {"verify", "--quiet", NULL};
+
+	return u->has_migrated ? cli_run_self(u->line, words, err) : 0;
 }
 
 /* --- the verb --------------------------------------------------------------------------------- */
@@ -297,19 +314,21 @@ struct step {
 static const struct step steps[] = {
     {"stack", NULL, up_servers},
     {"schema", "applied", up_schema},
+    {"shop", "loaded", up_shop},
     {"sync", "queues, triggers and collections installed", up_sync},
     {"sync", NULL, up_rights},
-    {"shop", "loaded", up_shop},
     {"sync", "all collections live", up_migrate},
     {"worker", "keeps both stores in step", up_worker},
+    {"verify", "both stores agree", up_verify},
 };
 
 static int run_steps(struct up *u, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		int64_t since = clock_monotonic_us();
-		bool is_skipped = steps[i].run == up_shop && !u->wants_shop;
 		int r = steps[i].run(u, err);
+		bool is_skipped = (steps[i].run == up_shop && !u->wants_shop) ||
+				  (steps[i].run == up_verify && !u->has_migrated);
 
 		if (r < 0)
 			return r;
@@ -350,12 +369,13 @@ static int print_end(struct up *u, int64_t took_us, struct err *err)
 	return cli_flush(err);
 }
 
-int cli_up(const struct command_line *line, bool wants_shop, struct err *err)
+int cli_up(const struct command_line *line, unsigned flags, struct err *err)
 {
 	struct up u = {.line = line,
 		       .has_own_maria = endpoint_is_embedded_maria(line->config),
 		       .has_own_mongo = endpoint_is_embedded_mongo(line->config),
-		       .wants_shop = wants_shop};
+		       .is_asked = flags & CLI_UP_ASKED,
+		       .wants_shop = flags & CLI_UP_SHOP};
 	int64_t since = clock_monotonic_us();
 	int r;
 
@@ -380,7 +400,7 @@ static int run(const struct command_line *line, struct err *err)
 	if (!wants_shop && !command_has(line, "no-shop"))
 		wants_shop = endpoint_is_embedded_maria(line->config);
 	r = stack_lock_take(line->config, &callbacks, &lock, err);
-	return r < 0 ? r : cli_up(line, wants_shop, err);
+	return r < 0 ? r : cli_up(line, wants_shop ? CLI_UP_SHOP : 0, err);
 }
 
 static const struct command_option options[] = {

@@ -260,22 +260,41 @@ struct account {
 	const char *password_file;
 };
 
-/* The account of a role on a named server, from the options of `section`. */
-static int named_account(const struct config *config, const char *section, enum endpoint_role role,
-			 struct arena *arena, struct account *ret, struct err *err)
+/* The account of a role on a named server, from the options of `section`; the password file is not
+ * read. */
+static struct account named_account(const struct config *config, const char *section,
+				    enum endpoint_role role, struct arena *arena)
 {
 	const char *admin = config_text(config, arena_printf(arena, "%s.admin_user", section));
 	const char *prefix = role == ENDPOINT_ADMIN && admin ? "admin_" : "";
 
-	*ret = (struct account){
+	return (struct account){
 	    .user = config_text(config, arena_printf(arena, "%s.%suser", section, prefix)),
 	    .password = config_text(config, arena_printf(arena, "%s.%spassword", section, prefix)),
 	    .password_file =
 		config_text(config, arena_printf(arena, "%s.%spassword_file", section, prefix)),
 	};
-	if (ret->password || !ret->password_file || !err)
+}
+
+/* A password that is set goes before one in a file. */
+static int complete_account(struct account *a, struct arena *arena, struct err *err)
+{
+	if (a->password || !a->password_file)
 		return 0;
-	return read_password(ret->password_file, arena, &ret->password, err);
+	return read_password(a->password_file, arena, &a->password, err);
+}
+
+static int read_embedded_password(const char *path, struct arena *arena, const char **ret,
+				  struct err *err)
+{
+	int r = read_password(path, arena, ret, err);
+
+	if (r == -ERR_NOT_FOUND)
+		(void)err_hint(err, "bring the file back from a backup, or run `aethermart reset` "
+				    "to build the embedded stack anew");
+	else if (r == -ERR_PERMISSION)
+		(void)err_hint(err, "run the command as the user that ran `aethermart up`");
+	return r;
 }
 
 static const char *embedded_user(enum endpoint_role role)
@@ -292,22 +311,20 @@ static const char *embedded_password_file(const struct config *config, const cha
 const char *endpoint_maria_password_file(const struct config *config, enum endpoint_role role,
 					 struct arena *arena)
 {
-	struct account a = {0};
+	struct account a = named_account(config, "mariadb", role, arena);
 
 	if (endpoint_is_embedded_maria(config))
 		return embedded_password_file(config, "mariadb", role, arena);
-	(void)named_account(config, "mariadb", role, arena, &a, NULL);
 	return a.password ? NULL : a.password_file;
 }
 
 const char *endpoint_mongo_password_file(const struct config *config, enum endpoint_role role,
 					 struct arena *arena)
 {
-	struct account a = {0};
+	struct account a = named_account(config, "mongodb", role, arena);
 
 	if (endpoint_is_embedded_mongo(config))
 		return embedded_password_file(config, "mongodb", role, arena);
-	(void)named_account(config, "mongodb", role, arena, &a, NULL);
 	return a.password ? NULL : a.password_file;
 }
 
@@ -341,16 +358,16 @@ static int embedded_maria(const struct config *config, enum endpoint_role role, 
 		return not_started(err, "MariaDB", "mariadb.hosts",
 				   endpoint_var_dir(config, arena));
 	*ret = (struct maria_options){.socket = s.mariadb.socket, .user = embedded_user(role)};
-	return read_password(embedded_password_file(config, "mariadb", role, arena), arena,
-			     &ret->password, err);
+	return read_embedded_password(embedded_password_file(config, "mariadb", role, arena), arena,
+				      &ret->password, err);
 }
 
 static int named_maria(const struct config *config, enum endpoint_role role, struct arena *arena,
 		       struct maria_options *ret, struct err *err)
 {
 	const char *const *hosts = config_list(config, "mariadb.hosts");
-	struct account a = {0};
-	int r = named_account(config, "mariadb", role, arena, &a, err);
+	struct account a = named_account(config, "mariadb", role, arena);
+	int r = complete_account(&a, arena, err);
 
 	if (r < 0)
 		return r;
@@ -402,21 +419,21 @@ static int embedded_mongo(const struct config *config, enum endpoint_role role, 
 	    .uri = layout_mongo_uri(arena, s.mongodb.port),
 	    .user = embedded_user(role),
 	};
-	return read_password(embedded_password_file(config, "mongodb", role, arena), arena,
-			     &ret->password, err);
+	return read_embedded_password(embedded_password_file(config, "mongodb", role, arena), arena,
+				      &ret->password, err);
 }
 
 int endpoint_mongo(const struct config *config, enum endpoint_role role, struct arena *arena,
 		   struct mongo_options *ret, struct err *err)
 {
 	struct mongo_options o = {0};
-	struct account a = {0};
+	struct account a = named_account(config, "mongodb", role, arena);
 	int r;
 
 	if (endpoint_is_embedded_mongo(config)) {
 		r = embedded_mongo(config, role, arena, &o, err);
 	} else {
-		r = named_account(config, "mongodb", role, arena, &a, err);
+		r = complete_account(&a, arena, err);
 		o = (struct mongo_options){
 		    .uri = config_text(config, "mongodb.uri"),
 		    .user = a.user,

@@ -108,8 +108,9 @@ int process_find(const char *pid_path, struct process *ret, struct err *err)
 	if (sscanf(strbuf_str(&b), "%d %" SCNu64 " %63s%n", &pid, &p.started, boot, &end) != 3 ||
 	    pid <= 1 || !cstr_equal(strbuf_str(&b) + end, "\n")) {
 		(void)err_set(err, ERR_CORRUPTED, "\"%s\" is no pid file of aethermart", pid_path);
-		return err_hint(err, "see which process it means, end that one yourself if it is "
-				     "still there, and delete the file");
+		(void)err_hint(err, "see which process it means, end that one yourself if it is "
+				    "still there, and delete the file");
+		return -ERR_CORRUPTED; /* `err` may be NULL, which has no code to return */
 	}
 	p.pid = pid;
 	read_boot_id(here);

@@ -18,8 +18,9 @@ static int corrupted(struct err *err, const char *path, const char *what)
 {
 	(void)err_set(err, ERR_CORRUPTED, "\"%s\" is not a state file of aethermart: %s", path,
 		      what);
-	return err_hint(err, "restore the file from a backup, or run `aethermart reset` to build "
-			     "the embedded stack anew");
+	(void)err_hint(err, "restore the file from a backup, or run `aethermart reset` to build "
+			    "the embedded stack anew");
+	return -ERR_CORRUPTED;
 }
 
 /* A text field; absent and null read as NULL. */

@@ -129,13 +129,17 @@ size_t mapping_paths(const struct mapping *m,
 /*
  * The next page of documents that a queued (path, key) touches: at most `limit` keys after `cursor`
  * (empty at first; opaque bytes of at most MAPPING_KEY_MAX). The new cursor goes to `ret_cursor`,
- * in the arena; len 0 means that this was the last page. ERR_NOT_FOUND: no such path in this plan.
+ * in the arena; len 0 means that this was the last page. `limit` is at least 2 (the empty text is a
+ * key, and would be no cursor). ERR_NOT_FOUND: no such path in this plan.
  */
 int mapping_expand(const struct mapping *m, struct maria *db, uint32_t path, struct str key,
 		   struct str cursor, size_t limit, struct arena *arena, struct mapping_keys *ret,
 		   struct str *ret_cursor, struct err *err) _must_check_;
 
-/* Keys of the root table after `after` in the order of its primary key (len 0: from the start). */
+/*
+ * At most `limit` (2 or more) keys of the root table after `after`, in the order of its key (len 0:
+ * from the start). The mapping's filter is not asked: a row that it leaves out reads as ABSENT.
+ */
 int mapping_page(const struct mapping *m, struct maria *db, struct str after, size_t limit,
 		 struct arena *arena, struct mapping_keys *ret, struct err *err) _must_check_;
 

@@ -153,6 +153,18 @@ static bool has_data_type(const struct schema_column *c, const char *a, const ch
 	return cstr_equal(c->data_type, a) || cstr_equal(c->data_type, b);
 }
 
+/* Bytes of the longest member of an ENUM: the longest text in quotes of "enum('a','b')". */
+static size_t longest_member(const struct schema_column *c)
+{
+	size_t longest = 0, n = 0;
+
+	for (const char *p = c->sql_type; *p; p++) {
+		n = *p == '\'' ? 0 : n + 1;
+		longest = n > longest ? n : longest;
+	}
+	return longest;
+}
+
 /*
  * Longest key in bytes, 0 when there is no bound. A character takes at most four: as UTF-8, or
  * three as the escape of '%' and ':'.
@@ -170,7 +182,9 @@ static size_t key_bytes(const struct schema_column *c)
 	case SCHEMA_TEXT:
 		if (has_data_type(c, "char", "varchar"))
 			return 4 * declared_length(c);
-		return has_data_type(c, "enum", "uuid") || !c->collation ? 4 * (size_t)255 : 0;
+		if (cstr_equal(c->data_type, "enum"))
+			return 4 * longest_member(c); /* also from a character set of one byte */
+		return c->collation ? 0 : 64;	      /* UUID, INET */
 	case SCHEMA_BYTES:
 		return has_data_type(c, "binary", "varbinary") ? 2 * declared_length(c) : 0;
 	case SCHEMA_DOUBLE:
@@ -434,6 +448,11 @@ static int check_tree(struct mapping *m, const struct schema *schema, struct map
 
 	if (r < 0)
 		return r;
+	if (up.child_column.type == SCHEMA_BYTES)
+		return ynode_error(
+		    level->tree_parent_node, err,
+		    "column \"%s\" is binary: a tree is followed by numbers, texts or dates",
+		    level->tree_parent);
 	up.parent_column = level->links[0].child_column;
 	r = check_join_types(&up, err);
 	if (r < 0)

@@ -361,16 +361,22 @@ static bool read_time(struct str *s, int64_t *ret_ms)
 	return true;
 }
 
+/* "2024-02-29", with a time behind it or without. */
+static bool read_day(struct str *s, int *year, int *month, int *day)
+{
+	return read_digits(s, 4, year) && read_char(s, '-') && read_digits(s, 2, month) &&
+	       read_char(s, '-') && read_digits(s, 2, day);
+}
+
 /* 1: *ret_ms; 0: the zero date; -1: no date. */
 static int read_date(struct str s, int64_t *ret_ms)
 {
 	int year, month, day;
 	int64_t ms = 0;
 
-	if (!read_digits(&s, 4, &year) || !read_char(&s, '-') || !read_digits(&s, 2, &month) ||
-	    !read_char(&s, '-') || !read_digits(&s, 2, &day))
+	if (!read_day(&s, &year, &month, &day))
 		return -1;
-	if (s.len && (!(read_char(&s, ' ') || read_char(&s, 'T')) || !read_time(&s, &ms) || s.len))
+	if (s.len && (!read_char(&s, ' ') || !read_time(&s, &ms) || s.len))
 		return -1;
 	if (!year && !month && !day && !ms)
 		return 0;

@@ -329,7 +329,7 @@ static int resolve_where(struct mapping *m, struct mapping_level *level, struct 
 		add_used(level, &type);
 		strbuf_addstr(&b, " AND ");
 		mapping_add_column(&b, "c", c->column);
-		strbuf_addstr(&b, texts[c->operator]);
+		strbuf_addstr(&b, texts[c->comparison]);
 		for (size_t j = 0; r == 0 && j < c->n_values; j++) {
 			const char *text = c->values[j]->text;
 
@@ -341,7 +341,7 @@ static int resolve_where(struct mapping *m, struct mapping_level *level, struct 
 			else
 				maria_add_literal(&b, str_from(text));
 		}
-		strbuf_addstr(&b, c->operator== OPERATOR_IN ? ")" : "");
+		strbuf_addstr(&b, c->comparison == OPERATOR_IN ? ")" : "");
 	}
 	level->where_sql = arena_strdup(&m->arena, strbuf_str(&b));
 	strbuf_done(&b);

@@ -101,7 +101,7 @@ enum mapping_operator {
 struct mapping_condition {
 	const struct ynode *node;
 	const char *column;
-	enum mapping_operator operator;
+	enum mapping_operator comparison;
 	size_t n_values;
 	const struct ynode **values;
 };
@@ -246,6 +246,7 @@ void mapping_add_select(struct strbuf *b, const char *alias, const struct schema
 /* The canonical key of these columns as bytes. */
 void mapping_add_key(struct strbuf *b, const char *alias,
 		     const struct schema_column *const *columns, size_t n);
+void mapping_add_decimal(struct strbuf *b, const struct schema_column *c);
 /* A parameter that is compared with the column. */
 void mapping_add_parameter(struct strbuf *b, const struct schema_column *c);
 /* Sets the SQL of reading of every level, and `where_sql`. */

@@ -56,7 +56,7 @@ static int read_name(struct parser *p, const struct ynode *n, const char *what, 
 static int read_one_of(struct parser *p, const struct ynode *n, const char *what,
 		       const char *const *names, const char **ret)
 {
-	struct strbuf all = STRBUF_INIT(1000);
+	_cleanup_(strbuf_done) struct strbuf all = STRBUF_INIT(1000);
 	const char *text, *near;
 	int r = read_name(p, n, what, &text);
 
@@ -74,7 +74,6 @@ static int read_one_of(struct parser *p, const struct ynode *n, const char *what
 			strbuf_str(&all));
 	if (near)
 		err_hint(p->err, "did you mean \"%s\"?", near);
-	strbuf_done(&all);
 	return r;
 }
 
@@ -188,28 +187,28 @@ static int read_links(struct parser *p, struct mapping_level *level, const struc
 
 static const struct {
 	const char *text;
-	enum mapping_operator operator;
+	enum mapping_operator comparison;
 } operators[] = {
     {"=", OPERATOR_EQ}, {"!=", OPERATOR_NE}, {"<", OPERATOR_LT},  {"<=", OPERATOR_LE},
     {">", OPERATOR_GT}, {">=", OPERATOR_GE}, {"in", OPERATOR_IN},
 };
 
 static int add_condition(struct parser *p, struct mapping_level *level, const char *column,
-			 enum mapping_operator operator, const struct ynode * value)
+			 enum mapping_operator comparison, const struct ynode *value)
 {
 	struct mapping_condition *c = &level->where[level->n_where];
 
-	*c = (struct mapping_condition){.node = value, .column = column, .operator= operator};
-	if (operator== OPERATOR_IN) {
+	*c = (struct mapping_condition){.node = value, .column = column, .comparison = comparison};
+	if (comparison == OPERATOR_IN) {
 		if (value->kind != YNODE_LIST || !value->len)
 			return ynode_error(value, p->err, "\"in\" wants a list of values");
 		c->n_values = value->len;
 	} else if (value->kind != YNODE_SCALAR) {
 		return ynode_error(value, p->err, "a single value is wanted here");
 	} else if (ynode_is_null(value)) {
-		if (operator!= OPERATOR_EQ && operator!= OPERATOR_NE)
+		if (comparison != OPERATOR_EQ && comparison != OPERATOR_NE)
 			return ynode_error(value, p->err, "null can only be tested by = and !=");
-		c->operator= operator== OPERATOR_EQ ? OPERATOR_IS_NULL : OPERATOR_IS_NOT_NULL;
+		c->comparison = comparison == OPERATOR_EQ ? OPERATOR_IS_NULL : OPERATOR_IS_NOT_NULL;
 	} else {
 		c->n_values = 1;
 	}
@@ -236,8 +235,8 @@ static int read_operators(struct parser *p, struct mapping_level *level, const s
 		for (size_t j = 0; j < ARRAY_LEN(operators); j++) {
 			if (!cstr_equal(operators[j].text, n->children[i].key))
 				continue;
-			r = add_condition(p, level, n->key,
-					  operators[j].operator, & n->children[i]);
+			r = add_condition(p, level, n->key, operators[j].comparison,
+					  &n->children[i]);
 			if (r < 0)
 				return r;
 		}

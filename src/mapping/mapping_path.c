@@ -131,10 +131,10 @@ static void add_tree(struct strbuf *b, const struct step *s)
 	else if (key->type == SCHEMA_TEXT && key->collation)
 		strbuf_addf(b, "CAST(? AS CHAR(1024) CHARACTER SET %s) COLLATE %s", key->charset,
 			    key->collation);
-	else if (key->type == SCHEMA_BYTES)
-		strbuf_addstr(b, "CAST(? AS BINARY(1024))");
 	else if (key->type == SCHEMA_TEXT)
 		strbuf_addstr(b, "CAST(? AS CHAR(64))");
+	else if (key->type == SCHEMA_DECIMAL)
+		mapping_add_parameter(b, key);
 	else
 		strbuf_addf(b, "CAST(? AS %s)", key->sql_type);
 	strbuf_addstr(b, " UNION SELECT ");
@@ -278,7 +278,8 @@ static struct mapping_change *change_of(struct mapping *m, const struct step *s,
 	return c;
 }
 
-static void note_change(struct mapping *m, const struct step *s, uint32_t path)
+static const struct mapping_change *note_change(struct mapping *m, const struct step *s,
+						uint32_t path)
 {
 	const struct mapping_level *level = s->level;
 	const struct mapping_table *t = &level->tables[s->table];
@@ -290,6 +291,7 @@ static void note_change(struct mapping *m, const struct step *s, uint32_t path)
 		change_use(c, &level->used[i]);
 	for (size_t i = 0; is_ordered && i < t->n_key; i++)
 		change_use(c, &t->key[i]);
+	return c;
 }
 
 /* Documents that one row touches: rows above a row, step by step. */
@@ -308,28 +310,27 @@ static double estimate(const struct way *w)
 	return documents;
 }
 
-static void note_fanouts(struct mapping *m, const struct way *w, uint32_t path,
+static void note_fanouts(struct mapping *m, const struct way *w, const struct mapping_change *c,
 			 const char *description)
 {
-	const struct mapping_level *level = w->steps[0].level;
-
-	for (size_t i = 0; i < level->n_used; i++) {
-		const char *column = level->used[i].name, *table = step_table(&w->steps[0]);
+	for (size_t i = 0; i < c->n_used; i++) {
+		const char *column = c->used[i]->name;
 		bool is_known = false;
 
 		for (size_t j = 0; j < m->n_fanouts; j++) {
 			const struct mapping_fanout *f = &m->fanouts[j];
 
-			is_known = is_known || (f->path == path && cstr_equal(f->table, table) &&
-						cstr_equal(f->column, column));
+			is_known =
+			    is_known || (f->path == c->path && cstr_equal(f->table, c->table) &&
+					 cstr_equal(f->column, column));
 		}
 		if (is_known)
 			continue;
 		mem_grow(&m->fanouts, &m->fanouts_cap, m->n_fanouts + 1, sizeof(*m->fanouts));
 		m->fanouts[m->n_fanouts++] = (struct mapping_fanout){
-		    .table = table,
+		    .table = c->table,
 		    .column = column,
-		    .path = path,
+		    .path = c->path,
 		    .description = description,
 		    .documents = estimate(w),
 		};
@@ -385,8 +386,7 @@ static int climb(struct mapping *m, struct way *w, struct err *err)
 		if (r < 0)
 			return r;
 	}
-	note_change(m, &w->steps[0], id);
-	note_fanouts(m, w, id, description);
+	note_fanouts(m, w, note_change(m, &w->steps[0], id), description);
 	return 0;
 }
 

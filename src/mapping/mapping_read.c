@@ -411,7 +411,7 @@ int mapping_present(const struct mapping *m, struct maria *db, const struct str 
 	groups = ask_for_keys(&r, keys, n);
 	s = read_level(&r, m->root, err);
 	for (size_t i = 0; i < n && s == 0; i++)
-		ret_present[i] = groups[i] != MAPPING_NO_GROUP &&
-				 r.levels[0].groups[groups[i]].first != NULL;
+		ret_present[i] =
+		    groups[i] != MAPPING_NO_GROUP && r.levels[0].groups[groups[i]].first != NULL;
 	return s;
 }

@@ -99,15 +99,27 @@ void mapping_add_key(struct strbuf *b, const char *alias,
 	strbuf_addstr(b, n > 1 ? ") AS BINARY)" : " AS BINARY)");
 }
 
+/* "DECIMAL(12,2)", without UNSIGNED and ZEROFILL, which a cast does not know. */
+void mapping_add_decimal(struct strbuf *b, const struct schema_column *c)
+{
+	const char *paren = strchr(c->sql_type, '('), *end = paren ? strchr(paren, ')') : NULL;
+
+	strbuf_addstr(b, "DECIMAL");
+	if (end)
+		strbuf_add(b, paren, (size_t)(end - paren) + 1);
+}
+
 void mapping_add_parameter(struct strbuf *b, const struct schema_column *c)
 {
-	if (c->type == SCHEMA_DECIMAL)
-		strbuf_addf(b, "CAST(? AS DECIMAL%s)",
-			    strchr(c->sql_type, '(') ? strchr(c->sql_type, '(') : "(65,30)");
-	else if (c->type == SCHEMA_TEXT && c->collation)
+	if (c->type == SCHEMA_DECIMAL) {
+		strbuf_addstr(b, "CAST(? AS ");
+		mapping_add_decimal(b, c);
+		strbuf_addch(b, ')');
+	} else if (c->type == SCHEMA_TEXT && c->collation) {
 		strbuf_addf(b, "CONVERT(? USING %s) COLLATE %s", c->charset, c->collation);
-	else
+	} else {
 		strbuf_addch(b, '?');
+	}
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -120,8 +132,7 @@ static void add_json_type(struct strbuf *b, const struct schema_column *c)
 		strbuf_addstr(b, c->is_unsigned ? "BIGINT UNSIGNED" : "BIGINT");
 		break;
 	case SCHEMA_DECIMAL:
-		strbuf_addf(b, "DECIMAL%s",
-			    strchr(c->sql_type, '(') ? strchr(c->sql_type, '(') : "");
+		mapping_add_decimal(b, c);
 		break;
 	case SCHEMA_TEXT:
 		if (c->collation)

@@ -385,12 +385,8 @@ static bool has_attribute(struct categorizer *c, const struct attribute_test *t,
 {
 	for (size_t i = 0; i < product->n_attributes; i++) {
 		const struct categorize_attribute *a = &product->attributes[i];
-		struct str name = a->name;
 
-		/* "attr_t_product_type" is known as "product_type" too. */
-		if (!str_equal(name, t->name) && name.len > 7 && str_starts(name, "attr_"))
-			name = (struct str){name.data + 7, name.len - 7};
-		if (!str_equal(name, t->name))
+		if (!str_equal(a->name, t->name))
 			continue;
 		if (!t->text.data)
 			return true;

@@ -61,7 +61,8 @@ enum clean_result {
  */
 enum clean_result clean_email(struct str in, struct strbuf *out);
 
-/* Digits, and "+" in front; separators are kept as single spaces or hyphens. BAD below 5 digits. */
+/* Digits with the usual separators, "+" in front, an extension after "x". "tel:" goes. BAD: other
+ * characters, below 5 or above 20 digits. */
 enum clean_result clean_phone(struct str in, struct strbuf *out);
 
 /* EAN-13 or EAN-8 with a true check digit; UPC (12) gets its zero, GTIN-14 with a leading zero

@@ -269,22 +269,12 @@ static bool scan_numeric(struct scan *s, enum clean_date_order order, struct cle
 	return true;
 }
 
-static bool scan_zone(struct scan *s, int *ret_minutes)
+/* "+02:00", "-0530", "+02". */
+static bool scan_offset(struct scan *s, int *ret_minutes)
 {
-	int sign, hours, minutes = 0;
+	int sign = scan_char(s, '+') ? 1 : scan_char(s, '-') ? -1 : 0;
+	int hours, minutes = 0;
 
-	*ret_minutes = 0;
-	scan_spaces(s);
-	if (s->at == s->end)
-		return true;
-	if (scan_char(s, 'Z') || scan_char(s, 'z'))
-		return true;
-	if (s->end - s->at == 3 &&
-	    (strncasecmp(s->at, "UTC", 3) == 0 || strncasecmp(s->at, "GMT", 3) == 0)) {
-		s->at = s->end;
-		return true;
-	}
-	sign = scan_char(s, '+') ? 1 : scan_char(s, '-') ? -1 : 0;
 	if (!sign || s->end - s->at < 2 || !is_digit(s->at[0]) || !is_digit(s->at[1]))
 		return false;
 	hours = (s->at[0] - '0') * 10 + (s->at[1] - '0');
@@ -292,10 +282,22 @@ static bool scan_zone(struct scan *s, int *ret_minutes)
 	(void)scan_char(s, ':');
 	if (s->at < s->end && scan_number(s, 2, &minutes) != 2)
 		return false;
-	if (hours > 14 || minutes > 59)
-		return false;
 	*ret_minutes = sign * (hours * 60 + minutes);
-	return true;
+	return hours <= 14 && minutes <= 59;
+}
+
+static bool scan_zone(struct scan *s, int *ret_minutes)
+{
+	*ret_minutes = 0;
+	scan_spaces(s);
+	if (s->at == s->end || scan_char(s, 'Z') || scan_char(s, 'z'))
+		return true;
+	if (s->end - s->at == 3 &&
+	    (strncasecmp(s->at, "UTC", 3) == 0 || strncasecmp(s->at, "GMT", 3) == 0)) {
+		s->at = s->end;
+		return true;
+	}
+	return scan_offset(s, ret_minutes);
 }
 
 static bool scan_half_day(struct scan *s, struct clean_date *d)
@@ -311,6 +313,28 @@ static bool scan_half_day(struct scan *s, struct clean_date *d)
 	return true;
 }
 
+/* Parts of a second are not kept. */
+static void skip_fraction(struct scan *s)
+{
+	if (s->end - s->at < 2 || (*s->at != '.' && *s->at != ',') || !is_digit(s->at[1]))
+		return;
+	s->at++;
+	while (s->at < s->end && is_digit(*s->at))
+		s->at++;
+}
+
+static bool scan_clock(struct scan *s, struct clean_date *d)
+{
+	if (!scan_number(s, 2, &d->hour) || !scan_char(s, ':') ||
+	    scan_number(s, 2, &d->minute) != 2)
+		return false;
+	if (scan_char(s, ':') && scan_number(s, 2, &d->second) != 2)
+		return false;
+	skip_fraction(s);
+	d->has_time = true;
+	return scan_half_day(s, d) && d->hour <= 23 && d->minute <= 59 && d->second <= 59;
+}
+
 static bool scan_time(struct scan *s, struct clean_date *d, int *ret_zone)
 {
 	*ret_zone = 0;
@@ -322,21 +346,7 @@ static bool scan_time(struct scan *s, struct clean_date *d, int *ret_zone)
 		(void)scan_char(s, ',');
 		scan_spaces(s);
 	}
-	if (!scan_number(s, 2, &d->hour) || !scan_char(s, ':') ||
-	    scan_number(s, 2, &d->minute) != 2)
-		return false;
-	if (scan_char(s, ':') && scan_number(s, 2, &d->second) != 2)
-		return false;
-	if ((s->at < s->end && (*s->at == '.' || *s->at == ',')) && s->at + 1 < s->end &&
-	    is_digit(s->at[1])) {
-		s->at++;
-		while (s->at < s->end && is_digit(*s->at))
-			s->at++; /* parts of a second are not kept */
-	}
-	d->has_time = true;
-	if (!scan_half_day(s, d) || d->hour > 23 || d->minute > 59 || d->second > 59)
-		return false;
-	return scan_zone(s, ret_zone);
+	return scan_clock(s, d) && scan_zone(s, ret_zone);
 }
 
 static bool parse_epoch(struct str s, struct clean_date *d)

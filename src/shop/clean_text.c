@@ -316,6 +316,37 @@ static size_t skip_element(struct str in, size_t i, const char *name, size_t len
 	return in.len;
 }
 
+/*
+ * Finds the name of the tag at in.data[i]. "<b" may end with a space, "/" or ">" only; "a<b" and
+ * "x <y z" without ">" are text. Returns where the text goes on, `i` when it is no tag.
+ */
+static size_t find_tag(struct str in, size_t i, struct str *ret_name)
+{
+	size_t at = i + 1, name;
+	const char *close;
+
+	if (at < in.len && (in.data[at] == '/' || in.data[at] == '!'))
+		at++;
+	name = at;
+	while (at < in.len &&
+	       (is_letter(in.data[at]) || (at > name && in.data[at] >= '0' && in.data[at] <= '9')))
+		at++;
+	close = at > name ? memchr(in.data + at, '>', in.len - at) : NULL;
+	if (!close || !strchr(" \t\r\n/>", in.data[at]))
+		return i;
+	*ret_name = (struct str){in.data + name, at - name};
+	if (memchr(in.data + at, '<', (size_t)(close - in.data) - at))
+		return i;
+	return (size_t)(close - in.data) + 1;
+}
+
+static size_t skip_comment(struct str in, size_t i)
+{
+	const char *end = memmem(in.data + i, in.len - i, "-->", 3);
+
+	return end ? (size_t)(end - in.data) + 3 : i;
+}
+
 /* Takes the tag at in.data[i]; returns where the text goes on, `i` when it is no tag. */
 static size_t skip_tag(struct str in, size_t i, bool lines, struct strbuf *out)
 {
@@ -324,35 +355,19 @@ static size_t skip_tag(struct str in, size_t i, bool lines, struct strbuf *out)
 					     "h6", "table", "dt", "dd", "section", NULL};
 	static const char *const hidden[] = {"script", "style", NULL};
 	static const char *const spaces[] = {"td", "th", NULL};
-	size_t at = i + 1;
+	struct str name = {NULL, 0};
+	size_t next;
 
-	if (at + 2 < in.len && memcmp(in.data + at, "!--", 3) == 0) {
-		const char *end = memmem(in.data + at, in.len - at, "-->", 3);
-
-		return end ? (size_t)(end - in.data) + 3 : i;
-	}
-	if (at < in.len && (in.data[at] == '/' || in.data[at] == '!'))
-		at++;
-	size_t name = at;
-
-	while (at < in.len &&
-	       (is_letter(in.data[at]) || (at > name && in.data[at] >= '0' && in.data[at] <= '9')))
-		at++;
-	const char *close = at > name ? memchr(in.data + at, '>', in.len - at) : NULL;
-	size_t len = at - name;
-
-	/* "<b" may end with a space, "/" or ">" only; "a<b" and "x <y z" without ">" stay. */
-	if (!close || len == 0 || !strchr(" \t\r\n/>", in.data[at]))
+	if (in.len - i >= 4 && memcmp(in.data + i, "<!--", 4) == 0)
+		return skip_comment(in, i);
+	next = find_tag(in, i, &name);
+	if (next == i)
 		return i;
-	size_t next = (size_t)(close - in.data) + 1;
-
-	if (memchr(in.data + at, '<', next - at))
-		return i;
-	if (in.data[i + 1] != '/' && tag_is(in.data + name, len, hidden))
-		return skip_element(in, next, in.data + name, len);
-	if (tag_is(in.data + name, len, breaks))
+	if (in.data[i + 1] != '/' && tag_is(name.data, name.len, hidden))
+		return skip_element(in, next, name.data, name.len);
+	if (tag_is(name.data, name.len, breaks))
 		strbuf_addch(out, lines ? '\n' : ' ');
-	else if (tag_is(in.data + name, len, spaces))
+	else if (tag_is(name.data, name.len, spaces))
 		strbuf_addch(out, ' ');
 	return next;
 }
@@ -384,18 +399,35 @@ bool clean_html(struct str in, bool lines, struct strbuf *out)
 /* What a character means for the shape of a text. */
 enum shape { SHAPE_TEXT, SHAPE_SPACE, SHAPE_BREAK, SHAPE_NOTHING };
 
+/* First and last character of a range and what it means; in order, no overlap. */
+static const struct {
+	uint32_t from, to;
+	enum shape shape;
+} shapes[] = {
+    {0x00, 0x08, SHAPE_NOTHING},     {0x09, 0x09, SHAPE_SPACE},
+    {0x0A, 0x0A, SHAPE_BREAK},	     {0x0B, 0x0C, SHAPE_NOTHING},
+    {0x0D, 0x0D, SHAPE_SPACE},	     {0x0E, 0x1F, SHAPE_NOTHING},
+    {0x20, 0x20, SHAPE_SPACE},	     {0x7F, 0x84, SHAPE_NOTHING},
+    {0x85, 0x85, SHAPE_BREAK},	     {0x86, 0x9F, SHAPE_NOTHING},
+    {0xA0, 0xA0, SHAPE_SPACE},	     {0xAD, 0xAD, SHAPE_NOTHING}, /* soft hyphen */
+    {0x1680, 0x1680, SHAPE_SPACE},   {0x2000, 0x200A, SHAPE_SPACE},
+    {0x200B, 0x200B, SHAPE_NOTHING}, {0x200E, 0x200F, SHAPE_NOTHING},
+    {0x2028, 0x2029, SHAPE_BREAK},   {0x202A, 0x202E, SHAPE_NOTHING},
+    {0x202F, 0x202F, SHAPE_SPACE},   {0x205F, 0x205F, SHAPE_SPACE},
+    {0x2060, 0x2069, SHAPE_NOTHING}, {0x3000, 0x3000, SHAPE_SPACE},
+    {0xFEFF, 0xFEFF, SHAPE_NOTHING}, {0xFFF0, 0xFFFC, SHAPE_NOTHING},
+};
+
 static enum shape shape_of(uint32_t cp)
 {
-	if (cp == '\n' || cp == 0x2028 || cp == 0x2029 || cp == 0x85)
-		return SHAPE_BREAK;
-	if (cp == ' ' || cp == '\t' || cp == '\r' || cp == 0xA0 || cp == 0x1680 ||
-	    (cp >= 0x2000 && cp <= 0x200A) || cp == 0x202F || cp == 0x205F || cp == 0x3000)
-		return SHAPE_SPACE;
-	if (cp < 0x20 || (cp >= 0x7F && cp < 0xA0) || cp == 0xFEFF || cp == 0x200B ||
-	    cp == 0x200E || cp == 0x200F || cp == 0xAD || (cp >= 0xFFF0 && cp <= 0xFFFC) ||
-	    (cp & 0xFFFE) == 0xFFFE || (cp >= 0x202A && cp <= 0x202E) ||
-	    (cp >= 0x2060 && cp <= 0x2069))
-		return SHAPE_NOTHING;
+	if (cp > 0x20 && cp < 0x7F)
+		return SHAPE_TEXT;
+	if ((cp & 0xFFFE) == 0xFFFE)
+		return SHAPE_NOTHING; /* no characters, in every plane */
+	for (size_t i = 0; i < ARRAY_LEN(shapes) && shapes[i].from <= cp; i++) {
+		if (cp <= shapes[i].to)
+			return shapes[i].shape;
+	}
 	return SHAPE_TEXT;
 }
 

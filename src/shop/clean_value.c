@@ -80,35 +80,54 @@ static void email_repair(struct str s, struct strbuf *out)
 	}
 }
 
-static bool email_is_valid(struct str s)
+static bool email_local_is_valid(struct str s)
 {
-	const char *at = s.len ? memchr(s.data, '@', s.len) : NULL;
-	size_t local = at ? (size_t)(at - s.data) : 0, label = 0, labels = 1;
-
-	if (!at || local == 0 || local > EMAIL_LOCAL_MAX || s.len > EMAIL_MAX || s.data[0] == '.' ||
-	    at[-1] == '.')
+	if (s.len == 0 || s.len > EMAIL_LOCAL_MAX || s.data[0] == '.' || s.data[s.len - 1] == '.')
 		return false;
-	for (size_t i = 0; i < local; i++) {
+	for (size_t i = 0; i < s.len; i++) {
 		if (!is_letter(s.data[i]) && !is_digit(s.data[i]) &&
 		    !strchr(".!#$%&'*+/=?^_`{|}~-", s.data[i]))
 			return false;
 	}
-	for (size_t i = local + 1; i < s.len; i++) {
+	return true;
+}
+
+static bool email_label_is_valid(struct str s)
+{
+	if (s.len == 0 || s.data[0] == '-' || s.data[s.len - 1] == '-')
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
 		char c = s.data[i];
 
-		if (c == '.') {
-			if (label == 0 || s.data[i - 1] == '-')
-				return false;
-			labels++;
-			label = 0;
-		} else if (is_letter(c) || is_digit(c) || (unsigned char)c >= 0x80 ||
-			   (c == '-' && label > 0)) {
-			label++;
-		} else {
+		if (!is_letter(c) && !is_digit(c) && c != '-' && (unsigned char)c < 0x80)
 			return false;
-		}
 	}
-	return labels >= 2 && label >= 2 && !is_digit(s.data[s.len - 1]);
+	return true;
+}
+
+/* Two labels or more; the last, of two characters or more, is no number. */
+static bool email_domain_is_valid(struct str s)
+{
+	for (size_t labels = 1;; labels++) {
+		const char *dot = s.len ? memchr(s.data, '.', s.len) : NULL;
+		struct str label = {s.data, dot ? (size_t)(dot - s.data) : s.len};
+
+		if (!email_label_is_valid(label))
+			return false;
+		if (!dot)
+			return labels >= 2 && label.len >= 2 &&
+			       !is_digit(label.data[label.len - 1]);
+		s = (struct str){dot + 1, s.len - label.len - 1};
+	}
+}
+
+static bool email_is_valid(struct str s)
+{
+	const char *at = s.len && s.len <= EMAIL_MAX ? memchr(s.data, '@', s.len) : NULL;
+	size_t local = at ? (size_t)(at - s.data) : 0;
+
+	return at && email_local_is_valid((struct str){s.data, local}) &&
+	       email_domain_is_valid((struct str){at + 1, s.len - local - 1});
 }
 
 enum clean_result clean_email(struct str in, struct strbuf *out)
@@ -126,35 +145,23 @@ enum clean_result clean_email(struct str in, struct strbuf *out)
 
 enum clean_result clean_phone(struct str in, struct strbuf *out)
 {
-	size_t start = out->len, digits = 0;
-	char gap = 0;
+	struct str s = in;
+	size_t digits = 0;
 
-	if (in.len > 4 && strncasecmp(in.data, "tel:", 4) == 0)
-		in = (struct str){in.data + 4, in.len - 4};
-	for (size_t i = 0; i < in.len; i++) {
-		char c = in.data[i];
+	if (s.len > 4 && strncasecmp(s.data, "tel:", 4) == 0)
+		s = str_trim((struct str){s.data + 4, s.len - 4});
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.data[i];
+		bool is_extension = c == 'x' && digits >= PHONE_DIGITS_MIN;
 
-		if (is_digit(c) || (c == '+' && out->len == start)) {
-			if (gap && out->len > start)
-				strbuf_addch(out, gap);
-			gap = 0;
-			digits += is_digit(c);
-			strbuf_addch(out, c);
-		} else if (c == 'x' && digits >= PHONE_DIGITS_MIN) {
-			gap = 'x'; /* an extension */
-		} else if (strchr(" -./()", c)) {
-			gap = gap == 'x' ? 'x' : c == '-' && gap != ' ' ? '-' : ' ';
-		} else {
-			strbuf_truncate(out, start);
+		digits += is_digit(c);
+		if (!is_digit(c) && !is_extension && !strchr(" -./()", c) && (c != '+' || i > 0))
 			return CLEAN_BAD;
-		}
 	}
-	if (digits < PHONE_DIGITS_MIN || digits > PHONE_DIGITS_MAX) {
-		strbuf_truncate(out, start);
+	if (digits < PHONE_DIGITS_MIN || digits > PHONE_DIGITS_MAX)
 		return CLEAN_BAD;
-	}
-	return str_equal(in, (struct str){out->data + start, out->len - start}) ? CLEAN_OK
-										: CLEAN_CORRECTED;
+	strbuf_add(out, s.data, s.len);
+	return s.len == in.len ? CLEAN_OK : CLEAN_CORRECTED;
 }
 
 /* GS1 General Specifications, 7.9: weights 3 and 1 from the right, check digit last. */
@@ -193,13 +200,34 @@ enum clean_result clean_ean(struct str in, struct strbuf *out)
 	return n == in.len && (n == 13 || n == 8) ? CLEAN_OK : CLEAN_CORRECTED;
 }
 
-/* Takes currency signs, codes and spaces from both ends. */
+static bool is_currency(struct str s)
+{
+	static const char *const signs[] = {"$",   "US$", "\xE2\x82\xAC", "\xC2\xA3", "\xC2\xA5",
+					    "EUR", "USD", "GBP",	  "CHF",      "JPY",
+					    "PLN", "CAD", "AUD",	  "SEK"};
+
+	for (size_t i = 0; i < ARRAY_LEN(signs); i++) {
+		if (strlen(signs[i]) == s.len && strncasecmp(signs[i], s.data, s.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Takes a currency and spaces from either end. What else is no digit stays, and is refused. */
 static struct str amount_core(struct str s)
 {
-	while (s.len && !is_digit(s.data[0]) && !strchr("+-.,(", s.data[0]))
-		s.data++, s.len--;
-	while (s.len && !is_digit(s.data[s.len - 1]) && s.data[s.len - 1] != ')')
-		s.len--;
+	size_t n = 0;
+
+	while (n < s.len && !is_digit(s.data[n]) && !strchr("+-.,( ", s.data[n]))
+		n++;
+	if (n && is_currency((struct str){s.data, n}))
+		s = str_trim((struct str){s.data + n, s.len - n});
+	n = 0;
+	while (n < s.len && !is_digit(s.data[s.len - 1 - n]) &&
+	       !strchr(") .,", s.data[s.len - 1 - n]))
+		n++;
+	if (n && is_currency((struct str){s.data + s.len - n, n}))
+		s = str_trim((struct str){s.data, s.len - n});
 	return s;
 }
 
@@ -227,37 +255,68 @@ static char decimal_point(struct str s)
 	return s.data[last];
 }
 
+struct amount {
+	int64_t value;
+	int digits;
+	int places; /* digits behind the decimal point; -1: before it */
+	int group;  /* digits since the last separator of thousands */
+	bool grouped, rounded;
+};
+
+/* Separators of thousands stand before groups of three. */
+static bool amount_group_ends(const struct amount *a)
+{
+	return !a->grouped || a->group == 3;
+}
+
+static bool amount_separator(struct amount *a, char c)
+{
+	if (!strchr(",.' ", c) || a->places >= 0 || a->group == 0 || a->group > 3 ||
+	    !amount_group_ends(a))
+		return false;
+	a->grouped = true;
+	a->group = 0;
+	return true;
+}
+
+static bool amount_digit(struct amount *a, char c)
+{
+	if (a->places >= 2) {
+		a->value += a->places++ == 2 && c >= '5';
+		a->rounded |= c != '0';
+		return true;
+	}
+	a->value = a->value * 10 + (c - '0');
+	a->group++;
+	a->places += a->places >= 0;
+	return a->digits++ < AMOUNT_DIGITS;
+}
+
 /* Digits with separators to hundredths; false when it is no amount. */
 static bool amount_value(struct str s, char point, int64_t *ret, bool *ret_rounded)
 {
-	int64_t value = 0;
-	int digits = 0, places = -1;
+	struct amount a = {.places = -1};
 
-	*ret_rounded = false;
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.data[i];
+		bool ok;
 
-		if (c == point && point) {
-			if (places >= 0)
-				return false;
-			places = 0;
-		} else if (is_digit(c) && places >= 2) {
-			if (places++ == 2 && c >= '5')
-				value++;
-			*ret_rounded |= c != '0';
-		} else if (is_digit(c)) {
-			if (digits++ >= AMOUNT_DIGITS)
-				return false;
-			value = value * 10 + (c - '0');
-			places += places >= 0;
-		} else if (!strchr(",.' ", c) || places >= 0) {
-			return false;
+		if (point && c == point) {
+			ok = a.places < 0 && amount_group_ends(&a);
+			a.places = 0;
+		} else {
+			ok = is_digit(c) ? amount_digit(&a, c) : amount_separator(&a, c);
 		}
+		if (!ok)
+			return false;
 	}
-	for (; places < 2; places = places < 0 ? 1 : places + 1)
-		value *= 10;
-	*ret = value;
-	return digits > 0;
+	if (a.places < 0 && !amount_group_ends(&a))
+		return false;
+	for (int missing = a.places < 0 ? 2 : 2 - a.places; missing > 0; missing--)
+		a.value *= 10;
+	*ret = a.value;
+	*ret_rounded = a.rounded;
+	return a.digits > 0;
 }
 
 enum clean_result clean_decimal(struct str in, int64_t *ret_hundredths)
@@ -281,7 +340,8 @@ enum clean_result clean_decimal(struct str in, int64_t *ret_hundredths)
 	if (negative)
 		*ret_hundredths = -*ret_hundredths;
 	for (size_t i = 0; i < s.len; i++)
-		plain &= is_digit(s.data[i]) || (s.data[i] == '.' && i > 0 && i + 1 < s.len);
+		plain &= is_digit(s.data[i]) ||
+			 (s.data[i] == '.' && decimal_point(s) == '.' && i > 0 && i + 1 < s.len);
 	return plain && !rounded && decimal_point(s) != ',' ? CLEAN_OK : CLEAN_CORRECTED;
 }
 

@@ -84,14 +84,15 @@ void load_sql_correct(struct strbuf *b, const struct load_entity *e, const char 
 		    set, where);
 }
 
-/* Later rows with the key of s. */
+/* Rows with the key of s that count before it: later ones, of suppliers (where a twin is mostly
+ * another spelling with less in it) earlier ones. */
 static void later(struct strbuf *b, const struct load_entity *e)
 {
 	strbuf_addf(b, "FROM %s w WHERE w.row_class = 0 AND w.%s = s.%s", e->stage, e->key_stage[0],
 		    e->key_stage[0]);
 	if (e->key_stage[1])
 		strbuf_addf(b, " AND w.%s = s.%s", e->key_stage[1], e->key_stage[1]);
-	strbuf_addstr(b, " AND w.stage_id > s.stage_id");
+	strbuf_addf(b, " AND w.stage_id %c s.stage_id", e->id == LOAD_SUPPLIERS ? '<' : '>');
 }
 
 void load_sql_duplicate_where(struct strbuf *b, const struct load_entity *e)
@@ -107,7 +108,7 @@ void load_sql_same_hash(struct strbuf *b, const struct load_entity *e)
 	strbuf_clear(b);
 	strbuf_addstr(b, "(SELECT w.row_hash ");
 	later(b, e);
-	strbuf_addstr(b, " ORDER BY w.stage_id DESC LIMIT 1) = s.row_hash");
+	strbuf_addstr(b, " ORDER BY w.stage_id DESC LIMIT 1) <=> s.row_hash");
 }
 
 static bool is_key(const struct load_entity *e, const struct load_column *c)

@@ -309,6 +309,7 @@ int load_stage_files(struct load *l, struct err *err)
 	for (size_t i = 0; i < l->files.n; i++)
 		total += l->files.files[i].rows;
 	progress_start(&l->progress, "reading", "rows", total);
+	l->progress.is_quiet |= l->options->quiet;
 	l->next_stage_id = 1;
 	for (size_t e = 0, i = 0; e < LOAD_ENTITIES && r == 0; e++) {
 		l->first_id[e] = l->next_stage_id;

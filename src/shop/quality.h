@@ -72,9 +72,9 @@
 	X(REFERENCE_DROPPED, "reference_dropped", "warning", "corrected",                         \
 	  "an optional reference to something unknown became empty")                              \
 	X(DUPLICATE_ROW, "duplicate_row", "info", "rejected",                                     \
-	  "the same row comes again later in the load")                                           \
+	  "the same row stands in the load again")                                                \
 	X(DUPLICATE_KEY, "duplicate_key", "warning", "rejected",                                  \
-	  "another row with this key comes later in the load; the last one counts")               \
+	  "another row of the load has this key; the last counts, of suppliers the first")        \
 	X(ORDER_TOTAL, "order_total", "warning", "corrected",                                     \
 	  "the total of an order was not the sum of its lines")
 

@@ -3,14 +3,16 @@ import http.client
 import re
 import socket
 import time
+import urllib.parse
 
 import pytest
 
 
 @pytest.fixture
 def address(stack):
-    """(host, port) of the worker's HTTP interface; the port was chosen free and is remembered."""
-    return "127.0.0.1", int((stack.var / "http.port").read_text())
+    """(host, port) of the worker's HTTP interface."""
+    url = urllib.parse.urlsplit(stack.json("status")["worker"]["http"])
+    return url.hostname, url.port
 
 
 @pytest.fixture

@@ -1,0 +1,95 @@
+"""The schema: applied once, resumed after SIGKILL, drawn as docs/schema.md shows it."""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+
+import stack as stack_module
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BEGIN, END = "```mermaid\n", "```\n<!-- end -->"
+
+
+class Database:
+    def __init__(self, servers, name):
+        self.servers, self.name = servers, name
+        self.config = servers.root / f"{name}.yaml"
+        with servers.open_sql() as link, link.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        self.config.write_text(f"mariadb:\n  socket: {servers.socket}\n  user: root\n"
+                               f"  database: {name}\n")
+
+    def command(self, *args):
+        return [str(stack_module.BINARY), "schema", *args, "--config", str(self.config)]
+
+    def run(self, *args, check=True):
+        return subprocess.run(self.command(*args), check=check, capture_output=True, text=True,
+                              timeout=60, env=stack_module.environment())
+
+    def rows(self, statement):
+        with self.servers.open_sql() as link, link.cursor() as cursor:
+            cursor.execute(f"USE {self.name}")
+            cursor.execute(statement)
+            return [tuple(r) for r in cursor.fetchall()]
+
+    def shape(self):
+        where = f"'{self.name}'"
+        return [self.rows(s) for s in (
+            "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE FROM"
+            f" information_schema.COLUMNS WHERE TABLE_SCHEMA = {where}"
+            " AND TABLE_NAME <> 'schema_migrations' ORDER BY 1, 2",
+            "SELECT TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX, COLUMN_NAME FROM"
+            f" information_schema.STATISTICS WHERE TABLE_SCHEMA = {where} ORDER BY 1, 2, 3",
+            "SELECT TRIGGER_NAME, ACTION_STATEMENT FROM information_schema.TRIGGERS"
+            f" WHERE TRIGGER_SCHEMA = {where} ORDER BY 1")]
+
+
+@pytest.fixture
+def database(bare_servers):
+    return lambda name: Database(bare_servers, name)
+
+
+def test_applying_twice_changes_nothing(database):
+    db = database("once")
+    first = json.loads(db.run("apply", "--json").stdout)
+    second = json.loads(db.run("apply", "--json").stdout)
+    assert first["applied"] == len(first["migrations"]) > 0
+    assert second["applied"] == second["statements"] == second["pending"] == 0
+
+
+def test_a_killed_migration_is_resumed(database):
+    whole = database("whole")
+    whole.run("apply")
+    for number in range(8):
+        db = database(f"killed_{number}")
+        for _ in range(3):
+            child = subprocess.Popen(db.command("apply"), stdout=subprocess.DEVNULL,
+                                     stderr=subprocess.DEVNULL, env=stack_module.environment())
+            time.sleep(random.Random(number).uniform(0.005, 0.08))
+            os.kill(child.pid, signal.SIGKILL)
+            child.wait()
+        db.run("apply")
+        assert db.shape() == whole.shape()
+
+
+def test_a_changed_file_is_refused(database):
+    db = database("changed")
+    db.run("apply")
+    db.rows("UPDATE schema_migrations SET checksum = 'x' WHERE migration_number = 20")
+    done = db.run("apply", check=False)
+    assert done.returncode == 4
+    assert "020-customers.sql" in done.stderr and "new file" in done.stderr
+
+
+def test_the_diagram_in_the_documents_is_this_schema(database):
+    db = database("drawn")
+    db.run("apply")
+    text = (ROOT / "docs/schema.md").read_text()
+    kept = text[text.index(BEGIN) + len(BEGIN):text.index(END)]
+    assert db.run("graph").stdout == kept, "docs/schema.md: take over `aethermart schema graph`"
