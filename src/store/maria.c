@@ -112,6 +112,8 @@ static void add_without_value(struct strbuf *b, unsigned code, const char *text)
 	case ER_TRUNCATED_WRONG_VALUE_FOR_FIELD:
 	case ER_WRONG_VALUE_FOR_TYPE:
 	case ER_INVALID_CHARACTER_STRING:
+	case ER_WRONG_VALUE:
+	case ER_DATA_OUT_OF_RANGE:
 		break;
 	default:
 		strbuf_addstr(b, text);
@@ -120,14 +122,12 @@ static void add_without_value(struct strbuf *b, unsigned code, const char *text)
 	from = strchr(text, '\'');
 	for (const char *p = from; p && (p = strstr(p + 1, "' for "));)
 		to = p + 1;
-	if (from && !to) {
-		to = strrchr(text, '\'');
-		to = to ? to + 1 : NULL;
-	}
-	if (!from || !to || to <= from) {
+	if (!from) {
 		strbuf_addstr(b, text);
 		return;
 	}
+	if (!to) /* the value is the text's end, perhaps cut by the server */
+		to = text + strlen(text);
 	strbuf_add(b, text, (size_t)(from - text));
 	strbuf_addstr(b, "(value)");
 	strbuf_addstr(b, to);
@@ -249,8 +249,7 @@ static int connect_any(struct maria *m, struct err *err)
 	return r;
 }
 
-/* "host", "host:port", "[::1]:port" */
-static int parse_host(struct maria *m, const char *text, struct maria_host *ret, struct err *err)
+int maria_parse_host(struct maria *m, const char *text, struct maria_host *ret, struct err *err)
 {
 	const char *colon = strrchr(text, ':'), *end = text + strlen(text);
 	int64_t port = m->options.port ? m->options.port : 3306;
@@ -302,7 +301,7 @@ int maria_open(const struct maria_options *options, struct maria **ret, struct e
 		n++;
 	m->hosts = arena_alloc(&m->arena, (n + 1) * sizeof(*m->hosts));
 	for (size_t i = 0; i < n; i++) {
-		r = parse_host(m, options->hosts[i], &m->hosts[i], err);
+		r = maria_parse_host(m, options->hosts[i], &m->hosts[i], err);
 		if (r < 0)
 			return r;
 	}

@@ -57,6 +57,11 @@ struct maria {
 	bool fill_failed;
 };
 
+/* "host", "host:port", "[::1]:port", a bare IPv6 address; the name goes to the connection's arena.
+ */
+int maria_parse_host(struct maria *m, const char *text, struct maria_host *ret, struct err *err)
+    _must_check_;
+
 /* Classifies the handle's or statement's last error, notes a lost connection. Returns -class. */
 int maria_fail(struct maria *m, unsigned code, const char *text, struct err *err);
 int maria_fail_handle(struct maria *m, struct err *err);

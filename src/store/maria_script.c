@@ -31,6 +31,19 @@ static const char *skip_quoted(const char *s)
 	return s;
 }
 
+/* Two dashes begin a comment only before white space, a control character or the end. */
+static bool is_line_comment(const char *s)
+{
+	return *s == '#' || (s[0] == '-' && s[1] == '-' && (unsigned char)s[2] <= ' ');
+}
+
+/* What the server executes, all of it or by version, is no comment: then `!` or `M!` follows the
+ * star. */
+static bool is_block_comment(const char *s)
+{
+	return s[0] == '/' && s[1] == '*' && s[2] != '!' && !(s[2] == 'M' && s[3] == '!');
+}
+
 /* Behind what is one piece at s: a quoted text, a comment, or one character. */
 static const char *skip_piece(const char *s)
 {
@@ -38,7 +51,7 @@ static const char *skip_piece(const char *s)
 
 	if (*s == '\'' || *s == '"' || *s == '`')
 		return skip_quoted(s);
-	if (*s == '#' || (s[0] == '-' && s[1] == '-' && (s[2] == ' ' || s[2] == '\n' || !s[2])))
+	if (is_line_comment(s))
 		return s + strcspn(s, "\n");
 	if (s[0] == '/' && s[1] == '*') {
 		end = strstr(s + 2, "*/");
@@ -49,8 +62,8 @@ static const char *skip_piece(const char *s)
 
 static bool is_comment_or_space(const char *s)
 {
-	return *s == ' ' || *s == '\t' || *s == '\n' || *s == '\r' || *s == '#' ||
-	       (s[0] == '-' && s[1] == '-') || (s[0] == '/' && s[1] == '*' && s[2] != '!');
+	return *s == ' ' || *s == '\t' || *s == '\n' || *s == '\r' || is_line_comment(s) ||
+	       is_block_comment(s);
 }
 
 static void advance(struct script *s, const char *to)

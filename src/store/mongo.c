@@ -253,6 +253,8 @@ int mongo_error(struct err *err, const bson_error_t *error, const bson_t *reply,
 		strbuf_addstr(&b, name ? name : "the document cannot be encoded");
 		if (error->code == 11000)
 			add_index_name(&b, error->message);
+	} else if (!name && mongo_write_error_index(reply) >= 0) {
+		strbuf_addstr(&b, "a document was refused");
 	} else {
 		strbuf_addstr(&b, error->message);
 	}

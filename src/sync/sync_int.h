@@ -128,6 +128,20 @@ int sync_sink_move(struct sync_sink *s, const struct sync_sink_context *c, struc
 int sync_sink_page(struct sync_sink *s, const struct mapping *m, struct str after, size_t limit,
 		   struct arena *arena, struct mapping_keys *ret, struct err *err) _must_check_;
 
+/* The sink's decisions, without a server. */
+
+/* What becomes of one document of which `have` (NULL: nothing) is there; `update` (empty before) is
+ * filled where an update does it: UPDATED, and DELETED of a document that stays. */
+enum sync_outcome sync_sink_decide(const struct sync_sink_context *c, const struct sync_write *w,
+				   const bson_t *have, bson_t *update);
+/* A document that is not there yet: owned fields in the order of the mapping, MongoDB's own, the
+ * mark. `doc` is initialised and empty. */
+void sync_sink_make_document(const struct sync_sink_context *c, const bson_t *want, bson_t *doc);
+/* The update of `to` by which it takes over the fields of MongoDB's users: set as in `from`, unset
+ * what only `to` has; empty: neither has any. */
+void sync_sink_make_adopt(const struct mapping *m, const bson_t *from, const bson_t *to,
+			  bson_t *update);
+
 /* --- lease ---------------------------------------------------------------------------------------
  */
 
@@ -300,3 +314,6 @@ int sync_drain_one(struct maria *db, const struct mapping *m, int64_t timeout_ms
 
 /* Two values of the same type and the same bytes. */
 bool sync_is_same_value(const bson_iter_t *a, const bson_iter_t *b);
+/* Paths at which the owned fields of a document differ from what they must be, "a, b.0.c", at most
+ * ten, "and more" behind them; NULL: none. The caller owns the text. */
+char *sync_diff_documents(const bson_t *want, const bson_t *have);

@@ -217,9 +217,7 @@ static void append_mark(const struct sync_sink_context *c, bson_t *set, const ch
 	bson_append_document_end(set, &mark);
 }
 
-/* A document that is not there yet: owned fields in the order of the mapping, MongoDB's own, the
- * mark. */
-static void make_document(const struct sync_sink_context *c, const bson_t *want, bson_t *doc)
+void sync_sink_make_document(const struct sync_sink_context *c, const bson_t *want, bson_t *doc)
 {
 	const bson_t *initial = mapping_initial_fields(c->mapping);
 
@@ -319,9 +317,8 @@ static int add_delete(struct plan *p, const struct mapping *m, struct str key, s
 	return r;
 }
 
-/* What becomes of one document. */
-static enum sync_outcome decide(const struct sync_sink_context *c, const struct sync_write *w,
-				const bson_t *have, bson_t *update)
+enum sync_outcome sync_sink_decide(const struct sync_sink_context *c, const struct sync_write *w,
+				   const bson_t *have, bson_t *update)
 {
 	if (w->document->state == MAPPING_PRESENT) {
 		if (!have)
@@ -350,7 +347,7 @@ static int add_operation(const struct sync_sink_context *c, struct sync_write *w
 	} else if (w->outcome == SYNC_DELETED) {
 		r = add_delete(p, c->mapping, w->document->key, err);
 	} else {
-		make_document(c, w->document->document, &doc);
+		sync_sink_make_document(c, w->document->document, &doc);
 		r = add_insert(p, &doc, err);
 	}
 	bson_destroy(&doc);
@@ -368,9 +365,9 @@ static int make_plan(const struct sync_sink_context *c, struct sync_write *write
 	for (size_t i = 0; i < n; i++) {
 		bson_init(&updates[i]);
 		if (writes[i].outcome != SYNC_REFUSED)
-			writes[i].outcome =
-			    decide(c, &writes[i], map_get(&f->by_key, writes[i].document->key),
-				   &updates[i]);
+			writes[i].outcome = sync_sink_decide(
+			    c, &writes[i], map_get(&f->by_key, writes[i].document->key),
+			    &updates[i]);
 	}
 	for (size_t k = 0; k < ARRAY_LEN(order); k++) {
 		for (size_t i = 0; i < n && r == 0; i++) {
@@ -588,9 +585,8 @@ static bool is_owned(const struct mapping *m, const char *field)
 	return cstr_equal(field, "_id") || cstr_equal(field, SYNC_MARK);
 }
 
-/* The fields of MongoDB's users: set as in `from`, unset what only `to` has. */
-static void make_adopt(const struct mapping *m, const bson_t *from, const bson_t *to,
-		       bson_t *update)
+void sync_sink_make_adopt(const struct mapping *m, const bson_t *from, const bson_t *to,
+			  bson_t *update)
 {
 	bson_t set = BSON_INITIALIZER, unset = BSON_INITIALIZER;
 	bson_iter_t it;
@@ -618,7 +614,7 @@ static int plan_move(const struct sync_sink_context *c, struct plan *p, const bs
 	int r;
 
 	if (to) {
-		make_adopt(c->mapping, from, to, &doc);
+		sync_sink_make_adopt(c->mapping, from, to, &doc);
 		r = bson_empty(&doc) ? 0 : add_update(p, c->mapping, new_key, &doc, err);
 	} else {
 		r = mapping_key_append(c->mapping, new_key, &doc, "_id", err);

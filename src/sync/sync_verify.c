@@ -66,23 +66,25 @@ static void add_path(struct paths *p, const char *prefix, const char *name)
 static void diff_value(const bson_iter_t *a, const bson_iter_t *b, const char *prefix,
 		       struct paths *p);
 
-/* Fields of a that b lacks or holds otherwise, then fields that only b has. */
-static void diff_containers(bson_iter_t a, const bson_t *b, const bson_t *a_doc, const char *prefix,
-			    struct paths *p)
+/* Fields of a that b lacks or holds otherwise, then fields that only b has. Names may hold dots, so
+ * they are looked up as they are. */
+static void diff_containers(const bson_t *a, const bson_t *b, const char *prefix, struct paths *p)
 {
-	bson_iter_t other;
+	bson_iter_t it, other;
 
-	while (bson_iter_next(&a)) {
-		if (!bson_iter_init_find(&other, b, bson_iter_key(&a)))
-			add_path(p, prefix, bson_iter_key(&a));
-		else
-			diff_value(&a, &other, prefix, p);
-	}
-	if (!bson_iter_init(&other, b))
+	if (!bson_iter_init(&it, a))
 		return;
-	while (bson_iter_next(&other)) {
-		if (!bson_has_field(a_doc, bson_iter_key(&other)))
-			add_path(p, prefix, bson_iter_key(&other));
+	while (bson_iter_next(&it)) {
+		if (!bson_iter_init_find(&other, b, bson_iter_key(&it)))
+			add_path(p, prefix, bson_iter_key(&it));
+		else
+			diff_value(&it, &other, prefix, p);
+	}
+	if (!bson_iter_init(&it, b))
+		return;
+	while (bson_iter_next(&it)) {
+		if (!bson_iter_init_find(&other, a, bson_iter_key(&it)))
+			add_path(p, prefix, bson_iter_key(&it));
 	}
 }
 
@@ -104,17 +106,15 @@ static void diff_value(const bson_iter_t *a, const bson_iter_t *b, const char *p
 		       struct paths *p)
 {
 	bson_t da, db;
-	bson_iter_t it;
 
 	if (sync_is_same_value(a, b) || p->n > PATHS_MAX)
 		return;
-	if (bson_iter_type(a) == bson_iter_type(b) && as_document(a, &da) && as_document(b, &db) &&
-	    bson_iter_init(&it, &da)) {
+	if (bson_iter_type(a) == bson_iter_type(b) && as_document(a, &da) && as_document(b, &db)) {
 		_cleanup_(mem_freep) char *path =
 		    mem_printf("%s%s%s", prefix, prefix[0] ? "." : "", bson_iter_key(a));
 		unsigned before = p->n;
 
-		diff_containers(it, &db, &da, path, p);
+		diff_containers(&da, &db, path, p);
 		if (p->n == before) /* the same fields in another order */
 			add_path(p, prefix, bson_iter_key(a));
 		return;
@@ -122,8 +122,7 @@ static void diff_value(const bson_iter_t *a, const bson_iter_t *b, const char *p
 	add_path(p, prefix, bson_iter_key(a));
 }
 
-/* Paths at which the owned fields of a document differ from what they must be; NULL: none. */
-static char *diff_documents(const bson_t *want, const bson_t *have)
+char *sync_diff_documents(const bson_t *want, const bson_t *have)
 {
 	struct paths p = {.text = STRBUF_INIT(4096)};
 	bson_iter_t w, h;
@@ -137,8 +136,8 @@ static char *diff_documents(const bson_t *want, const bson_t *have)
 		else
 			diff_value(&w, &h, "", &p);
 	}
-	if (p.n > PATHS_MAX)
-		strbuf_addf(&p.text, " and %u more", p.n - PATHS_MAX);
+	if (p.n > PATHS_MAX) /* how many is not known: the search ends early */
+		strbuf_addstr(&p.text, " and more");
 	return p.n ? strbuf_take(&p.text) : NULL;
 }
 
@@ -167,7 +166,7 @@ static void judge(const struct verify *v, const struct mapping_document *d, cons
 	if (d->state == MAPPING_PRESENT) {
 		ret->row_hash = map_hash(
 		    (struct str){(const char *)bson_get_data(d->document), d->document->len});
-		ret->paths = have ? diff_documents(d->document, have) : NULL;
+		ret->paths = have ? sync_diff_documents(d->document, have) : NULL;
 		ret->differs = !have || ret->paths;
 		ret->kind = have ? SYNC_DIFFERENT : SYNC_MISSING;
 	} else if (d->state == MAPPING_ABSENT && have) {
