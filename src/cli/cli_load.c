@@ -86,10 +86,10 @@ static void print_table(const struct shop_load_report *report, bool dry_run)
 		printf("new with products: %" PRIu64 " suppliers, %" PRIu64 " categories\n",
 		       report->new_suppliers, report->new_categories);
 	if (report->skipped_files)
-		printf("skipped in folders: %" PRIu64 " files that are no feed by name\n",
-		       report->skipped_files);
-	printf("%" PRIu64 " files, staged in %s, merged in %s\n", report->files,
-	       clock_format_duration(report->stage_us, stage),
+		printf("skipped in folders: %" PRIu64 " file%s not named like a feed\n",
+		       report->skipped_files, report->skipped_files == 1 ? "" : "s");
+	printf("%" PRIu64 " file%s, staged in %s, merged in %s\n", report->files,
+	       report->files == 1 ? "" : "s", clock_format_duration(report->stage_us, stage),
 	       clock_format_duration(report->merge_us, merge));
 	if (dry_run)
 		printf("dry run: nothing was changed\n");

@@ -77,7 +77,8 @@ static int run_install(const struct command_line *line, struct err *err)
 	printf("%u triggers made, %u kept, %u collections new or changed\n", report.triggers_made,
 	       report.triggers_kept, report.collections_changed);
 	if (report.collections_changed)
-		printf("next: aethermart migrate\n");
+		printf("next: restart a worker that runs with the old mapping, then "
+		       "aethermart migrate\n");
 	return 0;
 }
 
@@ -296,6 +297,8 @@ static int run_dead_letter_list(const struct command_line *line, struct err *err
 		r = err_set(err, ERR_NOT_FOUND, "no dead letter %" PRId64, id);
 	if (r == 0 && line->json)
 		r = cli_print_json_steal(json_pack("{s:O}", "dead_letters", l.list));
+	else if (r == 0 && !json_array_size(l.list))
+		fprintf(stderr, "no dead letters\n");
 	else if (r == 0)
 		table_print(table, stdout);
 	json_decref(l.list);
@@ -421,6 +424,8 @@ static int run_consumer_list(const struct command_line *line, struct err *err)
 	}
 	if (r == 0 && line->json)
 		r = cli_print_json_steal(json_pack("{s:O}", "consumers", list));
+	else if (r == 0 && !json_array_size(list))
+		fprintf(stderr, "no consumers\n");
 	else if (r == 0)
 		table_print(t, stdout);
 	json_decref(list);
@@ -466,10 +471,16 @@ static const struct command sync_drain_command = {
     .name = "drain",
     .summary = "waits until all that is queued now is applied",
     .options = drain_options,
+    .help = "Needs a running worker, and collections that are not paused. What is queued after it "
+	    "began is not waited for.\n\n  aethermart sync drain --timeout 300",
     .run = run_drain};
 static const struct command sync_install_command = {
     .name = "install",
     .summary = "makes tables, queues, triggers, validators and indexes",
+    .help =
+	"What is there and right stays. A collection whose mapping changed waits for `aethermart "
+	"migrate`. A worker knows the mappings with which it started: stop it before, and start it "
+	"again after.",
     .run = run_install};
 static const struct command sync_uninstall_command = {
     .name = "uninstall",
