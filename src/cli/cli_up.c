@@ -364,7 +364,7 @@ static int print_end(struct up *u, int64_t took_us, struct err *err)
 		return r;
 	printf("\nLive after %s. Try:\n\n", clock_format_duration(took_us, time));
 	printf("  %s watch              each change as it arrives in MongoDB\n", self);
-	printf("  %s shell mariadb      change a row; watch shows its document change\n", self);
+	printf("  %s shell mariadb      change a row, and see it in watch\n", self);
 	printf("  %s verify             whether both stores agree\n", self);
 	return cli_flush(err);
 }
