@@ -91,8 +91,7 @@ static mongoc_collection_t *collection_of(struct sync_sink *s, const struct mapp
 	return s->collection;
 }
 
-/* --- reading what is there ---------------------------------------------------------------------
- */
+/* --- reading what is there ------------------------------------------------------------------- */
 
 static int each_found(mongoc_collection_t *c, const bson_t *filter, const bson_t *opts,
 		      int (*fn)(void *, const bson_t *, struct err *), void *arg, struct err *err)
@@ -186,8 +185,7 @@ static int find_present(struct sync_sink *s, const struct sync_sink_context *c,
 	return r;
 }
 
-/* --- what to write ------------------------------------------------------------------------------
- */
+/* --- what to write --------------------------------------------------------------------------- */
 
 bool sync_is_same_value(const bson_iter_t *a, const bson_iter_t *b)
 {
@@ -305,7 +303,8 @@ static int add_insert(struct plan *p, const bson_t *doc, struct err *err)
 	bson_t opts = BSON_INITIALIZER;
 	int r = 0;
 
-	BSON_APPEND_BOOL(&opts, "validate", false); /* what a field may be called is the server's matter */
+	BSON_APPEND_BOOL(&opts, "validate",
+			 false); /* what a field may be called is the server's matter */
 	if (!mongoc_bulk_operation_insert_with_opts(p->bulk, doc, &opts, &e))
 		r = mongo_error(err, &e, NULL, "an insert");
 	bson_destroy(&opts);
@@ -388,8 +387,8 @@ static void refuse(struct sync_write *w, struct arena *arena, struct err *err)
 }
 
 /*
- * Deletes, then updates, then inserts: an unordered bulk is then three commands, and what gives up a
- * value of a unique index comes before what takes it.
+ * Deletes, then updates, then inserts: an unordered bulk is then three commands, and what gives up
+ * a value of a unique index comes before what takes it.
  */
 static int make_plan(const struct sync_sink_context *c, struct sync_write *writes, size_t n,
 		     const struct found *f, struct arena *arena, struct plan *p, struct err *err)
@@ -425,8 +424,7 @@ static int make_plan(const struct sync_sink_context *c, struct sync_write *write
 	return r;
 }
 
-/* --- writing it ---------------------------------------------------------------------------------
- */
+/* --- writing it ------------------------------------------------------------------------------ */
 
 static int write_fence(struct sync_sink *s, int64_t term, struct err *err)
 {
@@ -649,8 +647,7 @@ int sync_sink_apply(struct sync_sink *s, const struct sync_sink_context *c,
 	return r;
 }
 
-/* --- moving to another key
- * ------------------------------------------------------------------------ */
+/* --- moving to another key ------------------------------------------------------------------- */
 
 static bool is_owned(const struct mapping *m, const char *field)
 {
@@ -743,8 +740,7 @@ int sync_sink_move(struct sync_sink *s, const struct sync_sink_context *c, struc
 	return r;
 }
 
-/* --- pages of what is there
- * ------------------------------------------------------------------------ */
+/* --- pages of what is there ------------------------------------------------------------------ */
 
 struct page {
 	const struct mapping *mapping;
