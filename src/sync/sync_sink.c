@@ -359,26 +359,26 @@ static int make_plan(const struct sync_sink_context *c, struct sync_write *write
 		     const struct found *f, struct plan *p, struct err *err)
 {
 	static const enum sync_outcome order[] = {SYNC_INSERTED, SYNC_UPDATED, SYNC_DELETED};
-	bson_t *updates = mem_alloc_array(n, sizeof(*updates));
+	bson_t **updates = mem_alloc_array(n, sizeof(*updates)); /* each aligned as its type asks */
 	int r = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		bson_init(&updates[i]);
+		updates[i] = bson_new();
 		if (writes[i].outcome != SYNC_REFUSED)
 			writes[i].outcome = sync_sink_decide(
 			    c, &writes[i], map_get(&f->by_key, writes[i].document->key),
-			    &updates[i]);
+			    updates[i]);
 	}
 	for (size_t k = 0; k < ARRAY_LEN(order); k++) {
 		for (size_t i = 0; i < n && r == 0; i++) {
 			if (writes[i].outcome != order[k])
 				continue;
-			r = add_operation(c, &writes[i], &updates[i], p, err);
+			r = add_operation(c, &writes[i], updates[i], p, err);
 			p->index[p->n++] = i;
 		}
 	}
 	for (size_t i = 0; i < n; i++)
-		bson_destroy(&updates[i]);
+		bson_destroy(updates[i]);
 	mem_free(updates);
 	return r;
 }
