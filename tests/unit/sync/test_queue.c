@@ -68,7 +68,7 @@ static void a_queue_has_few_texts_for_any_number_of_rows(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(inserts); i++)
 		assert_int_equal(count(q.insert_sql[i], '?'), 2 * inserts[i]); /* key, time */
 	assert_string_equal(q.insert_sql[2], "INSERT INTO `people_queue` (path, `key`, queued_at)"
-					     " VALUES (0, ?, FROM_UNIXTIME(? / 1000000))");
+					     " VALUES (0, ?, FROM_UNIXTIME(? * 0.000001))");
 	sync_queue_done(&q);
 	assert_null(q.claim_sql);
 	sync_queue_done(&q);
