@@ -55,36 +55,6 @@ static void on_tick(void *arg)
 	read_progress(arg);
 }
 
-/* The holder of the lease does the work; this process only watches. */
-#define WATCH_US	  100000
-#define HOLDER_GONE_LIMIT 300 /* looks without a holder before we give up: 30 s */
-
-static int watch_holder(struct migration *m, struct err *err)
-{
-	int without = 0;
-
-	for (;;) {
-		struct sync_status status = {0};
-		int r = sync_status_read(m->db, &status, err);
-		bool has_holder = status.has_holder;
-
-		sync_status_done(&status);
-		if (r < 0)
-			return r;
-		without = has_holder ? 0 : without + 1;
-		if (without > HOLDER_GONE_LIMIT) {
-			err_set(err, ERR_UNAVAILABLE, "the worker went away during the migration");
-			return err_hint(err,
-					"start it again with aethermart up: the migration goes on "
-					"where it was");
-		}
-		read_progress(m);
-		if (m->is_finished)
-			return 0;
-		usleep(WATCH_US);
-	}
-}
-
 static int migrate_here(const struct command_line *line, struct migration *m, struct err *err)
 {
 	struct cli_engine engine = {0};
@@ -106,6 +76,36 @@ static int migrate_here(const struct command_line *line, struct migration *m, st
 	return r;
 }
 
+#define WATCH_US 100000
+
+/*
+ * The holder of the lease does the work, and this process only watches. Without one the work is
+ * done here; a holder that died leaves a lease that has to expire first.
+ */
+static int see_through(const struct command_line *line, struct migration *m, struct err *err)
+{
+	for (;;) {
+		struct sync_status status = {0};
+		bool has_holder;
+		int r = sync_status_read(m->db, &status, err);
+
+		if (r < 0)
+			return r;
+		has_holder = status.has_holder;
+		sync_status_done(&status);
+		read_progress(m);
+		if (m->is_finished)
+			return 0;
+		if (!has_holder) {
+			r = migrate_here(line, m, err);
+			if (r != -ERR_CONFLICT) /* somebody else took the lease in between */
+				return r;
+			err_clear(err);
+		}
+		usleep(WATCH_US);
+	}
+}
+
 static int request(const struct command_line *line, const char *collection, struct migration *m,
 		   struct mapping_set *mappings, unsigned *ret_n, struct err *err)
 {
@@ -125,14 +125,11 @@ static int run_migrate(const struct command_line *line, struct err *err)
 {
 	struct migration m = {.collection = command_text(line, "collection")};
 	struct mapping_set mappings = {0};
-	struct sync_status status = {0};
 	unsigned n = 0;
 	int r = request(line, m.collection, &m, &mappings, &n, err);
 
-	if (r == 0)
-		r = sync_status_read(m.db, &status, err);
 	if (r == 0 && n)
-		r = status.has_holder ? watch_holder(&m, err) : migrate_here(line, &m, err);
+		r = see_through(line, &m, err);
 	if (m.is_started)
 		progress_finish(&m.progress);
 	if (r == 0 && line->json)
@@ -140,7 +137,6 @@ static int run_migrate(const struct command_line *line, struct err *err)
 		    json_pack("{s:i,s:I}", "collections", (int)n, "documents", (json_int_t)m.done));
 	else if (r == 0 && !n)
 		fprintf(stderr, "nothing to migrate\n");
-	sync_status_done(&status);
 	mapping_set_done(&mappings);
 	m.db = maria_close(m.db);
 	return r;

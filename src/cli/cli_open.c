@@ -27,6 +27,7 @@ int cli_open_mongo(const struct command_line *line, enum endpoint_role role, str
 
 	if (r < 0)
 		return r;
+	options.pool_max = 1; /* a verb is one thread */
 	return mongo_open(&options, ret, err);
 }
 

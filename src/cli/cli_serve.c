@@ -60,6 +60,7 @@ void cli_close_engine(struct cli_engine *e)
 struct serve {
 	struct cli_engine engine;
 	struct http_server *http;
+	const char *listen;
 };
 
 static bool is_ready(void *arg)
@@ -74,6 +75,8 @@ static void status(void *arg, struct strbuf *json)
 	struct serve *s = arg;
 
 	sync_engine_status(s->engine.engine, json);
+	strbuf_truncate(json, json->len - 1); /* another member of the object */
+	strbuf_addf(json, ",\"http\":\"http://%s:%u\"}", s->listen, http_server_port(s->http));
 }
 
 /* A line of the feed. Called by workers for each change; nobody may be listening. */
@@ -104,6 +107,7 @@ static int run_serve(const struct command_line *line, struct err *err)
 
 	if (r == 0) {
 		http_server_options_read(line->config, &http);
+		serve.listen = http.listen;
 		http.dir = endpoint_var_dir(line->config, &serve.engine.arena);
 		http.is_ready = is_ready;
 		http.status = status;

@@ -77,6 +77,7 @@ static int open_mongo(const struct command_line *line, struct mongo **ret,
 	int r = endpoint_mongo(line->config, ENDPOINT_ADMIN, &arena, &o, err);
 
 	o.timeout_ms = PROBE_TIMEOUT_S * 1000;
+	o.pool_max = 1;
 	if (r == 0)
 		r = mongo_open(&o, ret, err);
 	if (r == 0)

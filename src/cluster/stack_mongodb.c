@@ -222,6 +222,7 @@ static int open_bare(struct stack *s, struct mongo **ret, struct err *err)
 	struct mongo_options o = {
 	    .uri = layout_mongo_uri(&s->arena, s->state.mongodb.port),
 	    .database = config_text(s->config, "mongodb.database"),
+	    .pool_max = 1,
 	};
 
 	return mongo_open(&o, ret, err);
@@ -232,6 +233,7 @@ static int open_admin(struct stack *s, struct mongo **ret, struct err *err)
 	struct mongo_options o = {0};
 	int r = endpoint_mongo(s->config, ENDPOINT_ADMIN, &s->arena, &o, err);
 
+	o.pool_max = 1;
 	return r < 0 ? r : mongo_open(&o, ret, err);
 }
 

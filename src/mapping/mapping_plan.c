@@ -229,7 +229,11 @@ static void append_schema(bson_t *b, const struct mapping_field *f)
 	}
 }
 
-/* A document that left and is kept has none of the owned fields: then none is required. */
+/*
+ * No owned field is required at the top: MongoDB's users may keep documents of their own beside
+ * ours, and one that left and is kept has none of them. Inside a field that the sync sets whole,
+ * all are.
+ */
 static void make_validator(struct mapping *m)
 {
 	static const char *const object[] = {"object"};
@@ -238,7 +242,7 @@ static void make_validator(struct mapping *m)
 	m->validator = bson_new();
 	bson_append_document_begin(m->validator, "$jsonSchema", -1, &schema);
 	append_types(&schema, object, 1);
-	append_properties(&schema, m->root, !m->keeps_on_leave);
+	append_properties(&schema, m->root, false);
 	bson_append_document_end(m->validator, &schema);
 }
 

@@ -316,6 +316,37 @@ static size_t skip_element(struct str in, size_t i, const char *name, size_t len
 	return in.len;
 }
 
+/*
+ * Finds the name of the tag at in.data[i]. "<b" may end with a space, "/" or ">" only; "a<b" and
+ * "x <y z" without ">" are text. Returns where the text goes on, `i` when it is no tag.
+ */
+static size_t find_tag(struct str in, size_t i, struct str *ret_name)
+{
+	size_t at = i + 1, name;
+	const char *close;
+
+	if (at < in.len && (in.data[at] == '/' || in.data[at] == '!'))
+		at++;
+	name = at;
+	while (at < in.len &&
+	       (is_letter(in.data[at]) || (at > name && in.data[at] >= '0' && in.data[at] <= '9')))
+		at++;
+	close = at > name ? memchr(in.data + at, '>', in.len - at) : NULL;
+	if (!close || !strchr(" \t\r\n/>", in.data[at]))
+		return i;
+	*ret_name = (struct str){in.data + name, at - name};
+	if (memchr(in.data + at, '<', (size_t)(close - in.data) - at))
+		return i;
+	return (size_t)(close - in.data) + 1;
+}
+
+static size_t skip_comment(struct str in, size_t i)
+{
+	const char *end = memmem(in.data + i, in.len - i, "-->", 3);
+
+	return end ? (size_t)(end - in.data) + 3 : i;
+}
+
 /* Takes the tag at in.data[i]; returns where the text goes on, `i` when it is no tag. */
 static size_t skip_tag(struct str in, size_t i, bool lines, struct strbuf *out)
 {
@@ -324,35 +355,19 @@ static size_t skip_tag(struct str in, size_t i, bool lines, struct strbuf *out)
 					     "h6", "table", "dt", "dd", "section", NULL};
 	static const char *const hidden[] = {"script", "style", NULL};
 	static const char *const spaces[] = {"td", "th", NULL};
-	size_t at = i + 1;
+	struct str name = {NULL, 0};
+	size_t next;
 
-	if (at + 2 < in.len && memcmp(in.data + at, "!--", 3) == 0) {
-		const char *end = memmem(in.data + at, in.len - at, "-->", 3);
-
-		return end ? (size_t)(end - in.data) + 3 : i;
-	}
-	if (at < in.len && (in.data[at] == '/' || in.data[at] == '!'))
-		at++;
-	size_t name = at;
-
-	while (at < in.len &&
-	       (is_letter(in.data[at]) || (at > name && in.data[at] >= '0' && in.data[at] <= '9')))
-		at++;
-	const char *close = at > name ? memchr(in.data + at, '>', in.len - at) : NULL;
-	size_t len = at - name;
-
-	/* "<b" may end with a space, "/" or ">" only; "a<b" and "x <y z" without ">" stay. */
-	if (!close || len == 0 || !strchr(" \t\r\n/>", in.data[at]))
+	if (in.len - i >= 4 && memcmp(in.data + i, "<!--", 4) == 0)
+		return skip_comment(in, i);
+	next = find_tag(in, i, &name);
+	if (next == i)
 		return i;
-	size_t next = (size_t)(close - in.data) + 1;
-
-	if (memchr(in.data + at, '<', next - at))
-		return i;
-	if (in.data[i + 1] != '/' && tag_is(in.data + name, len, hidden))
-		return skip_element(in, next, in.data + name, len);
-	if (tag_is(in.data + name, len, breaks))
+	if (in.data[i + 1] != '/' && tag_is(name.data, name.len, hidden))
+		return skip_element(in, next, name.data, name.len);
+	if (tag_is(name.data, name.len, breaks))
 		strbuf_addch(out, lines ? '\n' : ' ');
-	else if (tag_is(in.data + name, len, spaces))
+	else if (tag_is(name.data, name.len, spaces))
 		strbuf_addch(out, ' ');
 	return next;
 }

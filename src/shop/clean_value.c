@@ -255,46 +255,68 @@ static char decimal_point(struct str s)
 	return s.data[last];
 }
 
-/* Digits with separators to hundredths; false when it is no amount. Separators of thousands stand
- * before groups of three. */
+struct amount {
+	int64_t value;
+	int digits;
+	int places; /* digits behind the decimal point; -1: before it */
+	int group;  /* digits since the last separator of thousands */
+	bool grouped, rounded;
+};
+
+/* Separators of thousands stand before groups of three. */
+static bool amount_group_ends(const struct amount *a)
+{
+	return !a->grouped || a->group == 3;
+}
+
+static bool amount_separator(struct amount *a, char c)
+{
+	if (!strchr(",.' ", c) || a->places >= 0 || a->group == 0 || a->group > 3 ||
+	    !amount_group_ends(a))
+		return false;
+	a->grouped = true;
+	a->group = 0;
+	return true;
+}
+
+static bool amount_digit(struct amount *a, char c)
+{
+	if (a->places >= 2) {
+		a->value += a->places++ == 2 && c >= '5';
+		a->rounded |= c != '0';
+		return true;
+	}
+	a->value = a->value * 10 + (c - '0');
+	a->group++;
+	a->places += a->places >= 0;
+	return a->digits++ < AMOUNT_DIGITS;
+}
+
+/* Digits with separators to hundredths; false when it is no amount. */
 static bool amount_value(struct str s, char point, int64_t *ret, bool *ret_rounded)
 {
-	int64_t value = 0;
-	int digits = 0, places = -1, group = 0; /* digits since the last separator */
-	bool grouped = false;
+	struct amount a = {.places = -1};
 
-	*ret_rounded = false;
 	for (size_t i = 0; i < s.len; i++) {
 		char c = s.data[i];
+		bool ok;
 
 		if (point && c == point) {
-			if (places >= 0 || (grouped && group != 3))
-				return false;
-			places = 0;
-		} else if (is_digit(c) && places >= 2) {
-			if (places++ == 2 && c >= '5')
-				value++;
-			*ret_rounded |= c != '0';
-		} else if (is_digit(c)) {
-			if (digits++ >= AMOUNT_DIGITS)
-				return false;
-			value = value * 10 + (c - '0');
-			group++;
-			places += places >= 0;
+			ok = a.places < 0 && amount_group_ends(&a);
+			a.places = 0;
 		} else {
-			if (!strchr(",.' ", c) || places >= 0 || group == 0 || group > 3 ||
-			    (grouped && group != 3))
-				return false;
-			grouped = true;
-			group = 0;
+			ok = is_digit(c) ? amount_digit(&a, c) : amount_separator(&a, c);
 		}
+		if (!ok)
+			return false;
 	}
-	if (places < 0 && grouped && group != 3)
+	if (a.places < 0 && !amount_group_ends(&a))
 		return false;
-	for (; places < 2; places = places < 0 ? 1 : places + 1)
-		value *= 10;
-	*ret = value;
-	return digits > 0;
+	for (int missing = a.places < 0 ? 2 : 2 - a.places; missing > 0; missing--)
+		a.value *= 10;
+	*ret = a.value;
+	*ret_rounded = a.rounded;
+	return a.digits > 0;
 }
 
 enum clean_result clean_decimal(struct str in, int64_t *ret_hundredths)

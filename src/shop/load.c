@@ -14,6 +14,9 @@
 
 #include "base/banned.h"
 
+/* A server notices at the end of a statement that its client was killed: seconds for a chunk. */
+#define LOCK_WAIT_S 20
+
 static void load_done(struct load *l)
 {
 	load_files_done(&l->files);
@@ -58,8 +61,8 @@ static int load_init(struct load *l, struct err *err)
 static int take_lock(struct load *l, struct err *err)
 {
 	int64_t taken = 0;
-	int r = maria_query_int(l->m, "SELECT GET_LOCK(CONCAT('aethermart_load.', DATABASE()), 0)",
-				NULL, 0, &taken, err);
+	int r = maria_query_int(l->m, "SELECT GET_LOCK(CONCAT('aethermart_load.', DATABASE()), ?)",
+				(struct maria_value[]){MARIA_I(LOCK_WAIT_S)}, 1, &taken, err);
 
 	if (r < 0)
 		return err_context(err, "taking the lock of loading");

@@ -14,7 +14,8 @@
 
 #include "base/banned.h"
 
-#define FILES_MAX 10000
+#define FILES_MAX	 10000
+#define FOLDERS_DEEP_MAX 4
 
 void load_files_done(struct load_files *f)
 {
@@ -149,7 +150,8 @@ static int add_file(struct load_files *files, const char *path,
 	return 0;
 }
 
-static int add_folder(struct load_files *files, const char *path,
+/* Folders in it too; a folder that is a symbolic link is not entered, so there is no circle. */
+static int add_folder(struct load_files *files, const char *path, unsigned depth,
 		      const struct shop_load_options *options, struct err *err)
 {
 	struct dirent **names = NULL;
@@ -161,10 +163,13 @@ static int add_folder(struct load_files *files, const char *path,
 	for (int i = 0; i < n; i++) {
 		char *child = mem_printf("%s/%s", path, names[i]->d_name);
 		struct stat st;
-		bool is_file =
-		    names[i]->d_name[0] != '.' && stat(child, &st) == 0 && S_ISREG(st.st_mode);
+		bool is_hidden = names[i]->d_name[0] == '.';
+		bool is_folder = !is_hidden && lstat(child, &st) == 0 && S_ISDIR(st.st_mode);
+		bool is_file = !is_hidden && stat(child, &st) == 0 && S_ISREG(st.st_mode);
 
-		if (r == 0 && is_file && is_feed_name(names[i]->d_name))
+		if (r == 0 && is_folder && depth < FOLDERS_DEEP_MAX)
+			r = add_folder(files, child, depth + 1, options, err);
+		else if (r == 0 && is_file && is_feed_name(names[i]->d_name))
 			r = add_file(files, child, options, err);
 		else if (is_file)
 			files->skipped++;
@@ -198,7 +203,7 @@ int load_files_find(const struct shop_load_options *options, struct load_files *
 				    "could not open \"%s\": %s", options->paths[i],
 				    strerror(errno));
 		else if (S_ISDIR(st.st_mode))
-			r = add_folder(&files, options->paths[i], options, err);
+			r = add_folder(&files, options->paths[i], 0, options, err);
 		else
 			r = add_file(&files, options->paths[i], options, err);
 	}

@@ -14,7 +14,9 @@
 #include "base/banned.h"
 
 struct mongo {
-	mongoc_client_pool_t *pool;
+	mongoc_client_pool_t *pool; /* NULL: one client, without a monitoring thread */
+	mongoc_client_t *only;
+	bool is_only_out;
 	char *database;
 };
 
@@ -72,8 +74,11 @@ static int make_uri(const struct mongo_options *o, mongoc_uri_t **ret, struct er
 	mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, timeout);
 	mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, timeout * 3);
 	mongoc_uri_set_option_as_int32(uri, MONGOC_URI_HEARTBEATFREQUENCYMS, HEARTBEAT_MS);
-	mongoc_uri_set_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE,
-				       o->pool_max ? (int)o->pool_max : POOL_MAX_DEFAULT);
+	if (o->pool_max == 1) /* wait for the server as a pool does */
+		mongoc_uri_set_option_as_bool(uri, MONGOC_URI_SERVERSELECTIONTRYONCE, false);
+	else
+		mongoc_uri_set_option_as_int32(uri, MONGOC_URI_MAXPOOLSIZE,
+					       o->pool_max ? (int)o->pool_max : POOL_MAX_DEFAULT);
 	mongoc_uri_set_appname(uri, "aethermart");
 	wc = mongoc_write_concern_new();
 	mongoc_write_concern_set_w(wc, MONGOC_WRITE_CONCERN_W_MAJORITY);
@@ -100,11 +105,17 @@ int mongo_open(const struct mongo_options *options, struct mongo **ret, struct e
 	if (r < 0)
 		return r;
 	m->database = mem_strdup(options->database ? options->database : "test");
-	m->pool = mongoc_client_pool_new_with_error(uri, &e);
+	if (options->pool_max == 1)
+		m->only = mongoc_client_new_from_uri_with_error(uri, &e);
+	else
+		m->pool = mongoc_client_pool_new_with_error(uri, &e);
 	mongoc_uri_destroy(uri);
-	if (!m->pool)
+	if (!m->pool && !m->only)
 		return err_set(err, ERR_INVALID_ARGUMENT, "MongoDB cannot be used: %s", e.message);
-	mongoc_client_pool_set_error_api(m->pool, MONGOC_ERROR_API_VERSION_2);
+	if (m->pool)
+		mongoc_client_pool_set_error_api(m->pool, MONGOC_ERROR_API_VERSION_2);
+	else
+		mongoc_client_set_error_api(m->only, MONGOC_ERROR_API_VERSION_2);
 	*ret = TAKE_PTR(m);
 	return 0;
 }
@@ -115,6 +126,8 @@ struct mongo *mongo_close(struct mongo *m)
 		return NULL;
 	if (m->pool)
 		mongoc_client_pool_destroy(m->pool);
+	if (m->only)
+		mongoc_client_destroy(m->only);
 	mem_free(m->database);
 	mem_free(m);
 	return NULL;
@@ -122,13 +135,19 @@ struct mongo *mongo_close(struct mongo *m)
 
 mongoc_client_t *mongo_pop(struct mongo *m)
 {
-	return mongoc_client_pool_pop(m->pool);
+	if (m->pool)
+		return mongoc_client_pool_pop(m->pool);
+	bug_if(m->is_only_out);
+	m->is_only_out = true;
+	return m->only;
 }
 
 void mongo_push(struct mongo *m, mongoc_client_t *client)
 {
-	if (client)
+	if (client && m->pool)
 		mongoc_client_pool_push(m->pool, client);
+	else
+		m->is_only_out = false;
 }
 
 const char *mongo_database(const struct mongo *m)

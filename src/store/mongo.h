@@ -19,7 +19,9 @@ struct mongo_options {
 	const char *password;
 	const char *database; /* default database */
 	const char *tls_ca;
-	unsigned pool_max;   /* 0: 32 */
+	/* 0: 32. 1: no pool but one client for one thread: it has no monitoring thread, which takes
+	 * half a second to end, and asks the server at once when it is away. */
+	unsigned pool_max;
 	unsigned timeout_ms; /* server selection and sockets; 0: 10000 */
 };
 

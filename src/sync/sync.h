@@ -51,7 +51,9 @@ struct sync_engine_options {
 	 * be NULL. */
 	void (*on_change)(void *arg, const struct sync_change *change);
 	void *on_change_arg;
-	bool exit_when_migrated; /* `migrate` without a running serve: stop when all work is done */
+	/* For `migrate` without a running worker: return when all work is done; ERR_CONFLICT at
+	 * once when another process holds the lease. */
+	bool exit_when_migrated;
 	void (*on_tick)(
 	    void *arg); /* each 100 ms on the calling thread, for progress; may be NULL */
 	void *on_tick_arg;

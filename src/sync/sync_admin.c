@@ -38,6 +38,21 @@ int sync_pause(struct maria *db, const char *collection, bool pause, struct err 
 /* --- drain
  * ------------------------------------------------------------------------------------------ */
 
+static int say_why_it_waits(struct maria *db, const struct mapping *m, struct err *err)
+{
+	int64_t is_paused = 0, has_holder = 0;
+
+	(void)!maria_query_int(db, "SELECT is_paused FROM sync_collection WHERE collection = ?",
+			       &MARIA_S(mapping_collection(m)), 1, &is_paused, NULL);
+	(void)!maria_query_int(db, "SELECT COUNT(*) FROM sync_lease WHERE expires_at > SYSDATE(6)",
+			       NULL, 0, &has_holder, NULL);
+	if (is_paused)
+		return err_hint(err, "the collection is paused: aethermart sync resume");
+	if (!has_holder)
+		return err_hint(err, "no worker runs: aethermart up, or aethermart serve");
+	return err_hint(err, "aethermart status and aethermart logs say what the worker does");
+}
+
 static int queue_number(struct maria *db, const struct mapping *m, const char *what,
 			const char *where, const struct maria_value *param, int64_t *ret,
 			struct err *err)
@@ -73,12 +88,14 @@ int sync_drain_one(struct maria *db, const struct mapping *m, int64_t timeout_ms
 				return r;
 			if (!left)
 				break;
-			if (clock_monotonic_us() > deadline)
-				return err_set(err, ERR_TIMEOUT,
-					       "%" PRId64
-					       " changes of \"%s\" are still queued after %" PRId64
-					       " seconds",
-					       left, mapping_collection(m), timeout_ms / 1000);
+			if (clock_monotonic_us() > deadline) {
+				err_set(err, ERR_TIMEOUT,
+					"%" PRId64
+					" changes of \"%s\" are still queued after %" PRId64
+					" seconds",
+					left, mapping_collection(m), timeout_ms / 1000);
+				return say_why_it_waits(db, m, err);
+			}
 			usleep(DRAIN_POLL_US);
 		}
 	}

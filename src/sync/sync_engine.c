@@ -492,7 +492,7 @@ int sync_engine_run(struct sync_engine *e, struct err *err)
 		}
 		if (r == 0)
 			continue;
-		if (!can_heal(r))
+		if (!can_heal(r) || (e->options.exit_when_migrated && r == -ERR_CONFLICT))
 			return r;
 		if (!said)
 			logger_error(LOGGER_INFO, "sync", "standing by", err);

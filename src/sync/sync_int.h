@@ -272,19 +272,31 @@ void sync_audit_write(struct maria *db, const struct sync_shared *s, struct sync
 const char *const *sync_list_of_json(struct arena *arena, struct str json);
 
 /* Embedded SQL, src/sync/sql. */
-#define SYNC_SQL(X)                                                                              \
-	X(010_tables)                                                                            \
-	X(lease_take)                                                                            \
-	X(lease_read)                                                                            \
-	X(lease_renew) X(lease_raise) X(lease_release) X(lease_guard) X(collection_states)       \
-	    X(collection_count) X(migration_read) X(migration_begin) X(migration_move)           \
-		X(migration_finish) X(migration_request) X(dead_letter_add) X(dead_letter_clear) \
-		    X(consumers) X(handoff_add) X(key_changes) X(key_change_keys)                \
-			X(key_change_done) X(engine_counts) X(audit_add) X(audit_purge)          \
-			    X(session_clock)
-#define X(name) extern const char sync_sql_##name[];
-SYNC_SQL(X)
-#undef X
+extern const char sync_sql_010_tables[];
+extern const char sync_sql_lease_take[];
+extern const char sync_sql_lease_read[];
+extern const char sync_sql_lease_renew[];
+extern const char sync_sql_lease_raise[];
+extern const char sync_sql_lease_release[];
+extern const char sync_sql_lease_guard[];
+extern const char sync_sql_collection_states[];
+extern const char sync_sql_collection_count[];
+extern const char sync_sql_migration_read[];
+extern const char sync_sql_migration_begin[];
+extern const char sync_sql_migration_move[];
+extern const char sync_sql_migration_finish[];
+extern const char sync_sql_migration_request[];
+extern const char sync_sql_dead_letter_add[];
+extern const char sync_sql_dead_letter_clear[];
+extern const char sync_sql_consumers[];
+extern const char sync_sql_handoff_add[];
+extern const char sync_sql_key_changes[];
+extern const char sync_sql_key_change_keys[];
+extern const char sync_sql_key_change_done[];
+extern const char sync_sql_engine_counts[];
+extern const char sync_sql_audit_add[];
+extern const char sync_sql_audit_purge[];
+extern const char sync_sql_session_clock[];
 
 int sync_dead_letter_add(struct maria *db, const char *collection, uint32_t path, struct str key,
 			 const char *error, struct err *err) _must_check_;

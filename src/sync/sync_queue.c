@@ -41,17 +41,19 @@ void sync_claim_done(struct sync_claim *c)
 
 void sync_queue_init(struct sync_queue *q, const struct mapping *m, unsigned owner, unsigned owners)
 {
-	struct strbuf name = STRBUF_INIT(0);
+	struct strbuf name = STRBUF_INIT(0), collection = STRBUF_INIT(0);
 	const char *table;
 
 	*q = (struct sync_queue){.mapping = m, .owner = owner, .owners = owners};
 	maria_add_identifier(&name, mapping_queue(m));
 	table = strbuf_str(&name);
-	q->claim_sql =
-	    mem_printf("SELECT id, path, `key`, `cursor`,"
-		       " CAST(UNIX_TIMESTAMP(queued_at) * 1000000 AS SIGNED)"
-		       " FROM %s WHERE id > ? AND CRC32(`key`) %% ? = ? ORDER BY id LIMIT ?",
-		       table);
+	maria_add_literal(&collection, str_from(mapping_collection(m)));
+	/* The pause is read by the same statement: a change committed after it is not claimed. */
+	q->claim_sql = mem_printf(
+	    "SELECT id, path, `key`, `cursor`, CAST(UNIX_TIMESTAMP(queued_at) * 1000000 AS SIGNED)"
+	    " FROM %s WHERE id > ? AND CRC32(`key`) %% ? = ? AND NOT EXISTS (SELECT 1"
+	    " FROM sync_collection WHERE collection = %s AND is_paused) ORDER BY id LIMIT ?",
+	    table, strbuf_str(&collection));
 	for (size_t i = 0; i < ARRAY_LEN(insert_buckets); i++) {
 		struct strbuf b = STRBUF_INIT(0);
 
@@ -71,6 +73,7 @@ void sync_queue_init(struct sync_queue *q, const struct mapping *m, unsigned own
 		q->delete_sql[i] = strbuf_take(&b);
 	}
 	strbuf_done(&name);
+	strbuf_done(&collection);
 }
 
 void sync_queue_done(struct sync_queue *q)

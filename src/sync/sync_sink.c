@@ -27,6 +27,7 @@ struct sync_sink {
 	mongoc_collection_t *collection; /* of the last mapping used */
 	const struct mapping *mapping;
 	unsigned fence;
+	bool is_uncertain; /* the last commit failed, and may yet become visible */
 };
 
 int sync_sink_new(struct mongo *mongo, unsigned fence, struct sync_sink **ret, struct err *err)
@@ -155,15 +156,33 @@ static int append_ids(const struct sync_write *writes, size_t n, const struct ma
 	return r;
 }
 
-static int find_present(struct sync_sink *s, const struct sync_sink_context *c,
-			const struct sync_write *writes, size_t n, struct found *f, struct err *err)
+/* Only what is compared: users may have put megabytes beside it. */
+static void append_projection(const struct sync_sink_context *c, bson_t *opts)
 {
-	bson_t filter = BSON_INITIALIZER;
+	bson_t fields;
+
+	BSON_APPEND_DOCUMENT_BEGIN(opts, "projection", &fields);
+	for (const char *const *f = mapping_owned_fields(c->mapping); *f; f++)
+		BSON_APPEND_INT32(&fields, *f, 1);
+	for (const char *const *f = c->retired; *f; f++)
+		BSON_APPEND_INT32(&fields, *f, 1);
+	BSON_APPEND_INT32(&fields, SYNC_MARK, 1);
+	bson_append_document_end(opts, &fields);
+}
+
+static int find_present(struct sync_sink *s, const struct sync_sink_context *c,
+			const struct sync_write *writes, size_t n, bool only_owned, struct found *f,
+			struct err *err)
+{
+	bson_t filter = BSON_INITIALIZER, opts = BSON_INITIALIZER;
 	int r = append_ids(writes, n, c->mapping, &filter, err);
 
+	if (only_owned)
+		append_projection(c, &opts);
 	if (r == 0)
-		r = each_found(collection_of(s, c->mapping), &filter, NULL, add_found, f, err);
+		r = each_found(collection_of(s, c->mapping), &filter, &opts, add_found, f, err);
 	bson_destroy(&filter);
+	bson_destroy(&opts);
 	return r;
 }
 
@@ -276,29 +295,37 @@ static void make_leave(const struct sync_sink_context *c, bson_t *update)
 struct plan {
 	mongoc_bulk_operation_t *bulk;
 	size_t *index; /* of each operation: its write */
-	size_t n;
+	size_t n, n_updates;
 };
 
 static int add_insert(struct plan *p, const bson_t *doc, struct err *err)
 {
 	bson_error_t e;
 
-	if (!mongoc_bulk_operation_insert_with_opts(p->bulk, doc, NULL, &e))
-		return mongo_error(err, &e, NULL, "an insert");
-	return 0;
+	bson_t opts = BSON_INITIALIZER;
+	int r = 0;
+
+	BSON_APPEND_BOOL(&opts, "validate",
+			 false); /* what a field may be called is the server's matter */
+	if (!mongoc_bulk_operation_insert_with_opts(p->bulk, doc, &opts, &e))
+		r = mongo_error(err, &e, NULL, "an insert");
+	bson_destroy(&opts);
+	return r;
 }
 
 static int add_update(struct plan *p, const struct mapping *m, struct str key, const bson_t *update,
 		      struct err *err)
 {
-	bson_t filter = BSON_INITIALIZER;
+	bson_t filter = BSON_INITIALIZER, opts = BSON_INITIALIZER;
 	bson_error_t e;
 	int r = mapping_key_append(m, key, &filter, "_id", err);
 
+	BSON_APPEND_BOOL(&opts, "validate", false);
 	if (r == 0 &&
-	    !mongoc_bulk_operation_update_one_with_opts(p->bulk, &filter, update, NULL, &e))
+	    !mongoc_bulk_operation_update_one_with_opts(p->bulk, &filter, update, &opts, &e))
 		r = mongo_error(err, &e, NULL, "an update");
 	bson_destroy(&filter);
+	bson_destroy(&opts);
 	return r;
 }
 
@@ -354,11 +381,21 @@ static int add_operation(const struct sync_sink_context *c, struct sync_write *w
 	return r;
 }
 
-/* Inserts, then updates, then deletes: an unordered bulk is then three commands. */
-static int make_plan(const struct sync_sink_context *c, struct sync_write *writes, size_t n,
-		     const struct found *f, struct plan *p, struct err *err)
+static void refuse(struct sync_write *w, struct arena *arena, struct err *err)
 {
-	static const enum sync_outcome order[] = {SYNC_INSERTED, SYNC_UPDATED, SYNC_DELETED};
+	w->outcome = SYNC_REFUSED;
+	w->error = arena_strdup(arena, err->message);
+	err_clear(err);
+}
+
+/*
+ * Deletes, then updates, then inserts: an unordered bulk is then three commands, and what gives up
+ * a value of a unique index comes before what takes it.
+ */
+static int make_plan(const struct sync_sink_context *c, struct sync_write *writes, size_t n,
+		     const struct found *f, struct arena *arena, struct plan *p, struct err *err)
+{
+	static const enum sync_outcome order[] = {SYNC_DELETED, SYNC_UPDATED, SYNC_INSERTED};
 	bson_t **updates = mem_alloc_array(n, sizeof(*updates)); /* each aligned as its type asks */
 	int r = 0;
 
@@ -374,6 +411,12 @@ static int make_plan(const struct sync_sink_context *c, struct sync_write *write
 			if (writes[i].outcome != order[k])
 				continue;
 			r = add_operation(c, &writes[i], updates[i], p, err);
+			if (r < 0) { /* the driver cannot encode it: it names this document alone */
+				refuse(&writes[i], arena, err);
+				r = 0;
+				continue;
+			}
+			p->n_updates += !bson_empty(updates[i]);
 			p->index[p->n++] = i;
 		}
 	}
@@ -426,6 +469,8 @@ static int commit(struct sync_sink *s, struct err *err)
 			     mongoc_error_has_label(&reply, "UnknownTransactionCommitResult");
 		int r = ok || again ? 0 : mongo_error(err, &e, &reply, "committing");
 
+		s->is_uncertain = !ok;
+
 		bson_destroy(&reply);
 		if (!again)
 			return r;
@@ -441,12 +486,37 @@ static int begin(struct sync_sink *s, struct err *err)
 	return 0;
 }
 
+static void roll_back(struct sync_sink *s);
+
+/*
+ * Behind a commit whose outcome is not known: a transaction that writes the same fence is ordered
+ * behind it, or fails. Only then is what is read there what will stay there.
+ */
+static int settle(struct sync_sink *s, int64_t term, struct err *err)
+{
+	int r = begin(s, err);
+
+	if (r == 0)
+		r = write_fence(s, term, err);
+	if (r == 0)
+		r = commit(s, err);
+	roll_back(s);
+	return r;
+}
+
 static void roll_back(struct sync_sink *s)
 {
 	bson_error_t e;
 
 	if (mongoc_client_session_in_transaction(s->session))
 		(void)mongoc_client_session_abort_transaction(s->session, &e);
+}
+
+static size_t number_of(const bson_t *reply, const char *field)
+{
+	bson_iter_t it;
+
+	return bson_iter_init_find(&it, reply, field) ? (size_t)bson_iter_as_int64(&it) : 0;
 }
 
 /* The bulk, with the index of the operation that the server refused in *ret_refused (or -1). */
@@ -459,20 +529,27 @@ static int run_bulk(struct plan *p, int64_t *ret_refused, struct err *err)
 	*ret_refused = -1;
 	if (!mongoc_bulk_operation_execute(p->bulk, &reply, &e)) {
 		r = mongo_error(err, &e, &reply, "writing documents");
+		/* Codes that are in no list, but name an operation: indexes refuse in many ways. */
+		if (r == -ERR_INVALID_ARGUMENT && mongo_write_error_index(&reply) >= 0) {
+			err->code = ERR_DOCUMENT;
+			r = -ERR_DOCUMENT;
+		}
 		if (r == -ERR_DOCUMENT)
 			*ret_refused = mongo_write_error_index(&reply);
+	} else if (number_of(&reply, "nMatched") != p->n_updates) {
+		r = err_set(err, ERR_RETRY, "a document went away while it was compared");
 	}
 	bson_destroy(&reply);
 	return r;
 }
 
-static mongoc_bulk_operation_t *new_bulk(struct sync_sink *s, const struct mapping *m)
+static mongoc_bulk_operation_t *new_bulk(struct sync_sink *s, const struct mapping *m, bool ordered)
 {
 	bson_t opts = BSON_INITIALIZER;
 	mongoc_bulk_operation_t *bulk;
 	bson_error_t e;
 
-	BSON_APPEND_BOOL(&opts, "ordered", false);
+	BSON_APPEND_BOOL(&opts, "ordered", ordered);
 	bug_if(!mongoc_client_session_append(s->session, &opts, &e));
 	bulk = mongoc_collection_create_bulk_operation_with_opts(collection_of(s, m), &opts);
 	bson_destroy(&opts);
@@ -504,8 +581,8 @@ static int attempt(struct sync_sink *s, const struct sync_sink_context *c,
 
 	if (r < 0)
 		return r;
-	p.bulk = new_bulk(s, c->mapping);
-	r = make_plan(c, writes, n, f, &p, err);
+	p.bulk = new_bulk(s, c->mapping, false);
+	r = make_plan(c, writes, n, f, arena, &p, err);
 	if (r == 0 && p.n) {
 		r = write_fence(s, c->term, err);
 		if (r == 0)
@@ -524,9 +601,7 @@ static int attempt(struct sync_sink *s, const struct sync_sink_context *c,
 		err->code = ERR_RETRY;
 		return -(int)ERR_RETRY;
 	}
-	writes[p.index[refused]].outcome = SYNC_REFUSED;
-	writes[p.index[refused]].error = arena_strdup(arena, err->message);
-	err_clear(err);
+	refuse(&writes[p.index[refused]], arena, err);
 	return 1;
 }
 
@@ -560,8 +635,10 @@ int sync_sink_apply(struct sync_sink *s, const struct sync_sink_context *c,
 			good[n_good++] = writes[i];
 		}
 	}
-	if (n_good)
-		r = find_present(s, c, good, n_good, &f, err);
+	if (n_good && s->is_uncertain)
+		r = settle(s, c->term, err);
+	if (r == 0 && n_good)
+		r = find_present(s, c, good, n_good, true, &f, err);
 	if (r == 0 && n_good) {
 		do
 			r = attempt(s, c, good, n_good, &f, arena, err);
@@ -607,23 +684,26 @@ void sync_sink_make_adopt(const struct mapping *m, const bson_t *from, const bso
 	bson_destroy(&unset);
 }
 
+/* In order: a unique index must not take the old document for another one. */
 static int plan_move(const struct sync_sink_context *c, struct plan *p, const bson_t *from,
 		     const bson_t *to, struct str old_key, struct str new_key, struct err *err)
 {
 	bson_t doc = BSON_INITIALIZER;
-	int r;
+	int r = add_delete(p, c->mapping, old_key, err);
 
-	if (to) {
+	if (r == 0 && to) {
 		sync_sink_make_adopt(c->mapping, from, to, &doc);
-		r = bson_empty(&doc) ? 0 : add_update(p, c->mapping, new_key, &doc, err);
-	} else {
+		if (!bson_empty(&doc))
+			r = add_update(p, c->mapping, new_key, &doc, err);
+		p->n_updates += !bson_empty(&doc);
+	} else if (r == 0) {
 		r = mapping_key_append(c->mapping, new_key, &doc, "_id", err);
 		bson_copy_to_excluding_noinit(from, &doc, "_id", (char *)NULL);
 		if (r == 0)
 			r = add_insert(p, &doc, err);
 	}
 	bson_destroy(&doc);
-	return r < 0 ? r : add_delete(p, c->mapping, old_key, err);
+	return r;
 }
 
 int sync_sink_move(struct sync_sink *s, const struct sync_sink_context *c, struct str old_key,
@@ -635,7 +715,10 @@ int sync_sink_move(struct sync_sink *s, const struct sync_sink_context *c, struc
 	struct sync_write ends[] = {{.document = &docs[0]}, {.document = &docs[1]}};
 	const bson_t *from;
 	int64_t refused;
-	int r = find_present(s, c, ends, ARRAY_LEN(ends), &f, err);
+	int r = s->is_uncertain ? settle(s, c->term, err) : 0;
+
+	if (r == 0)
+		r = find_present(s, c, ends, ARRAY_LEN(ends), false, &f, err);
 
 	from = r == 0 ? map_get(&f.by_key, old_key) : NULL;
 	if (from && has_field(from, SYNC_MARK)) {
@@ -643,7 +726,7 @@ int sync_sink_move(struct sync_sink *s, const struct sync_sink_context *c, struc
 
 		r = begin(s, err);
 		if (r == 0) {
-			p.bulk = new_bulk(s, c->mapping);
+			p.bulk = new_bulk(s, c->mapping, true);
 			r = plan_move(c, &p, from, map_get(&f.by_key, new_key), old_key, new_key,
 				      err);
 			if (r == 0)

@@ -57,7 +57,7 @@ def load(stack, found):
     feed = stack.root / "feed"
     stack.run("generate", "--customers", 4000, "--orders", 20000, "--reviews", 16000, "--seed", 77,
               "--defects", "0.02", "--out", feed, timeout=300)
-    stack.run("sync", "pause")
+    stack.pause()
     seconds = timed(stack.run, "load", feed, timeout=600)
     rows = stack.value("SELECT rows_read FROM Load_Runs ORDER BY load_id DESC LIMIT 1")
     found["load (rows/s)"] = float(rows) / seconds
@@ -80,7 +80,7 @@ def migrate(stack, found):
 
 def drain(stack, found, changes):
     """Changes of as many rows, made while paused, one document each."""
-    stack.run("sync", "pause")
+    stack.pause()
     made = stack.sql("UPDATE Reviews SET review_title = CONCAT('x', LEFT(review_title, 100))"
                      " WHERE review_title IS NOT NULL ORDER BY review_id LIMIT %s", (changes,))
     queued = stack.value("SELECT COUNT(*) FROM review_sync_queue")

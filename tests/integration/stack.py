@@ -231,6 +231,12 @@ class Stack:
             return states and all(s == "live" for s in states.values())
         until(is_live, timeout, pause=0.1, what="every collection is live")
 
+    def pause(self):
+        """`sync pause`, and until a worker that looks at the switch once a second obeys. That it
+        should be obeyed at once is a test of its own (test_control.py)."""
+        self.run("sync", "pause")
+        time.sleep(1.5)
+
     def collections(self):
         """The entries of `sync status --json`, one a collection."""
         status = self.json("sync", "status")

@@ -9,7 +9,7 @@ from waiting import until
 def test_pause_holds_changes_and_resume_lets_them_go(stack):
     number = stack.value("SELECT MIN(product_id) FROM Products")
     before = stack.doc("product_catalog", number)
-    stack.run("sync", "pause")
+    stack.pause()
     stack.sql("UPDATE Products SET price = price + 1 WHERE product_id = %s", (number,))
     time.sleep(1)
     assert stack.doc("product_catalog", number) == before
@@ -21,8 +21,18 @@ def test_pause_holds_changes_and_resume_lets_them_go(stack):
     stack.assert_in_step()
 
 
+def test_pause_is_obeyed_when_it_returns(stack):
+    for _ in range(5):
+        stack.run("sync", "pause")
+        stack.sql("UPDATE Products SET price = price + 1 LIMIT 3")
+        time.sleep(0.5)
+        assert stack.pending() > 0, "applied after the pause"
+        stack.run("sync", "resume")
+        stack.wait_synced()
+
+
 def test_pause_outlives_the_worker(stack):
-    stack.run("sync", "pause")
+    stack.pause()
     stack.kill("worker")
     stack.sql("UPDATE Products SET price = price + 1 LIMIT 1")
     stack.up()
@@ -40,9 +50,9 @@ def test_drain_returns_when_everything_before_it_is_acknowledged(stack):
 
 
 def test_drain_of_a_paused_queue_does_not_pretend(stack):
-    stack.run("sync", "pause")
+    stack.pause()
     stack.sql("UPDATE Products SET price = price + 1 LIMIT 1")
-    message = stack.fails("sync", "drain", timeout=60)
+    message = stack.fails("sync", "drain", "--timeout", 3)
     assert "pause" in message
     stack.run("sync", "resume")
 
@@ -123,7 +133,7 @@ def test_doc_watch_prints_again_when_it_changes(stack):
 def test_the_view_of_the_queues_counts(stack):
     rows = stack.sql("SELECT * FROM v_sync_status")
     assert len(rows) == 3
-    stack.run("sync", "pause")
+    stack.pause()
     stack.sql("UPDATE Reviews SET rating = IF(rating = 1, 2, 1)")
     assert stack.sql("SELECT * FROM v_sync_status") != rows
     stack.run("sync", "resume")

@@ -56,22 +56,24 @@ def test_a_key_that_changes_only_in_case(engine):
     assert_same_words(engine)
 
 
-@pytest.mark.parametrize("old, new", [
-    ("x", "x "), ("x ", "x"), ("resume", "résumé"), ("strasse", "straße"),
-    ("e\u0301", "\u00e9"), ("a", "b"), ("\U0001F600", "\U0001F601"),
-], ids=["space-added", "space-removed", "accents", "sharp-s", "composed", "other", "emoji"])
-def test_a_key_that_changes_to_one_the_collation_may_call_equal(engine, old, new):
+def test_keys_that_change_to_ones_the_collation_may_call_equal(engine):
+    pairs = [("x", "x "), ("y ", "y"), ("resume", "résumé"), ("strasse", "straße"),
+             ("e\u0301", "\u00e9"), ("a", "b"), ("\U0001F600", "\U0001F601")]
     make_words(engine)
-    engine.sql("INSERT INTO Words VALUES (%s, 'm')", (old,))
     engine.live()
-    engine.sql("UPDATE Words SET word = %s", (new,))
-    engine.wait_synced()
-    assert [d["_id"] for d in engine.docs("words").find()] == [new]
+    for old, new in pairs:
+        engine.sql("DELETE FROM Words")
+        engine.sql("INSERT INTO Words VALUES (%s, 'm')", (old,))
+        engine.wait_synced()
+        assert [d["_id"] for d in engine.docs("words").find()] == [old]
+        engine.sql("UPDATE Words SET word = %s", (new,))
+        engine.wait_synced()
+        assert [d["_id"] for d in engine.docs("words").find()] == [new], (old, new)
     assert_same_words(engine)
 
 
 def test_odd_text_keys(engine):
-    make_words(engine, "utf8mb4_bin")
+    make_words(engine, "utf8mb4_nopad_bin")
     odd = ["", " ", "a:b", "a%3Ab", "%", "a'b\"c`", "\\", "NULL", "0", "-1", "ключ", "🙂" * 20,
            "tab\t", "line\nline", "$set", "a.b", "_id", "x" * 100]
     for word in odd[:9]:

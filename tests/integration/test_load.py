@@ -2,6 +2,7 @@
 report adds up, and a broken file is refused as a whole."""
 import gzip
 import json
+import time
 
 import pytest
 
@@ -197,7 +198,7 @@ def test_loading_the_same_again_changes_nothing(stack):
                 ("Categories", "Suppliers", "Products", "Customers", "Orders", "Order_Items",
                  "Reviews", "Product_Price_History")}
     before = everything()
-    stack.run("sync", "pause")
+    stack.pause()
     stack.run("load", *files)
     assert everything() == before
     assert stack.pending() == 0, "nothing changed, so nothing was queued"
@@ -258,19 +259,22 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_file_is_refused_as_a_whole(stack, name):
-    content, line = BROKEN[name]
-    bad = stack.root / "broken.feed"
-    bad.write_bytes(content)
-    good = write(stack, "good.csv", "customers", [customer("good", "good@example.com")])
+@pytest.mark.limit(240)
+def test_a_broken_file_is_refused_as_a_whole(stack):
     counts = "SELECT (SELECT COUNT(*) FROM Customers), (SELECT COUNT(*) FROM Products)"
     before = stack.sql(counts)
-    message = stack.fails("load", good, bad)
-    assert "broken.feed" in message, message
-    if line:
-        assert f"broken.feed:{line}" in message, message
-    assert stack.sql(counts) == before, "half of it was loaded"
+    good = write(stack, "good.csv", "customers", [customer("good", "good@example.com")])
+    wrong = []
+    for name, (content, line) in BROKEN.items():
+        bad = stack.root / f"{name}.feed"
+        bad.write_bytes(content)
+        done = stack.run("load", good, bad, check=False)
+        where = f"{name}.feed:{line}" if line else f"{name}.feed"
+        if done.returncode <= 0 or where not in done.stderr:
+            wrong.append(f"{name}: exit status {done.returncode}, {done.stderr[:500]}")
+        assert stack.sql(counts) == before, f"{name}: half of it was loaded"
+        bad.unlink()
+    assert not wrong, "\n".join(wrong)
     stack.run("load", good)
     assert held(stack, "Customers", "good", "email") == "good@example.com"
 
@@ -302,7 +306,6 @@ def test_a_load_that_was_killed_is_repeated(stack):
     rows = [customer(f"k{i}", f"k{i}@example.com") for i in range(30000)]
     path = write(stack, "c.csv", "customers", rows)
     child = stack.start("load", path)
-    import time
     time.sleep(0.7)
     child.kill()
     child.wait()

@@ -57,10 +57,10 @@ def describe(value):
     return f"{type_name(value)} {value!r}"
 
 
-def owned_part(collection, document):
-    """The document without the applier's mark and without what MongoDB owns."""
-    ignored = {"_sync", *MONGODB_OWN[collection]}
-    return {name: value for name, value in document.items() if name not in ignored}
+def owned_part(wanted, document):
+    """The fields of the document that the mapping speaks of; all other top-level fields are
+    MongoDB's own, and whatever they hold is right."""
+    return {name: value for name, value in document.items() if name in wanted}
 
 
 def compare_collection(connection, database, name):
@@ -72,7 +72,7 @@ def compare_collection(connection, database, name):
         if document is None:
             yield Difference(name, key, "missing", None, None, None)
             continue
-        for path, one, other in differences_of(wanted, owned_part(name, document)):
+        for path, one, other in differences_of(wanted, owned_part(wanted, document)):
             yield Difference(name, key, "different", path, one, other)
         for field in MONGODB_OWN[name]:
             if field not in document:

@@ -87,6 +87,7 @@ def customer_profile(db, customer):
     number = customer["customer_id"]
     addresses = db.rows(
         "SELECT * FROM Customer_Addresses WHERE customer_id = %s ORDER BY address_id", number)
+    orders = db.rows("SELECT * FROM Orders WHERE customer_id = %s", number)
     defaults = [a for a in addresses if a["is_default"] == 1]
     return {
         "_id": value(number),
@@ -102,8 +103,8 @@ def customer_profile(db, customer):
         "locale": customer["locale"],
         "location": location(defaults[0]) if defaults else None,
         "addresses": [address(a) for a in addresses],
-        "order_summary": order_summary(db, number),
-        "recent_orders": recent_orders(db, number),
+        "order_summary": order_summary(db, number, orders),
+        "recent_orders": recent_orders(db, orders),
     }
 
 
@@ -124,11 +125,8 @@ def address(row):
     }
 
 
-def order_summary(db, customer_id):
-    orders = [
-        o for o in db.rows("SELECT * FROM Orders WHERE customer_id = %s", customer_id)
-        if o["order_status"] != "cancelled"
-    ]
+def order_summary(db, customer_id, orders):
+    orders = [o for o in orders if o["order_status"] != "cancelled"]
     total = sum((o["total_amount"] for o in orders), decimal.Decimal("0.00"))
     dates = [o["order_date"] for o in orders]
     # The average is defined as what SQL makes of it: four digits more than the column has.
@@ -144,9 +142,8 @@ def order_summary(db, customer_id):
     }
 
 
-def recent_orders(db, customer_id):
-    orders = db.rows("SELECT * FROM Orders WHERE customer_id = %s", customer_id)
-    orders.sort(key=lambda o: (o["order_date"], o["order_id"]), reverse=True)
+def recent_orders(db, orders):
+    orders = sorted(orders, key=lambda o: (o["order_date"], o["order_id"]), reverse=True)
     return [
         {
             "order_id": value(o["order_id"]),
@@ -180,6 +177,7 @@ def order_item(db, row):
 
 def product(db, row):
     number = row["product_id"]
+    reviews = db.rows("SELECT * FROM Reviews WHERE product_id = %s", number)
     return {
         "_id": value(number),
         "product_id": value(number),
@@ -200,8 +198,8 @@ def product(db, row):
         "category": category(db, row["category_id"]),
         "category_path": category_path(db, row["category_id"]),
         "supplier": supplier(db, row["supplier_id"]),
-        "review_summary": review_summary(db, number),
-        "recent_reviews": recent_reviews(db, number),
+        "review_summary": review_summary(db, number, reviews),
+        "recent_reviews": recent_reviews(reviews),
         "service": service(db, number),
     }
 
@@ -230,8 +228,7 @@ def supplier(db, supplier_id):
     }
 
 
-def review_summary(db, product_id):
-    reviews = db.rows("SELECT * FROM Reviews WHERE product_id = %s", product_id)
+def review_summary(db, product_id, reviews):
     average = db.rows(
         "SELECT AVG(rating) AS a FROM Reviews WHERE product_id = %s", product_id)[0]["a"]
     dates = [r["review_date"] for r in reviews]
@@ -242,9 +239,8 @@ def review_summary(db, product_id):
     }
 
 
-def recent_reviews(db, product_id):
-    reviews = db.rows("SELECT * FROM Reviews WHERE product_id = %s", product_id)
-    reviews.sort(key=lambda r: (r["review_date"], r["review_id"]), reverse=True)
+def recent_reviews(reviews):
+    reviews = sorted(reviews, key=lambda r: (r["review_date"], r["review_id"]), reverse=True)
     return [
         {
             "review_id": value(r["review_id"]),
