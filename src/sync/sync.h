@@ -1,7 +1,7 @@
 /*
  * The sync engine: carries every committed change of the mapped tables to MongoDB.
  *
- * One process holds the lease and writes; others stand by. See design.md rules 1-11 for what it
+ * One process holds the lease and writes; others stand by. See ARCHITECTURE.md for what it
  * promises, README.md in this folder for how.
  */
 #pragma once

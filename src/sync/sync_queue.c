@@ -61,7 +61,7 @@ void sync_queue_init(struct sync_queue *q, const struct mapping *m, unsigned own
 
 		strbuf_addf(&b, "INSERT INTO %s (path, `key`, queued_at) VALUES ", table);
 		for (size_t k = 0; k < insert_buckets[i]; k++)
-			strbuf_addf(&b, "%s(0, ?, FROM_UNIXTIME(? / 1000000))", k ? "," : "");
+			strbuf_addf(&b, "%s(0, ?, FROM_UNIXTIME(? * 0.000001))", k ? "," : "");
 		q->insert_sql[i] = strbuf_take(&b);
 	}
 	q->move_sql = mem_printf("UPDATE %s SET `cursor` = ? WHERE id = ?", table);

@@ -394,32 +394,32 @@ static int make_plan(const struct sync_sink_context *c, struct sync_write *write
 		     const struct found *f, struct arena *arena, struct plan *p, struct err *err)
 {
 	static const enum sync_outcome order[] = {SYNC_DELETED, SYNC_UPDATED, SYNC_INSERTED};
-	bson_t *updates = mem_alloc_array(n, sizeof(*updates));
+	bson_t **updates = mem_alloc_array(n, sizeof(*updates)); /* each aligned as its type asks */
 	int r = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		bson_init(&updates[i]);
+		updates[i] = bson_new();
 		if (writes[i].outcome != SYNC_REFUSED)
 			writes[i].outcome = sync_sink_decide(
 			    c, &writes[i], map_get(&f->by_key, writes[i].document->key),
-			    &updates[i]);
+			    updates[i]);
 	}
 	for (size_t k = 0; k < ARRAY_LEN(order); k++) {
 		for (size_t i = 0; i < n && r == 0; i++) {
 			if (writes[i].outcome != order[k])
 				continue;
-			r = add_operation(c, &writes[i], &updates[i], p, err);
+			r = add_operation(c, &writes[i], updates[i], p, err);
 			if (r < 0) { /* the driver cannot encode it: it names this document alone */
 				refuse(&writes[i], arena, err);
 				r = 0;
 				continue;
 			}
-			p->n_updates += !bson_empty(&updates[i]);
+			p->n_updates += !bson_empty(updates[i]);
 			p->index[p->n++] = i;
 		}
 	}
 	for (size_t i = 0; i < n; i++)
-		bson_destroy(&updates[i]);
+		bson_destroy(updates[i]);
 	mem_free(updates);
 	return r;
 }
