@@ -294,9 +294,8 @@ class Stack:
         self._seen.update(self.pids().values())
 
     def pid(self, which):
-        pids = self.pids()
-        assert which in pids, f"no {which} is running; pid files name {pids}"
-        return pids[which]
+        """Its pid; a process that `up` has just started may not have its name yet."""
+        return until(lambda: self.pids().get(which), 3, what=f"{which} runs")
 
     def worker_pid(self):
         return self.pid("worker")
