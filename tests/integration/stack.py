@@ -35,6 +35,11 @@ class CommandFailed(AssertionError):
     """A command ended with another exit status than the test allows."""
 
 
+def quoted(name):
+    """A name of MariaDB in backquotes."""
+    return "`" + name.replace("`", "``") + "`"
+
+
 def environment(extra=None):
     """The tests' own environment without anything that would configure AetherMart."""
     env = {k: v for k, v in os.environ.items()
@@ -218,7 +223,7 @@ class Stack:
         """Rows of all queues together."""
         queues = self.queues()
         assert queues, "there are no queues"
-        return self.value("SELECT " + " + ".join(f"(SELECT COUNT(*) FROM `{q}`)" for q in queues))
+        return self.value("SELECT " + " + ".join(f"(SELECT COUNT(*) FROM {quoted(q)})" for q in queues))
 
     def wait_synced(self, timeout=30):
         """Until every queue is empty: what was committed before the call is acknowledged."""
