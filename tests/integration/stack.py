@@ -387,7 +387,7 @@ class Stack:
         removed by whoever made it."""
         with contextlib.suppress(Exception):
             self.note_processes()
-        for pid in self._seen:
+        for pid in processes.mentioning(self.root):
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGCONT)
         for child in self.children:
@@ -408,10 +408,9 @@ class Stack:
                     failure = f"down: exit status {done.returncode}\n{done.stderr}"
             except (OSError, subprocess.TimeoutExpired) as error:
                 failure = f"down: {error}"
-        left = {p: " ".join(processes.arguments(p)) for p in self._seen if processes.is_alive(p)
-                and processes.program(p)}
-        left.update({pid: line for pid, line in processes.mentioning(self.root).items()
-                     if pid not in self.foreign_pids()})
+        # By what they say of themselves, not by number: numbers are given out again.
+        left = {pid: line for pid, line in processes.mentioning(self.root).items()
+                if pid not in self.foreign_pids()}
         for pid in left:
             processes.end(pid)
         if left:
