@@ -15,8 +15,12 @@ int sync_session_init(struct maria *db, struct err *err)
 	/* On Galera a read waits until this node has applied what others committed. */
 	int r = maria_exec(db, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", err);
 
+	/* A process that is stopped inside a transaction must not keep the lease's row locked for
+	 * longer than the lease lasts: the server ends its session. */
 	if (r == 0)
-		r = maria_exec(db, "SET SESSION innodb_lock_wait_timeout = 5", err);
+		r = maria_exec(
+		    db, "SET SESSION innodb_lock_wait_timeout = 5, idle_transaction_timeout = 5",
+		    err);
 
 	if (r == 0)
 		r = maria_exec(db, "SET SESSION wsrep_sync_wait = IF(@@wsrep_on, 1, 0)", err);
