@@ -5,7 +5,7 @@
 
 #define JSON_FLAGS (JSON_ALLOW_NUL | JSON_DECODE_ANY)
 
-/* --- the key ---------------------------------------------------------------------------------- */
+/* --- the key --------------------------------------------------------------------------------- */
 
 /* What a person typed as the filter {_id: …}: by the mapping, which knows the key's type; for
  * other collections a whole number is one, and anything else a text. */
@@ -36,7 +36,7 @@ static int make_filter(const struct command_line *line, const char *collection, 
 	return r;
 }
 
-/* --- printing --------------------------------------------------------------------------------- */
+/* --- printing -------------------------------------------------------------------------------- */
 
 static int print_document(const bson_t *doc, bool is_stream, struct err *err)
 {
@@ -70,7 +70,7 @@ static int print_current(mongoc_collection_t *c, const bson_t *filter, const cha
 	return r;
 }
 
-/* --- watching --------------------------------------------------------------------------------- */
+/* --- watching -------------------------------------------------------------------------------- */
 
 static int print_change(const bson_t *change, bool is_json, struct err *err)
 {

@@ -44,7 +44,7 @@ static void note_error(struct doctor *d, const char *what, const struct err *err
 	     err->hint[0] ? err->hint : "remove the cause that the message names");
 }
 
-/* --- MariaDB ---------------------------------------------------------------------------------- */
+/* --- MariaDB --------------------------------------------------------------------------------- */
 
 static const char *const admin_rights[] = {
     "SELECT",
@@ -127,7 +127,7 @@ static void check_maria_settings(struct doctor *d, struct maria *m)
 		     value ? "name the primary server first in mariadb.hosts" : NULL);
 }
 
-/* --- MongoDB ---------------------------------------------------------------------------------- */
+/* --- MongoDB --------------------------------------------------------------------------------- */
 
 static void check_mongo(struct doctor *d, struct mongo *m)
 {
@@ -153,7 +153,7 @@ static void check_mongo(struct doctor *d, struct mongo *m)
 		     "add directConnection=true or replicaSet=NAME to mongodb.uri");
 }
 
-/* --- sync ------------------------------------------------------------------------------------- */
+/* --- sync ------------------------------------------------------------------------------------ */
 
 static void on_problem(void *arg, const char *what, const char *fix)
 {
@@ -190,7 +190,7 @@ static void check_sync(struct doctor *d, struct maria *m, struct mongo *mongo)
 	mapping_set_done(&set);
 }
 
-/* --- this machine ----------------------------------------------------------------------------- */
+/* --- this machine ---------------------------------------------------------------------------- */
 
 static void check_disk(struct doctor *d, const char *path)
 {
@@ -286,7 +286,7 @@ static void check_stores(struct doctor *d)
 		check_sync(d, m, mongo);
 }
 
-/* --- --grants --------------------------------------------------------------------------------- */
+/* --- --grants -------------------------------------------------------------------------------- */
 
 static void add_grant(struct strbuf *b, const char *rights, const char *database, const char *table,
 		      const char *user)
@@ -363,7 +363,7 @@ static int print_grants(struct doctor *d, struct err *err)
 	return cli_flush(err);
 }
 
-/* --- the verb --------------------------------------------------------------------------------- */
+/* --- the verb -------------------------------------------------------------------------------- */
 
 static int print_checks(struct doctor *d, struct err *err)
 {

@@ -75,7 +75,7 @@ static int finish(json_t *list, struct err *err)
 	return r < 0 ? cli_flush(err) : 0;
 }
 
-/* --- check ------------------------------------------------------------------------------------ */
+/* --- check ----------------------------------------------------------------------------------- */
 
 static int run_check(const struct command_line *line, struct err *err)
 {
@@ -121,7 +121,7 @@ static int run_check(const struct command_line *line, struct err *err)
 	return cli_flush(err);
 }
 
-/* --- show ------------------------------------------------------------------------------------- */
+/* --- show ------------------------------------------------------------------------------------ */
 
 static json_t *bson_json(const bson_t *doc)
 {
@@ -187,7 +187,7 @@ static int run_show(const struct command_line *line, struct err *err)
 	return list ? finish(list, err) : cli_flush(err);
 }
 
-/* --- sql, triggers ---------------------------------------------------------------------------- */
+/* --- sql, triggers --------------------------------------------------------------------------- */
 
 static int run_sql(const struct command_line *line, struct err *err)
 {
@@ -252,7 +252,7 @@ static int run_triggers(const struct command_line *line, struct err *err)
 	return cli_flush(err);
 }
 
-/* --- sample ----------------------------------------------------------------------------------- */
+/* --- sample ---------------------------------------------------------------------------------- */
 
 static int read_one(const struct loaded *l, const struct mapping *m, struct str key,
 		    struct mapping_batch *batch, struct err *err)

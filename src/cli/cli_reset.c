@@ -22,7 +22,7 @@
 #define SQL_FILE_MAX	 ((size_t)4 << 20)
 #define FENCE_COLLECTION "sync_fence"
 
-/* --- asking ----------------------------------------------------------------------------------- */
+/* --- asking ---------------------------------------------------------------------------------- */
 
 static int refused(struct err *err)
 {
@@ -61,7 +61,7 @@ static int ask(const struct command_line *line, struct err *err)
 	return 0;
 }
 
-/* --- the servers of the configuration --------------------------------------------------------- */
+/* --- the servers of the configuration -------------------------------------------------------- */
 
 /* The name after "CREATE TABLE" or "CREATE … VIEW" at the start of a line; len 0: another line. */
 static struct str created_name(const char *line, size_t len, bool *ret_is_view)
@@ -203,7 +203,7 @@ static int reset_named(const struct command_line *line, struct err *err)
 	return r;
 }
 
-/* --- the verb --------------------------------------------------------------------------------- */
+/* --- the verb -------------------------------------------------------------------------------- */
 
 static int run(const struct command_line *line, struct err *err)
 {

@@ -19,7 +19,7 @@
 
 extern char **environ;
 
-/* --- apply and status ------------------------------------------------------------------------- */
+/* --- apply and status ------------------------------------------------------------------------ */
 
 static json_t *item_json(const struct shop_schema_item *item)
 {
@@ -121,7 +121,7 @@ static int run_status(const struct command_line *line, struct err *err)
 	return cli_flush(err);
 }
 
-/* --- graph ------------------------------------------------------------------------------------ */
+/* --- graph ----------------------------------------------------------------------------------- */
 
 /* Writes text into a pipe whose reader is the child; a child that is gone is no error of ours. */
 static void feed(int fd, struct str text)
@@ -238,7 +238,7 @@ static int run_graph(const struct command_line *line, struct err *err)
 	return print_graph(line, format, &graph, err);
 }
 
-/* --- the tree --------------------------------------------------------------------------------- */
+/* --- the tree -------------------------------------------------------------------------------- */
 
 static const struct command_option graph_options[] = {
     {.name = "format",

@@ -29,7 +29,7 @@ static int become(const char *program, const char **argv, struct err *err)
 	return err_set(err, ERR_IO, "could not run \"%s\": %s", program, strerror(errno));
 }
 
-/* --- mariadb ---------------------------------------------------------------------------------- */
+/* --- mariadb --------------------------------------------------------------------------------- */
 
 static void add_setting(struct strbuf *b, const char *name, const char *value)
 {
@@ -115,7 +115,7 @@ static int shell_maria(const struct command_line *line, struct err *err)
 	return become(program, argv, err);
 }
 
-/* --- mongosh ---------------------------------------------------------------------------------- */
+/* --- mongosh --------------------------------------------------------------------------------- */
 
 static void add_percent(struct strbuf *b, const char *s)
 {

@@ -18,7 +18,7 @@
 
 #define WORKER_ANSWER_MAX ((size_t)1 << 20)
 
-/* --- steps ------------------------------------------------------------------------------------ */
+/* --- steps ----------------------------------------------------------------------------------- */
 
 static void print_step(const char *part, const char *text, int64_t took_us)
 {
@@ -55,7 +55,7 @@ void cli_step(const struct command_line *line, const char *part, int64_t took_us
 	print_step(part, strbuf_str(&b), took_us);
 }
 
-/* --- this program as a child ------------------------------------------------------------------ */
+/* --- this program as a child ----------------------------------------------------------------- */
 
 const char *const *cli_self_argv(const struct command_line *line, struct arena *arena,
 				 const char *const *words)
@@ -147,7 +147,7 @@ int cli_run_self(const struct command_line *line, const char *const *words, stru
 			log);
 }
 
-/* --- the worker ------------------------------------------------------------------------------- */
+/* --- the worker ------------------------------------------------------------------------------ */
 
 const char *cli_socket_dir(const struct command_line *line, struct arena *arena)
 {

@@ -18,7 +18,7 @@
 #define WATCH_MS	1000 /* how often --watch looks again */
 #define PROBE_TIMEOUT_S 2    /* a server that is away must not hold up the answer */
 
-/* --- gathering -------------------------------------------------------------------------------- */
+/* --- gathering ------------------------------------------------------------------------------- */
 
 static void add_text(json_t *o, const char *name, const char *value)
 {
@@ -217,7 +217,7 @@ static int gather(const struct command_line *line, json_t *root, struct err *err
 	return 0;
 }
 
-/* --- printing --------------------------------------------------------------------------------- */
+/* --- printing -------------------------------------------------------------------------------- */
 
 static const char *text_of(const json_t *o, const char *name)
 {

@@ -42,8 +42,7 @@ static void close_all(struct open *o)
 	o->mongo = mongo_close(o->mongo);
 }
 
-/* --- run, install, uninstall, check
- * ----------------------------------------------------------------- */
+/* --- run, install, uninstall, check ---------------------------------------------------------- */
 
 static int run_run(const struct command_line *line, struct err *err)
 {
@@ -128,8 +127,7 @@ static int run_check(const struct command_line *line, struct err *err)
 	return r;
 }
 
-/* --- status
- * ------------------------------------------------------------------------------------------ */
+/* --- status ---------------------------------------------------------------------------------- */
 
 static json_t *queue_json(const struct sync_queue_status *q)
 {
@@ -193,8 +191,7 @@ static int run_status(const struct command_line *line, struct err *err)
 	return r;
 }
 
-/* --- pause, resume, drain
- * ------------------------------------------------------------------------------- */
+/* --- pause, resume, drain -------------------------------------------------------------------- */
 
 static int set_pause(const struct command_line *line, bool pause, struct err *err)
 {
@@ -241,8 +238,7 @@ static const struct command_option drain_options[] = {
     {0},
 };
 
-/* --- dead letters
- * ------------------------------------------------------------------------------------------ */
+/* --- dead letters ---------------------------------------------------------------------------- */
 
 static int dead_letter_id(const struct command_line *line, int64_t *ret, struct err *err)
 {
@@ -392,8 +388,7 @@ static const struct command dead_letter_drop = {.name = "drop",
 static const struct command *const dead_letter_children[] = {
     &dead_letter_list, &dead_letter_show, &dead_letter_replay, &dead_letter_drop, NULL};
 
-/* --- consumers
- * ---------------------------------------------------------------------------------------------- */
+/* --- consumers ------------------------------------------------------------------------------- */
 
 static int run_consumer_list(const struct command_line *line, struct err *err)
 {
@@ -450,9 +445,7 @@ static const struct command consumer_drop = {.name = "drop",
 					     .run = run_consumer_drop};
 static const struct command *const consumer_children[] = {&consumer_list, &consumer_drop, NULL};
 
-/* --- the group
- * ------------------------------------------------------------------------------------------------
- */
+/* --- the group ------------------------------------------------------------------------------- */
 
 static const struct command sync_run = {
     .name = "run",

@@ -36,7 +36,7 @@ struct up {
 	bool has_migrated; /* in this run */
 };
 
-/* --- servers ---------------------------------------------------------------------------------- */
+/* --- servers --------------------------------------------------------------------------------- */
 
 static int ask_for_named(struct up *u, struct err *err)
 {
@@ -92,7 +92,7 @@ static int up_servers(struct up *u, struct err *err)
 	return r < 0 ? r : make_database(u, err);
 }
 
-/* --- schema and sync -------------------------------------------------------------------------- */
+/* --- schema and sync ------------------------------------------------------------------------- */
 
 static int up_schema(struct up *u, struct err *err)
 {
@@ -181,7 +181,7 @@ static int up_rights(struct up *u, struct err *err)
 	return r < 0 ? err_context(err, "granting the worker its rights") : 0;
 }
 
-/* --- the shop --------------------------------------------------------------------------------- */
+/* --- the shop -------------------------------------------------------------------------------- */
 
 /* Where the default data is: shop.data, or what ships with the program. */
 static const char **data_paths(struct up *u, size_t *ret_n)
@@ -256,7 +256,7 @@ static int up_shop(struct up *u, struct err *err)
 	return r < 0 ? r : file_write_atomic(marker, now, strlen(now), 0600, err);
 }
 
-/* --- migration and worker --------------------------------------------------------------------- */
+/* --- migration and worker -------------------------------------------------------------------- */
 
 static int needs_migration(struct up *u, bool *ret, struct err *err)
 {
@@ -303,7 +303,7 @@ static int up_verify(struct up *u, struct err *err)
 	return u->has_migrated ? cli_run_self(u->line, words, err) : 0;
 }
 
-/* --- the verb --------------------------------------------------------------------------------- */
+/* --- the verb -------------------------------------------------------------------------------- */
 
 struct step {
 	const char *part;

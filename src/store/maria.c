@@ -57,9 +57,16 @@ static enum err_code class_of(unsigned code)
 	case ER_OPTION_PREVENTS_STATEMENT: /* --read-only: not the primary any more */
 	case ER_LOCAL_READ_ONLY:
 	case ER_LOCAL_CONNECTION_KILLED:
+	case ER_HOST_IS_BLOCKED:
+	case ER_CANT_CREATE_THREAD:
+	case ER_OUT_OF_RESOURCES:
+	case ER_GET_ERRNO: /* 1030: the storage engine has no room */
 	case ER_DISK_FULL:
 	case ER_RECORD_FILE_FULL:
 		return ERR_UNAVAILABLE;
+	case ER_NET_PACKET_TOO_LARGE:
+	case CR_NET_PACKET_TOO_LARGE:
+		return ERR_LIMIT;
 	case ER_DBACCESS_DENIED_ERROR:
 	case ER_ACCESS_DENIED_ERROR:
 	case ER_TABLEACCESS_DENIED_ERROR:
@@ -93,8 +100,9 @@ static bool is_connection_gone(unsigned code)
 	       code == CR_MALFORMED_PACKET || code == CR_COMMANDS_OUT_OF_SYNC ||
 	       code == ER_LOCAL_CONNECTION_KILLED || code == ER_SERVER_SHUTDOWN ||
 	       code == ER_NORMAL_SHUTDOWN || code == CR_CONNECTION_ERROR ||
-	       code == CR_CONN_HOST_ERROR || code == CR_UNKNOWN_HOST ||
-	       code == CR_SERVER_LOST_EXTENDED;
+	       code == ER_UNKNOWN_COM_ERROR || code == ER_OPTION_PREVENTS_STATEMENT ||
+	       code == ER_LOCAL_READ_ONLY || code == CR_CONN_HOST_ERROR ||
+	       code == CR_UNKNOWN_HOST || code == CR_SERVER_LOST_EXTENDED;
 }
 
 /*
@@ -233,17 +241,52 @@ static int connect_one(struct maria *m, const struct maria_host *host, struct er
 	return -(int)(err ? err->code : ERR_UNAVAILABLE);
 }
 
+/* Of several hosts, one that takes writes: a replica or a Galera node that is not ready answers
+ * too. */
+static bool takes_writes(struct maria *m)
+{
+	int64_t read_only = 0;
+	char *ready = NULL;
+	bool ok;
+
+	ok = maria_query_int(m, "SELECT @@global.read_only", NULL, 0, &read_only, NULL) == 0 &&
+	     !read_only;
+	if (ok && maria_query_text(m,
+				   "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS"
+				   " WHERE VARIABLE_NAME = 'WSREP_READY' AND @@wsrep_on",
+				   NULL, 0, &ready, NULL) == 0)
+		ok = ready && cstr_equal(ready, "ON");
+	mem_free(ready);
+	return ok;
+}
+
+static void hang_up(struct maria *m)
+{
+	if (m->handle)
+		mysql_close(m->handle);
+	m->handle = NULL;
+	m->is_lost = true;
+}
+
 static int connect_any(struct maria *m, struct err *err)
 {
+	const struct maria_host *reader = NULL;
 	int r = 0;
 
 	if (!m->n_hosts)
 		return connect_one(m, NULL, err);
 	for (size_t i = 0; i < m->n_hosts; i++) {
 		r = connect_one(m, &m->hosts[i], err);
-		if (r == 0 || r == -ERR_PERMISSION || r == -ERR_NOT_FOUND)
+		if (r == -ERR_PERMISSION || r == -ERR_NOT_FOUND)
 			return r;
+		if (r == 0 && (m->n_hosts == 1 || takes_writes(m)))
+			return 0;
+		if (r == 0 && !reader)
+			reader = &m->hosts[i];
+		hang_up(m);
 	}
+	if (reader)
+		return connect_one(m, reader, err); /* better than nothing: it can be read */
 	if (m->n_hosts > 1)
 		return err_context(err, "none of %zu hosts answers, the last one", m->n_hosts);
 	return r;

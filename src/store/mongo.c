@@ -176,6 +176,8 @@ static const struct {
     {13435, ERR_UNAVAILABLE, "NotPrimaryNoSecondaryOk"},
     {13436, ERR_UNAVAILABLE, "NotPrimaryOrSecondary"},
     {14031, ERR_UNAVAILABLE, "OutOfDiskSpace"},
+    {94, ERR_UNAVAILABLE, "NotYetInitialized"},
+    {134, ERR_UNAVAILABLE, "ReadConcernMajorityNotAvailableYet"},
     {50, ERR_TIMEOUT, "MaxTimeMSExpired"},
     {262, ERR_TIMEOUT, "ExceededTimeLimit"},
     {64, ERR_TIMEOUT, "WriteConcernFailed"},

@@ -1,7 +1,7 @@
 /*
  * The sync engine: carries every committed change of the mapped tables to MongoDB.
  *
- * One process holds the lease and writes; others stand by. See design.md rules 1-11 for what it
+ * One process holds the lease and writes; others stand by. See ARCHITECTURE.md for what it
  * promises, README.md in this folder for how.
  */
 #pragma once
@@ -12,8 +12,7 @@
 
 extern const struct config_option sync_options[]; /* section "sync" */
 
-/* --- installation: tables of the sync, queues, triggers, validators, indexes -------------------
- */
+/* --- installation: tables of the sync, queues, triggers, validators, indexes ----------------- */
 
 struct sync_install_report {
 	unsigned triggers_made, triggers_kept, collections_changed;
@@ -31,8 +30,7 @@ typedef void (*sync_problem_fn)(void *arg, const char *what, const char *fix);
 int sync_check(struct maria *db, struct mongo *mongo, const struct mapping_set *mappings,
 	       sync_problem_fn fn, void *arg, struct err *err) _must_check_;
 
-/* --- the engine --------------------------------------------------------------------------------
- */
+/* --- the engine ------------------------------------------------------------------------------ */
 
 struct sync_change {
 	int64_t applied_us; /* wall clock */
@@ -76,8 +74,7 @@ bool sync_engine_is_ready(const struct sync_engine *e); /* holds the lease and b
 /* Live state as a JSON object: role, term, workers, lag p50/p99 (ms), rates, errors by class. */
 void sync_engine_status(struct sync_engine *e, struct strbuf *json);
 
-/* --- durable state, readable by any process ----------------------------------------------------
- */
+/* --- durable state, readable by any process -------------------------------------------------- */
 
 struct sync_queue_status {
 	const char *collection;

@@ -35,8 +35,7 @@ int sync_pause(struct maria *db, const char *collection, bool pause, struct err 
 	return r;
 }
 
-/* --- drain
- * ------------------------------------------------------------------------------------------ */
+/* --- drain ----------------------------------------------------------------------------------- */
 
 static int say_why_it_waits(struct maria *db, const struct mapping *m, struct err *err)
 {
@@ -123,8 +122,7 @@ int sync_drain(struct maria *db, const struct mapping_set *mappings, const char 
 	return found ? 0 : no_collection(collection, err);
 }
 
-/* --- migration
- * ---------------------------------------------------------------------------------------- */
+/* --- migration ------------------------------------------------------------------------------- */
 
 static int is_target_empty(struct mongo *mongo, const struct mapping *m, bool *ret, struct err *err)
 {
@@ -213,8 +211,7 @@ int sync_migrate_request(struct maria *db, struct mongo *mongo, const struct map
 	return 0;
 }
 
-/* --- dead letters
- * ---------------------------------------------------------------------------------------- */
+/* --- dead letters ---------------------------------------------------------------------------- */
 
 int sync_dead_letter_each(struct maria *db, const char *collection, int64_t id,
 			  sync_dead_letter_fn fn, void *arg, struct err *err)
@@ -294,6 +291,32 @@ int sync_dead_letter_replay(struct maria *db, const struct mapping_set *mappings
 	return 0;
 }
 
+int sync_dead_letter_heal(struct maria *db, const struct mapping *m, struct err *err)
+{
+	struct strbuf b = STRBUF_INIT(0);
+	uint64_t n = 0;
+	int r = maria_exec(db, "START TRANSACTION", err);
+
+	strbuf_addstr(&b, "INSERT INTO ");
+	maria_add_identifier(&b, mapping_queue(m));
+	strbuf_addstr(&b,
+		      " (path, `key`, queued_at) SELECT path, `key`, SYSDATE(6)"
+		      " FROM sync_dead_letter WHERE collection = ? AND error LIKE '%DuplicateKey%'"
+		      " AND replayed_at IS NULL AND last_at < CURRENT_TIMESTAMP"
+		      " - INTERVAL LEAST(attempts * 10, 3600) SECOND");
+	if (r == 0)
+		r = maria_run(db, strbuf_str(&b), &MARIA_S(mapping_collection(m)), 1, &n, err);
+	if (r == 0 && n)
+		r = maria_run(db, sync_sql_dead_letter_heal, &MARIA_S(mapping_collection(m)), 1,
+			      NULL, err);
+	if (r == 0)
+		r = maria_exec(db, "COMMIT", err);
+	if (r < 0 && !maria_is_lost(db))
+		sync_rollback(db);
+	strbuf_done(&b);
+	return r;
+}
+
 int sync_dead_letter_drop(struct maria *db, const char *collection, int64_t id, uint64_t *ret_n,
 			  struct err *err)
 {
@@ -303,8 +326,7 @@ int sync_dead_letter_drop(struct maria *db, const char *collection, int64_t id, 
 	    err);
 }
 
-/* --- consumers
- * -------------------------------------------------------------------------------------------- */
+/* --- consumers ------------------------------------------------------------------------------- */
 
 int sync_consumer_add(struct maria *db, const char *consumer, const char *kind, struct err *err)
 {

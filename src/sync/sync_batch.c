@@ -15,6 +15,13 @@ int sync_session_init(struct maria *db, struct err *err)
 	/* On Galera a read waits until this node has applied what others committed. */
 	int r = maria_exec(db, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", err);
 
+	/* A process that is stopped inside a transaction must not keep the lease's row locked for
+	 * longer than the lease lasts: the server ends its session. */
+	if (r == 0)
+		r = maria_exec(
+		    db, "SET SESSION innodb_lock_wait_timeout = 5, idle_transaction_timeout = 5",
+		    err);
+
 	if (r == 0)
 		r = maria_exec(db, "SET SESSION wsrep_sync_wait = IF(@@wsrep_on, 1, 0)", err);
 	return r;
@@ -111,6 +118,20 @@ static const char *const *retired_of(struct sync_shared *s, struct sync_collecti
 	return list ? list : no_fields;
 }
 
+/* A row that is too large to be read alone is set aside like one that makes no document. */
+static int refuse_unreadable(struct sync_worker *w, struct sync_batch *b, struct err *err)
+{
+	struct mapping_document *d = arena_alloc(&w->arena, sizeof(*d));
+
+	d->key = b->keys[0];
+	d->state = MAPPING_REFUSED;
+	d->error = arena_alloc(&w->arena, sizeof(*d->error));
+	*d->error = *err;
+	err_clear(err);
+	b->unreadable = d;
+	return 0;
+}
+
 int sync_batch_apply(struct sync_worker *w, struct sync_batch *b, struct err *err)
 {
 	struct sync_collection *c = b->collection;
@@ -118,15 +139,16 @@ int sync_batch_apply(struct sync_worker *w, struct sync_batch *b, struct err *er
 	    .mapping = c->mapping, .retired = retired_of(w->shared, c), .term = w->shared->term};
 	int r;
 
-	/* One order for the hand-off, so that its writers and readers never deadlock. */
 	mapping_batch_clear(&w->batch);
 	r = read_documents(w, b, err);
 	b->read_us = clock_monotonic_us();
+	if (r == -ERR_LIMIT && b->n == 1 && !maria_is_lost(w->db))
+		r = refuse_unreadable(w, b, err);
 	if (r < 0)
 		return err_context(err, "reading %s", mapping_collection(c->mapping));
 	b->writes = arena_alloc(&w->arena, (b->n + 1) * sizeof(*b->writes));
 	for (size_t i = 0; i < b->n; i++)
-		b->writes[i].document = &w->batch.items[i];
+		b->writes[i].document = b->unreadable ? b->unreadable : &w->batch.items[i];
 	if (b->n && mapping_has_target(c->mapping))
 		r = sync_sink_apply(w->sink, &context, b->writes, b->n, &w->arena, err);
 	b->applied_us = clock_monotonic_us();
@@ -142,19 +164,29 @@ int sync_batch_apply(struct sync_worker *w, struct sync_batch *b, struct err *er
 	return 0;
 }
 
+/*
+ * One order of keys, so that consumers and we never deadlock. Who consumes is read in this
+ * transaction: whoever registered before it commits gets the row, whoever registers later reads the
+ * rows themselves.
+ */
 static int hand_off(struct sync_worker *w, const struct sync_batch *b, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	struct str *sorted = arena_alloc(&w->arena, (b->n + 1) * sizeof(*sorted));
-	const char *consumers[16];
-	size_t n = 0;
+	_cleanup_(mem_freep) const char **consumers = NULL;
+	struct str *sorted;
+	size_t n = 0, cap = 0;
 	int r = maria_query(w->db, sync_sql_consumers, NULL, 0, &rows, err);
 
 	if (r < 0)
 		return r;
-	while ((r = maria_rows_next(rows, err)) > 0 && n < ARRAY_LEN(consumers))
+	while ((r = maria_rows_next(rows, err)) > 0) {
+		mem_grow(&consumers, &cap, n + 1, sizeof(*consumers));
 		consumers[n++] = arena_strdup(&w->arena, maria_rows_str(rows, 0).data);
+	}
 	rows = maria_rows_close(rows);
+	if (r < 0 || !n)
+		return r;
+	sorted = arena_alloc(&w->arena, (b->n + 1) * sizeof(*sorted));
 	memcpy(sorted, b->keys, b->n * sizeof(*sorted));
 	qsort(sorted, b->n, sizeof(*sorted), compare_keys);
 	for (size_t k = 0; k < n && r >= 0; k++) {
@@ -192,7 +224,7 @@ int sync_batch_record(struct sync_worker *w, const struct sync_batch *b, struct 
 {
 	const char *collection = mapping_collection(b->collection->mapping);
 	bool clear = atomic_load(&w->shared->has_dead_letters);
-	int r = atomic_load(&w->shared->has_consumers) && b->n ? hand_off(w, b, err) : 0;
+	int r = b->n ? hand_off(w, b, err) : 0;
 
 	for (size_t i = 0; i < b->n && r == 0; i++) {
 		if (b->writes[i].outcome == SYNC_REFUSED) {

@@ -22,12 +22,14 @@
 
 #include "base/banned.h"
 
-#define TICK_US	   100000
-#define STATES_US  200000
-#define GAUGES_US  1000000
-#define MINUTE_US  60000000
-#define HOUR_US	   3600000000
-#define STANDBY_US 500000
+#define TICK_US		    100000
+#define STATES_US	    200000
+#define GAUGES_US	    1000000
+#define MINUTE_US	    60000000
+#define HOUR_US		    3600000000
+#define STANDBY_US	    500000
+#define HEAL_US		    10000000
+#define MONGO_SPARE_CLIENTS 4 /* control thread, validators, indexes */
 
 struct sync_engine {
 	struct sync_engine_options options;
@@ -38,10 +40,13 @@ struct sync_engine {
 	struct sync_lease lease;
 	struct sync_worker *workers;
 	size_t n_running;
-	int64_t next_renew_us, next_states_us, next_gauges_us, next_minute_us, next_hour_us;
+	int64_t next_renew_us, next_states_us, next_gauges_us, next_heal_us, next_minute_us,
+	    next_hour_us;
 	atomic_bool is_holder;
 	atomic_int_least64_t started_us;
-	bool is_loaded;
+	uint64_t registry; /* hash of the installed mappings' hashes; 0: not looked at yet */
+	bool is_loaded, was_holder;
+	bool wants_reload; /* an installation changed the mappings: read the files again */
 };
 
 void sync_shared_sleep(struct sync_shared *s, int64_t us)
@@ -60,18 +65,23 @@ void sync_shared_sleep(struct sync_shared *s, int64_t us)
 static void init_locks(struct sync_shared *s)
 {
 	pthread_condattr_t ca;
-	pthread_rwlockattr_t ra;
 
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_condattr_init(&ca);
 	pthread_condattr_setclock(&ca, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->wake, &ca);
 	pthread_condattr_destroy(&ca);
+}
+
+static void init_moving(pthread_rwlock_t *lock)
+{
+	pthread_rwlockattr_t ra;
+
 	pthread_rwlockattr_init(&ra);
 	/* Batches follow each other without a gap: the one writer must not wait for a moment of
 	 * rest. */
 	pthread_rwlockattr_setkind_np(&ra, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-	pthread_rwlock_init(&s->key_change_lock, &ra);
+	pthread_rwlock_init(lock, &ra);
 	pthread_rwlockattr_destroy(&ra);
 }
 
@@ -89,6 +99,7 @@ int sync_engine_new(const struct sync_engine_options *options, struct sync_engin
 {
 	struct sync_engine *e = MEM_NEW(struct sync_engine);
 	struct sync_shared *s = &e->shared;
+	struct mongo_options mongo;
 	int r;
 
 	e->options = *options;
@@ -99,7 +110,9 @@ int sync_engine_new(const struct sync_engine_options *options, struct sync_engin
 	e->lease.duration_us = config_int(options->config, "sync.lease") * 1000;
 	e->lease.holder = holder_name();
 	init_locks(s);
-	r = mongo_open(options->mongo, &e->mongo, err);
+	mongo = *options->mongo;
+	mongo.pool_max = s->owners + MONGO_SPARE_CLIENTS; /* each worker keeps one */
+	r = mongo_open(&mongo, &e->mongo, err);
 	if (r < 0) {
 		sync_engine_free(e);
 		return r;
@@ -108,18 +121,31 @@ int sync_engine_new(const struct sync_engine_options *options, struct sync_engin
 	return 0;
 }
 
+/* No worker runs. The status of another thread sees all mappings or none. */
+static void drop_mappings(struct sync_engine *e)
+{
+	pthread_mutex_lock(&e->shared.mutex);
+	for (size_t i = 0; i < e->mappings.len && e->shared.collections; i++)
+		pthread_rwlock_destroy(&e->shared.collections[i].moving);
+	mapping_set_done(&e->mappings);
+	e->mappings = (struct mapping_set){0};
+	mem_free(e->shared.collections);
+	e->shared.collections = NULL;
+	e->is_loaded = false;
+	e->registry = 0;
+	pthread_mutex_unlock(&e->shared.mutex);
+}
+
 struct sync_engine *sync_engine_free(struct sync_engine *e)
 {
 	if (!e)
 		return NULL;
 	maria_close(e->db);
 	mongo_close(e->mongo);
-	mapping_set_done(&e->mappings);
-	mem_free(e->shared.collections);
+	drop_mappings(e);
 	arena_done(&e->shared.arena);
 	pthread_mutex_destroy(&e->shared.mutex);
 	pthread_cond_destroy(&e->shared.wake);
-	pthread_rwlock_destroy(&e->shared.key_change_lock);
 	mem_free(e->lease.holder);
 	mem_free(e->workers);
 	mem_free(e);
@@ -132,8 +158,7 @@ void sync_engine_stop(struct sync_engine *e)
 	atomic_store(&e->shared.stop, true);
 }
 
-/* --- collections --------------------------------------------------------------------------------
- */
+/* --- collections ----------------------------------------------------------------------------- */
 
 static void make_metrics(struct sync_collection *c)
 {
@@ -173,21 +198,28 @@ static void make_metrics(struct sync_collection *c)
 static int load_mappings(struct sync_engine *e, struct err *err)
 {
 	_cleanup_(schema_freep) struct schema *schema = NULL;
+	struct mapping_set fresh = {0};
+	struct sync_collection *collections;
 	int r;
 
 	if (e->is_loaded)
 		return 0;
 	r = schema_load(e->db, e->options.maria->database, &schema, err);
 	if (r == 0)
-		r = mapping_set_load(e->options.mapping_dir, schema, &e->mappings, err);
+		r = mapping_set_load(e->options.mapping_dir, schema, &fresh, err);
 	if (r < 0)
 		return r;
-	e->shared.collections = mem_alloc_array(e->mappings.len, sizeof(*e->shared.collections));
-	for (size_t i = 0; i < e->mappings.len; i++) {
-		e->shared.collections[i].mapping = e->mappings.items[i];
-		make_metrics(&e->shared.collections[i]);
+	collections = mem_alloc_array(fresh.len, sizeof(*collections));
+	for (size_t i = 0; i < fresh.len; i++) {
+		collections[i].mapping = fresh.items[i];
+		init_moving(&collections[i].moving);
+		make_metrics(&collections[i]);
 	}
+	pthread_mutex_lock(&e->shared.mutex);
+	e->mappings = fresh;
+	e->shared.collections = collections;
 	e->is_loaded = true;
+	pthread_mutex_unlock(&e->shared.mutex);
 	return 0;
 }
 
@@ -235,6 +267,8 @@ static void take_state(struct sync_engine *e, const struct maria_rows *rows,
 		stopped = "mapping_changed";
 	else if (maria_rows_int(rows, 3))
 		stopped = "paused";
+	if (stopped)
+		atomic_store(&c->is_active, false); /* before a new generation is seen */
 	pthread_mutex_lock(&s->mutex);
 	if (!is_same_list(c->retired, retired))
 		c->retired = sync_list_of_json(&s->arena, maria_rows_str(rows, 4));
@@ -252,6 +286,7 @@ static int read_states(struct sync_engine *e, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	_cleanup_(mem_freep) bool *seen = mem_alloc_array(e->mappings.len + 1, sizeof(*seen));
+	uint64_t registry = 1;
 	int r = maria_query(e->db, sync_sql_collection_states, NULL, 0, &rows, err);
 
 	if (r < 0)
@@ -259,12 +294,17 @@ static int read_states(struct sync_engine *e, struct err *err)
 	while ((r = maria_rows_next(rows, err)) > 0) {
 		struct sync_collection *c = find_collection(e, maria_rows_str(rows, 0).data);
 
+		registry = registry * 31 + map_hash(maria_rows_str(rows, 1));
 		if (c) {
 			seen[c - e->shared.collections] = true;
 			take_state(e, rows, c);
 		}
 	}
 	rows = maria_rows_close(rows);
+	if (r == 0) {
+		e->wants_reload = e->registry && e->registry != registry;
+		e->registry = registry;
+	}
 	for (size_t i = 0; i < e->mappings.len && r == 0; i++) {
 		if (!seen[i])
 			return err_set(err, ERR_NOT_FOUND, "collection \"%s\" is not installed",
@@ -275,15 +315,12 @@ static int read_states(struct sync_engine *e, struct err *err)
 	if (r == 0)
 		r = maria_rows_next(rows, err);
 	if (r > 0) {
-		if (maria_rows_int(rows, 0))
-			atomic_store(&e->shared.has_dead_letters, true);
-		atomic_store(&e->shared.has_consumers, maria_rows_int(rows, 1) != 0);
+		atomic_store(&e->shared.has_dead_letters, maria_rows_int(rows, 0) != 0);
 	}
 	return r < 0 ? r : 0;
 }
 
-/* --- housekeeping --------------------------------------------------------------------------------
- */
+/* --- housekeeping ---------------------------------------------------------------------------- */
 
 static void set_gauges(struct sync_engine *e)
 {
@@ -331,13 +368,21 @@ static void write_minute(struct sync_engine *e)
 	}
 }
 
+/* A bounded piece; the next one follows at once until nothing is left. */
 static void purge_audit(struct sync_engine *e)
 {
 	struct maria_value days = MARIA_I(config_int(e->options.config, "sync.audit_days"));
-	uint64_t n = 1;
+	uint64_t n = 0;
 
-	while (n && maria_run(e->db, sync_sql_audit_purge, &days, 1, &n, NULL) == 0)
-		;
+	if (maria_run(e->db, sync_sql_audit_purge, &days, 1, &n, NULL) == 0 && n)
+		e->next_hour_us = 0;
+}
+
+/* Documents that a unique index refused: the value may be free by now. */
+static void heal_dead_letters(struct sync_engine *e)
+{
+	for (size_t i = 0; i < e->mappings.len && atomic_load(&e->shared.has_dead_letters); i++)
+		(void)!sync_dead_letter_heal(e->db, e->mappings.items[i], NULL);
 }
 
 static bool is_due(int64_t *next_us, int64_t period_us)
@@ -359,12 +404,17 @@ static int keep_house(struct sync_engine *e, struct err *err)
 		if (r == 0)
 			r = sync_session_init(e->db, err);
 	}
-	if (r == 0 && is_due(&e->next_renew_us, e->lease.duration_us / 3))
+	if (r == 0 && is_due(&e->next_renew_us, e->lease.duration_us / 3)) {
 		r = sync_lease_renew(&e->lease, e->db, err);
+		if (r < 0)
+			e->next_renew_us = 0; /* again at the next tick */
+	}
 	if (r == 0 && is_due(&e->next_states_us, STATES_US))
 		r = read_states(e, err);
 	if (r == 0 && is_due(&e->next_gauges_us, GAUGES_US))
 		set_gauges(e);
+	if (r == 0 && is_due(&e->next_heal_us, HEAL_US))
+		heal_dead_letters(e);
 	if (r == 0 && is_due(&e->next_minute_us, MINUTE_US))
 		write_minute(e);
 	if (r == 0 && is_due(&e->next_hour_us, HOUR_US))
@@ -372,8 +422,7 @@ static int keep_house(struct sync_engine *e, struct err *err)
 	return r;
 }
 
-/* --- working
- * --------------------------------------------------------------------------------------- */
+/* --- working --------------------------------------------------------------------------------- */
 
 static void start_workers(struct sync_engine *e)
 {
@@ -418,6 +467,7 @@ static bool is_all_migrated(struct sync_engine *e)
 static int work(struct sync_engine *e, struct err *err)
 {
 	struct sync_shared *s = &e->shared;
+	bool is_lost;
 	char term[24];
 	int r = 0;
 
@@ -432,8 +482,9 @@ static int work(struct sync_engine *e, struct err *err)
 		return r;
 	}
 	start_workers(e);
+	e->was_holder = true;
 	atomic_store(&e->is_holder, true);
-	while (!atomic_load(&s->stop) && !atomic_load(&s->lost)) {
+	while (!atomic_load(&s->stop) && !atomic_load(&s->lost) && !e->wants_reload) {
 		r = keep_house(e, err);
 		if (r == -ERR_FENCED || clock_monotonic_us() >= e->lease.held_until_us)
 			atomic_store(&s->lost, 1);
@@ -447,13 +498,15 @@ static int work(struct sync_engine *e, struct err *err)
 		sync_shared_sleep(s, TICK_US);
 	}
 	atomic_store(&e->is_holder, false);
+	is_lost = atomic_load(&s->lost);
+	atomic_store(&s->lost, 1); /* tells the workers, also when the mappings are read again */
 	join_workers(e);
 	if (!maria_is_lost(e->db))
 		write_minute(e);
-	if (!atomic_load(&s->lost) && !maria_is_lost(e->db))
+	if (!is_lost && !maria_is_lost(e->db))
 		sync_lease_release(&e->lease, e->db);
-	logger_event(LOGGER_INFO, "sync", atomic_load(&s->lost) ? "lease lost" : "lease released",
-		     "term", term, NULL);
+	logger_event(LOGGER_INFO, "sync", is_lost ? "lease lost" : "lease released", "term", term,
+		     NULL);
 	atomic_store(&s->lost, 0);
 	return 0;
 }
@@ -469,10 +522,11 @@ static int connect_control(struct sync_engine *e, struct err *err)
 	return r < 0 ? r : sync_session_init(e->db, err);
 }
 
-/* Whether waiting can help: another holder, a server that is away. */
-static bool can_heal(int r)
+/* Whether waiting can help: another holder, a server that is away. What worked before can work
+ * again. */
+static bool can_heal(const struct sync_engine *e, int r)
 {
-	return r == -ERR_CONFLICT || err_is_retryable(r) || r == -ERR_FENCED;
+	return e->was_holder || r == -ERR_CONFLICT || err_is_retryable(r) || r == -ERR_FENCED;
 }
 
 int sync_engine_run(struct sync_engine *e, struct err *err)
@@ -482,6 +536,9 @@ int sync_engine_run(struct sync_engine *e, struct err *err)
 	while (!atomic_load(&e->shared.stop)) {
 		int r = connect_control(e, err);
 
+		if (e->wants_reload)
+			drop_mappings(e);
+		e->wants_reload = false;
 		if (r == 0)
 			r = load_mappings(e, err);
 		if (r == 0)
@@ -492,7 +549,7 @@ int sync_engine_run(struct sync_engine *e, struct err *err)
 		}
 		if (r == 0)
 			continue;
-		if (!can_heal(r) || (e->options.exit_when_migrated && r == -ERR_CONFLICT))
+		if (!can_heal(e, r) || (e->options.exit_when_migrated && r == -ERR_CONFLICT))
 			return r;
 		if (!said)
 			logger_error(LOGGER_INFO, "sync", "standing by", err);
@@ -509,27 +566,23 @@ bool sync_engine_is_ready(const struct sync_engine *e)
 	       atomic_load(&e->shared.healthy_workers) == (int)e->shared.owners;
 }
 
-/* --- status
- * ------------------------------------------------------------------------------------------ */
+/* --- status ---------------------------------------------------------------------------------- */
 
-static json_t *collection_status(struct sync_engine *e, struct sync_collection *c)
+/* Called with the mutex held. */
+static json_t *collection_status(struct sync_collection *c)
 {
+	static const char *const names[] = {"unchanged", "inserted", "updated", "deleted",
+					    "refused"};
 	int64_t p50 = metric_quantile(c->m_lag, 0.5), p99 = metric_quantile(c->m_lag, 0.99);
-	const char *stopped;
+	json_t *o =
+	    json_pack("{s:s,s:s?,s:b,s:f,s:f}", "collection", mapping_collection(c->mapping),
+		      "stopped", c->stopped, "migrating", atomic_load(&c->is_migrating),
+		      "lag_p50_ms", (double)p50 / 1000, "lag_p99_ms", (double)p99 / 1000);
 
-	pthread_mutex_lock(&e->shared.mutex);
-	stopped = c->stopped;
-	pthread_mutex_unlock(&e->shared.mutex);
-	return json_pack("{s:s,s:s?,s:b,s:f,s:f,s:I,s:I,s:I,s:I,s:I,s:I}", "collection",
-			 mapping_collection(c->mapping), "stopped", stopped, "migrating",
-			 atomic_load(&c->is_migrating), "lag_p50_ms", (double)p50 / 1000,
-			 "lag_p99_ms", (double)p99 / 1000, "unchanged",
-			 (json_int_t)metric_value(c->m_applied[SYNC_UNCHANGED]), "inserted",
-			 (json_int_t)metric_value(c->m_applied[SYNC_INSERTED]), "updated",
-			 (json_int_t)metric_value(c->m_applied[SYNC_UPDATED]), "deleted",
-			 (json_int_t)metric_value(c->m_applied[SYNC_DELETED]), "refused",
-			 (json_int_t)metric_value(c->m_applied[SYNC_REFUSED]), "retries",
-			 (json_int_t)metric_value(c->m_retries));
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		json_object_set_new(o, names[i], json_integer(metric_value(c->m_applied[i])));
+	json_object_set_new(o, "retries", json_integer(metric_value(c->m_retries)));
+	return o;
 }
 
 void sync_engine_status(struct sync_engine *e, struct strbuf *json)
@@ -537,8 +590,10 @@ void sync_engine_status(struct sync_engine *e, struct strbuf *json)
 	json_t *list = json_array(), *root;
 	char *text;
 
+	pthread_mutex_lock(&e->shared.mutex);
 	for (size_t i = 0; atomic_load(&e->is_holder) && i < e->mappings.len; i++)
-		json_array_append_new(list, collection_status(e, &e->shared.collections[i]));
+		json_array_append_new(list, collection_status(&e->shared.collections[i]));
+	pthread_mutex_unlock(&e->shared.mutex);
 	root = json_pack(
 	    "{s:s,s:s,s:I,s:i,s:b,s:o}", "role", atomic_load(&e->is_holder) ? "holder" : "standby",
 	    "holder", e->lease.holder, "term",

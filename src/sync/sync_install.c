@@ -166,8 +166,7 @@ static int drop_unknown_paths(struct maria *db, const struct mapping *m, struct 
 	return r;
 }
 
-/* --- the registry of collections
- * ------------------------------------------------------------------- */
+/* --- the registry of collections ------------------------------------------------------------- */
 
 static bool list_has(const char *const *list, const char *s)
 {
@@ -249,8 +248,7 @@ static int register_collection(struct maria *db, const struct mapping *m,
 	    params, ARRAY_LEN(params), NULL, err);
 }
 
-/* --- the target
- * ---------------------------------------------------------------------------------------- */
+/* --- the target ------------------------------------------------------------------------------ */
 
 /* Code of MongoDB for a collection that exists already. */
 #define CODE_NAMESPACE_EXISTS 48
@@ -307,8 +305,7 @@ int sync_target_prepare(struct mongo *mongo, const struct mapping *m, bool narro
 	return r == 0 ? create_indexes(mongo, m, err) : r;
 }
 
-/* --- all of it
- * -------------------------------------------------------------------------------------- */
+/* --- all of it ------------------------------------------------------------------------------- */
 
 static int install_one(struct maria *admin, struct mongo *mongo, const struct mapping *m,
 		       struct trigger_list *triggers, struct sync_install_report *report,
@@ -316,22 +313,29 @@ static int install_one(struct maria *admin, struct mongo *mongo, const struct ma
 {
 	struct arena arena = {0};
 	struct registered was = {0};
+	unsigned made;
 	bool is_changed;
 	int r = read_registered(admin, m, &arena, &was, err);
 
 	is_changed = !was.exists || !cstr_equal(was.hash, mapping_hash(m)) || was.has_queue_changed;
+	made = report->triggers_made;
 	if (r == 0)
 		r = make_queue(admin, m, err);
 	if (r == 0)
 		r = sync_target_prepare(mongo, m, !(was.exists && is_changed), err);
+	/* Before the triggers: from here on a worker of the former mapping claims nothing. */
+	if (r == 0 && is_changed)
+		r = register_collection(admin, m, &was, err);
 	if (r == 0)
 		r = install_triggers(admin, m, triggers, report, err);
-	if (r == 0 && is_changed) {
-		report->collections_changed++;
+	made = report->triggers_made - made;
+	if (r == 0 && is_changed)
 		r = drop_unknown_paths(admin, m, err);
-		if (r == 0)
-			r = register_collection(admin, m, &was, err);
-	}
+	else if (r == 0 && made) /* they were missing: changes may have been missed */
+		r = maria_run(admin,
+			      "UPDATE sync_collection SET state = 'reproject' WHERE collection = ?",
+			      &MARIA_S(mapping_collection(m)), 1, NULL, err);
+	report->collections_changed += r == 0 && (is_changed || made);
 	arena_done(&arena);
 	return r < 0 ? err_context(err, "installing \"%s\"", mapping_collection(m)) : 0;
 }
@@ -428,8 +432,7 @@ int sync_uninstall(struct maria *admin, const struct mapping_set *mappings, stru
 	return r == 0 ? drop_object(admin, "SEQUENCE", "sync_handoff_version", err) : r;
 }
 
-/* --- check
- * ---------------------------------------------------------------------------------------------- */
+/* --- check ----------------------------------------------------------------------------------- */
 
 struct check {
 	sync_problem_fn fn;

@@ -7,7 +7,7 @@
  *
  * Threads: one control thread (the caller of sync_engine_run) owns the lease, the collections'
  * states and the audit; N workers own the keys that hash to them. What they share is in struct
- * sync_shared, by atomics or under its mutex. Lock order: key_change_lock before mutex.
+ * sync_shared, by atomics or under its mutex. Lock order: a collection's `moving` before mutex.
  */
 #pragma once
 
@@ -26,8 +26,7 @@
 #define SYNC_MARK	      "_sync"
 #define SYNC_VERSION_LEN      12 /* hex digits of the mapping's hash in _sync.version */
 
-/* --- source: where changes come from -----------------------------------------------------------
- */
+/* --- source: where changes come from --------------------------------------------------------- */
 
 struct sync_item { /* one queued change */
 	uint64_t id;
@@ -64,11 +63,17 @@ struct sync_queue {
 	const struct mapping *mapping;
 	unsigned owner, owners;
 	uint64_t floor, acked_max, next_floor; /* a hint where to look, never a watermark */
+	uint64_t hold; /* lowest row whose expansion goes on, 0: none; the floor stays below it */
 	char *claim_sql, *delete_sql[6], *insert_sql[3], *move_sql;
 };
 void sync_queue_init(struct sync_queue *q, const struct mapping *m, unsigned owner,
 		     unsigned owners);
 void sync_queue_done(struct sync_queue *q);
+/* Where to look from. */
+static inline uint64_t sync_queue_floor(const struct sync_queue *q)
+{
+	return q->hold && q->hold <= q->floor ? q->hold - 1 : q->floor;
+}
 /* With each full look: the floor follows what was acknowledged two looks ago. */
 void sync_queue_rotate(struct sync_queue *q);
 /* At most `limit` rows above the floor (from 0 when `full`), in id order. */
@@ -86,8 +91,7 @@ int sync_queue_move(struct sync_queue *q, struct maria *db, uint64_t id, struct 
 unsigned sync_owner_of(struct str key,
 		       unsigned owners); /* CRC-32, as the claim's SQL computes it */
 
-/* --- sink: where documents go --------------------------------------------------------------------
- */
+/* --- sink: where documents go ---------------------------------------------------------------- */
 
 struct sync_counts {
 	uint64_t inserted, updated, deleted, unchanged, failed;
@@ -142,8 +146,7 @@ void sync_sink_make_document(const struct sync_sink_context *c, const bson_t *wa
 void sync_sink_make_adopt(const struct mapping *m, const bson_t *from, const bson_t *to,
 			  bson_t *update);
 
-/* --- lease ---------------------------------------------------------------------------------------
- */
+/* --- lease ----------------------------------------------------------------------------------- */
 
 struct sync_lease {
 	char *holder;
@@ -161,8 +164,7 @@ void sync_lease_release(struct sync_lease *l, struct maria *db);
 int sync_lease_guard(struct maria *db, const char *holder, int64_t term, struct err *err)
     _must_check_;
 
-/* --- what threads share
- * --------------------------------------------------------------------------- */
+/* --- what threads share ---------------------------------------------------------------------- */
 
 struct sync_collection {
 	const struct mapping *mapping;
@@ -171,9 +173,9 @@ struct sync_collection {
 	    *m_retries;
 	atomic_bool is_active; /* installed with this mapping, not paused */
 	atomic_bool is_migrating;
+	pthread_rwlock_t moving; /* batches: read; moving documents to new keys: write */
 	atomic_bool sweep;
 	atomic_uint generation;
-	atomic_uint migrated_workers; /* workers that are done with the generation */
 	/* under sync_shared.mutex: */
 	const char *stopped; /* why it is not active, NULL: it is */
 	const char *const *
@@ -187,12 +189,10 @@ struct sync_shared {
 	const struct mapping_set *mappings;
 	struct sync_collection *collections; /* one a mapping, same order */
 	pthread_mutex_t mutex;
-	pthread_cond_t wake;		  /* stop, or new work by request */
-	pthread_rwlock_t key_change_lock; /* batches: read; moving documents to new keys: write */
-	atomic_bool stop;		  /* finish and leave */
-	atomic_int lost;		  /* 1: the lease is lost, back to standby */
+	pthread_cond_t wake; /* stop, or new work by request */
+	atomic_bool stop;    /* finish and leave */
+	atomic_int lost;     /* 1: the lease is lost, back to standby */
 	atomic_bool has_dead_letters;
-	atomic_bool has_consumers;
 	const char *holder;
 	int64_t term; /* set before the workers start */
 	unsigned owners;
@@ -203,8 +203,7 @@ struct sync_shared {
 
 void sync_shared_sleep(struct sync_shared *s, int64_t us); /* or until woken */
 
-/* --- workers
- * --------------------------------------------------------------------------------------- */
+/* --- workers --------------------------------------------------------------------------------- */
 
 struct sync_progress {	    /* of a worker with one collection */
 	size_t limit;	    /* roots a batch; halved after conflicts */
@@ -221,8 +220,8 @@ struct sync_worker {
 	struct maria *db;
 	struct mongo *mongo;
 	struct sync_sink *sink;
-	struct sync_queue *queues;	/* one a collection */
-	struct sync_progress *progress; /* one a collection */
+	struct sync_queue *queues;		/* one a collection */
+	struct sync_progress *live, *migrating; /* one a collection each */
 	struct sync_claim claim;
 	struct mapping_batch batch;
 	struct arena arena;	 /* of the batch in hand */
@@ -243,6 +242,7 @@ struct sync_batch {
 	size_t n_deferred; /* keys[n_deferred..] wait for a key change */
 	int64_t claimed_us, read_us, applied_us;
 	struct sync_write *writes;
+	struct mapping_document *unreadable; /* a single root whose rows cannot be read, or NULL */
 	struct sync_counts counts;
 };
 int sync_batch_apply(struct sync_worker *w, struct sync_batch *b, struct err *err) _must_check_;
@@ -255,7 +255,9 @@ void sync_batch_failed(struct sync_worker *w, struct sync_collection *c, const c
 
 int sync_migrate_step(struct sync_worker *w, size_t collection, bool *ret_worked, struct err *err)
     _must_check_;
-int sync_key_changes_step(struct sync_worker *w, size_t collection, struct err *err) _must_check_;
+/* Documents whose key changed; *ret_worked: one was moved or set aside. */
+int sync_key_changes_step(struct sync_worker *w, size_t collection, bool *ret_worked,
+			  struct err *err) _must_check_;
 
 /* Session of a worker or verifier: READ COMMITTED, causal on Galera. */
 int sync_session_init(struct maria *db, struct err *err) _must_check_;
@@ -284,7 +286,9 @@ extern const char sync_sql_collection_count[];
 extern const char sync_sql_migration_read[];
 extern const char sync_sql_migration_begin[];
 extern const char sync_sql_migration_move[];
+extern const char sync_sql_migration_done[];
 extern const char sync_sql_migration_finish[];
+extern const char sync_sql_dead_letter_heal[];
 extern const char sync_sql_migration_request[];
 extern const char sync_sql_dead_letter_add[];
 extern const char sync_sql_dead_letter_clear[];
@@ -317,3 +321,6 @@ bool sync_is_same_value(const bson_iter_t *a, const bson_iter_t *b);
 /* Paths at which the owned fields of a document differ from what they must be, "a, b.0.c", at most
  * ten, "and more" behind them; NULL: none. The caller owns the text. */
 char *sync_diff_documents(const bson_t *want, const bson_t *have);
+
+/* Queues again what a unique index refused, when it is due. */
+int sync_dead_letter_heal(struct maria *db, const struct mapping *m, struct err *err) _must_check_;

@@ -55,16 +55,21 @@ static int write_place(struct sync_worker *w, size_t i, unsigned generation, con
 		       const struct sync_batch *b, struct err *err)
 {
 	struct sync_shared *s = w->shared;
-	struct maria_value params[] = {
-	    MARIA_S(p->phase), MARIA_B(p->after),
-	    MARIA_U(p->done),  MARIA_S(mapping_collection(s->collections[i].mapping)),
-	    MARIA_U(w->owner), MARIA_U(generation)};
+	const struct mapping *m = s->collections[i].mapping;
+	struct maria_value params[] = {MARIA_S(p->phase),  MARIA_B(p->after),
+				       MARIA_U(p->done),   MARIA_S(mapping_collection(m)),
+				       MARIA_U(w->owner),  MARIA_U(generation),
+				       MARIA_U(s->owners), MARIA_S(mapping_hash(m))};
+	uint64_t changed = 0;
 	int r = maria_exec(w->db, "START TRANSACTION", err);
 
 	if (r == 0)
 		r = sync_lease_guard(w->db, s->holder, s->term, err);
 	if (r == 0)
-		r = maria_run(w->db, sync_sql_migration_move, params, ARRAY_LEN(params), NULL, err);
+		r = maria_run(w->db, sync_sql_migration_move, params, ARRAY_LEN(params), &changed,
+			      err);
+	if (r == 0 && changed != 1)
+		r = err_set(err, ERR_RETRY, "the migration was begun anew, or its mapping changed");
 	if (r == 0 && b && b->n)
 		r = sync_batch_record(w, b, err);
 	if (r == 0)
@@ -115,13 +120,13 @@ static int migrate_page(struct sync_worker *w, size_t i, unsigned generation, st
 		p->done = 0;
 		r = write_place(w, i, generation, p, NULL, err);
 	} else if (r == 0) {
-		take_own(w, &page, w->progress[i].limit, &b, &p->after);
-		pthread_rwlock_rdlock(&w->shared->key_change_lock);
+		take_own(w, &page, w->migrating[i].limit, &b, &p->after);
+		pthread_rwlock_rdlock(&c->moving);
 		r = sync_batch_apply(w, &b, err);
 		p->done = is_sweep ? 0 : b.n;
 		if (r == 0)
 			r = write_place(w, i, generation, p, &b, err);
-		pthread_rwlock_unlock(&w->shared->key_change_lock);
+		pthread_rwlock_unlock(&c->moving);
 		if (r == 0)
 			sync_batch_count(w, &b);
 	}
@@ -129,20 +134,26 @@ static int migrate_page(struct sync_worker *w, size_t i, unsigned generation, st
 	return r < 0 ? err_context(err, "migrating %s", mapping_collection(c->mapping)) : 0;
 }
 
+/* The validator is narrowed before the collection counts as live: a crash in between repeats both.
+ */
 static int finish(struct sync_worker *w, size_t i, unsigned generation, struct err *err)
 {
 	struct sync_shared *s = w->shared;
-	const char *name = mapping_collection(s->collections[i].mapping);
-	struct maria_value params[] = {MARIA_S(name),	   MARIA_U(generation),
-				       MARIA_S(name),	   MARIA_U(generation),
-				       MARIA_U(s->owners), MARIA_U(s->owners)};
-	uint64_t changed;
+	const struct mapping *m = s->collections[i].mapping;
+	const char *name = mapping_collection(m);
+	struct maria_value params[] = {MARIA_S(name), MARIA_U(generation), MARIA_U(s->owners)};
+	int64_t done = 0;
+	uint64_t changed = 0;
 	int r =
-	    maria_run(w->db, sync_sql_migration_finish, params, ARRAY_LEN(params), &changed, err);
+	    maria_query_int(w->db, sync_sql_migration_done, params, ARRAY_LEN(params), &done, err);
 
+	if (r < 0 || done < (int64_t)s->owners)
+		return r;
+	r = sync_target_prepare(w->mongo, m, true, err);
+	if (r == 0)
+		r = maria_run(w->db, sync_sql_migration_finish, params, 2, &changed, err);
 	if (r == 0 && changed) {
 		atomic_store(&s->collections[i].is_migrating, false);
-		r = sync_target_prepare(w->mongo, s->collections[i].mapping, true, err);
 		logger_event(LOGGER_INFO, "sync", "migration finished", "collection", name, NULL);
 	}
 	return r;
@@ -172,8 +183,7 @@ int sync_migrate_step(struct sync_worker *w, size_t i, bool *ret_worked, struct 
 	return migrate_page(w, i, generation, &p, err);
 }
 
-/* --- key changes
- * ----------------------------------------------------------------------------------- */
+/* --- key changes ----------------------------------------------------------------------------- */
 
 struct move {
 	uint64_t id;
@@ -207,44 +217,70 @@ static int read_moves(struct sync_worker *w, const struct mapping *m, struct mov
 	return 0;
 }
 
-static int forget_move(struct sync_worker *w, uint64_t id, struct err *err)
+/* The note goes; with `error`, the document is set aside under its new key. */
+static int forget_move(struct sync_worker *w, const struct mapping *m, const struct move *move,
+		       const char *error, struct err *err)
 {
 	int r = maria_exec(w->db, "START TRANSACTION", err);
 
 	if (r == 0)
 		r = sync_lease_guard(w->db, w->shared->holder, w->shared->term, err);
+	if (r == 0 && error)
+		r = sync_dead_letter_add(w->db, mapping_collection(m), MAPPING_PATH_ROOT,
+					 move->new_key, error, err);
 	if (r == 0)
-		r = maria_run(w->db, sync_sql_key_change_done, &MARIA_U(id), 1, NULL, err);
+		r = maria_run(w->db, sync_sql_key_change_done, &MARIA_U(move->id), 1, NULL, err);
 	if (r == 0)
 		r = maria_exec(w->db, "COMMIT", err);
 	if (r < 0 && !maria_is_lost(w->db))
 		sync_rollback(w->db);
+	if (error)
+		atomic_store(&w->shared->has_dead_letters, true);
 	return r;
 }
+
+static int move_one(struct sync_worker *w, const struct sync_sink_context *context,
+		    const struct move *move, struct err *err)
+{
+	const struct mapping *m = context->mapping;
+	_cleanup_(mem_freep) char *error = NULL;
+	int r = mapping_has_target(m)
+		    ? sync_sink_move(w->sink, context, move->old_key, move->new_key, err)
+		    : 0;
+
+	if (r == -ERR_DOCUMENT) {
+		error = mem_strdup(err->message);
+		err_clear(err);
+		r = 0;
+	}
+	return r == 0 ? forget_move(w, m, move, error, err) : r;
+}
+
+/* Batches of the collection wait while documents move: not for longer than this at a time. */
+#define MOVING_US 50000
 
 /*
  * In the order of the changes, alone: batches wait. The documents are moved as the rows were; what
  * is stale in them is set right by the queue rows of both keys, which every batch has put off until
  * now. A move is idempotent: once the old document is gone there is nothing to move.
  */
-int sync_key_changes_step(struct sync_worker *w, size_t i, struct err *err)
+int sync_key_changes_step(struct sync_worker *w, size_t i, bool *ret_worked, struct err *err)
 {
 	struct sync_collection *c = &w->shared->collections[i];
 	struct sync_sink_context context = {.mapping = c->mapping, .term = w->shared->term};
 	_cleanup_(mem_freep) struct move *moves = NULL;
+	int64_t until = clock_monotonic_us() + MOVING_US;
 	size_t n = 0;
-	int r;
+	int r = read_moves(w, c->mapping, &moves, &n, err);
 
-	pthread_rwlock_wrlock(&w->shared->key_change_lock);
-	r = read_moves(w, c->mapping, &moves, &n, err);
-	for (size_t k = 0; k < n && r == 0; k++) {
-		if (mapping_has_target(c->mapping))
-			r = sync_sink_move(w->sink, &context, moves[k].old_key, moves[k].new_key,
-					   err);
-		if (r == 0)
-			r = forget_move(w, moves[k].id, err);
+	if (r < 0 || !n)
+		return r;
+	pthread_rwlock_wrlock(&c->moving);
+	for (size_t k = 0; k < n && r == 0 && (k == 0 || clock_monotonic_us() < until); k++) {
+		r = move_one(w, &context, &moves[k], err);
+		*ret_worked |= r == 0;
 	}
-	pthread_rwlock_unlock(&w->shared->key_change_lock);
+	pthread_rwlock_unlock(&c->moving);
 	return r < 0 ? err_context(err, "moving documents of %s to new keys",
 				   mapping_collection(c->mapping))
 		     : 0;

@@ -48,18 +48,20 @@ void sync_queue_init(struct sync_queue *q, const struct mapping *m, unsigned own
 	maria_add_identifier(&name, mapping_queue(m));
 	table = strbuf_str(&name);
 	maria_add_literal(&collection, str_from(mapping_collection(m)));
-	/* The pause is read by the same statement: a change committed after it is not claimed. */
+	/* Pause and mapping are read by the same statement: what was committed after the pause, or
+	 * by triggers of a newer mapping, is not claimed. */
 	q->claim_sql = mem_printf(
 	    "SELECT id, path, `key`, `cursor`, CAST(UNIX_TIMESTAMP(queued_at) * 1000000 AS SIGNED)"
-	    " FROM %s WHERE id > ? AND CRC32(`key`) %% ? = ? AND NOT EXISTS (SELECT 1"
-	    " FROM sync_collection WHERE collection = %s AND is_paused) ORDER BY id LIMIT ?",
-	    table, strbuf_str(&collection));
+	    " FROM %s WHERE id > ? AND CRC32(`key`) %% ? = ? AND EXISTS (SELECT 1"
+	    " FROM sync_collection WHERE collection = %s AND NOT is_paused AND mapping_hash = '%s')"
+	    " ORDER BY id LIMIT ?",
+	    table, strbuf_str(&collection), mapping_hash(m));
 	for (size_t i = 0; i < ARRAY_LEN(insert_buckets); i++) {
 		struct strbuf b = STRBUF_INIT(0);
 
 		strbuf_addf(&b, "INSERT INTO %s (path, `key`, queued_at) VALUES ", table);
 		for (size_t k = 0; k < insert_buckets[i]; k++)
-			strbuf_addf(&b, "%s(0, ?, FROM_UNIXTIME(? / 1000000))", k ? "," : "");
+			strbuf_addf(&b, "%s(0, ?, FROM_UNIXTIME(? * 0.000001))", k ? "," : "");
 		q->insert_sql[i] = strbuf_take(&b);
 	}
 	q->move_sql = mem_printf("UPDATE %s SET `cursor` = ? WHERE id = ?", table);
@@ -111,7 +113,7 @@ int sync_queue_claim(struct sync_queue *q, struct maria *db, bool full, size_t l
 		     struct sync_claim *ret, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	struct maria_value params[] = {MARIA_U(full ? 0 : q->floor), MARIA_U(q->owners),
+	struct maria_value params[] = {MARIA_U(full ? 0 : sync_queue_floor(q)), MARIA_U(q->owners),
 				       MARIA_U(q->owner), MARIA_U(limit)};
 	int r;
 

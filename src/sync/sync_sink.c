@@ -91,8 +91,7 @@ static mongoc_collection_t *collection_of(struct sync_sink *s, const struct mapp
 	return s->collection;
 }
 
-/* --- reading what is there ---------------------------------------------------------------------
- */
+/* --- reading what is there ------------------------------------------------------------------- */
 
 static int each_found(mongoc_collection_t *c, const bson_t *filter, const bson_t *opts,
 		      int (*fn)(void *, const bson_t *, struct err *), void *arg, struct err *err)
@@ -186,8 +185,7 @@ static int find_present(struct sync_sink *s, const struct sync_sink_context *c,
 	return r;
 }
 
-/* --- what to write ------------------------------------------------------------------------------
- */
+/* --- what to write --------------------------------------------------------------------------- */
 
 bool sync_is_same_value(const bson_iter_t *a, const bson_iter_t *b)
 {
@@ -305,7 +303,8 @@ static int add_insert(struct plan *p, const bson_t *doc, struct err *err)
 	bson_t opts = BSON_INITIALIZER;
 	int r = 0;
 
-	BSON_APPEND_BOOL(&opts, "validate", false); /* what a field may be called is the server's matter */
+	BSON_APPEND_BOOL(&opts, "validate",
+			 false); /* what a field may be called is the server's matter */
 	if (!mongoc_bulk_operation_insert_with_opts(p->bulk, doc, &opts, &e))
 		r = mongo_error(err, &e, NULL, "an insert");
 	bson_destroy(&opts);
@@ -388,45 +387,44 @@ static void refuse(struct sync_write *w, struct arena *arena, struct err *err)
 }
 
 /*
- * Deletes, then updates, then inserts: an unordered bulk is then three commands, and what gives up a
- * value of a unique index comes before what takes it.
+ * Deletes, then updates, then inserts: an unordered bulk is then three commands, and what gives up
+ * a value of a unique index comes before what takes it.
  */
 static int make_plan(const struct sync_sink_context *c, struct sync_write *writes, size_t n,
 		     const struct found *f, struct arena *arena, struct plan *p, struct err *err)
 {
 	static const enum sync_outcome order[] = {SYNC_DELETED, SYNC_UPDATED, SYNC_INSERTED};
-	bson_t *updates = mem_alloc_array(n, sizeof(*updates));
+	bson_t **updates = mem_alloc_array(n, sizeof(*updates)); /* each aligned as its type asks */
 	int r = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		bson_init(&updates[i]);
+		updates[i] = bson_new();
 		if (writes[i].outcome != SYNC_REFUSED)
 			writes[i].outcome = sync_sink_decide(
 			    c, &writes[i], map_get(&f->by_key, writes[i].document->key),
-			    &updates[i]);
+			    updates[i]);
 	}
 	for (size_t k = 0; k < ARRAY_LEN(order); k++) {
 		for (size_t i = 0; i < n && r == 0; i++) {
 			if (writes[i].outcome != order[k])
 				continue;
-			r = add_operation(c, &writes[i], &updates[i], p, err);
+			r = add_operation(c, &writes[i], updates[i], p, err);
 			if (r < 0) { /* the driver cannot encode it: it names this document alone */
 				refuse(&writes[i], arena, err);
 				r = 0;
 				continue;
 			}
-			p->n_updates += !bson_empty(&updates[i]);
+			p->n_updates += !bson_empty(updates[i]);
 			p->index[p->n++] = i;
 		}
 	}
 	for (size_t i = 0; i < n; i++)
-		bson_destroy(&updates[i]);
+		bson_destroy(updates[i]);
 	mem_free(updates);
 	return r;
 }
 
-/* --- writing it ---------------------------------------------------------------------------------
- */
+/* --- writing it ------------------------------------------------------------------------------ */
 
 static int write_fence(struct sync_sink *s, int64_t term, struct err *err)
 {
@@ -649,8 +647,7 @@ int sync_sink_apply(struct sync_sink *s, const struct sync_sink_context *c,
 	return r;
 }
 
-/* --- moving to another key
- * ------------------------------------------------------------------------ */
+/* --- moving to another key ------------------------------------------------------------------- */
 
 static bool is_owned(const struct mapping *m, const char *field)
 {
@@ -743,8 +740,7 @@ int sync_sink_move(struct sync_sink *s, const struct sync_sink_context *c, struc
 	return r;
 }
 
-/* --- pages of what is there
- * ------------------------------------------------------------------------ */
+/* --- pages of what is there ------------------------------------------------------------------ */
 
 struct page {
 	const struct mapping *mapping;

@@ -44,8 +44,7 @@ struct verify {
 	uint64_t total;
 };
 
-/* --- comparing two documents
- * ------------------------------------------------------------------------ */
+/* --- comparing two documents ----------------------------------------------------------------- */
 
 #define PATHS_MAX 10
 
@@ -141,8 +140,7 @@ char *sync_diff_documents(const bson_t *want, const bson_t *have)
 	return p.n ? strbuf_take(&p.text) : NULL;
 }
 
-/* --- looking at both sides of some keys
- * ---------------------------------------------------------------- */
+/* --- looking at both sides of some keys ------------------------------------------------------ */
 
 struct look { /* what one key looks like on both sides */
 	bool differs, has_row, has_document, is_foreign, is_refused;
@@ -242,8 +240,7 @@ static int look_at(struct verify *v, const struct str *keys, size_t n, struct lo
 	return r;
 }
 
-/* --- the two passes
- * ---------------------------------------------------------------------------------------- */
+/* --- the two passes -------------------------------------------------------------------------- */
 
 static void add_suspect(struct verify *v, struct str key, struct look *look)
 {
@@ -361,8 +358,7 @@ static int pass_documents(struct verify *v, struct err *err)
 	return r;
 }
 
-/* --- judging suspects
- * ---------------------------------------------------------------------------------------- */
+/* --- judging suspects ------------------------------------------------------------------------ */
 
 /* Looks again at the suspects that are not settled. */
 static int look_again(struct verify *v, size_t *ret_open, struct err *err)

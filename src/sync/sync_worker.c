@@ -27,8 +27,7 @@
 #define EXPAND_PAGE		 500
 #define ACK_ATTEMPTS		 10
 
-/* --- acknowledgement -----------------------------------------------------------------------------
- */
+/* --- acknowledgement ------------------------------------------------------------------------- */
 
 struct ack {
 	struct sync_worker *w;
@@ -73,8 +72,7 @@ static int acknowledge(const struct ack *a, struct err *err)
 	return r < 0 ? err_context(err, "acknowledging") : 0;
 }
 
-/* --- expansions
- * ----------------------------------------------------------------------------------- */
+/* --- expansions ------------------------------------------------------------------------------ */
 
 /* All claimed rows of one (path, key) that have no page behind them yet go with the first one. */
 static size_t same_expansions(const struct sync_claim *c, size_t first, uint64_t *ids,
@@ -123,6 +121,8 @@ static int expand_page(struct sync_worker *w, struct sync_collection *c, struct 
 		r = maria_exec(w->db, "COMMIT", err);
 	if (r < 0 && !maria_is_lost(w->db))
 		sync_rollback(w->db);
+	if (r == 0 && cursor.len && (!q->hold || ids[0] < q->hold))
+		q->hold = ids[0];
 	mapping_keys_done(&keys);
 	return r;
 }
@@ -152,12 +152,20 @@ static int refuse_expansion(struct sync_worker *w, struct sync_collection *c, st
 	return r;
 }
 
+/* Errors that no repetition heals: the path is unknown, the key or the cursor is none of it. */
+static bool is_hopeless(const struct err *err)
+{
+	return err->code == ERR_DOCUMENT || (err->code == ERR_NOT_FOUND && err->native == 0) ||
+	       (err->code == ERR_INVALID_ARGUMENT && err->native == 0);
+}
+
 static int expand_all(struct sync_worker *w, struct sync_collection *c, struct sync_queue *q,
-		      struct err *err)
+		      size_t *ret_done, struct err *err)
 {
 	uint64_t *ids = arena_alloc(&w->arena, (w->claim.len + 1) * sizeof(*ids));
 	bool *is_taken = arena_alloc(&w->arena, w->claim.len + 1);
 
+	q->hold = 0;
 	for (size_t i = 0; i < w->claim.len; i++) {
 		const struct sync_item *it = &w->claim.items[i];
 		size_t n;
@@ -167,16 +175,16 @@ static int expand_all(struct sync_worker *w, struct sync_collection *c, struct s
 			continue;
 		n = same_expansions(&w->claim, i, ids, is_taken);
 		r = expand_page(w, c, q, it, ids, n, err);
-		if (r == -ERR_DOCUMENT || (r == -ERR_NOT_FOUND && err->native == 0))
+		if (r < 0 && is_hopeless(err))
 			r = refuse_expansion(w, c, q, it, ids, n, err);
 		if (r < 0)
 			return err_context(err, "expanding a change of path %" PRIu32, it->path);
+		++*ret_done;
 	}
 	return 0;
 }
 
-/* --- documents
- * ------------------------------------------------------------------------------------- */
+/* --- documents ------------------------------------------------------------------------------- */
 
 /* Unique roots of the claim, at most `limit`, with the oldest time of each. */
 static void gather_roots(struct sync_worker *w, struct sync_batch *b, size_t limit)
@@ -225,7 +233,8 @@ static size_t ids_of_handled(struct sync_worker *w, const struct sync_batch *b, 
 	return n;
 }
 
-static int apply_roots(struct sync_worker *w, size_t i, int64_t claimed_us, struct err *err)
+static int apply_roots(struct sync_worker *w, size_t i, int64_t claimed_us, size_t *ret_done,
+		       struct err *err)
 {
 	struct sync_shared *s = w->shared;
 	struct sync_batch b = {.collection = &s->collections[i],
@@ -236,10 +245,10 @@ static int apply_roots(struct sync_worker *w, size_t i, int64_t claimed_us, stru
 	uint64_t *ids = arena_alloc(&w->arena, (w->claim.len + 1) * sizeof(*ids));
 	int r;
 
-	gather_roots(w, &b, w->progress[i].limit);
+	gather_roots(w, &b, w->live[i].limit);
 	if (!b.n)
 		return 0;
-	pthread_rwlock_rdlock(&s->key_change_lock);
+	pthread_rwlock_rdlock(&b.collection->moving);
 	r = sync_batch_apply(w, &b, err);
 	if (r == 0) {
 		ack.ids = ids;
@@ -247,9 +256,11 @@ static int apply_roots(struct sync_worker *w, size_t i, int64_t claimed_us, stru
 		if (ack.n)
 			r = acknowledge(&ack, err);
 	}
-	pthread_rwlock_unlock(&s->key_change_lock);
-	if (r == 0)
+	pthread_rwlock_unlock(&b.collection->moving);
+	if (r == 0) {
+		*ret_done += ack.n;
 		sync_batch_count(w, &b);
+	}
 	return r;
 }
 
@@ -260,24 +271,32 @@ static int handle_queue(struct sync_worker *w, size_t i, bool full, bool *ret_wo
 			struct err *err)
 {
 	struct sync_collection *c = &w->shared->collections[i];
+	struct err first = {0};
 	int64_t claimed_us;
+	size_t done = 0;
 	int r;
 
 	arena_clear(&w->arena);
-	r = sync_queue_claim(&w->queues[i], w->db, full, w->progress[i].limit * ROWS_A_ROOT,
-			     &w->claim, err);
+	r = sync_queue_claim(&w->queues[i], w->db, full, w->live[i].limit * ROWS_A_ROOT, &w->claim,
+			     err);
 	claimed_us = clock_monotonic_us();
 	if (r < 0 || !w->claim.len)
 		return r;
-	*ret_worked = true;
-	r = expand_all(w, c, &w->queues[i], err);
-	if (r == 0)
-		r = apply_roots(w, i, claimed_us, err);
-	return r;
+	/* An expansion that fails must not keep documents waiting. */
+	if (expand_all(w, c, &w->queues[i], &done, &first) < 0 && maria_is_lost(w->db))
+		r = -(int)first.code;
+	else
+		r = apply_roots(w, i, claimed_us, &done, err);
+	/* Rows that only wait for a key change are no work: the round may sleep. */
+	*ret_worked |= done > 0;
+	if (r == 0 && !first.code)
+		return 0;
+	if (first.code)
+		*err = first;
+	return -(int)err->code;
 }
 
-/* --- the loop
- * --------------------------------------------------------------------------------------- */
+/* --- the loop -------------------------------------------------------------------------------- */
 
 static void disconnect(struct sync_worker *w)
 {
@@ -321,15 +340,19 @@ static char *make_peek_sql(const struct sync_worker *w)
 
 	strbuf_addstr(&b, "SELECT ");
 	for (size_t i = 0; i < w->shared->mappings->len; i++) {
+		const char *queue = mapping_queue(w->shared->mappings->items[i]);
+
 		strbuf_addstr(&b, i ? ", EXISTS (SELECT 1 FROM " : "EXISTS (SELECT 1 FROM ");
-		maria_add_identifier(&b, mapping_queue(w->shared->mappings->items[i]));
-		strbuf_addstr(&b, " WHERE id > ? AND CRC32(`key`) % ? = ?)");
+		maria_add_identifier(&b, queue);
+		strbuf_addstr(&b, " WHERE id > ? AND CRC32(`key`) % ? = ?),"
+				  " EXISTS (SELECT 1 FROM sync_key_change WHERE queue = ");
+		maria_add_literal(&b, str_from(queue));
+		strbuf_addch(&b, ')');
 	}
-	strbuf_addstr(&b, ", EXISTS (SELECT 1 FROM sync_key_change)");
 	return strbuf_take(&b);
 }
 
-/* Which queues hold rows for this worker; the last flag: documents to move. */
+/* Two flags a collection: rows for this worker in its queue, documents to move. */
 static int peek(struct sync_worker *w, bool full, bool *flags, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
@@ -338,14 +361,14 @@ static int peek(struct sync_worker *w, bool full, bool *flags, struct err *err)
 	int r;
 
 	for (size_t i = 0; i < n; i++) {
-		params[3 * i] = MARIA_U(full ? 0 : w->queues[i].floor);
+		params[3 * i] = MARIA_U(full ? 0 : sync_queue_floor(&w->queues[i]));
 		params[3 * i + 1] = MARIA_U(w->shared->owners);
 		params[3 * i + 2] = MARIA_U(w->owner);
 	}
 	r = maria_query(w->db, w->peek_sql, params, 3 * n, &rows, err);
 	if (r == 0)
 		r = maria_rows_next(rows, err);
-	for (size_t i = 0; i <= n && r > 0; i++)
+	for (size_t i = 0; i < 2 * n && r > 0; i++)
 		flags[i] = maria_rows_int(rows, i) != 0;
 	return r < 0 ? err_context(err, "looking for changes") : 0;
 }
@@ -364,10 +387,10 @@ static int64_t pause_us(unsigned failures)
 }
 
 /* After an error in one collection: what to do about it. Returns whether the round goes on. */
-static bool survive(struct sync_worker *w, size_t i, const char *source, struct err *err)
+static bool survive(struct sync_worker *w, size_t i, struct sync_progress *p, const char *source,
+		    struct err *err)
 {
 	struct sync_shared *s = w->shared;
-	struct sync_progress *p = &w->progress[i];
 
 	if (err->code == ERR_FENCED) {
 		logger_error(LOGGER_WARN, "sync", "superseded: this process writes no more", err);
@@ -390,45 +413,71 @@ static bool survive(struct sync_worker *w, size_t i, const char *source, struct 
 }
 
 /* A batch went well: its size may grow again. */
-static void recover(struct sync_worker *w, size_t i)
+static void recover(const struct sync_worker *w, struct sync_progress *p)
 {
-	struct sync_progress *p = &w->progress[i];
-
 	p->conflicts = 0;
 	p->failures = 0;
 	if (p->limit < w->shared->batch)
 		p->limit = p->limit * 2 < w->shared->batch ? p->limit * 2 : w->shared->batch;
 }
 
-static int handle_collection(struct sync_worker *w, size_t i, bool has_rows, bool has_key_changes,
-			     bool full, bool *ret_worked, struct err *err)
+struct look { /* what the round knows about a collection */
+	bool has_rows, has_key_changes;
+};
+
+static bool is_due(const struct sync_progress *p)
+{
+	return clock_monotonic_us() >= p->retry_at_us;
+}
+
+/* Key changes and queue of one collection. */
+static int handle_live(struct sync_worker *w, size_t i, struct look look, bool full,
+		       bool *ret_worked, struct err *err)
+{
+	struct err moving = {0};
+
+	if (look.has_key_changes && w->owner == 0 &&
+	    sync_key_changes_step(w, i, ret_worked, &moving) < 0 && maria_is_lost(w->db)) {
+		*err = moving;
+		return -(int)err->code;
+	}
+	if (look.has_rows && handle_queue(w, i, full, ret_worked, err) < 0)
+		return -(int)err->code;
+	if (moving.code)
+		*err = moving;
+	return -(int)moving.code;
+}
+
+static int handle_collection(struct sync_worker *w, size_t i, struct look look, bool full,
+			     bool *ret_worked, struct err *err)
 {
 	struct sync_collection *c = &w->shared->collections[i];
-	int r = 0;
+	int r;
 
-	if (!atomic_load(&c->is_active) || clock_monotonic_us() < w->progress[i].retry_at_us)
-		return 0;
-	if (has_key_changes && w->owner == 0)
-		r = sync_key_changes_step(w, i, err);
-	if (r == 0 && has_rows)
-		r = handle_queue(w, i, full, ret_worked, err);
-	if (r < 0)
-		return survive(w, i, "queue", err) ? 0 : r;
-	if (has_rows)
-		recover(w, i);
+	if (atomic_load(&c->is_active) && is_due(&w->live[i])) {
+		r = handle_live(w, i, look, full, ret_worked, err);
+		if (r < 0 && !survive(w, i, &w->live[i], "queue", err))
+			return r;
+		if (r == 0)
+			recover(w, &w->live[i]);
+	}
 	if (!atomic_load(&c->is_migrating))
-		return 0;
-	arena_clear(&w->arena);
-	r = sync_migrate_step(w, i, ret_worked, err);
-	if (r < 0)
-		return survive(w, i, "migration", err) ? 0 : r;
+		w->migrating[i] = (struct sync_progress){.limit = w->shared->batch};
+	else if (atomic_load(&c->is_active) && is_due(&w->migrating[i])) {
+		arena_clear(&w->arena);
+		r = sync_migrate_step(w, i, ret_worked, err);
+		if (r < 0 && !survive(w, i, &w->migrating[i], "migration", err))
+			return r;
+		if (r == 0)
+			recover(w, &w->migrating[i]);
+	}
 	return 0;
 }
 
 static int round_once(struct sync_worker *w, bool full, bool *ret_worked, struct err *err)
 {
 	size_t n = w->shared->mappings->len;
-	_cleanup_(mem_freep) bool *flags = mem_alloc_array(n + 1, sizeof(*flags));
+	_cleanup_(mem_freep) bool *flags = mem_alloc_array(2 * n + 1, sizeof(*flags));
 	int r = connect_stores(w, err);
 
 	arena_clear(&w->arena);
@@ -437,7 +486,8 @@ static int round_once(struct sync_worker *w, bool full, bool *ret_worked, struct
 	for (size_t i = 0;
 	     i < n && r == 0 && !atomic_load(&w->shared->stop) && !atomic_load(&w->shared->lost);
 	     i++)
-		r = handle_collection(w, i, flags[i], flags[n], full, ret_worked, err);
+		r = handle_collection(w, i, (struct look){flags[2 * i], flags[2 * i + 1]}, full,
+				      ret_worked, err);
 	return r;
 }
 
@@ -451,7 +501,7 @@ static void set_healthy(struct sync_worker *w, bool healthy)
 static bool is_any_failing(const struct sync_worker *w)
 {
 	for (size_t i = 0; i < w->shared->mappings->len; i++) {
-		if (w->progress[i].failures)
+		if (w->live[i].failures || w->migrating[i].failures)
 			return true;
 	}
 	return false;
@@ -502,11 +552,12 @@ void *sync_worker_main(void *arg)
 	size_t n = w->shared->mappings->len;
 
 	w->queues = mem_alloc_array(n, sizeof(*w->queues));
-	w->progress = mem_alloc_array(n, sizeof(*w->progress));
+	w->live = mem_alloc_array(n, sizeof(*w->live));
+	w->migrating = mem_alloc_array(n, sizeof(*w->migrating));
 	for (size_t i = 0; i < n; i++) {
 		sync_queue_init(&w->queues[i], w->shared->mappings->items[i], w->owner,
 				w->shared->owners);
-		w->progress[i].limit = w->shared->batch;
+		w->live[i].limit = w->migrating[i].limit = w->shared->batch;
 	}
 	w->peek_sql = make_peek_sql(w);
 	worker_loop(w);
@@ -515,7 +566,8 @@ void *sync_worker_main(void *arg)
 	for (size_t i = 0; i < n; i++)
 		sync_queue_done(&w->queues[i]);
 	mem_free(w->queues);
-	mem_free(w->progress);
+	mem_free(w->live);
+	mem_free(w->migrating);
 	mem_free(w->peek_sql);
 	sync_claim_done(&w->claim);
 	mapping_batch_done(&w->batch);

@@ -35,6 +35,11 @@ class CommandFailed(AssertionError):
     """A command ended with another exit status than the test allows."""
 
 
+def quoted(name):
+    """A name of MariaDB in backquotes."""
+    return "`" + name.replace("`", "``") + "`"
+
+
 def environment(extra=None):
     """The tests' own environment without anything that would configure AetherMart."""
     env = {k: v for k, v in os.environ.items()
@@ -218,7 +223,7 @@ class Stack:
         """Rows of all queues together."""
         queues = self.queues()
         assert queues, "there are no queues"
-        return self.value("SELECT " + " + ".join(f"(SELECT COUNT(*) FROM `{q}`)" for q in queues))
+        return self.value("SELECT " + " + ".join(f"(SELECT COUNT(*) FROM {quoted(q)})" for q in queues))
 
     def wait_synced(self, timeout=30):
         """Until every queue is empty: what was committed before the call is acknowledged."""
@@ -294,9 +299,8 @@ class Stack:
         self._seen.update(self.pids().values())
 
     def pid(self, which):
-        pids = self.pids()
-        assert which in pids, f"no {which} is running; pid files name {pids}"
-        return pids[which]
+        """Its pid; a process that `up` has just started may not have its name yet."""
+        return until(lambda: self.pids().get(which), 3, what=f"{which} runs")
 
     def worker_pid(self):
         return self.pid("worker")
@@ -383,7 +387,7 @@ class Stack:
         removed by whoever made it."""
         with contextlib.suppress(Exception):
             self.note_processes()
-        for pid in self._seen:
+        for pid in processes.mentioning(self.root):
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGCONT)
         for child in self.children:
@@ -404,10 +408,9 @@ class Stack:
                     failure = f"down: exit status {done.returncode}\n{done.stderr}"
             except (OSError, subprocess.TimeoutExpired) as error:
                 failure = f"down: {error}"
-        left = {p: " ".join(processes.arguments(p)) for p in self._seen if processes.is_alive(p)
-                and processes.program(p)}
-        left.update({pid: line for pid, line in processes.mentioning(self.root).items()
-                     if pid not in self.foreign_pids()})
+        # By what they say of themselves, not by number: numbers are given out again.
+        left = {pid: line for pid, line in processes.mentioning(self.root).items()
+                if pid not in self.foreign_pids()}
         for pid in left:
             processes.end(pid)
         if left:

@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS sync_migration (
   phase       ENUM('pages','sweep','done') NOT NULL DEFAULT 'pages',
   after_key   VARBINARY(1024) NOT NULL DEFAULT '',
   done        BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  pages       BIGINT UNSIGNED NOT NULL DEFAULT 0,
   updated_at  TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
   PRIMARY KEY (collection, owner)
 ) ENGINE=InnoDB COMMENT='How far each worker is with a migration';
@@ -49,7 +50,8 @@ CREATE TABLE IF NOT EXISTS sync_key_change (
   old_key     VARBINARY(1024) NOT NULL,
   new_key     VARBINARY(1024) NOT NULL,
   changed_at  TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
-  PRIMARY KEY (id)
+  PRIMARY KEY (id),
+  KEY ix_key_change_queue (queue, id) COMMENT 'pending changes of one queue'
 ) ENGINE=InnoDB COMMENT='Roots whose key changed: MongoDB''s own fields move to the new _id';
 
 CREATE TABLE IF NOT EXISTS sync_dead_letter (

@@ -96,9 +96,11 @@ static struct err fail_with(unsigned code, const char *text, bool *ret_lost)
 	struct maria m = {0};
 	char where[] = "db:3306";
 	struct err err = {0};
+	int r;
 
 	m.where = where;
-	assert_int_equal(maria_fail(&m, code, text, &err), -(int)err.code);
+	r = maria_fail(&m, code, text, &err);
+	assert_int_equal(r, -(int)err.code);
 	assert_int_equal(err.native, code);
 	if (ret_lost)
 		*ret_lost = maria_is_lost(&m);

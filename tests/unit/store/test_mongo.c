@@ -17,9 +17,11 @@ static struct err error_of(uint32_t domain, uint32_t code, const char *text, con
 {
 	bson_error_t e;
 	struct err err = {0};
+	int r;
 
 	bson_set_error(&e, domain, code, "%s", text);
-	assert_int_equal(mongo_error(&err, &e, reply, "writing"), -(int)err.code);
+	r = mongo_error(&err, &e, reply, "writing");
+	assert_int_equal(r, -(int)err.code);
 	assert_int_equal(err.native, code);
 	return err;
 }

