@@ -323,7 +323,8 @@ static void add_worker_grants(struct doctor *d, struct strbuf *b, const char *da
 	mapping_set_done(&set);
 	if (maria_query(m,
 			"SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = "
-			"DATABASE() AND TABLE_TYPE = 'BASE TABLE' AND TABLE_NAME LIKE 'sync\\_%'",
+			"DATABASE() AND TABLE_TYPE IN ('BASE TABLE', 'SEQUENCE') AND TABLE_NAME "
+			"LIKE 'sync\\_%'",
 			NULL, 0, &rows, NULL) < 0)
 		return;
 	while (maria_rows_next(rows, NULL) > 0)

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "cluster/layout.h"
+#include "http/http_client.h"
 #include "sync/sync.h"
 
 #include <inttypes.h>
@@ -135,9 +136,10 @@ static int grant(struct maria *m, const char *rights, const char *database, cons
 static int sync_tables(struct up *u, struct maria *m, const char **ret, size_t max, size_t *ret_n,
 		       struct err *err)
 {
-	static const char sql[] = "SELECT TABLE_NAME FROM information_schema.TABLES WHERE "
-				  "TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'BASE TABLE' AND "
-				  "TABLE_NAME LIKE 'sync\\_%'";
+	static const char sql[] =
+	    "SELECT TABLE_NAME FROM information_schema.TABLES WHERE "
+	    "TABLE_SCHEMA = DATABASE() AND TABLE_TYPE IN ('BASE TABLE', 'SEQUENCE') AND "
+	    "TABLE_NAME LIKE 'sync\\_%'";
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r = maria_query(m, sql, NULL, 0, &rows, err);
 
@@ -258,7 +260,9 @@ static int up_shop(struct up *u, struct err *err)
 
 /* --- migration and worker -------------------------------------------------------------------- */
 
-static int needs_migration(struct up *u, bool *ret, struct err *err)
+#define MIGRATE_MAX 64
+
+static int list_unmigrated(struct up *u, const char **ret, size_t *ret_n, struct err *err)
 {
 	_cleanup_(maria_closep) struct maria *m = NULL;
 	struct sync_status s = {0};
@@ -266,33 +270,65 @@ static int needs_migration(struct up *u, bool *ret, struct err *err)
 
 	if (r == 0)
 		r = sync_status_read(m, &s, err);
-	if (r < 0)
-		return r;
-	*ret = false;
-	for (size_t i = 0; i < s.len; i++)
-		*ret |= !cstr_equal(s.items[i].state, "live") &&
-			!cstr_equal(s.items[i].state, "paused");
+	for (size_t i = 0; i < s.len && r == 0 && *ret_n < MIGRATE_MAX; i++) {
+		if (!cstr_equal(s.items[i].state, "live") &&
+		    !cstr_equal(s.items[i].state, "paused"))
+			ret[(*ret_n)++] = arena_strdup(&u->arena, s.items[i].collection);
+	}
 	sync_status_done(&s);
-	return 0;
+	return r;
 }
 
+#define READY_SPARE_MS 10000
+#define READY_POLL_US  50000
+
+/* Only the collections that are not live: the others need not be read again. */
 static int up_migrate(struct up *u, struct err *err)
 {
-	static const char *const words[] = {"migrate", NULL};
-	bool is_needed = false;
-	int r = needs_migration(u, &is_needed, err);
+	const char *names[MIGRATE_MAX];
+	size_t n = 0;
+	int r = list_unmigrated(u, names, &n, err);
 
-	u->has_migrated = is_needed;
-	return r < 0 || !is_needed ? r : cli_run_self(u->line, words, err);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		const char *const words[] = {"migrate", "--collection", names[i], NULL};
+
+		r = cli_run_self(u->line, words, err);
+	}
+	u->has_migrated = n > 0;
+	return r;
+}
+
+/*
+ * A worker that was killed leaves a lease that has to expire first. Longer than that it is no error
+ * of `up`: another process may hold the lease, and the status table tells.
+ */
+static int wait_until_it_writes(struct up *u)
+{
+	int64_t until = clock_monotonic_us() +
+			(config_int(u->line->config, "sync.lease") + READY_SPARE_MS) * 1000;
+	const char *dir = endpoint_var_dir(u->line->config, &u->arena);
+
+	while (clock_monotonic_us() < until) {
+		struct strbuf body = STRBUF_INIT(4096);
+		bool is_ready = http_client_get(dir, "/readyz", &body, NULL) == 0;
+
+		strbuf_done(&body);
+		if (is_ready)
+			return 0;
+		usleep(READY_POLL_US);
+	}
+	return 0;
 }
 
 static int up_worker(struct up *u, struct err *err)
 {
 	static const char *const words[] = {"serve", NULL};
 	bool is_started = false;
+	int r;
 
-	return stack_worker_start(u->line->config, cli_self_argv(u->line, &u->arena, words),
-				  &is_started, err);
+	r = stack_worker_start(u->line->config, cli_self_argv(u->line, &u->arena, words),
+			       &is_started, err);
+	return r < 0 ? r : wait_until_it_writes(u);
 }
 
 /* The proof that a bring-up worked; later it is the user's to ask for. */

@@ -38,8 +38,8 @@ static void no_driver_log(mongoc_log_level_t level, const char *domain, const ch
 
 static void driver_init(void)
 {
-	mongoc_init();
 	mongoc_log_set_handler(no_driver_log, NULL); /* errors come back to the caller */
+	mongoc_init();
 }
 
 static int make_uri(const struct mongo_options *o, mongoc_uri_t **ret, struct err *err)

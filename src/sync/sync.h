@@ -91,8 +91,9 @@ struct sync_status {
 	int64_t term;
 	size_t len;
 	struct sync_queue_status *items;
-	const char *verified_at; /* NULL: never */
-	const char *verified_result;
+	const char *verified_at;     /* NULL: never */
+	const char *verified_result; /* "equal in 3 collections", or what differs in one */
+	size_t n_equal;		     /* collections found equal, while none differed */
 };
 int sync_status_read(struct maria *db, struct sync_status *ret, struct err *err) _must_check_;
 void sync_status_done(struct sync_status *s);

@@ -568,6 +568,11 @@ bool sync_engine_is_ready(const struct sync_engine *e)
 
 /* --- status ---------------------------------------------------------------------------------- */
 
+static json_t *lag_json(int64_t us)
+{
+	return us < 0 ? json_null() : json_real((double)us / 1000);
+}
+
 /* Called with the mutex held. */
 static json_t *collection_status(struct sync_collection *c)
 {
@@ -577,7 +582,7 @@ static json_t *collection_status(struct sync_collection *c)
 	json_t *o =
 	    json_pack("{s:s,s:s?,s:b,s:f,s:f}", "collection", mapping_collection(c->mapping),
 		      "stopped", c->stopped, "migrating", atomic_load(&c->is_migrating),
-		      "lag_p50_ms", (double)p50 / 1000, "lag_p99_ms", (double)p99 / 1000);
+		      "lag_p50_ms", lag_json(p50), "lag_p99_ms", lag_json(p99));
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		json_object_set_new(o, names[i], json_integer(metric_value(c->m_applied[i])));

@@ -20,6 +20,26 @@ static const char *copy(struct sync_status *s, const struct maria_rows *rows, si
 	return v.data ? arena_strndup(&s->arena, v.data, v.len) : NULL;
 }
 
+/* The newest time; of the results the first that is not "equal", else in how many collections it
+ * is. */
+static void take_verification(struct sync_status *s, const char *at, const char *result)
+{
+	if (!at || !result)
+		return;
+	if (!s->verified_at || strcmp(at, s->verified_at) > 0)
+		s->verified_at = at;
+	if (!str_starts(str_from(result), "equal")) {
+		if (!s->verified_result || s->n_equal)
+			s->verified_result = arena_printf(&s->arena, "%s: %s",
+							  s->items[s->len - 1].collection, result);
+		s->n_equal = 0;
+	} else if (!s->verified_result || s->n_equal) {
+		s->n_equal++;
+		s->verified_result = arena_printf(&s->arena, "equal in %zu collection%s",
+						  s->n_equal, s->n_equal == 1 ? "" : "s");
+	}
+}
+
 static void add_collection(struct sync_status *s, const struct maria_rows *rows, size_t *cap)
 {
 	struct sync_queue_status *q;
@@ -37,10 +57,7 @@ static void add_collection(struct sync_status *s, const struct maria_rows *rows,
 	q->migrate_total =
 	    cstr_equal(maria_rows_str(rows, 2).data, "migrating") ? maria_rows_int(rows, 8) : -1;
 	q->mapping_hash = copy(s, rows, 11);
-	if (at && (!s->verified_at || strcmp(at, s->verified_at) > 0)) {
-		s->verified_at = at;
-		s->verified_result = copy(s, rows, 10);
-	}
+	take_verification(s, at, copy(s, rows, 10));
 }
 
 static int read_queue(struct maria *db, struct sync_queue_status *q, struct err *err)

@@ -127,8 +127,9 @@ static void errors_have_the_class_that_decides_what_to_do(void **state)
 	    {1927, ERR_UNAVAILABLE, true}, /* killed */
 	    {CR_UNKNOWN_ERROR, ERR_UNAVAILABLE, false},
 	    {ER_CON_COUNT_ERROR, ERR_UNAVAILABLE, false},
-	    {ER_UNKNOWN_COM_ERROR, ERR_UNAVAILABLE, false},	    /* Galera: not ready */
-	    {ER_OPTION_PREVENTS_STATEMENT, ERR_UNAVAILABLE, false}, /* read only */
+	    {ER_UNKNOWN_COM_ERROR, ERR_UNAVAILABLE, true}, /* Galera: not ready; try another host */
+	    {ER_OPTION_PREVENTS_STATEMENT, ERR_UNAVAILABLE, true}, /* read only */
+	    {ER_NET_PACKET_TOO_LARGE, ERR_LIMIT, false},
 	    {ER_DISK_FULL, ERR_UNAVAILABLE, false},
 	    {ER_ACCESS_DENIED_ERROR, ERR_PERMISSION, false},
 	    {ER_TABLEACCESS_DENIED_ERROR, ERR_PERMISSION, false},
