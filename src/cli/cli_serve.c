@@ -10,6 +10,7 @@
 #include "sync/sync.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 
 #include "base/banned.h"
 
@@ -59,7 +60,7 @@ void cli_close_engine(struct cli_engine *e)
 
 struct serve {
 	struct cli_engine engine;
-	struct http_server *http;
+	_Atomic(struct http_server *) http; /* requests are answered before it is known here */
 	const char *listen;
 };
 
@@ -74,9 +75,13 @@ static void status(void *arg, struct strbuf *json)
 {
 	struct serve *s = arg;
 
+	struct http_server *http = atomic_load(&s->http);
+
 	sync_engine_status(s->engine.engine, json);
+	if (!http)
+		return;
 	strbuf_truncate(json, json->len - 1); /* another member of the object */
-	strbuf_addf(json, ",\"http\":\"http://%s:%u\"}", s->listen, http_server_port(s->http));
+	strbuf_addf(json, ",\"http\":\"http://%s:%u\"}", s->listen, http_server_port(http));
 }
 
 /* A line of the feed. Called by workers for each change; nobody may be listening. */
@@ -85,8 +90,9 @@ static void publish(void *arg, const struct sync_change *change)
 	struct serve *s = arg;
 	struct strbuf b = STRBUF_INIT(HTTP_CHANGE_MAX);
 	char when[CLOCK_TEXT_SIZE];
+	struct http_server *http = atomic_load(&s->http);
 
-	if (!s->http || !http_server_readers(s->http))
+	if (!http || !http_server_readers(http))
 		return;
 	strbuf_addf(&b, "{\"time\":\"%s\",\"collection\":\"%s\",\"key\":",
 		    clock_format(change->applied_us, when), change->collection);
@@ -94,7 +100,7 @@ static void publish(void *arg, const struct sync_change *change)
 	strbuf_addf(&b, ",\"operation\":\"%s\",\"lag_ms\":%.3f}", change->operation,
 		    (double)change->lag_us / 1000);
 	if (!b.overflow)
-		http_server_publish_change(s->http, strbuf_str(&b));
+		http_server_publish_change(http, strbuf_str(&b));
 	strbuf_done(&b);
 }
 
@@ -103,6 +109,7 @@ static int run_serve(const struct command_line *line, struct err *err)
 	struct serve serve = {0};
 	struct sync_engine_options options = {.on_change = publish, .on_change_arg = &serve};
 	struct http_server_options http = {0};
+	struct http_server *server = NULL;
 	int r = cli_open_engine(line, &options, &serve.engine, err);
 
 	if (r == 0) {
@@ -113,7 +120,8 @@ static int run_serve(const struct command_line *line, struct err *err)
 		http.status = status;
 		http.arg = &serve;
 		http.stands_by = true;
-		r = http_server_start(&http, &serve.http, err);
+		r = http_server_start(&http, &server, err);
+		atomic_store(&serve.http, server);
 	}
 	if (r == 0) {
 		cli_stop_on_signals(serve.engine.engine);
@@ -121,7 +129,8 @@ static int run_serve(const struct command_line *line, struct err *err)
 		r = sync_engine_run(serve.engine.engine, err);
 		logger_event(LOGGER_INFO, "serve", "stopped", NULL);
 	}
-	serve.http = http_server_stop(serve.http);
+	atomic_store(&serve.http, NULL);
+	http_server_stop(server);
 	cli_close_engine(&serve.engine);
 	return r;
 }

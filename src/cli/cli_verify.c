@@ -92,6 +92,19 @@ static int verify_one(const struct command_line *line, struct maria *db, struct 
 	return r;
 }
 
+static int no_collection(const struct mapping_set *mappings, const char *name, struct err *err)
+{
+	_cleanup_(mem_freep) const char **names =
+	    mem_alloc_array(mappings->len + 1, sizeof(*names));
+	const char *nearest;
+
+	for (size_t i = 0; i < mappings->len; i++)
+		names[i] = mapping_collection(mappings->items[i]);
+	nearest = cstr_nearest(name, names);
+	err_set(err, ERR_NOT_FOUND, "no mapping of a collection \"%s\"", name);
+	return nearest ? err_hint(err, "did you mean \"%s\"?", nearest) : -(int)ERR_NOT_FOUND;
+}
+
 static int verify_all(const struct command_line *line, struct maria *db, struct mongo *mongo,
 		      const struct mapping_set *mappings, struct err *err)
 {
@@ -119,7 +132,7 @@ static int verify_all(const struct command_line *line, struct maria *db, struct 
 		add_row(table, &results[n++]);
 	}
 	if (r == 0 && only && !n)
-		r = err_set(err, ERR_NOT_FOUND, "no mapping of a collection \"%s\"", only);
+		r = no_collection(mappings, only, err);
 	if (r == 0 && line->json)
 		r = cli_print_json_steal(
 		    json_pack("{s:O,s:b}", "collections", list, "equal", equal));

@@ -15,7 +15,7 @@
 #include "base/banned.h"
 
 #define PAGE		500
-#define ROUNDS		6
+#define ROUNDS		50 /* hot keys change between any two looks; within the waiting time */
 #define WAIT_MS_DEFAULT 30000
 #define SUSPECTS_MAX	100000 /* beyond, the rest is counted without a second look */
 #define READ_BYTES_MAX	((size_t)256 << 20)
@@ -41,6 +41,7 @@ struct verify {
 	struct arena arena; /* of the page in hand */
 	struct suspect *suspects;
 	size_t n_suspects, cap_suspects;
+	struct map suspected;
 	uint64_t total;
 };
 
@@ -246,6 +247,8 @@ static void add_suspect(struct verify *v, struct str key, struct look *look)
 {
 	struct suspect *s;
 
+	if (map_get(&v->suspected, key))
+		return; /* both passes came by it */
 	if (v->n_suspects == SUSPECTS_MAX) {
 		v->result->pending++; /* said, but not looked at again */
 		return;
@@ -256,6 +259,7 @@ static void add_suspect(struct verify *v, struct str key, struct look *look)
 	s->row_hash = look->row_hash;
 	s->kind = look->kind;
 	s->paths = TAKE_PTR(look->paths);
+	*map_put(&v->suspected, s->key) = v;
 }
 
 static void progress(const struct verify *v)
@@ -422,12 +426,25 @@ static int settle_queue(struct verify *v, bool *ret_drained, struct err *err)
 	return r;
 }
 
+static bool is_migrated(struct verify *v)
+{
+	int64_t n = 0;
+
+	return maria_query_int(v->db,
+			       "SELECT COUNT(*) FROM sync_collection WHERE collection = ?"
+			       " AND state <> 'live'",
+			       &MARIA_S(mapping_collection(v->mapping)), 1, &n, NULL) < 0 ||
+	       !n;
+}
+
 static int judge_suspects(struct verify *v, struct err *err)
 {
+	int64_t wait_ms = v->options->wait_ms ? v->options->wait_ms : WAIT_MS_DEFAULT;
+	int64_t until = clock_monotonic_us() + wait_ms * 1000;
 	size_t open = v->n_suspects;
 	bool drained = true;
 
-	for (int round = 0; round < ROUNDS && open; round++) {
+	for (int round = 0; round < ROUNDS && open && clock_monotonic_us() < until; round++) {
 		int r = settle_queue(v, &drained, err);
 
 		if (r == 0)
@@ -437,9 +454,9 @@ static int judge_suspects(struct verify *v, struct err *err)
 		if (!drained)
 			break;
 	}
-	if (drained)
+	if (drained && is_migrated(v))
 		return 0;
-	for (size_t i = 0; i < v->n_suspects; i++) { /* differ, while changes wait: not for sure */
+	for (size_t i = 0; i < v->n_suspects; i++) { /* changes or a migration wait: not for sure */
 		if (v->suspects[i].is_true)
 			v->suspects[i].is_settled = v->suspects[i].is_true = false;
 	}
@@ -537,6 +554,7 @@ int sync_verify(struct maria *db, struct mongo *mongo, const struct mapping *map
 	for (size_t i = 0; i < v.n_suspects; i++)
 		mem_free(v.suspects[i].paths);
 	mem_free(v.suspects);
+	map_done(&v.suspected);
 	mapping_batch_done(&v.batch);
 	arena_done(&v.arena);
 	mongoc_collection_destroy(v.collection);
