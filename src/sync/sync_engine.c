@@ -580,7 +580,7 @@ static json_t *collection_status(struct sync_collection *c)
 					    "refused"};
 	int64_t p50 = metric_quantile(c->m_lag, 0.5), p99 = metric_quantile(c->m_lag, 0.99);
 	json_t *o =
-	    json_pack("{s:s,s:s?,s:b,s:f,s:f}", "collection", mapping_collection(c->mapping),
+	    json_pack("{s:s,s:s?,s:b,s:o,s:o}", "collection", mapping_collection(c->mapping),
 		      "stopped", c->stopped, "migrating", atomic_load(&c->is_migrating),
 		      "lag_p50_ms", lag_json(p50), "lag_p99_ms", lag_json(p99));
 

@@ -426,15 +426,16 @@ static int settle_queue(struct verify *v, bool *ret_drained, struct err *err)
 	return r;
 }
 
-static bool is_migrated(struct verify *v)
+/* A migration on its way is a change in flight. */
+static bool is_migrating(struct verify *v)
 {
 	int64_t n = 0;
 
 	return maria_query_int(v->db,
 			       "SELECT COUNT(*) FROM sync_collection WHERE collection = ?"
-			       " AND state <> 'live'",
-			       &MARIA_S(mapping_collection(v->mapping)), 1, &n, NULL) < 0 ||
-	       !n;
+			       " AND state = 'migrating'",
+			       &MARIA_S(mapping_collection(v->mapping)), 1, &n, NULL) == 0 &&
+	       n;
 }
 
 static int judge_suspects(struct verify *v, struct err *err)
@@ -454,7 +455,7 @@ static int judge_suspects(struct verify *v, struct err *err)
 		if (!drained)
 			break;
 	}
-	if (drained && is_migrated(v))
+	if (drained && !is_migrating(v))
 		return 0;
 	for (size_t i = 0; i < v->n_suspects; i++) { /* changes or a migration wait: not for sure */
 		if (v->suspects[i].is_true)

@@ -264,8 +264,8 @@ static int apply_roots(struct sync_worker *w, size_t i, int64_t claimed_us, size
 	return r;
 }
 
-/* Rows of a claim: several may name one root, so more rows than roots are looked at. */
-#define ROWS_A_ROOT 4
+/* Rows of a claim. Several name one root, the more the longer the queue: they go with one write. */
+#define ROWS_A_ROOT 20
 
 static int handle_queue(struct sync_worker *w, size_t i, bool full, bool *ret_worked,
 			struct err *err)

@@ -59,7 +59,7 @@ class Servers:
     def start_mariadb(self):
         log = open(self.root / "mariadb.log", "ab")
         self.processes["mariadb"] = subprocess.Popen(
-            [find_program("mariadbd"), "--no-defaults", f"--datadir={self.datadir}",
+            [find_program("mariadbd"), "--no-defaults", f"--datadir={self.datadir}", f"--tmpdir={self.root}",
              f"--socket={self.socket}", f"--port={self.maria_port}", "--bind-address=127.0.0.1",
              f"--pid-file={self.root}/mariadb.pid", "--innodb-buffer-pool-size=32M",
              "--innodb-log-file-size=16M", "--skip-name-resolve", "--character-set-server=utf8mb4",
