@@ -76,8 +76,7 @@ static int run_install(const struct command_line *line, struct err *err)
 	printf("%u triggers made, %u kept, %u collections new or changed\n", report.triggers_made,
 	       report.triggers_kept, report.collections_changed);
 	if (report.collections_changed)
-		printf("next: restart a worker that runs with the old mapping, then "
-		       "aethermart migrate\n");
+		printf("next: aethermart migrate\n");
 	return 0;
 }
 
