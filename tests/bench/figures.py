@@ -94,7 +94,6 @@ def drain(stack, found, changes):
 
 def write_steadily(stack, rate, seconds, ready, result):
     """A process of its own: `rate` committed changes a second, each of another product."""
-    stack.forget_clients()
     connection = stack.open_sql()
     cursor = connection.cursor()
     cursor.execute("SELECT product_id FROM Products ORDER BY product_id LIMIT 1000, 18000")
@@ -137,6 +136,7 @@ def probe(stack, seconds):
 
 
 def lag(stack, found, rate, seconds):
+    stack.forget_clients()  # a child must not share their sockets
     stack.connection()
     context = multiprocessing.get_context("fork")
     ready, result = context.Event(), context.Queue()
