@@ -197,7 +197,7 @@ bool clean_encoding(struct str in, struct strbuf *out)
 	else
 		changed = repair_bytes(in, out);
 	for (int round = 0; round < MOJIBAKE_ROUNDS; round++) {
-		struct str now = {out->data + start, out->len - start};
+		struct str now = {strbuf_str(out) + start, out->len - start};
 		struct strbuf again = STRBUF_INIT(out->max);
 		bool repaired = has_mojibake_lead(now) && repair_mojibake(now, &again);
 
@@ -457,7 +457,7 @@ static unsigned settle(struct str in, bool lines, struct strbuf *out)
 		}
 	}
 	if (!(changes & CLEAN_CONTROL) &&
-	    (out->len - start != in.len || memcmp(out->data + start, in.data, in.len) != 0))
+	    (out->len - start != in.len || memcmp(strbuf_str(out) + start, in.data, in.len) != 0))
 		changes |= CLEAN_SPACE;
 	return changes;
 }

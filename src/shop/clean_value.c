@@ -135,12 +135,13 @@ enum clean_result clean_email(struct str in, struct strbuf *out)
 	size_t start = out->len;
 
 	email_repair(email_core(in), out);
-	if (!email_is_valid((struct str){out->data + start, out->len - start})) {
+	if (!email_is_valid((struct str){strbuf_str(out) + start, out->len - start})) {
 		strbuf_truncate(out, start);
 		return CLEAN_BAD;
 	}
-	return str_equal(in, (struct str){out->data + start, out->len - start}) ? CLEAN_OK
-										: CLEAN_CORRECTED;
+	return str_equal(in, (struct str){strbuf_str(out) + start, out->len - start})
+		   ? CLEAN_OK
+		   : CLEAN_CORRECTED;
 }
 
 enum clean_result clean_phone(struct str in, struct strbuf *out)
@@ -406,7 +407,7 @@ enum clean_result clean_choice(struct str in, const char *choices, struct strbuf
 	size_t start = out->len;
 
 	if (find_choice(in, choices, out))
-		return str_equal(in, (struct str){out->data + start, out->len - start})
+		return str_equal(in, (struct str){strbuf_str(out) + start, out->len - start})
 			   ? CLEAN_OK
 			   : CLEAN_CORRECTED;
 	for (size_t i = 0; i < ARRAY_LEN(synonyms); i++) {
@@ -537,6 +538,7 @@ enum clean_result clean_locale(struct str in, struct strbuf *out)
 		strbuf_addch(out, upper(in.data[3]));
 		strbuf_addch(out, upper(in.data[4]));
 	}
-	return str_equal(in, (struct str){out->data + start, out->len - start}) ? CLEAN_OK
-										: CLEAN_CORRECTED;
+	return str_equal(in, (struct str){strbuf_str(out) + start, out->len - start})
+		   ? CLEAN_OK
+		   : CLEAN_CORRECTED;
 }
