@@ -43,7 +43,6 @@ struct sync_engine {
 	int64_t next_renew_us, next_states_us, next_gauges_us, next_heal_us, next_minute_us,
 	    next_hour_us;
 	atomic_bool is_holder;
-	atomic_int_least64_t started_us;
 	uint64_t registry; /* hash of the installed mappings' hashes; 0: not looked at yet */
 	bool is_loaded, was_holder;
 	bool wants_reload; /* an installation changed the mappings: read the files again */

@@ -2,8 +2,8 @@
  * Insides of the sync engine.
  *
  * A worker runs one loop over its collections: claim a batch from the source, resolve it into
- * documents by one snapshot, hand them to the sink, acknowledge. Sources and sinks are interfaces
- * (struct sync_source, struct sync_sink): today the queue tables and MongoDB.
+ * documents by one snapshot, hand them to the sink, acknowledge. Source and sink meet the worker
+ * only here: struct sync_queue (the queue tables) and struct sync_sink (MongoDB).
  *
  * Threads: one control thread (the caller of sync_engine_run) owns the lease, the collections'
  * states and the audit; N workers own the keys that hash to them. What they share is in struct
@@ -42,21 +42,6 @@ struct sync_claim {
 };
 void sync_claim_clear(struct sync_claim *c);
 void sync_claim_done(struct sync_claim *c);
-
-struct sync_handled {		/* what the acknowledgement records besides the ids */
-	const struct str *keys; /* sorted; every root handled, refused ones too */
-	size_t n_keys;
-	const struct str *cleared; /* roots that succeeded: their dead letters go */
-	size_t n_cleared;
-	const struct sync_refusal *refused;
-	size_t n_refused;
-};
-
-struct sync_refusal {
-	uint32_t path;
-	struct str key;
-	const char *error; /* no values */
-};
 
 /* The queue of one collection as one worker sees it; belongs to that worker. */
 struct sync_queue {
@@ -216,7 +201,7 @@ struct sync_worker {
 	struct sync_shared *shared;
 	unsigned owner;
 	pthread_t thread;
-	bool is_started, is_healthy;
+	bool is_healthy;
 	struct maria *db;
 	struct mongo *mongo;
 	struct sync_sink *sink;
