@@ -34,7 +34,8 @@ static void set_logging(const struct command_line *line)
 	if (line->config) /* the table allows no other texts */
 		(void)(logger_level_parse(config_text(line->config, "log.level"), &level, NULL) <
 		       0);
-	if (line->quiet && level > LOGGER_WARN)
+	/* A command prints what came of it; only a service has a log of what goes well. */
+	if ((line->quiet || !line->command->is_service) && level > LOGGER_WARN)
 		level = LOGGER_WARN;
 	if (line->verbose && level < LOGGER_DEBUG)
 		level = LOGGER_DEBUG;

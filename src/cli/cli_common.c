@@ -17,8 +17,9 @@ const struct config_option log_options[] = {
      .fallback = "info",
      .choices = "error|warn|info|debug|trace",
      .environment = "AETHERMART_LOG_LEVEL",
-     .help = "What is written to the log: this level and the ones before it. --quiet and --verbose "
-	     "on the command line go before it."},
+     .help = "What is written to the log: this level and the ones before it. Commands that end by "
+	     "themselves write warnings and errors only. --quiet and --verbose on the command line "
+	     "go before it."},
     {.section = "log",
      .name = "format",
      .type = CONFIG_CHOICE,

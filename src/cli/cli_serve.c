@@ -142,4 +142,5 @@ const struct command command_serve = {
 	    "`aethermart up` starts it in the background. A second one stands by and takes\n"
 	    "over when the first one dies.\n",
     .run = run_serve,
+    .is_service = true,
 };

@@ -449,7 +449,8 @@ static const struct command *const consumer_children[] = {&consumer_list, &consu
 static const struct command sync_run = {
     .name = "run",
     .summary = "carries changes in the foreground, without the HTTP API",
-    .run = run_run};
+    .run = run_run,
+    .is_service = true};
 static const struct command sync_status = {
     .name = "status", .summary = "queues and who writes", .run = run_status};
 static const struct command sync_pause_command = {.name = "pause",
