@@ -49,7 +49,8 @@ struct sync_queue {
 	unsigned owner, owners;
 	uint64_t floor, acked_max, next_floor; /* a hint where to look, never a watermark */
 	uint64_t hold; /* lowest row of the last claim that stays, 0: none; the floor is below it */
-	char *claim_sql, *delete_sql[6], *insert_sql[3], *move_sql;
+	char *claim_sql[2]; /* [1]: without keys that wait for their document to move */
+	char *delete_sql[6], *insert_sql[3], *move_sql;
 };
 void sync_queue_init(struct sync_queue *q, const struct mapping *m, unsigned owner,
 		     unsigned owners);
@@ -67,8 +68,10 @@ static inline void sync_queue_hold(struct sync_queue *q, uint64_t id)
 }
 /* With each full look: the floor follows what was acknowledged two looks ago. */
 void sync_queue_rotate(struct sync_queue *q);
-/* At most `limit` rows above the floor (from 0 when `full`), in id order. */
-int sync_queue_claim(struct sync_queue *q, struct maria *db, bool full, size_t limit,
+enum { SYNC_CLAIM_FULL = 1, SYNC_CLAIM_UNMOVED = 2 };
+/* At most `limit` rows above the floor, in id order. FULL: from 0. UNMOVED: from 0 and without keys
+ * that wait for their document to move, which could otherwise fill every claim. */
+int sync_queue_claim(struct sync_queue *q, struct maria *db, unsigned flags, size_t limit,
 		     struct sync_claim *ret, struct err *err) _must_check_;
 /* Deletes exactly these rows; inside a transaction. */
 int sync_queue_delete(struct sync_queue *q, struct maria *db, const uint64_t *ids, size_t n,
@@ -125,9 +128,16 @@ struct sync_sink_context {
 int sync_sink_apply(struct sync_sink *s, const struct sync_sink_context *c,
 		    struct sync_write *writes, size_t n, struct arena *arena, struct err *err)
     _must_check_;
-/* Moves a document with all that MongoDB's users added to another _id. */
-int sync_sink_move(struct sync_sink *s, const struct sync_sink_context *c, struct str old_key,
-		   struct str new_key, struct err *err) _must_check_;
+/* A document that goes to another _id, with all that MongoDB's users added. */
+struct sync_move {
+	uint64_t id; /* of the note */
+	struct str old_key, new_key;
+};
+#define SYNC_MOVES_MAX 16 /* whole documents are in memory: at most 2 * 16 * 16 MiB */
+/* Moves whose keys are all different, in one transaction. ERR_DOCUMENT: one of them was refused,
+ * and none was done. */
+int sync_sink_move(struct sync_sink *s, const struct sync_sink_context *c,
+		   const struct sync_move *moves, size_t n, struct err *err) _must_check_;
 /* In one fenced transaction each, of marked documents only: deletes those of these _id's (any
  * types, the values of `ids`); makes one a foreign document, which keeps all it has. */
 int sync_sink_remove(struct sync_sink *s, const struct sync_sink_context *c, const bson_t *ids,

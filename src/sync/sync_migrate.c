@@ -233,16 +233,11 @@ int sync_migrate_step(struct sync_worker *w, size_t i, bool *ret_worked, struct 
 
 /* --- key changes ----------------------------------------------------------------------------- */
 
-struct move {
-	uint64_t id;
-	struct str old_key, new_key;
-};
-
-static int read_moves(struct sync_worker *w, const struct mapping *m, struct move **ret,
+static int read_moves(struct sync_worker *w, const struct mapping *m, struct sync_move **ret,
 		      size_t *ret_n, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	_cleanup_(mem_freep) struct move *moves = NULL;
+	_cleanup_(mem_freep) struct sync_move *moves = NULL;
 	size_t n = 0, cap = 0;
 	int r = maria_query(w->db, sync_sql_key_changes, &MARIA_S(mapping_queue(m)), 1, &rows, err);
 
@@ -265,40 +260,69 @@ static int read_moves(struct sync_worker *w, const struct mapping *m, struct mov
 	return 0;
 }
 
-/* The note goes; with `error`, the document is set aside under its new key. */
-static int forget_move(struct sync_worker *w, const struct mapping *m, const struct move *move,
-		       const char *error, struct err *err)
+/* Their notes go; with `error`, the one document is set aside under its new key. */
+static int forget_moves(struct sync_worker *w, const struct mapping *m,
+			const struct sync_move *moves, size_t n, const char *error, struct err *err)
 {
 	int r = sync_begin_guarded(w, err);
 
 	if (r == 0 && error)
 		r = sync_dead_letter_add(w->db, mapping_collection(m), MAPPING_PATH_ROOT,
-					 move->new_key, error, err);
-	if (r == 0)
-		r = maria_run(w->db, sync_sql_key_change_done, &MARIA_U(move->id), 1, NULL, err);
+					 moves->new_key, error, err);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = maria_run(w->db, sync_sql_key_change_done, &MARIA_U(moves[i].id), 1, NULL, err);
 	r = sync_end(w->db, r, err);
 	if (r == 0 && error)
 		sync_shared_set_aside(w->shared);
 	return r;
 }
 
-static int move_one(struct sync_worker *w, const struct sync_sink_context *context,
-		    const struct move *move, struct err *err)
+/* A refused move: the queue row of the old key would delete the document with all that its users
+ * added. They keep it, as a document of their own. */
+static int give_up_move(struct sync_worker *w, const struct sync_sink_context *context,
+			const struct sync_move *move, struct err *err)
+{
+	_cleanup_(mem_freep) char *error = mem_strdup(err->message);
+	int r;
+
+	err_clear(err);
+	r = sync_sink_release(w->sink, context, move->old_key, err);
+	return r == 0 ? forget_moves(w, context->mapping, move, 1, error, err) : r;
+}
+
+static int move_some(struct sync_worker *w, const struct sync_sink_context *context,
+		     const struct sync_move *moves, size_t n, struct err *err)
 {
 	const struct mapping *m = context->mapping;
-	_cleanup_(mem_freep) char *error = NULL;
-	int r = mapping_has_target(m)
-		    ? sync_sink_move(w->sink, context, move->old_key, move->new_key, err)
-		    : 0;
+	int r = mapping_has_target(m) ? sync_sink_move(w->sink, context, moves, n, err) : 0;
 
-	/* The queue row of the old key would delete it with all that its users added: they keep it,
-	 * as a document of their own. */
-	if (r == -ERR_DOCUMENT) {
-		error = mem_strdup(err->message);
-		err_clear(err);
-		r = sync_sink_release(w->sink, context, move->old_key, err);
+	if (r == 0)
+		return forget_moves(w, m, moves, n, NULL, err);
+	if (r != -ERR_DOCUMENT)
+		return r;
+	if (n == 1)
+		return give_up_move(w, context, moves, err);
+	err_clear(err); /* which one it was shows alone */
+	r = 0;
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = move_some(w, context, &moves[i], 1, err);
+	return r;
+}
+
+/* How many of the next moves have nothing to do with each other: no chain, no swap. */
+static size_t count_separate(const struct sync_move *moves, size_t n)
+{
+	struct map seen = {0};
+	size_t i = 0;
+
+	while (i < n && i < SYNC_MOVES_MAX && !map_get(&seen, moves[i].old_key) &&
+	       !map_get(&seen, moves[i].new_key)) {
+		*map_put(&seen, moves[i].old_key) = &seen;
+		*map_put(&seen, moves[i].new_key) = &seen;
+		i++;
 	}
-	return r == 0 ? forget_move(w, m, move, error, err) : r;
+	map_done(&seen);
+	return i;
 }
 
 /* Batches of the collection wait while documents move: not for longer than this at a time. */
@@ -312,17 +336,18 @@ static int move_one(struct sync_worker *w, const struct sync_sink_context *conte
 int sync_key_changes_step(struct sync_worker *w, size_t i, bool *ret_worked, struct err *err)
 {
 	struct sync_collection *c = &w->shared->collections[i];
-	struct sync_sink_context context = {.mapping = c->mapping, .term = w->shared->term};
-	_cleanup_(mem_freep) struct move *moves = NULL;
+	struct sync_sink_context context = context_of(w, i);
+	_cleanup_(mem_freep) struct sync_move *moves = NULL;
 	int64_t until = clock_monotonic_us() + MOVING_US;
-	size_t n = 0;
+	size_t n = 0, now;
 	int r = read_moves(w, c->mapping, &moves, &n, err);
 
 	if (r < 0 || !n)
 		return r;
 	pthread_rwlock_wrlock(&c->moving);
-	for (size_t k = 0; k < n && r == 0 && (k == 0 || clock_monotonic_us() < until); k++) {
-		r = move_one(w, &context, &moves[k], err);
+	for (size_t k = 0; k < n && r == 0 && (k == 0 || clock_monotonic_us() < until); k += now) {
+		now = count_separate(&moves[k], n - k);
+		r = move_some(w, &context, &moves[k], now, err);
 		*ret_worked |= r == 0;
 	}
 	pthread_rwlock_unlock(&c->moving);

@@ -177,6 +177,8 @@ static int find_present(struct sync_sink *s, const struct sync_sink_context *c,
 
 	if (only_owned)
 		append_projection(c, &opts);
+	if (r == 0 && mongoc_client_session_in_transaction(s->session))
+		bug_if(!mongoc_client_session_append(s->session, &opts, NULL));
 	if (r == 0)
 		r = each_found(collection_of(s, c->mapping), &filter, &opts, add_found, f, err);
 	bson_destroy(&filter);
@@ -712,56 +714,78 @@ void sync_sink_make_adopt(const struct mapping *m, const bson_t *from, const bso
 	bson_destroy(&unset);
 }
 
-/* In order: a unique index must not take the old document for another one. */
-static int plan_move(const struct sync_sink_context *c, struct plan *p, const bson_t *from,
-		     const bson_t *to, struct str old_key, struct str new_key, struct err *err)
+/* The move's part of one kind of operations, of the documents as the transaction sees them. */
+static int plan_move(const struct sync_sink_context *c, struct plan *p, const struct found *f,
+		     const struct sync_move *move, enum sync_outcome kind, struct err *err)
 {
+	const bson_t *from = map_get(&f->by_key, move->old_key);
+	const bson_t *to = map_get(&f->by_key, move->new_key);
 	bson_t doc = BSON_INITIALIZER;
-	int r = add_delete(p, c->mapping, old_key, err);
+	int r = 0;
 
-	if (r == 0 && to) {
+	if (!from || !has_field(from, SYNC_MARK))
+		return 0; /* moved already, or somebody else's */
+	if (kind == SYNC_DELETED) {
+		r = add_delete(p, c->mapping, move->old_key, err);
+	} else if (kind == SYNC_UPDATED && to) {
 		sync_sink_make_adopt(c->mapping, from, to, &doc);
 		if (!bson_empty(&doc))
-			r = add_update(p, c->mapping, new_key, &doc, err);
+			r = add_update(p, c->mapping, move->new_key, &doc, err);
 		p->n_updates += !bson_empty(&doc);
-	} else if (r == 0) {
-		r = mapping_key_append(c->mapping, new_key, &doc, "_id", err);
+	} else if (kind == SYNC_INSERTED && !to) {
+		r = mapping_key_append(c->mapping, move->new_key, &doc, "_id", err);
 		bson_copy_to_excluding_noinit(from, &doc, "_id", (char *)NULL);
 		if (r == 0)
 			r = add_insert(p, &doc, err);
 	}
+	p->n += kind == SYNC_DELETED;
 	bson_destroy(&doc);
 	return r;
 }
 
-int sync_sink_move(struct sync_sink *s, const struct sync_sink_context *c, struct str old_key,
-		   struct str new_key, struct err *err)
+/* Deletes come first: a unique index must not take an old document for another one. */
+static int plan_moves(const struct sync_sink_context *c, struct plan *p, const struct found *f,
+		      const struct sync_move *moves, size_t n, struct err *err)
+{
+	static const enum sync_outcome kinds[] = {SYNC_DELETED, SYNC_UPDATED, SYNC_INSERTED};
+	int r = 0;
+
+	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+		for (size_t i = 0; i < n && r == 0; i++)
+			r = plan_move(c, p, f, &moves[i], kinds[k], err);
+	}
+	return r;
+}
+
+int sync_sink_move(struct sync_sink *s, const struct sync_sink_context *c,
+		   const struct sync_move *moves, size_t n, struct err *err)
 {
 	struct arena arena = {0};
 	struct found f = {.mapping = c->mapping, .arena = &arena};
-	struct mapping_document docs[] = {{.key = old_key}, {.key = new_key}};
-	struct sync_write ends[] = {{.document = &docs[0]}, {.document = &docs[1]}};
-	const bson_t *from;
+	struct mapping_document docs[2 * SYNC_MOVES_MAX] = {0};
+	struct sync_write ends[2 * SYNC_MOVES_MAX] = {0};
+	struct plan p = {0};
 	int64_t refused;
 	int r = s->is_uncertain ? settle(s, c->term, err) : 0;
 
-	if (r == 0)
-		r = find_present(s, c, ends, ARRAY_LEN(ends), false, &f, err);
-	from = r == 0 ? map_get(&f.by_key, old_key) : NULL;
-	if (from && has_field(from, SYNC_MARK)) {
-		struct plan p = {0};
-
-		r = begin(s, err);
-		if (r == 0) {
-			p.bulk = new_bulk(s, c->mapping, true);
-			r = plan_move(c, &p, from, map_get(&f.by_key, new_key), old_key, new_key,
-				      err);
-			if (r == 0)
-				r = run_plan(s, c->term, &p, &refused, err);
-			roll_back(s);
-			mongoc_bulk_operation_destroy(p.bulk);
-		}
+	bug_if(n > SYNC_MOVES_MAX);
+	for (size_t i = 0; i < 2 * n; i++) {
+		docs[i].key = i % 2 ? moves[i / 2].new_key : moves[i / 2].old_key;
+		ends[i].document = &docs[i];
 	}
+	/* Read inside: what users write meanwhile conflicts, and is not lost. */
+	if (r == 0)
+		r = begin(s, err);
+	if (r < 0)
+		return r;
+	p.bulk = new_bulk(s, c->mapping, true);
+	r = find_present(s, c, ends, 2 * n, false, &f, err);
+	if (r == 0)
+		r = plan_moves(c, &p, &f, moves, n, err);
+	if (r == 0 && p.n)
+		r = run_plan(s, c->term, &p, &refused, err);
+	roll_back(s);
+	mongoc_bulk_operation_destroy(p.bulk);
 	map_done(&f.by_key);
 	arena_done(&arena);
 	return r;

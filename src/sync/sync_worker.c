@@ -254,7 +254,7 @@ static int apply_roots(struct sync_worker *w, size_t i, int64_t claimed_us, size
 /* Rows of a claim. Several name one root, the more the longer the queue: they go with one write. */
 #define ROWS_A_ROOT 20
 
-static int handle_queue(struct sync_worker *w, size_t i, bool full, bool *ret_worked,
+static int handle_queue(struct sync_worker *w, size_t i, unsigned flags, bool *ret_worked,
 			struct err *err)
 {
 	struct sync_collection *c = &w->shared->collections[i];
@@ -264,7 +264,7 @@ static int handle_queue(struct sync_worker *w, size_t i, bool full, bool *ret_wo
 	int r;
 
 	arena_clear(&w->arena);
-	r = sync_queue_claim(&w->queues[i], w->db, full, w->live[i].limit * ROWS_A_ROOT, &w->claim,
+	r = sync_queue_claim(&w->queues[i], w->db, flags, w->live[i].limit * ROWS_A_ROOT, &w->claim,
 			     err);
 	claimed_us = clock_monotonic_us();
 	if (r < 0)
@@ -434,6 +434,8 @@ static bool is_due(const struct sync_progress *p)
 static int handle_live(struct sync_worker *w, size_t i, struct look look, bool full,
 		       bool *ret_worked, struct err *err)
 {
+	unsigned flags =
+	    (full ? SYNC_CLAIM_FULL : 0) | (look.has_key_changes ? SYNC_CLAIM_UNMOVED : 0);
 	struct err moving = {0};
 
 	if (look.has_key_changes && w->owner == 0 &&
@@ -441,7 +443,7 @@ static int handle_live(struct sync_worker *w, size_t i, struct look look, bool f
 		*err = moving;
 		return -(int)err->code;
 	}
-	if (look.has_rows && handle_queue(w, i, full, ret_worked, err) < 0)
+	if (look.has_rows && handle_queue(w, i, flags, ret_worked, err) < 0)
 		return -(int)err->code;
 	if (moving.code)
 		*err = moving;

@@ -235,8 +235,8 @@ static void a_batch_without_a_difference_needs_no_fence(void **state)
 static void refused_documents_are_set_aside_and_the_rest_is_written(void **state)
 {
 	static const struct wish wishes[] = {
-	    {"1", "\"A\"", SYNC_INSERTED},     {"2", "[\"secret\"]", SYNC_REFUSED},
-	    {"3", "\"C\"", SYNC_INSERTED},     {"4", "{\"secret\": 1}", SYNC_REFUSED},
+	    {"1", "\"A\"", SYNC_INSERTED},	 {"2", "[\"secret\"]", SYNC_REFUSED},
+	    {"3", "\"C\"", SYNC_INSERTED},	 {"4", "{\"secret\": 1}", SYNC_REFUSED},
 	    {"no number", NULL, SYNC_UNCHANGED}, {"5", "\"E\"", SYNC_INSERTED}};
 	struct err err = {0};
 
@@ -297,7 +297,9 @@ static int move(const char *from, const char *to, int64_t term, struct err *err)
 	int r;
 
 	ok(sync_sink_new(mongo, 1, &sink, err), err);
-	r = sync_sink_move(sink, &c, str_from(from), str_from(to), err);
+	r = sync_sink_move(sink, &c,
+			   &(struct sync_move){.old_key = str_from(from), .new_key = str_from(to)},
+			   1, err);
 	sync_sink_free(sink);
 	return r;
 }
