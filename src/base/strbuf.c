@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <utf8proc.h>
+
 #include "base/banned.h"
 
 int str_compare(struct str a, struct str b)
@@ -380,35 +382,26 @@ int parse_duration(struct str s, int64_t *ret_ms, struct err *err)
 
 bool utf8_is_valid(const char *s, size_t len)
 {
-	const unsigned char *p = (const unsigned char *)s, *end = p + len;
+	static const uint64_t high_bits = 0x8080808080808080;
+	size_t i = 0;
 
-	while (p < end) {
-		size_t n;
-		uint32_t c = *p;
+	while (i < len) {
+		uint64_t word;
+		utf8proc_int32_t c;
+		utf8proc_ssize_t n;
 
-		if (c < 0x80) {
-			p++;
-			continue;
+		if (len - i >= sizeof(word)) { /* most texts are ASCII, or nearly */
+			memcpy(&word, s + i, sizeof(word));
+			if (!(word & high_bits)) {
+				i += sizeof(word);
+				continue;
+			}
 		}
-		if (c >= 0xc2 && c <= 0xdf)
-			n = 1, c &= 0x1f;
-		else if (c >= 0xe0 && c <= 0xef)
-			n = 2, c &= 0x0f;
-		else if (c >= 0xf0 && c <= 0xf4)
-			n = 3, c &= 0x07;
-		else
+		n = utf8proc_iterate((const utf8proc_uint8_t *)s + i, (utf8proc_ssize_t)(len - i),
+				     &c);
+		if (n < 1)
 			return false;
-		if ((size_t)(end - p) <= n)
-			return false;
-		for (size_t i = 1; i <= n; i++) {
-			if ((p[i] & 0xc0) != 0x80)
-				return false;
-			c = c << 6 | (p[i] & 0x3f);
-		}
-		if ((n == 2 && (c < 0x800 || (c >= 0xd800 && c <= 0xdfff))) ||
-		    (n == 3 && (c < 0x10000 || c > 0x10ffff)))
-			return false;
-		p += n + 1;
+		i += (size_t)n;
 	}
 	return true;
 }

@@ -49,6 +49,8 @@ static void encodings_are_repaired(void **state)
 	    {"CAF\xC3\x89\xC2\xAE", "CAF\xC3\x89\xC2\xAE", 0}, /* looks like it, is none */
 	    {"Intel\xC2\xAE Core\xE2\x84\xA2", "Intel\xC2\xAE Core\xE2\x84\xA2", 0},
 	    {"e\xCC\x81", "\xC3\xA9", CLEAN_NFC},
+	    {"cut \xE2\x82", "cut \xC3\xA2\xE2\x80\x9A", CLEAN_ENCODING}, /* half a euro sign */
+	    {"\xC3\xA9\xE9", "\xC3\xA9\xC3\xA9", CLEAN_ENCODING},	  /* both */
 	};
 
 	(void)state;
