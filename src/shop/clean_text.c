@@ -210,31 +210,39 @@ static const struct {
     {"beta", 0x3B2},   {"Omega", 0x3A9},   {"mu", 0x3BC},
 };
 
+/* The value of a digit to base 16 or below, UINT32_MAX when it is none. */
+static uint32_t hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return (uint32_t)(c - '0');
+	c |= 32;
+	return c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a') + 10 : UINT32_MAX;
+}
+
+/* What browsers make of a number: &#150; is Windows-1252, a surrogate is nothing (0). */
+static uint32_t browser_codepoint(uint32_t cp)
+{
+	if (cp >= 0x80 && cp < 0xA0 && cp1252[cp - 0x80])
+		return cp1252[cp - 0x80];
+	return cp >= 0xD800 && cp < 0xE000 ? 0 : cp;
+}
+
+/* The character of "#150" or "#x96", 0 when it is none. */
 static uint32_t entity_number(const char *s, size_t len)
 {
-	bool is_hex = len > 1 && (s[1] == 'x' || s[1] == 'X');
+	uint32_t base = len > 1 && (s[1] == 'x' || s[1] == 'X') ? 16 : 10;
 	uint32_t cp = 0;
-	size_t i = is_hex ? 2 : 1;
 
-	if (i >= len)
-		return 0;
-	for (; i < len; i++) {
-		char c = s[i];
-		uint32_t digit;
+	for (size_t i = base == 16 ? 2 : 1; i < len; i++) {
+		uint32_t digit = hex_digit(s[i]);
 
-		if (c >= '0' && c <= '9')
-			digit = (uint32_t)(c - '0');
-		else if (is_hex && (c | 32) >= 'a' && (c | 32) <= 'f')
-			digit = (uint32_t)((c | 32) - 'a') + 10;
-		else
+		if (digit >= base)
 			return 0;
-		cp = cp * (is_hex ? 16 : 10) + digit;
+		cp = cp * base + digit;
 		if (cp > CODEPOINT_MAX)
 			return 0;
 	}
-	if (cp >= 0x80 && cp < 0xA0 && cp1252[cp - 0x80])
-		return cp1252[cp - 0x80]; /* what browsers do with &#150; */
-	return cp >= 0xD800 && cp < 0xE000 ? 0 : cp;
+	return browser_codepoint(cp);
 }
 
 /* Decodes the entity at s ("&name;"); returns its length, 0 when it is none. */

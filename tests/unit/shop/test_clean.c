@@ -70,6 +70,8 @@ static void html_becomes_text(void **state)
 	    {"size < 5 and > 3", "size < 5 and > 3", 0},
 	    {"AT&T &unknown; &", "AT&T &unknown; &", 0},
 	    {"<!-- gone -->x", "x", CLEAN_HTML},
+	    {"&#x41;&#X2f;&#150;", "A/\xE2\x80\x93", CLEAN_HTML},
+	    {"&#xD800; &#x110000; &#; &#x; &#4a;", "&#xD800; &#x110000; &#; &#x; &#4a;", 0},
 	};
 
 	(void)state;
@@ -176,6 +178,11 @@ static void amounts(void **state)
 	    {"1,299.00", CLEAN_CORRECTED, 129900},
 	    {"1.299,00", CLEAN_CORRECTED, 129900},
 	    {"$ 12.5", CLEAN_CORRECTED, 1250},
+	    {"-$9", CLEAN_CORRECTED, -900},
+	    {"(9.00)", CLEAN_CORRECTED, -900},
+	    {"+9", CLEAN_CORRECTED, 900},
+	    {".5", CLEAN_CORRECTED, 50},
+	    {"$", CLEAN_BAD, 0},
 	    {"12,5 EUR", CLEAN_CORRECTED, 1250},
 	    {"1,299", CLEAN_CORRECTED, 129900},
 	    {"0.125", CLEAN_CORRECTED, 13},
