@@ -1,11 +1,21 @@
-/* Insides of schema.c for its unit tests. */
+/* Insides of schema.c, for it and its unit tests. */
 #pragma once
 
 #include "base/embed.h"
 #include "shop/schema.h"
 
 /* The files of sql/, ended by a NULL name. */
-extern const struct embedded_file shop_sql_files[];
+extern const struct embedded_file shop_schema_files[];
+
+/* Embedded SQL, src/shop/sql. */
+extern const char shop_sql_schema_add[];
+extern const char shop_sql_schema_begin[];
+extern const char shop_sql_schema_done[];
+extern const char shop_sql_schema_finish[];
+extern const char shop_sql_schema_list[];
+extern const char shop_sql_schema_lock[];
+extern const char shop_sql_schema_table[];
+extern const char shop_sql_schema_unlock[];
 
 #define SHOP_SCHEMA_CHECKSUM_SIZE 65 /* SHA-256 in hex digits */
 
@@ -13,6 +23,8 @@ extern const struct embedded_file shop_sql_files[];
 int shop_schema_number(const char *name, unsigned *ret, struct err *err) _must_check_;
 void shop_schema_checksum(const char *text, char ret[SHOP_SCHEMA_CHECKSUM_SIZE]);
 uint64_t shop_schema_count(const char *text);
+/* The name of the table or view that a statement makes; len 0: it makes none. */
+struct str shop_schema_created(struct str statement, bool *ret_is_view);
 /* Whether a statement changes the schema (and so commits by itself). */
 bool shop_schema_is_ddl(struct str statement);
 /* Whether the error of a repeated statement says that it happened before. */

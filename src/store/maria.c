@@ -12,6 +12,7 @@
 #include "store/maria_int.h"
 
 #include "base/map.h"
+#include "store/sql_int.h"
 
 #include <errmsg.h>
 #include <mysqld_error.h>
@@ -249,12 +250,8 @@ static bool takes_writes(struct maria *m)
 	char *ready = NULL;
 	bool ok;
 
-	ok = maria_query_int(m, "SELECT @@global.read_only", NULL, 0, &read_only, NULL) == 0 &&
-	     !read_only;
-	if (ok && maria_query_text(m,
-				   "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS"
-				   " WHERE VARIABLE_NAME = 'WSREP_READY' AND @@wsrep_on",
-				   NULL, 0, &ready, NULL) == 0)
+	ok = maria_query_int(m, store_sql_read_only, NULL, 0, &read_only, NULL) == 0 && !read_only;
+	if (ok && maria_query_text(m, store_sql_wsrep_ready, NULL, 0, &ready, NULL) == 0)
 		ok = ready && cstr_equal(ready, "ON");
 	mem_free(ready);
 	return ok;
@@ -633,4 +630,14 @@ int maria_exec(struct maria *m, const char *sql, struct err *err)
 	if (result)
 		mysql_free_result(result);
 	return mysql_errno(m->handle) ? maria_fail_handle(m, err) : 0;
+}
+
+int maria_snapshot_begin(struct maria *m, struct err *err)
+{
+	/* In a READ COMMITTED session WITH CONSISTENT SNAPSHOT gives no snapshot. */
+	int r = maria_exec(m, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", err);
+
+	if (r == 0)
+		r = maria_exec(m, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", err);
+	return r;
 }

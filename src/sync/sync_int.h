@@ -246,8 +246,6 @@ int sync_key_changes_step(struct sync_worker *w, size_t collection, bool *ret_wo
 
 /* Session of a worker or verifier: READ COMMITTED, causal on Galera. */
 int sync_session_init(struct maria *db, struct err *err) _must_check_;
-/* BEGIN at REPEATABLE READ with a consistent snapshot, read only. */
-int sync_snapshot_begin(struct maria *db, struct err *err) _must_check_;
 void sync_rollback(struct maria *db); /* whatever is open; errors do not matter */
 
 void sync_audit_write(struct maria *db, const struct sync_shared *s, struct sync_collection *c,
@@ -260,32 +258,52 @@ const char *const *sync_list_of_json(struct arena *arena, struct str json);
 
 /* Embedded SQL, src/sync/sql. */
 extern const char sync_sql_010_tables[];
-extern const char sync_sql_lease_take[];
-extern const char sync_sql_lease_read[];
-extern const char sync_sql_lease_renew[];
-extern const char sync_sql_lease_raise[];
-extern const char sync_sql_lease_release[];
-extern const char sync_sql_lease_guard[];
-extern const char sync_sql_collection_states[];
-extern const char sync_sql_collection_count[];
-extern const char sync_sql_migration_read[];
-extern const char sync_sql_migration_begin[];
-extern const char sync_sql_migration_move[];
-extern const char sync_sql_migration_done[];
-extern const char sync_sql_migration_finish[];
-extern const char sync_sql_dead_letter_heal[];
-extern const char sync_sql_migration_request[];
-extern const char sync_sql_dead_letter_add[];
-extern const char sync_sql_dead_letter_clear[];
-extern const char sync_sql_consumers[];
-extern const char sync_sql_handoff_add[];
-extern const char sync_sql_key_changes[];
-extern const char sync_sql_key_change_keys[];
-extern const char sync_sql_key_change_done[];
-extern const char sync_sql_engine_counts[];
 extern const char sync_sql_audit_add[];
 extern const char sync_sql_audit_purge[];
+extern const char sync_sql_collection_count[];
+extern const char sync_sql_collection_exists[];
+extern const char sync_sql_collection_is_migrating[];
+extern const char sync_sql_collection_is_paused[];
+extern const char sync_sql_collection_pause[];
+extern const char sync_sql_collection_read[];
+extern const char sync_sql_collection_register[];
+extern const char sync_sql_collection_reproject[];
+extern const char sync_sql_collection_state[];
+extern const char sync_sql_collection_states[];
+extern const char sync_sql_collection_status[];
+extern const char sync_sql_collection_verified[];
+extern const char sync_sql_consumer_add[];
+extern const char sync_sql_consumer_drop[];
+extern const char sync_sql_consumer_list[];
+extern const char sync_sql_consumers[];
+extern const char sync_sql_dead_letter_add[];
+extern const char sync_sql_dead_letter_clear[];
+extern const char sync_sql_dead_letter_drop[];
+extern const char sync_sql_dead_letter_heal[];
+extern const char sync_sql_dead_letter_list[];
+extern const char sync_sql_dead_letter_replayed[];
+extern const char sync_sql_engine_counts[];
+extern const char sync_sql_handoff_add[];
+extern const char sync_sql_handoff_drop[];
+extern const char sync_sql_key_change_done[];
+extern const char sync_sql_key_change_keys[];
+extern const char sync_sql_key_changes[];
+extern const char sync_sql_lease_guard[];
+extern const char sync_sql_lease_is_held[];
+extern const char sync_sql_lease_raise[];
+extern const char sync_sql_lease_read[];
+extern const char sync_sql_lease_release[];
+extern const char sync_sql_lease_renew[];
+extern const char sync_sql_lease_take[];
+extern const char sync_sql_migration_begin[];
+extern const char sync_sql_migration_done[];
+extern const char sync_sql_migration_finish[];
+extern const char sync_sql_migration_move[];
+extern const char sync_sql_migration_read[];
+extern const char sync_sql_migration_request[];
+extern const char sync_sql_own_tables[];
 extern const char sync_sql_session_clock[];
+extern const char sync_sql_triggers[];
 
 int sync_dead_letter_add(struct maria *db, const char *collection, uint32_t path, struct str key,
 			 const char *error, struct err *err) _must_check_;
