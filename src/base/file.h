@@ -27,10 +27,4 @@ bool file_exists(const char *path);
 char *random_password(size_t n);
 void random_bytes(void *buf, size_t n);
 
-static inline void fclosep(FILE **f)
-{
-	if (*f)
-		(void)fclose(*f);
-}
-
 void closep(int *fd); /* for _cleanup_; closes when >= 0 */

@@ -41,10 +41,6 @@ static inline bool cstr_equal(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
-/* Edit distance (insert, delete, replace, swap of neighbours) for suggestions; stops counting at 9.
- */
-size_t cstr_distance(const char *a, const char *b);
-
 /* The nearest of `names` (NULL-terminated list) to `s`, or NULL when none is near. */
 const char *cstr_nearest(const char *s, const char *const *names);
 

@@ -19,9 +19,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SHOP_GENERATE_CUSTOMERS 2000
-#define SHOP_GENERATE_ORDERS	10000
-#define SHOP_GENERATE_REVIEWS	8000
 #define SHOP_GENERATE_UNTIL	"2026-06-30"
 #define SHOP_GENERATE_ROWS_MAX	50000000 /* customers, orders, reviews: each */
 #define SHOP_GENERATE_GOODS_MAX 1000000	 /* invented products; they are held in memory */

@@ -87,11 +87,6 @@ static inline const char *load_column_target(const struct load_column *c)
 	return c->target ? c->target : load_column_stage(c);
 }
 
-static inline bool load_column_is_ref(const struct load_column *c)
-{
-	return c->ref_table != NULL;
-}
-
 /* Which entity a header belongs to, and which column each field is. An unknown or missing column is
  * an error that names the nearest. */
 int load_entity_match(const char *file, const struct load_record *header, enum load_entity_id *ret,
@@ -249,7 +244,6 @@ struct load {
 	uint64_t first_id[LOAD_ENTITIES], end_id[LOAD_ENTITIES]; /* stage ids of each entity */
 	struct strbuf rows, findings; /* of the chunk, as LOAD DATA text */
 	size_t n_rows, n_findings;
-	bool is_merging;
 };
 
 int load_stage_clear(struct load *l, struct err *err) _must_check_;
@@ -257,11 +251,6 @@ int load_stage_files(struct load *l, struct err *err) _must_check_;
 int load_merge(struct load *l, struct err *err) _must_check_;
 /* Ratings and totals that an interrupted load left to do. */
 int load_merge_touched(struct load *l, struct err *err) _must_check_;
-int load_merge_categories(struct load *l, struct err *err) _must_check_;
-int load_merge_new_suppliers(struct load *l, struct err *err) _must_check_;
-/* A transaction; nothing of its own in a dry run, which is one transaction as a whole. */
-int load_begin(struct load *l, struct err *err) _must_check_;
-int load_commit(struct load *l, struct err *err) _must_check_;
 
 /* Embedded SQL, src/shop/sql. */
 extern const char shop_sql_load_aliases[];

@@ -29,12 +29,13 @@ static int run_range(struct load *l, const char *sql, uint64_t from, uint64_t to
 	return run(l, sql, params, 2, NULL, err);
 }
 
-int load_begin(struct load *l, struct err *err)
+/* A transaction; nothing of its own in a dry run, which is one transaction as a whole. */
+static int begin(struct load *l, struct err *err)
 {
 	return l->options->dry_run ? 0 : maria_exec(l->m, "START TRANSACTION", err);
 }
 
-int load_commit(struct load *l, struct err *err)
+static int commit(struct load *l, struct err *err)
 {
 	return l->options->dry_run ? 0 : maria_exec(l->m, "COMMIT", err);
 }
@@ -195,9 +196,7 @@ static int pass_references(struct load *l, const struct load_entity *e, uint64_t
 			   struct err *err)
 {
 	for (size_t i = 0; i < e->n_columns; i++) {
-		int r = load_column_is_ref(&e->columns[i])
-			    ? resolve(l, e, &e->columns[i], from, to, err)
-			    : 0;
+		int r = e->columns[i].ref_table ? resolve(l, e, &e->columns[i], from, to, err) : 0;
 
 		if (r < 0)
 			return r;
@@ -276,11 +275,11 @@ static int pass_merge(struct load *l, const struct load_entity *e, uint64_t from
 		return r;
 	for (int i = 0;; i++) {
 		l->report->findings = findings;
-		r = load_begin(l, err);
+		r = begin(l, err);
 		if (r == 0)
 			r = write_rows(l, e, from, to, err);
 		if (r == 0)
-			r = load_commit(l, err);
+			r = commit(l, err);
 		if (r == 0)
 			break;
 		if (l->options->dry_run || maria_is_lost(l->m))
@@ -357,7 +356,7 @@ static int merge_entity(struct load *l, enum load_entity_id id, struct err *err)
 /* --- suppliers and categories that products bring along ------------------------------------------
  */
 
-int load_merge_new_suppliers(struct load *l, struct err *err)
+static int merge_new_suppliers(struct load *l, struct err *err)
 {
 	return run(l, shop_sql_load_suppliers_add, NULL, 0, &l->report->new_suppliers, err);
 }
@@ -419,10 +418,10 @@ static int merge_category(struct load *l, struct load_category *c, struct err *e
 	return 0;
 }
 
-int load_merge_categories(struct load *l, struct err *err)
+static int merge_categories(struct load *l, struct err *err)
 {
 	const struct load_entity *e = load_entity_get(LOAD_CATEGORIES);
-	int r = load_begin(l, err);
+	int r = begin(l, err);
 
 	for (struct load_category *c = l->names.first; c && r == 0; c = c->next) {
 		if (c->is_used)
@@ -430,7 +429,7 @@ int load_merge_categories(struct load *l, struct err *err)
 	}
 	if (r == 0)
 		r = write_log(l, e, l->first_id[e->id], l->end_id[e->id], err);
-	return r < 0 ? r : load_commit(l, err);
+	return r < 0 ? r : commit(l, err);
 }
 
 /* --- ratings and totals -------------------------------------------------------------------------
@@ -468,14 +467,14 @@ static int settle_page(struct load *l, const char *kind, uint64_t *at, bool *ret
 	struct maria_value range[] = {MARIA_U(*at), MARIA_U((uint64_t)last)};
 	struct maria_value gone[] = {MARIA_S(kind), range[0], range[1]};
 
-	r = load_begin(l, err);
+	r = begin(l, err);
 	if (r == 0)
 		r = cstr_equal(kind, "order") ? settle_totals(l, range, err)
 					      : settle_ratings(l, range, err);
 	if (r == 0)
 		r = run(l, shop_sql_load_touched_drop, gone, 3, NULL, err);
 	*at = (uint64_t)last;
-	return r < 0 ? r : load_commit(l, err);
+	return r < 0 ? r : commit(l, err);
 }
 
 int load_merge_touched(struct load *l, struct err *err)
@@ -516,9 +515,9 @@ int load_merge(struct load *l, struct err *err)
 	l->progress.is_quiet |= l->options->quiet;
 	r = merge_entity(l, LOAD_SUPPLIERS, err);
 	if (r == 0)
-		r = load_merge_new_suppliers(l, err);
+		r = merge_new_suppliers(l, err);
 	if (r == 0)
-		r = load_merge_categories(l, err);
+		r = merge_categories(l, err);
 	for (int id = LOAD_PRODUCTS; id < LOAD_ENTITIES && r == 0; id++) {
 		if (id == LOAD_ORDERS)
 			r = merge_items_early(l, err);

@@ -8,7 +8,6 @@
 #include <mysql.h>
 
 struct maria_column {
-	MYSQL_BIND *bind; /* into statement->results */
 	unsigned long length;
 	my_bool is_null, is_cut;
 };
@@ -22,7 +21,6 @@ struct maria_statement {
 	size_t n_columns;
 	MYSQL_BIND *results;
 	struct maria_column *columns;
-	char **names;
 };
 
 struct maria_rows {
@@ -71,4 +69,3 @@ int maria_execute(struct maria *m, const char *sql, const struct maria_value *pa
 		  size_t n_params, struct maria_statement **ret, struct err *err) _must_check_;
 /* ERR_UNAVAILABLE when not connected; a result left open is a bug. */
 int maria_check_usable(struct maria *m, struct err *err) _must_check_;
-void maria_drop_statements(struct maria *m);
