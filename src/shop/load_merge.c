@@ -16,17 +16,11 @@
 #define TOUCHED_CHUNK 2000
 #define RETRIES	      5
 
-static int run(struct load *l, const char *sql, const struct maria_value *params, size_t n,
-	       uint64_t *ret_rows, struct err *err)
-{
-	return maria_run(l->m, sql, params, n, ret_rows, err);
-}
-
 static int run_range(struct load *l, const char *sql, uint64_t from, uint64_t to, struct err *err)
 {
 	struct maria_value params[] = {MARIA_U(from), MARIA_U(to)};
 
-	return run(l, sql, params, 2, NULL, err);
+	return maria_run(l->m, sql, params, 2, NULL, err);
 }
 
 /* A transaction; nothing of its own in a dry run, which is one transaction as a whole. */
@@ -227,9 +221,10 @@ static int touch(struct load *l, const struct load_entity *e, uint64_t from, uin
 	struct maria_value params[] = {MARIA_U(from), MARIA_U(to), MARIA_U(from), MARIA_U(to)};
 
 	if (e->id == LOAD_REVIEWS)
-		return run(l, shop_sql_load_touch_products, params, 4, NULL, err);
-	return e->id == LOAD_ORDER_ITEMS ? run(l, shop_sql_load_touch_orders, params, 2, NULL, err)
-					 : 0;
+		return maria_run(l->m, shop_sql_load_touch_products, params, 4, NULL, err);
+	return e->id == LOAD_ORDER_ITEMS
+		   ? maria_run(l->m, shop_sql_load_touch_orders, params, 2, NULL, err)
+		   : 0;
 }
 
 static int write_log(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
@@ -241,7 +236,7 @@ static int write_log(struct load *l, const struct load_entity *e, uint64_t from,
 	int r;
 
 	load_sql_log(&sql, e);
-	r = run(l, strbuf_str(&sql), params, 3, &rows, err);
+	r = maria_run(l->m, strbuf_str(&sql), params, 3, &rows, err);
 	l->report->findings += rows;
 	return r;
 }
@@ -358,7 +353,8 @@ static int merge_entity(struct load *l, enum load_entity_id id, struct err *err)
 
 static int merge_new_suppliers(struct load *l, struct err *err)
 {
-	return run(l, shop_sql_load_suppliers_add, NULL, 0, &l->report->new_suppliers, err);
+	return maria_run(l->m, shop_sql_load_suppliers_add, NULL, 0, &l->report->new_suppliers,
+			 err);
 }
 
 static int find_category(struct load *l, struct load_category *c, bool *ret_same_name,
@@ -382,7 +378,7 @@ static int insert_category(struct load *l, struct load_category *c, struct err *
 	struct maria_value params[] = {c->parent ? MARIA_U(c->parent->id) : MARIA_N,
 				       MARIA_S(c->name), MARIA_S(c->slug)};
 	bool same;
-	int r = run(l, shop_sql_load_category_add, params, 3, NULL, err);
+	int r = maria_run(l->m, shop_sql_load_category_add, params, 3, NULL, err);
 
 	return r < 0 ? r : find_category(l, c, &same, err);
 }
@@ -400,16 +396,17 @@ static int merge_category(struct load *l, struct load_category *c, struct err *e
 	if (is_new)
 		r = insert_category(l, c, err);
 	else if (!same && c->stage_id)
-		r = run(l, shop_sql_load_category_rename,
-			(struct maria_value[]){MARIA_S(c->name), MARIA_U(c->id)}, 2, NULL, err);
+		r = maria_run(l->m, shop_sql_load_category_rename,
+			      (struct maria_value[]){MARIA_S(c->name), MARIA_U(c->id)}, 2, NULL,
+			      err);
 	if (r < 0)
 		return r;
 	if (!c->stage_id) {
 		l->report->new_categories += is_new;
 	} else if (!is_new && same) {
 		counts->unchanged++;
-		return run(l, shop_sql_load_findings_drop,
-			   (struct maria_value[]){MARIA_U(c->stage_id)}, 1, NULL, err);
+		return maria_run(l->m, shop_sql_load_findings_drop,
+				 (struct maria_value[]){MARIA_U(c->stage_id)}, 1, NULL, err);
 	} else if (c->corrections) {
 		counts->corrected++;
 	} else {
@@ -439,17 +436,17 @@ static int settle_ratings(struct load *l, const struct maria_value *range, struc
 {
 	struct maria_value params[] = {range[0], range[1], range[0], range[1]};
 
-	return run(l, shop_sql_load_settle_ratings, params, 4, NULL, err);
+	return maria_run(l->m, shop_sql_load_settle_ratings, params, 4, NULL, err);
 }
 
 static int settle_totals(struct load *l, const struct maria_value *range, struct err *err)
 {
 	struct maria_value params[] = {MARIA_U(l->report->load_id), range[0], range[1]};
 	uint64_t rows = 0;
-	int r = run(l, shop_sql_load_settle_totals_log, params, 3, &rows, err);
+	int r = maria_run(l->m, shop_sql_load_settle_totals_log, params, 3, &rows, err);
 
 	l->report->findings += rows;
-	return r < 0 ? r : run(l, shop_sql_load_settle_totals, range, 2, NULL, err);
+	return r < 0 ? r : maria_run(l->m, shop_sql_load_settle_totals, range, 2, NULL, err);
 }
 
 /* One page of touched rows; ret_at is the last of them, unchanged at the end. */
@@ -472,7 +469,7 @@ static int settle_page(struct load *l, const char *kind, uint64_t *at, bool *ret
 		r = cstr_equal(kind, "order") ? settle_totals(l, range, err)
 					      : settle_ratings(l, range, err);
 	if (r == 0)
-		r = run(l, shop_sql_load_touched_drop, gone, 3, NULL, err);
+		r = maria_run(l->m, shop_sql_load_touched_drop, gone, 3, NULL, err);
 	*at = (uint64_t)last;
 	return r < 0 ? r : commit(l, err);
 }
