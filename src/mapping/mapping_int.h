@@ -284,8 +284,7 @@ struct maria_value mapping_key_value(struct str value, const struct schema_colum
 				     struct arena *arena);
 void mapping_key_columns(const struct mapping *m, const struct schema_column **ret);
 
-/* --- rows in memory (mapping_read.c fills, mapping_build.c reads) ------------------------------
- */
+/* --- rows in memory (mapping_read.c fills, mapping_build.c reads) ----------------------------- */
 
 #define MAPPING_NO_GROUP UINT32_MAX
 

@@ -30,8 +30,8 @@ struct shop_generate_options {
 	uint32_t defects_ppm; /* share of rows with a defect, in millionths */
 	const char *until;    /* last day, YYYY-MM-DD; NULL: SHOP_GENERATE_UNTIL */
 	const char *out;      /* folder, made when absent; files of the same names are replaced */
-	const char *const *catalog; /* JSON lines, plain or gzip, or folders of them; ends by NULL;
-				       may be NULL when products > 0 */
+	/* JSON lines, plain or gzip, or folders of them; ends by NULL. NULL: only invented ones. */
+	const char *const *catalog;
 	void (*progress)(void *ctx, uint64_t rows); /* now and then; NULL: none */
 	void *progress_ctx;
 };

@@ -34,8 +34,7 @@ static int commit(struct load *l, struct err *err)
 	return l->options->dry_run ? 0 : maria_exec(l->m, "COMMIT", err);
 }
 
-/* --- what takes several rows to see ------------------------------------------------------------
- */
+/* --- what takes several rows to see ----------------------------------------------------------- */
 
 static int find(struct load *l, const struct load_entity *e, enum quality_rule_id rule,
 		const char *column, const char *before, const char *after, const char *where,
@@ -168,8 +167,7 @@ static int check_orders(struct load *l, const struct load_entity *e, uint64_t fr
 	return r;
 }
 
-/* --- passes over the rows of an entity
- * ------------------------------------------------------------ */
+/* --- passes over the rows of an entity -------------------------------------------------------- */
 
 typedef int (*chunk_fn)(struct load *, const struct load_entity *, uint64_t, uint64_t,
 			struct err *);
@@ -348,8 +346,7 @@ static int merge_entity(struct load *l, enum load_entity_id id, struct err *err)
 	return r < 0 ? r : count(l, e, err);
 }
 
-/* --- suppliers and categories that products bring along ------------------------------------------
- */
+/* --- suppliers and categories that products bring along --------------------------------------- */
 
 static int merge_new_suppliers(struct load *l, struct err *err)
 {
@@ -429,8 +426,7 @@ static int merge_categories(struct load *l, struct err *err)
 	return r < 0 ? r : commit(l, err);
 }
 
-/* --- ratings and totals -------------------------------------------------------------------------
- */
+/* --- ratings and totals ----------------------------------------------------------------------- */
 
 static int settle_ratings(struct load *l, const struct maria_value *range, struct err *err)
 {

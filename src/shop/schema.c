@@ -243,8 +243,7 @@ static int check(const struct schema_run *run, struct err *err)
 
 		if (item->state == SHOP_SCHEMA_UNKNOWN) {
 			(void)err_set(err, ERR_UNSUPPORTED,
-				      "the database has migration \"%s\", which this program does "
-				      "not know",
+				      "migration \"%s\" of the database is unknown to this program",
 				      item->name);
 			return err_hint(err, "a newer version made this database: use that one");
 		}

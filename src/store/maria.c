@@ -242,8 +242,7 @@ static int connect_one(struct maria *m, const struct maria_host *host, struct er
 	return -(int)(err ? err->code : ERR_UNAVAILABLE);
 }
 
-/* Of several hosts, one that takes writes: a replica or a Galera node that is not ready answers
- * too. */
+/* Of several hosts, one that takes writes: a replica, or Galera that is not ready, answers too. */
 static bool takes_writes(struct maria *m)
 {
 	int64_t read_only = 0;
@@ -427,8 +426,7 @@ int maria_check_usable(struct maria *m, struct err *err)
 	return 0;
 }
 
-/* --- statements --------------------------------------------------------------------------------
- */
+/* --- statements ------------------------------------------------------------------------------- */
 
 static struct maria_statement *find_statement(struct maria *m, const char *sql, uint64_t hash)
 {

@@ -93,8 +93,8 @@ int maria_script_split(const char *text, maria_statement_fn fn, void *arg, struc
 #define MARIA_STATEMENTS_MAX 256
 int maria_query(struct maria *m, const char *sql, const struct maria_value *params, size_t n_params,
 		struct maria_rows **ret, struct err *err) _must_check_;
-int maria_rows_next(struct maria_rows *r, struct err *err)
-    _must_check_; /* 1 row, 0 end, < 0 error */
+/* 1 row, 0 end, < 0 error. */
+int maria_rows_next(struct maria_rows *r, struct err *err) _must_check_;
 /* data == NULL when SQL NULL; always NUL-terminated besides; valid until the next row. */
 struct str maria_rows_str(const struct maria_rows *r, size_t column);
 int64_t maria_rows_int(const struct maria_rows *r, size_t column);   /* 0 when NULL or no number */
@@ -126,13 +126,11 @@ int maria_count_rows(struct maria *m, const char *table, int64_t *ret, struct er
 /* Makes a database for utf8mb4 unless there is one of that name. */
 int maria_make_database(struct maria *m, const char *name, struct err *err) _must_check_;
 
-/* --- text of statements ------------------------------------------------------------------------
- */
+/* --- text of statements ----------------------------------------------------------------------- */
 
 /* Appends `name` in backquotes, backquotes doubled. The only way an identifier gets into SQL. */
 void maria_add_identifier(struct strbuf *b, const char *name);
-/* Appends a text literal in quotes: for DDL (comments, triggers), where parameters are not allowed.
- */
+/* Appends a text literal in quotes: for DDL (comments, triggers), which takes no parameters. */
 void maria_add_literal(struct strbuf *b, struct str text);
 
 /* Appends a line "GRANT rights ON database.table TO user@'%';"; table NULL: all. */

@@ -55,8 +55,7 @@ struct maria {
 	bool fill_failed;
 };
 
-/* "host", "host:port", "[::1]:port", a bare IPv6 address; the name goes to the connection's arena.
- */
+/* "host", "host:port", "[::1]:port", a bare IPv6 address; the name is in the connection's arena. */
 int maria_parse_host(struct maria *m, const char *text, struct maria_host *ret, struct err *err)
     _must_check_;
 

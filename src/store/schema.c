@@ -96,8 +96,7 @@ static struct schema_table *table_of_row(struct schema *s, const struct maria_ro
 	return NULL; /* made since the tables were read */
 }
 
-/* Appends an item to an array in the arena; arrays are small, so they are copied when they double.
- */
+/* Appends an item to an array in the arena; arrays are small, and copied when they double. */
 static void *append(struct schema *s, void *items, size_t *n, size_t size)
 {
 	char *a = items;

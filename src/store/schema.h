@@ -27,8 +27,8 @@ struct schema_column {
 	const char *data_type; /* "decimal" */
 	bool is_unsigned, is_nullable;
 	const char *charset, *collation; /* NULL when not text */
-	bool is_byte_exact;   /* equal values are equal bytes: numbers, dates, binary collations w/o
-				 padding */
+	/* Equal values are equal bytes: numbers, dates, binary collations without padding. */
+	bool is_byte_exact;
 	const char *fallback; /* default expression, NULL: none */
 	const char *comment;
 };
