@@ -154,6 +154,8 @@ int mapping_present(const struct mapping *m, struct maria *db, const struct str 
 /* The key as the document's _id. ERR_DOCUMENT: it is none (an integer key that is no number). */
 int mapping_key_append(const struct mapping *m, struct str key, bson_t *doc, const char *field,
 		       struct err *err) _must_check_;
+/* Of the _id's of this mapping, as MongoDB's $type names it: "number", "string", "binData". */
+const char *mapping_id_type(const struct mapping *m);
 /* The key of an _id as found in MongoDB; ERR_DOCUMENT for an _id that no row can have. */
 int mapping_key_of_id(const struct mapping *m, const bson_iter_t *id, struct arena *arena,
 		      struct str *ret, struct err *err) _must_check_;
