@@ -83,13 +83,13 @@ static size_t same_expansions(const struct sync_claim *c, size_t first, uint64_t
 static int expand_page(struct sync_worker *w, struct sync_collection *c, struct sync_queue *q,
 		       const struct sync_item *it, const uint64_t *ids, size_t n, struct err *err)
 {
+	struct mapping_expansion what = {it->path, it->key, it->cursor, EXPAND_PAGE};
 	struct mapping_keys keys = {0};
 	struct str cursor = {NULL, 0};
 	int r = sync_begin_guarded(w, err);
 
 	if (r == 0)
-		r = mapping_expand(c->mapping, w->db, it->path, it->key, it->cursor, EXPAND_PAGE,
-				   &w->arena, &keys, &cursor, err);
+		r = mapping_expand(c->mapping, w->db, &what, &w->arena, &keys, &cursor, err);
 	if (r == 0)
 		r = sync_queue_insert(q, w->db, keys.items, keys.len, it->queued_us, err);
 	/* The first row moves on; the others of its kind, committed before this read, are done. */

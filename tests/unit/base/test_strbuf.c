@@ -68,15 +68,24 @@ static void sizes_and_durations_have_units(void **state)
 
 static void utf8_is_checked_strictly(void **state)
 {
-	static const char *const good[] = {"", "abc", "\xc3\xa9", "\xe2\x82\xac",
-					   "\xf0\x9f\x98\x80"};
+	static const char *const good[] = {"",
+					   "abc",
+					   "\xc3\xa9",
+					   "\xe2\x82\xac",
+					   "\xf0\x9f\x98\x80",
+					   "eight by",
+					   "seven b\xc3\xa9, then more",
+					   "eight by\xe2\x82\xac"};
 	static const char *const bad[] = {"\x80",
 					  "\xc3",
 					  "\xc0\xaf",
 					  "\xed\xa0\x80",
 					  "\xf4\x90\x80\x80",
 					  "\xe2\x28\xa1",
-					  "\xf8\x88\x80\x80"};
+					  "\xf8\x88\x80\x80",
+					  "seven b\xc3",
+					  "eight by\xe2\x82",
+					  "eight byte words: \xff and more"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
