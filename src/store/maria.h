@@ -17,6 +17,7 @@
 
 #include "base/strbuf.h"
 
+struct arena;
 struct maria;
 struct maria_rows;
 
@@ -33,6 +34,17 @@ struct maria_options {
 	unsigned connect_timeout_s; /* 0: 5 */
 	unsigned read_timeout_s;    /* 0: 60 */
 };
+
+/*
+ * One of `hosts`: "host", "host:port", "[::1]:port", a bare IPv6 address. `default_port` (0: 3306)
+ * stands in where the text names none. The name goes to the arena.
+ */
+struct maria_host {
+	const char *name;
+	unsigned port;
+};
+int maria_parse_host(const char *text, unsigned default_port, struct arena *arena,
+		     struct maria_host *ret, struct err *err) _must_check_;
 
 /* Texts are copied. The first host that answers is used. */
 int maria_open(const struct maria_options *options, struct maria **ret, struct err *err)
