@@ -642,3 +642,8 @@ int maria_snapshot_begin(struct maria *m, struct err *err)
 		r = maria_exec(m, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", err);
 	return r;
 }
+
+int maria_snapshot_end(struct maria *m, struct err *err)
+{
+	return maria_exec(m, "COMMIT", err);
+}
