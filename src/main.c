@@ -54,8 +54,7 @@ static int run(struct command_line *line, int argc, char **argv, struct err *err
 		command_print_help(&cli_root_command, line, stdout);
 		return 0;
 	}
-	/* These two help with a broken configuration, so they do not read it. */
-	if (line->command != &command_help && line->command != &command_version) {
+	if (!line->command->no_config) {
 		r = config_load(cli_config_tables, line->config_path, line->flags, line->n_flags,
 				&config, err);
 		if (r < 0)
@@ -109,7 +108,7 @@ int main(int argc, char **argv)
 	errno = 0;
 	if (fflush(stdout) == EOF || ferror(stdout))
 		failed_write = errno ? errno : EIO;
-	if (failed_write == EPIPE)
+	if (failed_write == EPIPE || (err.code == ERR_IO && err.native == EPIPE))
 		return EXIT_READER_GONE;
 	if (failed_write && err.code == ERR_OK)
 		r = err_set(&err, ERR_IO, "could not write to the standard output: %s",

@@ -49,20 +49,24 @@ extern const struct command command_verify;
 extern const struct command command_version;
 extern const struct command command_watch;
 
+/* Parts of `sync` (cli_dead_letter.c). */
+extern const struct command command_consumer;
+extern const struct command command_dead_letter;
+
 /* Options of this folder. */
 extern const struct config_option log_options[];   /* section "log" */
 extern const struct config_option share_options[]; /* section "share" */
 
 /* --- output ---------------------------------------------------------------------------------- */
 
-/* Indented, keys in order of insertion, a newline at the end. -ERR_IO when stdout takes no more. */
-int cli_print_json(const json_t *json) _must_check_;
-/* The same in one line, flushed: for streams. */
-int cli_print_json_line(const json_t *json) _must_check_;
-/* cli_print_json() of a value that is released afterwards. */
-int cli_print_json_steal(json_t *json) _must_check_;
-/* Flushes stdout. ERR_IO with the reason when it takes no more: the disk is full, the reader gone.
+/*
+ * Prints a value, which it takes, and flushes: indented, keys in order of insertion. ERR_INTERNAL
+ * for NULL, which is what packing a text that is not UTF-8 makes; else as cli_flush().
  */
+int cli_print_json(json_t *steal, struct err *err) _must_check_;
+/* The same in one line: for streams. */
+int cli_print_json_line(json_t *steal, struct err *err) _must_check_;
+/* Flushes stdout. ERR_IO with the reason: the disk is full, the reader gone. */
 int cli_flush(struct err *err) _must_check_;
 
 /* --- questions ------------------------------------------------------------------------------- */
@@ -73,7 +77,8 @@ int cli_flush(struct err *err) _must_check_;
 		.name = "yes", .type = COMMAND_FLAG, .help = "do it without asking first", \
 	}
 
-/* True with --yes or when a person at a terminal answers yes. Asks on stderr; false without one. */
+/* True with --yes, which the verb must know, or when a person at a terminal answers yes. Asks on
+ * stderr; false without one. */
 bool cli_confirm(const struct command_line *line, const char *question);
 /* A person has to type `word` (the name of a database). --yes does not stand for it. */
 bool cli_confirm_word(const char *question, const char *word);
@@ -88,6 +93,17 @@ int cli_open_mongo(const struct command_line *line, enum endpoint_role role, str
 /* All mappings, bound to the schema that `db` has. The caller releases with mapping_set_done(). */
 int cli_load_mappings(const struct command_line *line, struct maria *db, struct mapping_set *ret,
 		      struct err *err) _must_check_;
+
+/* Goes into the option table of a verb that can be about one collection. */
+#define CLI_OPTION_COLLECTION                                                   \
+	{                                                                       \
+		.name = "collection", .type = COMMAND_TEXT, .argument = "NAME", \
+		.help = "only this collection"                                  \
+	}
+
+/* The mapping of --collection; NULL without the option. ERR_NOT_FOUND, with the nearest name. */
+int cli_find_collection(const struct command_line *line, const struct mapping_set *set,
+			const struct mapping **ret, struct err *err) _must_check_;
 
 /* Where the mappings are: mapping.dir, or those of the installation. Lives as long as the arena. */
 const char *cli_mapping_dir(const struct command_line *line, struct arena *arena);

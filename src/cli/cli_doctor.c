@@ -140,10 +140,8 @@ static void check_mongo(struct doctor *d, struct mongo *m)
 	else
 		note(d, "MongoDB has no transactions: it is a standalone server",
 		     "make it a replica set of one: set replication.replSetName (and, with "
-		     "accounts, "
-		     "security.keyFile) in mongod.conf, restart it, run rs.initiate() in mongosh, "
-		     "and "
-		     "add directConnection=true or replicaSet=NAME to mongodb.uri");
+		     "accounts, security.keyFile) in mongod.conf, restart it, run rs.initiate() "
+		     "in mongosh, and add directConnection=true or replicaSet=NAME to mongodb.uri");
 }
 
 /* --- sync ------------------------------------------------------------------------------------ */
@@ -319,11 +317,8 @@ static int print_grants(struct doctor *d, struct err *err)
 		    "db.getSiblingDB(\"admin\").grantRolesToUser(USER, [{role: \"readWrite\", db: "
 		    "\"%s\"}, {role: \"dbAdmin\", db: \"%s\"}])\n",
 		    config_text(c, "mongodb.database"), config_text(c, "mongodb.database"));
-	if (d->line->json) {
-		_cleanup_(json_decrefp) json_t *json = json_pack("{s:s}", "grants", strbuf_str(&b));
-
-		return cli_print_json(json);
-	}
+	if (d->line->json)
+		return cli_print_json(json_pack("{s:s}", "grants", strbuf_str(&b)), err);
 	fputs(strbuf_str(&b), stdout);
 	return cli_flush(err);
 }
@@ -332,12 +327,9 @@ static int print_grants(struct doctor *d, struct err *err)
 
 static int print_checks(struct doctor *d, struct err *err)
 {
-	if (d->line->json) {
-		_cleanup_(json_decrefp) json_t *json =
-		    json_pack("{s:b, s:O}", "ok", d->n_bad == 0, "checks", d->checks);
-
-		return cli_print_json(json);
-	}
+	if (d->line->json)
+		return cli_print_json(
+		    json_pack("{s:b, s:O}", "ok", d->n_bad == 0, "checks", d->checks), err);
 	for (size_t i = 0; i < json_array_size(d->checks); i++) {
 		const json_t *c = json_array_get(d->checks, i);
 		const char *fix = json_string_value(json_object_get(c, "fix"));
@@ -382,6 +374,6 @@ const struct command command_doctor = {
     .summary = "check everything that must hold, each with its fix",
     .options = options,
     .help = "Versions, rights, triggers, disk, limits, what the servers lack. The exit status is 0 "
-	    "when nothing has to\nbe fixed.\n\n  aethermart doctor\n  aethermart doctor --grants",
+	    "when nothing has to be fixed.\n\n  aethermart doctor\n  aethermart doctor --grants",
     .run = run,
 };

@@ -31,8 +31,7 @@ static const struct command_option options[] = {
     {"no-catalog", COMMAND_FLAG, NULL, NULL, 0, 0, "sell invented products only"},
     {"catalog", COMMAND_TEXT, "FILE", NULL, 0, 0,
      "file or folder of products (JSON lines, plain or gzip), instead of shop.data; more of them "
-     "as "
-     "arguments"},
+     "as arguments"},
     {0},
 };
 
@@ -66,10 +65,10 @@ static const char *const *catalog_of(const struct command_line *line, struct are
 	return list;
 }
 
-static int print_report_json(const struct shop_generate_report *report, const char *out)
+static int print_report_json(const struct shop_generate_report *report, const char *out,
+			     struct err *err)
 {
-	json_t *files = json_array(), *json;
-	int r;
+	json_t *files = json_array();
 
 	for (size_t i = 0; i < SHOP_GENERATE_FILE_COUNT; i++)
 		if (report->files[i].name)
@@ -78,13 +77,12 @@ static int print_report_json(const struct shop_generate_report *report, const ch
 					     "rows", (json_int_t)report->files[i].rows, "bytes",
 					     (json_int_t)report->files[i].bytes, "defects",
 					     (json_int_t)report->files[i].defects));
-	json = json_pack("{s:s, s:I, s:I, s:I, s:f, s:o}", "out", out, "rows",
-			 (json_int_t)report->rows, "defects", (json_int_t)report->defects,
-			 "catalog_products", (json_int_t)report->catalog_products, "seconds",
-			 (double)report->elapsed_us / 1e6, "files", files);
-	r = cli_print_json(json);
-	json_decref(json);
-	return r;
+	return cli_print_json(json_pack("{s:s, s:I, s:I, s:I, s:f, s:o}", "out", out, "rows",
+					(json_int_t)report->rows, "defects",
+					(json_int_t)report->defects, "catalog_products",
+					(json_int_t)report->catalog_products, "seconds",
+					(double)report->elapsed_us / 1e6, "files", files),
+			      err);
 }
 
 static int print_report(const struct shop_generate_report *report, const char *out, struct err *err)
@@ -94,15 +92,11 @@ static int print_report(const struct shop_generate_report *report, const char *o
 	char time[CLOCK_TEXT_SIZE];
 
 	for (size_t i = 0; i < SHOP_GENERATE_FILE_COUNT; i++) {
-		char rows[24], bytes[24], defects[24];
-		const char *cells[] = {report->files[i].name, rows, bytes, defects};
-
-		if (!report->files[i].name)
-			continue;
-		(void)snprintf(rows, sizeof(rows), "%" PRIu64, report->files[i].rows);
-		(void)snprintf(bytes, sizeof(bytes), "%" PRIu64, report->files[i].bytes);
-		(void)snprintf(defects, sizeof(defects), "%" PRIu64, report->files[i].defects);
-		table_add(table, cells);
+		if (report->files[i].name)
+			table_add_numbers(table, report->files[i].name,
+					  (const uint64_t[]){report->files[i].rows,
+							     report->files[i].bytes,
+							     report->files[i].defects});
 	}
 	table_print(table, stdout);
 	(void)printf("%" PRIu64 " rows in %s, in \"%s\"; load them with: aethermart load %s\n",
@@ -146,7 +140,8 @@ static int run(const struct command_line *line, struct err *err)
 	progress_finish(&progress);
 	if (r < 0)
 		return r;
-	return line->json ? print_report_json(&report, o.out) : print_report(&report, o.out, err);
+	return line->json ? print_report_json(&report, o.out, err)
+			  : print_report(&report, o.out, err);
 }
 
 const struct command command_generate = {
@@ -158,7 +153,7 @@ const struct command command_generate = {
     .options = options,
     .help =
 	"Customers, addresses, orders, order lines and reviews for the products of the "
-	"catalogue, with some defects\nthat `load` has to find; defects.csv lists them. The same "
+	"catalogue, with some defects that `load` has to find; defects.csv lists them. The same "
 	"arguments give the same bytes on every machine.\n\n"
 	"  aethermart generate --customers 100 --orders 500 --reviews 300 --out shop\n"
 	"  aethermart generate --orders 1000000 --customers 100000 --defects 0",

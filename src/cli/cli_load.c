@@ -33,38 +33,30 @@ static json_t *counts_json(const struct shop_load_counts *c)
 			 (json_int_t)c->unchanged, "rejected", (json_int_t)c->rejected);
 }
 
-static int print_json(const struct shop_load_report *report, bool dry_run)
+static int print_json(const struct shop_load_report *report, bool dry_run, struct err *err)
 {
-	json_t *entities = json_object(), *root;
-	int r;
+	json_t *entities = json_object();
 
 	for (int i = 0; i < LOAD_ENTITIES; i++)
 		(void)json_object_set_new(entities, load_entity_name((enum load_entity_id)i),
 					  counts_json(&report->entities[i]));
-	root = json_pack(
-	    "{s:I, s:b, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "load_id",
-	    (json_int_t)report->load_id, "dry_run", (int)dry_run, "entities", entities, "total",
-	    counts_json(&report->total), "new_suppliers", (json_int_t)report->new_suppliers,
-	    "new_categories", (json_int_t)report->new_categories, "findings",
-	    (json_int_t)report->findings, "files", (json_int_t)report->files, "skipped_files",
-	    (json_int_t)report->skipped_files, "stage_seconds", (double)report->stage_us / 1e6,
-	    "merge_seconds", (double)report->merge_us / 1e6);
-	r = cli_print_json(root);
-	json_decref(root);
-	return r;
+	return cli_print_json(
+	    json_pack(
+		"{s:I, s:b, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "load_id",
+		(json_int_t)report->load_id, "dry_run", (int)dry_run, "entities", entities, "total",
+		counts_json(&report->total), "new_suppliers", (json_int_t)report->new_suppliers,
+		"new_categories", (json_int_t)report->new_categories, "findings",
+		(json_int_t)report->findings, "files", (json_int_t)report->files, "skipped_files",
+		(json_int_t)report->skipped_files, "stage_seconds", (double)report->stage_us / 1e6,
+		"merge_seconds", (double)report->merge_us / 1e6),
+	    err);
 }
 
 static void add_counts(struct table *t, const char *name, const struct shop_load_counts *c)
 {
-	const uint64_t values[] = {c->read, c->loaded, c->corrected, c->unchanged, c->rejected};
-	char text[ARRAY_LEN(values)][24];
-	const char *cells[ARRAY_LEN(values) + 1] = {name};
-
-	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
-		(void)snprintf(text[i], sizeof(text[i]), "%" PRIu64, values[i]);
-		cells[i + 1] = text[i];
-	}
-	table_add(t, cells);
+	table_add_numbers(
+	    t, name,
+	    (const uint64_t[]){c->read, c->loaded, c->corrected, c->unchanged, c->rejected});
 }
 
 static void print_table(const struct shop_load_report *report, bool dry_run)
@@ -105,11 +97,12 @@ static int run(const struct command_line *line, struct err *err)
 	const char *order = command_text(line, "date-order");
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct shop_load_report report;
-	struct shop_load_options o = {.paths = line->argv,
-				      .rules_dir =
-					  endpoint_share_path(line->config, &arena, "rules"),
-				      .dry_run = command_has(line, "dry-run"),
-				      .quiet = line->quiet};
+	struct shop_load_options o = {
+	    .paths = line->argv,
+	    .rules_dir = endpoint_share_path(line->config, &arena, "rules"),
+	    .dry_run = command_has(line, "dry-run"),
+	    .quiet = line->quiet,
+	};
 	int r;
 
 	if (cstr_equal(order, "dmy"))
@@ -129,7 +122,7 @@ static int run(const struct command_line *line, struct err *err)
 	if (r < 0)
 		return r;
 	if (line->json)
-		return print_json(&report, o.dry_run);
+		return print_json(&report, o.dry_run, err);
 	print_table(&report, o.dry_run);
 	return cli_flush(err);
 }
@@ -143,11 +136,9 @@ const struct command command_load = {
     .options = options,
     .help =
 	"Reads CSV and JSON-lines files, plain or gzip, and folders of them. The header tells what "
-	"a\n"
-	"file holds. All files are read and checked before the first row of the shop changes; "
-	"every\n"
-	"value that is corrected and every row that is rejected is written to data_quality_logs.\n"
-	"Loading the same files again changes nothing.\n\n"
+	"a file holds. All files are read and checked before the first row of the shop changes; "
+	"every value that is corrected and every row that is rejected is written to "
+	"data_quality_logs. Loading the same files again changes nothing.\n\n"
 	"  aethermart load data/              the catalogue that ships with AetherMart\n"
 	"  aethermart load customers.csv orders.csv.gz order_items.csv.gz\n"
 	"  aethermart load --dry-run --json feed/  what would happen\n",

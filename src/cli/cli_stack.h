@@ -7,8 +7,7 @@
 #include "cli/cli.h"
 #include "cluster/stack.h"
 
-/* Callbacks that write a line a step to stderr ("mariadb   started …   0.5s"); none with --quiet.
- */
+/* Callbacks that write a line a step to stderr ("mariadb   started (0.5s)"); --quiet: none. */
 struct stack_callbacks cli_steps(const struct command_line *line);
 void cli_step(const struct command_line *line, const char *part, int64_t took_us, const char *fmt,
 	      ...) _printf_(4, 5);
@@ -28,9 +27,6 @@ const char *const *cli_self_argv(const struct command_line *line, struct arena *
 int cli_run_self(const struct command_line *line, const char *const *words, struct err *err)
     _must_check_;
 
-/* The folder that holds the worker's socket, for http_client_get(). */
-const char *cli_socket_dir(const struct command_line *line, struct arena *arena);
-
 /* GET from the running worker as JSON; NULL when none runs or the answer is no JSON. */
 json_t *cli_worker_json(const struct command_line *line, const char *path);
 
@@ -41,6 +37,18 @@ enum cli_up_flags {
 	CLI_UP_SHOP = 1 << 0,  /* load the default shop */
 	CLI_UP_ASKED = 1 << 1, /* the person has agreed already */
 };
+
+/* For the option table of a verb that may load the default shop. */
+#define CLI_OPTIONS_SHOP                                                                           \
+	{.name = "with-shop",                                                                      \
+	 .type = COMMAND_FLAG,                                                                     \
+	 .help = "load the default shop also into your own MariaDB"},                              \
+	{                                                                                          \
+		.name = "no-shop", .type = COMMAND_FLAG, .help = "load no shop: tables stay empty" \
+	}
+
+/* What they say; without them, an embedded MariaDB gets the shop. ERR_INVALID_ARGUMENT: both. */
+int cli_wants_shop(const struct command_line *line, bool *ret, struct err *err) _must_check_;
 
 /* All that `up` does; wants the stack's lock. The verb must have the option --yes. */
 int cli_up(const struct command_line *line, unsigned flags, struct err *err) _must_check_;

@@ -260,8 +260,7 @@ struct account {
 	const char *password_file;
 };
 
-/* The account of a role on a named server, from the options of `section`; the password file is not
- * read. */
+/* The account of a role on a named server, from the options of `section`; reads no file. */
 static struct account named_account(const struct config *config, const char *section,
 				    enum endpoint_role role, struct arena *arena)
 {
@@ -462,9 +461,9 @@ const char *endpoint_var_dir(const struct config *config, struct arena *arena)
 	return layout_absolute(arena, base, dir);
 }
 
-const char *endpoint_socket_path(const struct config *config, struct arena *arena, const char *name)
+const char *endpoint_socket_path(const struct config *config, struct arena *arena)
 {
-	return layout_socket(arena, endpoint_var_dir(config, arena), name);
+	return layout_socket(arena, endpoint_var_dir(config, arena), "serve.sock");
 }
 
 const char *endpoint_share_path(const struct config *config, struct arena *arena, const char *name)

@@ -480,8 +480,7 @@ char *process_find_program(const char *name)
 		_cleanup_(mem_freep) char *file = mem_printf("%.*s/%s", (int)len, p, name);
 		struct stat st;
 
-		/* Relative entries of the PATH are left out: a server must not depend on where one
-		 * stands. */
+		/* Not relative entries: a server must not depend on where one stands. */
 		if (p[0] == '/' && access(file, X_OK) == 0 && stat(file, &st) == 0 &&
 		    S_ISREG(st.st_mode))
 			return TAKE_PTR(file);

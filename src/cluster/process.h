@@ -60,13 +60,11 @@ int process_wait(const struct process *p, int64_t timeout_ms, struct err *err) _
 int process_stop(const char *name, const char *pid_path, int64_t timeout_ms, bool *ret_killed,
 		 struct err *err) _must_check_;
 
-/* Starts, waits for the end, and answers its exit status (128 + n for signal n). ERR_TIMEOUT: it
- * was killed. */
+/* Starts it and waits: its exit status (128 + n: signal n). ERR_TIMEOUT: it was killed. */
 int process_run(const struct process_spec *spec, int64_t timeout_ms, int *ret_status,
 		struct err *err) _must_check_;
 
-/* First executable file of that name on the PATH, then in the sbin folders; NULL: none. Owned by
- * the caller. */
+/* On the PATH, then in the sbin folders; NULL: none. Owned by the caller. */
 char *process_find_program(const char *name);
 
 /* The last `lines` lines of a log, for messages; "" when it cannot be read. Owned by the caller. */

@@ -236,17 +236,20 @@ static int look(struct schema_run *run, struct err *err)
 	return 0;
 }
 
+static int unknown_migration(const struct shop_schema_item *item, struct err *err)
+{
+	(void)err_set(err, ERR_UNSUPPORTED,
+		      "migration \"%s\" of the database is unknown to this program", item->name);
+	return err_hint(err, "a newer version made this database: use that one");
+}
+
 static int check(const struct schema_run *run, struct err *err)
 {
 	for (size_t i = 0; i < run->n_records; i++) {
 		const struct shop_schema_item *item = run->records[i].item;
 
-		if (item->state == SHOP_SCHEMA_UNKNOWN) {
-			(void)err_set(err, ERR_UNSUPPORTED,
-				      "migration \"%s\" of the database is unknown to this program",
-				      item->name);
-			return err_hint(err, "a newer version made this database: use that one");
-		}
+		if (item->state == SHOP_SCHEMA_UNKNOWN)
+			return unknown_migration(item, err);
 		if (item->state == SHOP_SCHEMA_CHANGED) {
 			(void)err_set(err, ERR_CONFLICT,
 				      "migration \"%s\" is not what was applied here: the file was "
@@ -501,21 +504,48 @@ static int drop_one(struct maria *m, const char *kind, const char *name, struct 
 
 static int drop_created(void *arg, struct str statement, size_t line, struct err *err)
 {
+	struct file_run *f = arg;
 	bool is_view = false;
 	struct str created = shop_schema_created(statement, &is_view);
 	_cleanup_(mem_freep) char *name = mem_strndup(created.data, created.len);
 
 	(void)line;
-	return created.len ? drop_one(arg, is_view ? "VIEW" : "TABLE", name, err) : 0;
+	f->at++;
+	if (f->at > f->record->item->done || !created.len)
+		return 0;
+	return drop_one(f->run->m, is_view ? "VIEW" : "TABLE", name, err);
+}
+
+/* The record goes last: what is interrupted can be repeated. */
+static int drop_recorded(struct schema_run *run, struct err *err)
+{
+	int r = look(run, err);
+
+	for (size_t i = 0; r == 0 && i < run->n_records; i++)
+		if (run->records[i].item->state == SHOP_SCHEMA_UNKNOWN)
+			r = unknown_migration(run->records[i].item, err);
+	if (r == 0)
+		r = maria_exec(run->m, "SET SESSION foreign_key_checks = 0", err);
+	for (size_t i = 0; r == 0 && i < run->n_files; i++) {
+		struct file_run f = {.run = run, .record = &run->records[i]};
+
+		r = maria_script_split(shop_schema_files[i].text, drop_created, &f, err);
+	}
+	return r < 0 ? r : drop_one(run->m, "TABLE", "schema_migrations", err);
 }
 
 int shop_schema_drop(struct maria *m, struct err *err)
 {
-	int r = maria_exec(m, "SET SESSION foreign_key_checks = 0", err);
+	_cleanup_(shop_schema_report_done) struct shop_schema_report report = {0};
+	_cleanup_(schema_run_done) struct schema_run run = {.m = m, .report = &report};
+	char name[64];
+	int r = lock_name(m, name, err);
 
-	for (const struct embedded_file *f = shop_schema_files; f->name && r == 0; f++)
-		r = maria_script_split(f->text, drop_created, m, err);
-	if (r == 0)
-		r = drop_one(m, "TABLE", "schema_migrations", err);
+	if (r >= 0)
+		r = lock(m, name, err);
+	if (r < 0)
+		return r;
+	r = drop_recorded(&run, err);
+	unlock(m, name);
 	return r < 0 ? err_context(err, "dropping the schema") : 0;
 }

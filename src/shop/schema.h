@@ -61,8 +61,11 @@ int shop_schema_pending(struct maria *m, struct shop_schema_report *ret, struct 
     _must_check_;
 
 /*
- * Drops the tables and views that the files of sql/ make, with all that is in them, and the record
- * of migrations. Foreign keys are not checked on this connection from then on.
+ * Drops the tables and views that the record of migrations says were made here, with all that is in
+ * them, and the record. A table of the same name that somebody else made stays, and so does one
+ * whose statement was cut off: nobody knows whose it is. Repeatable. ERR_UNSUPPORTED, before
+ * anything is touched: a newer program made the database. Foreign keys are not checked on this
+ * connection from then on.
  */
 int shop_schema_drop(struct maria *m, struct err *err) _must_check_;
 

@@ -288,10 +288,11 @@ static int connect_any(struct maria *m, struct err *err)
 	return r;
 }
 
-int maria_parse_host(struct maria *m, const char *text, struct maria_host *ret, struct err *err)
+int maria_parse_host(const char *text, unsigned default_port, struct arena *arena,
+		     struct maria_host *ret, struct err *err)
 {
 	const char *colon = strrchr(text, ':'), *end = text + strlen(text);
-	int64_t port = m->options.port ? m->options.port : 3306;
+	int64_t port = default_port ? default_port : 3306;
 
 	if (text[0] == '[') {
 		const char *close = strchr(text, ']');
@@ -310,7 +311,7 @@ int maria_parse_host(struct maria *m, const char *text, struct maria_host *ret, 
 		return err_context(err, "port of host \"%s\"", text);
 	if (end == text)
 		return err_set(err, ERR_INVALID_ARGUMENT, "a host without a name");
-	ret->name = arena_strndup(&m->arena, text, (size_t)(end - text));
+	ret->name = arena_strndup(arena, text, (size_t)(end - text));
 	ret->port = (unsigned)port;
 	return 0;
 }
@@ -340,7 +341,7 @@ int maria_open(const struct maria_options *options, struct maria **ret, struct e
 		n++;
 	m->hosts = arena_alloc(&m->arena, (n + 1) * sizeof(*m->hosts));
 	for (size_t i = 0; i < n; i++) {
-		r = maria_parse_host(m, options->hosts[i], &m->hosts[i], err);
+		r = maria_parse_host(options->hosts[i], o->port, &m->arena, &m->hosts[i], err);
 		if (r < 0)
 			return r;
 	}
@@ -620,4 +621,9 @@ int maria_snapshot_begin(struct maria *m, struct err *err)
 	if (r == 0)
 		r = maria_exec(m, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", err);
 	return r;
+}
+
+int maria_snapshot_end(struct maria *m, struct err *err)
+{
+	return maria_exec(m, "COMMIT", err);
 }

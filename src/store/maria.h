@@ -17,6 +17,7 @@
 
 #include "base/strbuf.h"
 
+struct arena;
 struct maria;
 struct maria_rows;
 
@@ -33,6 +34,17 @@ struct maria_options {
 	unsigned connect_timeout_s; /* 0: 5 */
 	unsigned read_timeout_s;    /* 0: 60 */
 };
+
+/*
+ * One of `hosts`: "host", "host:port", "[::1]:port", a bare IPv6 address. `default_port` (0: 3306)
+ * stands in where the text names none. The name goes to the arena.
+ */
+struct maria_host {
+	const char *name;
+	unsigned port;
+};
+int maria_parse_host(const char *text, unsigned default_port, struct arena *arena,
+		     struct maria_host *ret, struct err *err) _must_check_;
 
 /* Texts are copied. The first host that answers is used. */
 int maria_open(const struct maria_options *options, struct maria **ret, struct err *err)
@@ -74,6 +86,7 @@ int maria_exec(struct maria *m, const char *sql, struct err *err) _must_check_;
 
 /* BEGIN at REPEATABLE READ with a consistent snapshot, read only, whatever the session's level. */
 int maria_snapshot_begin(struct maria *m, struct err *err) _must_check_;
+int maria_snapshot_end(struct maria *m, struct err *err) _must_check_;
 
 /* Runs each statement of a script; `delimiter` lines as in the client are understood. Errors name
  * `name` and the line in it. Stops at the first error. */

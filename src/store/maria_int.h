@@ -33,11 +33,6 @@ struct maria_rows {
 	bool is_open, is_at_end;
 };
 
-struct maria_host {
-	const char *name;
-	unsigned port;
-};
-
 struct maria {
 	struct arena arena; /* options */
 	struct maria_options options;
@@ -54,10 +49,6 @@ struct maria {
 	void *fill_arg;
 	bool fill_failed;
 };
-
-/* "host", "host:port", "[::1]:port", a bare IPv6 address; the name is in the connection's arena. */
-int maria_parse_host(struct maria *m, const char *text, struct maria_host *ret, struct err *err)
-    _must_check_;
 
 /* Classifies the handle's or statement's last error, notes a lost connection. Returns -class. */
 int maria_fail(struct maria *m, unsigned code, const char *text, struct err *err);

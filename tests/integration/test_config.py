@@ -1,8 +1,12 @@
 """Configuration: every mistake is named with file, line, column and what is allowed; values come
 from file, environment and flags in that order."""
 import json
+import os
+import subprocess
 
 import pytest
+
+from stack import BINARY
 
 MISTAKES = {
     "unknown-section": ("stak:\n  dir: var\n", 1, 1, ["stak", "stack"]),
@@ -30,8 +34,25 @@ def test_a_mistake_is_named_with_its_place(new_stack, name, verb):
     assert "Traceback" not in message and len(message.splitlines()) < 12
 
 
+def test_a_check_names_every_mistake(new_stack):
+    new_stack.config_path.write_text(
+        "stak:\n  dir: var\nhttp:\n  port: 70000\n  prt: 1\nlog:\n  level: loud\n")
+    places = ["yaml:1:1: ", "yaml:4:9: ", "yaml:5:3: ", "yaml:7:10: "]
+    message = new_stack.fails("config", "check")
+    found = [message.index(place) for place in places]
+    assert found == sorted(found) and "4 mistakes" in message
+    done = new_stack.run("config", "check", "--json", check=False)
+    answer = json.loads(done.stdout)
+    assert done.returncode == 2 and answer["ok"] is False
+    assert all(place in one["message"] for place, one in zip(places, answer["mistakes"]))
+    assert len(answer["mistakes"]) == len(places)
+    message = new_stack.fails("config", "show")  # others stop at the first
+    assert places[0] in message and places[1] not in message
+
+
 def test_a_good_file_passes(new_stack):
-    new_stack.run("config", "check")
+    assert "valid" in new_stack.run("config", "check").stdout
+    assert new_stack.json("config", "check")["mistakes"] == []
 
 
 def test_order_of_origins(new_stack):
@@ -72,6 +93,20 @@ def test_config_show_json_lists_every_option(new_stack):
         assert name in text
 
 
+def test_a_reader_that_goes_away_ends_the_program_quietly(new_stack):
+    for verb in ("config show", "config show --json", "version --json"):
+        reading, writing = os.pipe()
+        os.close(reading)
+        with os.fdopen(writing, "wb") as out:
+            done = subprocess.run([str(BINARY), "--config", str(new_stack.config_path),
+                                   *verb.split()], stdout=out, stderr=subprocess.PIPE)
+        assert (done.returncode, done.stderr) == (141, b""), verb
+    with open("/dev/full", "wb") as out:
+        done = subprocess.run([str(BINARY), "version", "--json"], stdout=out,
+                              stderr=subprocess.PIPE)
+    assert done.returncode == 15 and b"No space left" in done.stderr
+
+
 @pytest.mark.parametrize("words, wanted", [
     (["staus"], ["staus", "status"]),
     (["sync", "statsu"], ["statsu", "status"]),
@@ -87,6 +122,13 @@ def test_a_wrong_command_line_names_the_word_and_the_nearest(new_stack, words, w
     for word in wanted:
         assert word in done.stderr, done.stderr
     assert "--help" in done.stderr
+
+
+def test_options_that_exclude_each_other_are_refused(new_stack):
+    for verb in ("up", "reset"):
+        message = new_stack.fails(verb, "--yes", "--with-shop", "--no-shop")
+        assert "exclude each other" in message
+    assert not new_stack.var.exists()
 
 
 VERBS = [
