@@ -291,11 +291,47 @@ static void publish(struct sync_worker *w, const struct sync_batch *b, size_t i,
 		o->on_change(o->on_change_arg, &change);
 }
 
+struct times { /* of the changes in a batch; 0: none came from the queue */
+	int64_t first_us, last_us, max_lag_us;
+};
+
+static void observe(struct sync_collection *c, const struct sync_batch *b, size_t i, int64_t lag_us,
+		    struct times *t)
+{
+	int64_t queued_us = b->queued_us[i], in_hand_us = b->applied_us - b->claimed_us;
+
+	metric_observe(c->m_lag, lag_us);
+	metric_observe(c->m_lag_queue, lag_us > in_hand_us ? lag_us - in_hand_us : 0);
+	metric_observe(c->m_lag_read, b->read_us - b->claimed_us);
+	metric_observe(c->m_lag_apply, b->applied_us - b->read_us);
+	t->first_us = !t->first_us || queued_us < t->first_us ? queued_us : t->first_us;
+	t->last_us = queued_us > t->last_us ? queued_us : t->last_us;
+	t->max_lag_us = lag_us > t->max_lag_us ? lag_us : t->max_lag_us;
+}
+
+/* Under the mutex: adds a batch to the row of this minute. */
+static void add_to_minute(struct sync_collection *c, const struct sync_counts *n,
+			  const struct times *t)
+{
+	c->minute.inserted += n->inserted;
+	c->minute.updated += n->updated;
+	c->minute.deleted += n->deleted;
+	c->minute.unchanged += n->unchanged;
+	c->minute.failed += n->failed;
+	if (t->first_us && (!c->minute_first_us || t->first_us < c->minute_first_us))
+		c->minute_first_us = t->first_us;
+	if (t->last_us > c->minute_last_us)
+		c->minute_last_us = t->last_us;
+	if (t->max_lag_us > c->minute_max_lag_us)
+		c->minute_max_lag_us = t->max_lag_us;
+}
+
 void sync_batch_count(struct sync_worker *w, const struct sync_batch *b)
 {
 	struct sync_collection *c = b->collection;
 	int64_t elapsed = clock_monotonic_us() - b->applied_us; /* the lag ends at the write */
-	int64_t now = clock_wall_us() - elapsed, first = 0, last = 0, max_lag = 0;
+	int64_t now = clock_wall_us() - elapsed;
+	struct times t = {0};
 
 	for (size_t i = 0; i < b->n; i++) {
 		int64_t lag = b->queued_us[i] ? now + w->clock_offset_us - b->queued_us[i] : 0;
@@ -304,32 +340,13 @@ void sync_batch_count(struct sync_worker *w, const struct sync_batch *b)
 			lag = 0; /* clocks of two machines */
 		publish(w, b, i, now, lag);
 		metric_add(c->m_applied[b->writes[i].outcome], 1);
-		if (!b->queued_us[i])
-			continue;
-		metric_observe(c->m_lag, lag);
-		metric_observe(c->m_lag_queue, lag - (b->applied_us - b->claimed_us) > 0
-						   ? lag - (b->applied_us - b->claimed_us)
-						   : 0);
-		metric_observe(c->m_lag_read, b->read_us - b->claimed_us);
-		metric_observe(c->m_lag_apply, b->applied_us - b->read_us);
-		first = !first || b->queued_us[i] < first ? b->queued_us[i] : first;
-		last = b->queued_us[i] > last ? b->queued_us[i] : last;
-		max_lag = lag > max_lag ? lag : max_lag;
+		if (b->queued_us[i])
+			observe(c, b, i, lag, &t);
 	}
 	if (b->counts.failed)
 		sync_shared_set_aside(w->shared);
 	pthread_mutex_lock(&w->shared->mutex);
-	c->minute.inserted += b->counts.inserted;
-	c->minute.updated += b->counts.updated;
-	c->minute.deleted += b->counts.deleted;
-	c->minute.unchanged += b->counts.unchanged;
-	c->minute.failed += b->counts.failed;
-	if (first && (!c->minute_first_us || first < c->minute_first_us))
-		c->minute_first_us = first;
-	if (last > c->minute_last_us)
-		c->minute_last_us = last;
-	if (max_lag > c->minute_max_lag_us)
-		c->minute_max_lag_us = max_lag;
+	add_to_minute(c, &b->counts, &t);
 	pthread_mutex_unlock(&w->shared->mutex);
 }
 
