@@ -44,7 +44,8 @@ struct str str_trim(struct str s)
 	return s;
 }
 
-/* Optimal string alignment over three rows; names are short, longer ones are "far". */
+/* Edit distance (insert, delete, replace, swap of neighbours) over three rows; names are short,
+ * longer ones are "far". */
 #define DISTANCE_NAME_MAX 63
 #define DISTANCE_FAR	  9
 
@@ -55,7 +56,7 @@ static size_t min3(size_t a, size_t b, size_t c)
 	return m < c ? m : c;
 }
 
-size_t cstr_distance(const char *a, const char *b)
+static size_t distance(const char *a, const char *b)
 {
 	size_t rows[3][DISTANCE_NAME_MAX + 1];
 	size_t la = strlen(a), lb = strlen(b);
@@ -85,7 +86,7 @@ const char *cstr_nearest(const char *s, const char *const *names)
 	size_t best_distance = strlen(s) / 3 + 2; /* further away is no typing error */
 
 	for (; *names; names++) {
-		size_t d = cstr_distance(s, *names);
+		size_t d = distance(s, *names);
 
 		if (d < best_distance) {
 			best_distance = d;

@@ -41,10 +41,6 @@ static inline bool cstr_equal(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
-/* Edit distance (insert, delete, replace, swap of neighbours) for suggestions; stops counting at 9.
- */
-size_t cstr_distance(const char *a, const char *b);
-
 /* The nearest of `names` (NULL-terminated list) to `s`, or NULL when none is near. */
 const char *cstr_nearest(const char *s, const char *const *names);
 
@@ -89,12 +85,12 @@ int strbuf_check(const struct strbuf *b, const char *what, struct err *err) _mus
 int parse_int64(struct str s, int64_t min, int64_t max, int64_t *ret, struct err *err) _must_check_;
 int parse_uint64(struct str s, uint64_t max, uint64_t *ret, struct err *err) _must_check_;
 int parse_double(struct str s, double *ret, struct err *err) _must_check_;
-int parse_bool(struct str s, bool *ret, struct err *err)
-    _must_check_; /* true false yes no on off 1 0 */
-int parse_size(struct str s, int64_t *ret_bytes, struct err *err)
-    _must_check_; /* 10, 4K, 256M, 2G */
-int parse_duration(struct str s, int64_t *ret_ms, struct err *err)
-    _must_check_; /* 20ms 5s 10m 2h 7d */
+/* true, false, yes, no, on, off, 1, 0 */
+int parse_bool(struct str s, bool *ret, struct err *err) _must_check_;
+/* 10, 4K, 256M, 2G */
+int parse_size(struct str s, int64_t *ret_bytes, struct err *err) _must_check_;
+/* 20ms, 5s, 10m, 2h, 7d */
+int parse_duration(struct str s, int64_t *ret_ms, struct err *err) _must_check_;
 
 #define UTF8_REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
 

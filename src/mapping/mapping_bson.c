@@ -128,10 +128,9 @@ static int append_index_key(const struct mapping *m, bson_t *index, const struct
 		else if (cstr_equal(text, "1") || cstr_equal(text, "-1"))
 			bson_append_int32(&child, n->key, -1, *text == '1' ? 1 : -1);
 		else
-			return ynode_error(n, err,
-					   "\"%s\": an index key is 1, -1, text, 2dsphere or"
-					   " hashed",
-					   text);
+			return ynode_error(
+			    n, err, "\"%s\": an index key is 1, -1, text, 2dsphere or hashed",
+			    text);
 		strbuf_addf(name, "%s%s_%s", name->len ? "_" : "", n->key, text);
 	}
 	bson_append_document_end(index, &child);

@@ -352,7 +352,7 @@ static size_t skip_tag(struct str in, size_t i, bool lines, struct strbuf *out)
 	return next;
 }
 
-bool clean_html(struct str in, bool lines, struct strbuf *out)
+static bool plain_text(struct str in, bool lines, struct strbuf *out)
 {
 	bool changed = false;
 
@@ -526,7 +526,7 @@ unsigned clean_text(struct clean *c, struct str in, const struct clean_text_opti
 		}
 		if (options->html &&
 		    (memchr(in.data, '<', in.len) || memchr(in.data, '&', in.len)) &&
-		    clean_html(in, options->lines, &c->b)) {
+		    plain_text(in, options->lines, &c->b)) {
 			changes |= CLEAN_HTML;
 			in = strbuf_slice(&c->b);
 		}

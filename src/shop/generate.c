@@ -126,9 +126,7 @@ static int check_options(const struct shop_generate_options *o, struct err *err)
 			       o->orders);
 	if (o->reviews && !o->orders)
 		return err_set(err, ERR_INVALID_ARGUMENT,
-			       "%" PRIu64
-			       " reviews without orders: reviewers have bought what they "
-			       "review",
+			       "%" PRIu64 " reviews without orders: only buyers write them",
 			       o->reviews);
 	return 0;
 }

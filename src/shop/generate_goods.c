@@ -11,7 +11,6 @@
 #include "base/banned.h"
 
 #define DEFAULT_SUPPLIERS 12
-#define SUPPLIER_NAME_MAX 160
 
 /* Every supplier's name is its own: the words' combinations first, then a number. */
 static char *supplier_name(const struct gen *g, uint64_t i)

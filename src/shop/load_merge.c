@@ -16,31 +16,25 @@
 #define TOUCHED_CHUNK 2000
 #define RETRIES	      5
 
-static int run(struct load *l, const char *sql, const struct maria_value *params, size_t n,
-	       uint64_t *ret_rows, struct err *err)
-{
-	return maria_run(l->m, sql, params, n, ret_rows, err);
-}
-
 static int run_range(struct load *l, const char *sql, uint64_t from, uint64_t to, struct err *err)
 {
 	struct maria_value params[] = {MARIA_U(from), MARIA_U(to)};
 
-	return run(l, sql, params, 2, NULL, err);
+	return maria_run(l->m, sql, params, 2, NULL, err);
 }
 
-int load_begin(struct load *l, struct err *err)
+/* A transaction; nothing of its own in a dry run, which is one transaction as a whole. */
+static int begin(struct load *l, struct err *err)
 {
 	return l->options->dry_run ? 0 : maria_exec(l->m, "START TRANSACTION", err);
 }
 
-int load_commit(struct load *l, struct err *err)
+static int commit(struct load *l, struct err *err)
 {
 	return l->options->dry_run ? 0 : maria_exec(l->m, "COMMIT", err);
 }
 
-/* --- what takes several rows to see ------------------------------------------------------------
- */
+/* --- what takes several rows to see ----------------------------------------------------------- */
 
 static int find(struct load *l, const struct load_entity *e, enum quality_rule_id rule,
 		const char *column, const char *before, const char *after, const char *where,
@@ -173,8 +167,7 @@ static int check_orders(struct load *l, const struct load_entity *e, uint64_t fr
 	return r;
 }
 
-/* --- passes over the rows of an entity
- * ------------------------------------------------------------ */
+/* --- passes over the rows of an entity -------------------------------------------------------- */
 
 typedef int (*chunk_fn)(struct load *, const struct load_entity *, uint64_t, uint64_t,
 			struct err *);
@@ -195,9 +188,7 @@ static int pass_references(struct load *l, const struct load_entity *e, uint64_t
 			   struct err *err)
 {
 	for (size_t i = 0; i < e->n_columns; i++) {
-		int r = load_column_is_ref(&e->columns[i])
-			    ? resolve(l, e, &e->columns[i], from, to, err)
-			    : 0;
+		int r = e->columns[i].ref_table ? resolve(l, e, &e->columns[i], from, to, err) : 0;
 
 		if (r < 0)
 			return r;
@@ -228,9 +219,10 @@ static int touch(struct load *l, const struct load_entity *e, uint64_t from, uin
 	struct maria_value params[] = {MARIA_U(from), MARIA_U(to), MARIA_U(from), MARIA_U(to)};
 
 	if (e->id == LOAD_REVIEWS)
-		return run(l, shop_sql_load_touch_products, params, 4, NULL, err);
-	return e->id == LOAD_ORDER_ITEMS ? run(l, shop_sql_load_touch_orders, params, 2, NULL, err)
-					 : 0;
+		return maria_run(l->m, shop_sql_load_touch_products, params, 4, NULL, err);
+	return e->id == LOAD_ORDER_ITEMS
+		   ? maria_run(l->m, shop_sql_load_touch_orders, params, 2, NULL, err)
+		   : 0;
 }
 
 static int write_log(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
@@ -242,7 +234,7 @@ static int write_log(struct load *l, const struct load_entity *e, uint64_t from,
 	int r;
 
 	load_sql_log(&sql, e);
-	r = run(l, strbuf_str(&sql), params, 3, &rows, err);
+	r = maria_run(l->m, strbuf_str(&sql), params, 3, &rows, err);
 	l->report->findings += rows;
 	return r;
 }
@@ -276,11 +268,11 @@ static int pass_merge(struct load *l, const struct load_entity *e, uint64_t from
 		return r;
 	for (int i = 0;; i++) {
 		l->report->findings = findings;
-		r = load_begin(l, err);
+		r = begin(l, err);
 		if (r == 0)
 			r = write_rows(l, e, from, to, err);
 		if (r == 0)
-			r = load_commit(l, err);
+			r = commit(l, err);
 		if (r == 0)
 			break;
 		if (l->options->dry_run || maria_is_lost(l->m))
@@ -354,12 +346,12 @@ static int merge_entity(struct load *l, enum load_entity_id id, struct err *err)
 	return r < 0 ? r : count(l, e, err);
 }
 
-/* --- suppliers and categories that products bring along ------------------------------------------
- */
+/* --- suppliers and categories that products bring along --------------------------------------- */
 
-int load_merge_new_suppliers(struct load *l, struct err *err)
+static int merge_new_suppliers(struct load *l, struct err *err)
 {
-	return run(l, shop_sql_load_suppliers_add, NULL, 0, &l->report->new_suppliers, err);
+	return maria_run(l->m, shop_sql_load_suppliers_add, NULL, 0, &l->report->new_suppliers,
+			 err);
 }
 
 static int find_category(struct load *l, struct load_category *c, bool *ret_same_name,
@@ -383,7 +375,7 @@ static int insert_category(struct load *l, struct load_category *c, struct err *
 	struct maria_value params[] = {c->parent ? MARIA_U(c->parent->id) : MARIA_N,
 				       MARIA_S(c->name), MARIA_S(c->slug)};
 	bool same;
-	int r = run(l, shop_sql_load_category_add, params, 3, NULL, err);
+	int r = maria_run(l->m, shop_sql_load_category_add, params, 3, NULL, err);
 
 	return r < 0 ? r : find_category(l, c, &same, err);
 }
@@ -401,16 +393,17 @@ static int merge_category(struct load *l, struct load_category *c, struct err *e
 	if (is_new)
 		r = insert_category(l, c, err);
 	else if (!same && c->stage_id)
-		r = run(l, shop_sql_load_category_rename,
-			(struct maria_value[]){MARIA_S(c->name), MARIA_U(c->id)}, 2, NULL, err);
+		r = maria_run(l->m, shop_sql_load_category_rename,
+			      (struct maria_value[]){MARIA_S(c->name), MARIA_U(c->id)}, 2, NULL,
+			      err);
 	if (r < 0)
 		return r;
 	if (!c->stage_id) {
 		l->report->new_categories += is_new;
 	} else if (!is_new && same) {
 		counts->unchanged++;
-		return run(l, shop_sql_load_findings_drop,
-			   (struct maria_value[]){MARIA_U(c->stage_id)}, 1, NULL, err);
+		return maria_run(l->m, shop_sql_load_findings_drop,
+				 (struct maria_value[]){MARIA_U(c->stage_id)}, 1, NULL, err);
 	} else if (c->corrections) {
 		counts->corrected++;
 	} else {
@@ -419,10 +412,10 @@ static int merge_category(struct load *l, struct load_category *c, struct err *e
 	return 0;
 }
 
-int load_merge_categories(struct load *l, struct err *err)
+static int merge_categories(struct load *l, struct err *err)
 {
 	const struct load_entity *e = load_entity_get(LOAD_CATEGORIES);
-	int r = load_begin(l, err);
+	int r = begin(l, err);
 
 	for (struct load_category *c = l->names.first; c && r == 0; c = c->next) {
 		if (c->is_used)
@@ -430,27 +423,26 @@ int load_merge_categories(struct load *l, struct err *err)
 	}
 	if (r == 0)
 		r = write_log(l, e, l->first_id[e->id], l->end_id[e->id], err);
-	return r < 0 ? r : load_commit(l, err);
+	return r < 0 ? r : commit(l, err);
 }
 
-/* --- ratings and totals -------------------------------------------------------------------------
- */
+/* --- ratings and totals ----------------------------------------------------------------------- */
 
 static int settle_ratings(struct load *l, const struct maria_value *range, struct err *err)
 {
 	struct maria_value params[] = {range[0], range[1], range[0], range[1]};
 
-	return run(l, shop_sql_load_settle_ratings, params, 4, NULL, err);
+	return maria_run(l->m, shop_sql_load_settle_ratings, params, 4, NULL, err);
 }
 
 static int settle_totals(struct load *l, const struct maria_value *range, struct err *err)
 {
 	struct maria_value params[] = {MARIA_U(l->report->load_id), range[0], range[1]};
 	uint64_t rows = 0;
-	int r = run(l, shop_sql_load_settle_totals_log, params, 3, &rows, err);
+	int r = maria_run(l->m, shop_sql_load_settle_totals_log, params, 3, &rows, err);
 
 	l->report->findings += rows;
-	return r < 0 ? r : run(l, shop_sql_load_settle_totals, range, 2, NULL, err);
+	return r < 0 ? r : maria_run(l->m, shop_sql_load_settle_totals, range, 2, NULL, err);
 }
 
 /* One page of touched rows; ret_at is the last of them, unchanged at the end. */
@@ -468,14 +460,14 @@ static int settle_page(struct load *l, const char *kind, uint64_t *at, bool *ret
 	struct maria_value range[] = {MARIA_U(*at), MARIA_U((uint64_t)last)};
 	struct maria_value gone[] = {MARIA_S(kind), range[0], range[1]};
 
-	r = load_begin(l, err);
+	r = begin(l, err);
 	if (r == 0)
 		r = cstr_equal(kind, "order") ? settle_totals(l, range, err)
 					      : settle_ratings(l, range, err);
 	if (r == 0)
-		r = run(l, shop_sql_load_touched_drop, gone, 3, NULL, err);
+		r = maria_run(l->m, shop_sql_load_touched_drop, gone, 3, NULL, err);
 	*at = (uint64_t)last;
-	return r < 0 ? r : load_commit(l, err);
+	return r < 0 ? r : commit(l, err);
 }
 
 int load_merge_touched(struct load *l, struct err *err)
@@ -516,9 +508,9 @@ int load_merge(struct load *l, struct err *err)
 	l->progress.is_quiet |= l->options->quiet;
 	r = merge_entity(l, LOAD_SUPPLIERS, err);
 	if (r == 0)
-		r = load_merge_new_suppliers(l, err);
+		r = merge_new_suppliers(l, err);
 	if (r == 0)
-		r = load_merge_categories(l, err);
+		r = merge_categories(l, err);
 	for (int id = LOAD_PRODUCTS; id < LOAD_ENTITIES && r == 0; id++) {
 		if (id == LOAD_ORDERS)
 			r = merge_items_early(l, err);

@@ -384,10 +384,3 @@ uint64_t load_reader_line_number(const struct load_reader *r)
 {
 	return r->line;
 }
-
-uint64_t load_reader_position(const struct load_reader *r)
-{
-	z_off_t at = r->gz ? gzoffset(r->gz) : 0;
-
-	return at > 0 ? (uint64_t)at : 0;
-}

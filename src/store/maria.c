@@ -242,8 +242,7 @@ static int connect_one(struct maria *m, const struct maria_host *host, struct er
 	return -(int)(err ? err->code : ERR_UNAVAILABLE);
 }
 
-/* Of several hosts, one that takes writes: a replica or a Galera node that is not ready answers
- * too. */
+/* Of several hosts, one that takes writes: a replica, or Galera that is not ready, answers too. */
 static bool takes_writes(struct maria *m)
 {
 	int64_t read_only = 0;
@@ -360,18 +359,15 @@ static void statement_done(struct maria_statement *s)
 {
 	if (s->handle)
 		mysql_stmt_close(s->handle);
-	for (size_t i = 0; i < s->n_columns; i++) {
+	for (size_t i = 0; i < s->n_columns; i++)
 		mem_free(s->results[i].buffer);
-		mem_free(s->names[i]);
-	}
 	mem_free(s->results);
 	mem_free(s->columns);
-	mem_free(s->names);
 	mem_free(s->sql);
 	*s = (struct maria_statement){0};
 }
 
-void maria_drop_statements(struct maria *m)
+static void drop_statements(struct maria *m)
 {
 	for (size_t i = 0; i < m->n_statements; i++)
 		statement_done(&m->statements[i]);
@@ -382,7 +378,7 @@ static void disconnect(struct maria *m)
 {
 	if (m->rows.is_open)
 		maria_rows_close(&m->rows);
-	maria_drop_statements(m);
+	drop_statements(m);
 	if (m->handle)
 		mysql_close(m->handle);
 	m->handle = NULL;
@@ -416,11 +412,6 @@ const char *maria_host(const struct maria *m)
 	return m->where ? m->where : "";
 }
 
-uint64_t maria_thread_id(const struct maria *m)
-{
-	return m->handle ? mysql_thread_id(m->handle) : 0;
-}
-
 const char *maria_server_version(const struct maria *m)
 {
 	return m->handle ? mysql_get_server_info(m->handle) : "";
@@ -435,8 +426,7 @@ int maria_check_usable(struct maria *m, struct err *err)
 	return 0;
 }
 
-/* --- statements --------------------------------------------------------------------------------
- */
+/* --- statements ------------------------------------------------------------------------------- */
 
 static struct maria_statement *find_statement(struct maria *m, const char *sql, uint64_t hash)
 {
@@ -467,20 +457,15 @@ static struct maria_statement *free_slot(struct maria *m)
 static void prepare_results(struct maria_statement *s)
 {
 	MYSQL_RES *meta = mysql_stmt_result_metadata(s->handle);
-	MYSQL_FIELD *fields;
 
 	if (!meta)
 		return;
 	s->n_columns = mysql_num_fields(meta);
-	fields = mysql_fetch_fields(meta);
 	s->results = mem_alloc_array(s->n_columns, sizeof(*s->results));
 	s->columns = mem_alloc_array(s->n_columns, sizeof(*s->columns));
-	s->names = mem_alloc_array(s->n_columns, sizeof(*s->names));
 	for (size_t i = 0; i < s->n_columns; i++) {
 		MYSQL_BIND *b = &s->results[i];
 
-		s->names[i] = mem_strdup(fields[i].name);
-		s->columns[i].bind = b;
 		b->buffer_type = MYSQL_TYPE_STRING;
 		b->buffer = mem_alloc(COLUMN_BUFFER_MIN);
 		b->buffer_length = COLUMN_BUFFER_MIN - 1; /* room for our NUL */
@@ -530,10 +515,6 @@ static void bind_value(MYSQL_BIND *b, const struct maria_value *v)
 		       &(const void *){v->type == MARIA_UINT ? (const void *)&v->u
 							     : (const void *)&v->i},
 		       sizeof(b->buffer));
-		return;
-	case MARIA_DOUBLE:
-		b->buffer_type = MYSQL_TYPE_DOUBLE;
-		memcpy(&b->buffer, &(const void *){&v->d}, sizeof(b->buffer));
 		return;
 	case MARIA_TEXT:
 	case MARIA_BYTES:

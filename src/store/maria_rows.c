@@ -106,20 +106,7 @@ int maria_rows_next(struct maria_rows *r, struct err *err)
 	return mysql_errno(r->conn->handle) ? maria_fail_handle(r->conn, err) : 0;
 }
 
-size_t maria_rows_columns(const struct maria_rows *r)
-{
-	return r->n_columns;
-}
-
-const char *maria_rows_name(const struct maria_rows *r, size_t column)
-{
-	bug_if(column >= r->n_columns);
-	if (r->statement)
-		return r->statement->names[column];
-	return mysql_fetch_field_direct(r->result, (unsigned)column)->name;
-}
-
-bool maria_rows_is_null(const struct maria_rows *r, size_t column)
+static bool is_null(const struct maria_rows *r, size_t column)
 {
 	bug_if(column >= r->n_columns);
 	return r->statement ? r->statement->columns[column].is_null : !r->row[column];
@@ -127,7 +114,7 @@ bool maria_rows_is_null(const struct maria_rows *r, size_t column)
 
 struct str maria_rows_str(const struct maria_rows *r, size_t column)
 {
-	if (maria_rows_is_null(r, column))
+	if (is_null(r, column))
 		return (struct str){NULL, 0};
 	if (r->statement)
 		return (struct str){r->statement->results[column].buffer,

@@ -37,8 +37,7 @@ static bool is_line_comment(const char *s)
 	return *s == '#' || (s[0] == '-' && s[1] == '-' && (unsigned char)s[2] <= ' ');
 }
 
-/* What the server executes, all of it or by version, is no comment: then `!` or `M!` follows the
- * star. */
+/* With `!` or `M!` behind the star the server executes it, always or by version: no comment. */
 static bool is_block_comment(const char *s)
 {
 	return s[0] == '/' && s[1] == '*' && s[2] != '!' && !(s[2] == 'M' && s[3] == '!');

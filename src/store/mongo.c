@@ -155,8 +155,7 @@ const char *mongo_database(const struct mongo *m)
 	return m->database;
 }
 
-/* --- errors ------------------------------------------------------------------------------------
- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 /* Server codes, from MongoDB's error_codes.yml. */
 static const struct {
@@ -300,8 +299,7 @@ int mongo_command(struct mongo *m, const char *database, const bson_t *command, 
 	return r;
 }
 
-/* --- probe -------------------------------------------------------------------------------------
- */
+/* --- probe ------------------------------------------------------------------------------------ */
 
 static void read_hello(const bson_t *reply, struct mongo_server *ret)
 {

@@ -96,8 +96,7 @@ static struct schema_table *table_of_row(struct schema *s, const struct maria_ro
 	return NULL; /* made since the tables were read */
 }
 
-/* Appends an item to an array in the arena; arrays are small, so they are copied when they double.
- */
+/* Appends an item to an array in the arena; arrays are small, and copied when they double. */
 static void *append(struct schema *s, void *items, size_t *n, size_t size)
 {
 	char *a = items;
@@ -130,7 +129,6 @@ static void add_column(struct schema *s, const struct maria_rows *rows)
 {
 	struct schema_table *t = table_of_row(s, rows);
 	struct schema_column *c;
-	const char *extra;
 
 	if (!t)
 		return;
@@ -145,10 +143,7 @@ static void add_column(struct schema *s, const struct maria_rows *rows)
 	c->charset = copy_column(s, rows, 5);
 	c->collation = copy_column(s, rows, 6);
 	c->fallback = copy_column(s, rows, 7);
-	extra = maria_rows_str(rows, 8).data;
-	c->is_auto_increment = extra && strstr(extra, "auto_increment");
-	c->is_generated = extra && strstr(extra, "GENERATED");
-	c->comment = copy_column(s, rows, 9);
+	c->comment = copy_column(s, rows, 8);
 	c->is_byte_exact = is_byte_exact(c);
 }
 

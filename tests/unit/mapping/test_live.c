@@ -216,8 +216,7 @@ static void every_type_has_its_value(void **state)
 	expect(odd, "x", MAPPING_ABSENT, NULL);
 }
 
-/* Runs a statement; the documents that it touches, "key key " in the order of queue and expansion.
- */
+/* Runs a statement; what it touches is "key key ", in the order of queue and expansion. */
 static void touches(const struct mapping *m, const char *sql, const char *wanted)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
