@@ -42,6 +42,7 @@ enum load_column_flags {
 	LOAD_DETAIL = 1 << 2,	 /* lives in the entity's detail table */
 	LOAD_PAST = 1 << 3,	 /* a date that cannot lie in the future */
 	LOAD_ALWAYS = 1 << 4,	 /* counts as given even when the feed does not have it */
+	LOAD_UNIQUE = 1 << 5,	 /* no two rows of the shop have the same value */
 };
 
 struct load_column {
@@ -217,6 +218,11 @@ void load_sql_correct(struct strbuf *b, const struct load_entity *e, const char 
 		      const char *where);
 void load_sql_duplicate_where(struct strbuf *b, const struct load_entity *e);
 void load_sql_same_hash(struct strbuf *b, const struct load_entity *e);
+/* Rows whose value of the unique column `i` is another row's. A row of the shop that this load
+ * gives another value hands its own over, with `hand_overs`; without, it keeps it. */
+void load_sql_taken_where(struct strbuf *b, const struct load_entity *e, size_t i, bool hand_overs);
+/* Takes from rows of the shop what they hand over to the rows of the range. */
+void load_sql_release(struct strbuf *b, const struct load_entity *e, size_t i);
 void load_sql_classify(struct strbuf *b, const struct load_entity *e);
 void load_sql_update(struct strbuf *b, const struct load_entity *e);
 void load_sql_insert(struct strbuf *b, const struct load_entity *e);
