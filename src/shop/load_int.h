@@ -179,6 +179,9 @@ struct load_row {
 	bool is_rejected;
 	struct load_category *category;
 	struct arena arena; /* of the row */
+	/* of the file */
+	struct map unknown; /* names of fields that were met and are not known */
+	struct arena file_arena;
 	/* scratch */
 	struct clean clean;
 	struct strbuf scratch, json;
@@ -196,7 +199,13 @@ struct str load_row_value(const struct load_row *row, size_t column);
 /* Column by its name in the feed; a bug when there is none. */
 size_t load_entity_column(const struct load_entity *e, const char *name);
 
-/* Fills row->raw from a line of JSON; `c` may be NULL. ERR_CORRUPTED when it is no object. */
+/* Whether it has more than 16 levels. Arbitrary; the server takes JSON of more than 32 for invalid.
+ */
+struct json_t;
+bool load_json_is_deep(struct json_t *json);
+
+/* Fills row->raw from a line of JSON; `c` may be NULL. ERR_CORRUPTED when it is no object,
+ * ERR_LIMIT when the file has more fields than a feed would. */
 int load_product_parse(struct load_row *row, struct str line, struct categorizer *c,
 		       struct err *err) _must_check_;
 

@@ -322,6 +322,9 @@ void load_sql_log(struct strbuf *b, const struct load_entity *e)
 		strbuf_addf(b, " LEFT JOIN %s s ON s.stage_id = q.stage_id", e->stage);
 	strbuf_addstr(b, " WHERE q.stage_id >= ? AND q.stage_id < ?");
 	if (e->stage)
-		strbuf_addstr(b, " AND (q.quality_action = 'rejected' OR s.row_class IN (1, 2))");
+		strbuf_addf(b,
+			    " AND (q.quality_action = 'rejected' OR q.quality_rule = '%s' OR"
+			    " s.row_class IN (1, 2))",
+			    quality_rule_get(QUALITY_FIELD_UNKNOWN)->name); /* of the file */
 	strbuf_addstr(b, " ORDER BY q.finding_id");
 }

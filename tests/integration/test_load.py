@@ -324,6 +324,50 @@ def test_gzip_and_plain_and_a_folder(stack):
     stack.assert_in_step()
 
 
+def test_nothing_of_a_json_feed_is_dropped_silently(stack):
+    lines = [
+        {"id": "n1", "title": "One", "supplier": "S", "price": 100, "ean": 4006381333931,
+         "specifications": {"Ports": ["USB", "HDMI"], "weight": 1.5}, "name": ["M1"], "hue": "red"},
+        {"id": "n2", "title": "Two", "supplier": "S", "price": -1, "hue": "blue", "url": "u"},
+        {"id": "n3", "title": "Three", "supplier": "S", "price": 300, "hue": "green",
+         "service": {"type": "repair"}},  # of a physical product
+    ]
+    path = stack.root / "p.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    path.chmod(0o644)
+    for _ in range(2):  # each load says what it left out
+        stack.run("load", path)
+        numbers = report_adds_up(stack)
+    assert (numbers["unchanged"], numbers["rejected"]) == (2, 1), numbers
+    assert held(stack, "Products", "n1", "ean") == "4006381333931"
+    assert json.loads(held(stack, "Products", "n1", "specifications")) == {
+        "ports": ["USB", "HDMI"], "weight": 1.5}
+    assert sorted(stack.sql(
+        "SELECT load_id = (SELECT MAX(load_id) FROM Load_Runs), quality_rule, entity_key,"
+        " column_name, value_before, line_number FROM data_quality_logs"
+        " WHERE file_name = 'p.jsonl' AND quality_rule <> 'price_negative'")) == [
+            (0, "field_unknown", "n1", "hue", '"red"', 1),
+            (0, "field_unknown", "n2", "url", '"u"', 2),  # though its row is rejected
+            (0, "value_dropped", "n1", "model_name", '["M1"]', 1),
+            (0, "value_dropped", "n3", "service_type", "repair", 3),
+            (1, "field_unknown", "n1", "hue", '"red"', 1),
+            (1, "field_unknown", "n2", "url", '"u"', 2),
+        ]
+    stack.assert_in_step()
+
+
+def test_specifications_that_the_server_could_not_take_are_dropped(stack):
+    """It calls JSON of more than 32 levels invalid."""
+    deep = '{"a": ' * 40 + "1" + "}" * 40
+    header = "product_id,supplier_name,product_name,price,specifications\n"
+    path = stack.root / "p.csv"
+    path.write_text(header + f"q1,S,One,1.00,{field(deep)}\n")
+    path.chmod(0o644)
+    stack.run("load", path)
+    assert held(stack, "Products", "q1", "specifications") is None
+    assert "json_invalid" in rules_of(stack, "q1")
+
+
 GOOD = "customer_id,first_name,last_name,registration_date\nb1,A,B,2026-01-01\n"
 
 BROKEN = {
