@@ -358,7 +358,7 @@ static int parse_with_unit(struct str s, const struct unit *units, const char *w
 			   struct err *err)
 {
 	struct str digits = s;
-	int64_t v;
+	int64_t v = 0;
 
 	while (digits.len &&
 	       (digits.data[digits.len - 1] < '0' || digits.data[digits.len - 1] > '9'))

@@ -124,15 +124,21 @@ struct mapping_path {
 /* Without the root. */
 size_t mapping_paths(const struct mapping *m, const struct mapping_path **ret);
 
+/* A page of the documents that a queued (path, key) touches. */
+struct mapping_expansion {
+	uint32_t path;
+	struct str key;
+	struct str cursor; /* empty at first; opaque bytes of at most MAPPING_KEY_MAX */
+	size_t limit;	   /* keys; at least 2 (the empty text is a key, and would be no cursor) */
+};
+
 /*
- * The next page of documents that a queued (path, key) touches: at most `limit` keys after `cursor`
- * (empty at first; opaque bytes of at most MAPPING_KEY_MAX). The new cursor goes to `ret_cursor`,
- * in the arena; len 0 means that this was the last page. `limit` is at least 2 (the empty text is a
- * key, and would be no cursor). ERR_NOT_FOUND: no such path in this plan.
+ * The keys after the cursor. The new cursor goes to `ret_cursor`, in the arena; len 0 means that
+ * this was the last page. ERR_NOT_FOUND: no such path in this plan.
  */
-int mapping_expand(const struct mapping *m, struct maria *db, uint32_t path, struct str key,
-		   struct str cursor, size_t limit, struct arena *arena, struct mapping_keys *ret,
-		   struct str *ret_cursor, struct err *err) _must_check_;
+int mapping_expand(const struct mapping *m, struct maria *db, const struct mapping_expansion *what,
+		   struct arena *arena, struct mapping_keys *ret, struct str *ret_cursor,
+		   struct err *err) _must_check_;
 
 /*
  * At most `limit` (2 or more) keys of the root table after `after`, in the order of its key (len 0:
@@ -148,6 +154,8 @@ int mapping_present(const struct mapping *m, struct maria *db, const struct str 
 /* The key as the document's _id. ERR_DOCUMENT: it is none (an integer key that is no number). */
 int mapping_key_append(const struct mapping *m, struct str key, bson_t *doc, const char *field,
 		       struct err *err) _must_check_;
+/* Of the _id's of this mapping, as MongoDB's $type names it: "number", "string", "binData". */
+const char *mapping_id_type(const struct mapping *m);
 /* The key of an _id as found in MongoDB; ERR_DOCUMENT for an _id that no row can have. */
 int mapping_key_of_id(const struct mapping *m, const bson_iter_t *id, struct arena *arena,
 		      struct str *ret, struct err *err) _must_check_;

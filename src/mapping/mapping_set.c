@@ -21,7 +21,8 @@ static int check_names(const struct mapping_set *set, const struct mapping *m, s
 	for (size_t i = 0; i < set->len; i++) {
 		const struct mapping *other = set->items[i];
 
-		if (cstr_equal(other->collection, m->collection))
+		/* Names of triggers know no case on some systems, and people confuse them. */
+		if (strcasecmp(other->collection, m->collection) == 0)
 			return ynode_error(m->collection_node, err,
 					   "collection \"%s\" is already that of %s", m->collection,
 					   other->file);

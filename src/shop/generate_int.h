@@ -206,7 +206,7 @@ uint32_t gen_price_on(const struct gen_product *p, uint64_t seed, int32_t day, i
 /* ---- files ---- */
 
 #define GEN_FIELDS_MAX 20
-#define GEN_SCRATCH    (96 * 1024) /* a row's texts; the longest made is an over-long description */
+#define GEN_SCRATCH    ((size_t)96 << 10) /* a row's texts; the longest is a description */
 
 struct gen_row {
 	struct str fields[GEN_FIELDS_MAX];

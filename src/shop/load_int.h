@@ -269,6 +269,7 @@ extern const char shop_sql_load_aliases[];
 extern const char shop_sql_load_category_add[];
 extern const char shop_sql_load_category_find[];
 extern const char shop_sql_load_category_rename[];
+extern const char shop_sql_load_ean_drop[];
 extern const char shop_sql_load_findings_drop[];
 extern const char shop_sql_load_has_schema[];
 extern const char shop_sql_load_lock[];

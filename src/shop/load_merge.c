@@ -142,16 +142,9 @@ static int pass_customers_strictly(struct load *l, const struct load_entity *e, 
 static int check_products(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
 			  struct err *err)
 {
-	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 	int r = find_taken(l, e, QUALITY_EAN_DUPLICATE, "ean", true, from, to, err);
 
-	if (r < 0)
-		return r;
-	/* By the findings: the condition itself would change while it is applied. */
-	load_sql_correct(&sql, e, "s.ean = NULL, s.corrections = s.corrections + 1",
-			 "EXISTS (SELECT 1 FROM Staging_Quality q WHERE q.stage_id = s.stage_id"
-			 " AND q.quality_rule = 'ean_duplicate')");
-	return run_range(l, strbuf_str(&sql), from, to, err);
+	return r < 0 ? r : run_range(l, shop_sql_load_ean_drop, from, to, err);
 }
 
 /* The sum of an order's lines: those of this load, and the shop's that this load does not name. */

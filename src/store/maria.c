@@ -532,12 +532,11 @@ static int execute(struct maria *m, struct maria_statement *s, const struct mari
 		   size_t n_params, struct err *err)
 {
 	MYSQL_BIND few[MARIA_PARAMS_ON_STACK];
-	_cleanup_(mem_freep) MYSQL_BIND *many = NULL;
-	MYSQL_BIND *binds = few;
+	_cleanup_(mem_freep) MYSQL_BIND *many =
+	    n_params > MARIA_PARAMS_ON_STACK ? mem_alloc_array(n_params, sizeof(*many)) : NULL;
+	MYSQL_BIND *binds = many ? many : few;
 
 	bug_if(mysql_stmt_param_count(s->handle) != n_params);
-	if (n_params > MARIA_PARAMS_ON_STACK)
-		binds = many = mem_alloc_array(n_params, sizeof(*many));
 	for (size_t i = 0; i < n_params; i++)
 		bind_value(&binds[i], &params[i]);
 	if ((n_params && mysql_stmt_bind_param(s->handle, binds)) || mysql_stmt_execute(s->handle))
@@ -579,7 +578,7 @@ int maria_execute(struct maria *m, const char *sql, const struct maria_value *pa
 int maria_run(struct maria *m, const char *sql, const struct maria_value *params, size_t n_params,
 	      uint64_t *ret_affected, struct err *err)
 {
-	struct maria_statement *s;
+	struct maria_statement *s = NULL;
 	int r;
 
 	if (n_params == 0) {
@@ -589,7 +588,7 @@ int maria_run(struct maria *m, const char *sql, const struct maria_value *params
 		return r;
 	}
 	r = maria_execute(m, sql, params, n_params, &s, err);
-	if (r < 0)
+	if (!s)
 		return r;
 	if (ret_affected)
 		*ret_affected = mysql_stmt_affected_rows(s->handle);

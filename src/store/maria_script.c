@@ -21,9 +21,7 @@ static const char *skip_quoted(const char *s)
 	char quote = *s++;
 
 	while (*s) {
-		if (*s == '\\' && quote != '`' && s[1])
-			s += 2;
-		else if (*s == quote && s[1] == quote)
+		if ((*s == '\\' && quote != '`' && s[1]) || (*s == quote && s[1] == quote))
 			s += 2;
 		else if (*s++ == quote)
 			break;

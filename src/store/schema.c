@@ -43,6 +43,14 @@ static const char *copy_column(struct schema *s, const struct maria_rows *rows, 
 	return v.data ? arena_strndup(&s->arena, v.data, v.len) : NULL;
 }
 
+/* Of a column that has no NULL. */
+static const char *copy_text(struct schema *s, const struct maria_rows *rows, size_t column)
+{
+	const char *text = copy_column(s, rows, column);
+
+	return text ? text : "";
+}
+
 static bool ends_with(const char *s, const char *end)
 {
 	size_t n = strlen(s), m = strlen(end);
@@ -104,7 +112,7 @@ static void *append(struct schema *s, void *items, size_t *n, size_t size)
 	if ((*n & (*n - 1)) == 0) { /* 0 or a power of two: full */
 		char *b = arena_alloc(&s->arena, (*n ? *n * 2 : 1) * size);
 
-		if (*n)
+		if (a)
 			memcpy(b, a, *n * size);
 		a = b;
 	}
@@ -134,12 +142,12 @@ static void add_column(struct schema *s, const struct maria_rows *rows)
 		return;
 	t->columns = append(s, t->columns, &t->n_columns, sizeof(*t->columns));
 	c = &t->columns[t->n_columns - 1];
-	c->name = copy_column(s, rows, 1);
-	c->sql_type = copy_column(s, rows, 2);
-	c->data_type = copy_column(s, rows, 3);
+	c->name = copy_text(s, rows, 1);
+	c->sql_type = copy_text(s, rows, 2);
+	c->data_type = copy_text(s, rows, 3);
 	c->type = type_of(c->data_type);
 	c->is_unsigned = strstr(c->sql_type, "unsigned") || cstr_equal(c->data_type, "bit");
-	c->is_nullable = cstr_equal(maria_rows_str(rows, 4).data, "YES");
+	c->is_nullable = str_equal(maria_rows_str(rows, 4), str_from("YES"));
 	c->charset = copy_column(s, rows, 5);
 	c->collation = copy_column(s, rows, 6);
 	c->fallback = copy_column(s, rows, 7);

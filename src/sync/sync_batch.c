@@ -52,44 +52,74 @@ static int compare_keys(const void *a, const void *b)
 	return str_compare(*(const struct str *)a, *(const struct str *)b);
 }
 
-/*
- * Roots whose key changed wait until their document has moved (sync_key_changes_step): the snapshot
- * shows the change of the row and the note of it, or neither.
- */
-static int defer_key_changes(struct sync_worker *w, struct sync_batch *b, struct err *err)
+/* Keys asked for at a time; the last one is repeated, so that one statement serves all numbers. */
+#define MOVING_KEYS 128
+
+static char *make_moving_sql(void)
+{
+	struct strbuf b = STRBUF_INIT(0);
+
+	for (size_t side = 0; side < 2; side++) {
+		strbuf_addf(&b, "%sSELECT %s FROM sync_key_change WHERE queue = ? AND %s IN (?",
+			    side ? " UNION ALL " : "", side ? "new_key" : "old_key",
+			    side ? "new_key" : "old_key");
+		for (size_t i = 1; i < MOVING_KEYS; i++)
+			strbuf_addstr(&b, ",?");
+		strbuf_addch(&b, ')');
+	}
+	return strbuf_take(&b);
+}
+
+/* Adds those of these keys to `moving` that stand in a note. */
+static int find_moving(struct sync_worker *w, const char *queue, const struct str *keys, size_t n,
+		       struct map *moving, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	struct map moving = {0};
-	size_t keep = 0;
-	int r = maria_query(w->db, sync_sql_key_change_keys,
-			    &MARIA_S(mapping_queue(b->collection->mapping)), 1, &rows, err);
+	struct maria_value params[2 * (MOVING_KEYS + 1)];
+	int r;
 
+	for (size_t i = 0; i <= MOVING_KEYS; i++) {
+		params[i] = i == 0 ? MARIA_S(queue) : MARIA_B(keys[i - 1 < n ? i - 1 : n - 1]);
+		params[MOVING_KEYS + 1 + i] = params[i];
+	}
+	if (!w->moving_sql)
+		w->moving_sql = make_moving_sql();
+	r = maria_query(w->db, w->moving_sql, params, ARRAY_LEN(params), &rows, err);
 	if (r < 0)
 		return r;
 	while ((r = maria_rows_next(rows, err)) > 0) {
-		for (size_t column = 0; column < 2; column++) {
-			struct str key = maria_rows_str(rows, column);
+		struct str key = maria_rows_str(rows, 0);
 
-			key.data = arena_strndup(&w->arena, key.data, key.len);
-			*map_put(&moving, key) = w;
-		}
+		key.data = arena_strndup(&w->arena, key.data, key.len);
+		*map_put(moving, key) = w;
 	}
+	return r;
+}
+
+/*
+ * Roots whose key changed wait until their document has moved (sync_key_changes_step): the snapshot
+ * shows the change of the row and the note of it, or neither. Mostly there is no note at all.
+ */
+static int defer_key_changes(struct sync_worker *w, struct sync_batch *b, struct err *err)
+{
+	const char *queue = mapping_queue(b->collection->mapping);
+	struct map moving = {0};
+	int64_t has_notes = 0;
+	size_t keep = 0;
+	int r =
+	    maria_query_int(w->db, sync_sql_key_change_exists, &MARIA_S(queue), 1, &has_notes, err);
+
+	for (size_t i = 0; i < b->n && r == 0 && has_notes; i += MOVING_KEYS)
+		r = find_moving(w, queue, b->keys + i,
+				b->n - i < MOVING_KEYS ? b->n - i : MOVING_KEYS, &moving, err);
 	for (size_t i = 0; moving.len && i < b->n; i++) {
-		struct str key = b->keys[keep];
-		int64_t at = b->queued_us[keep];
-
-		if (!map_get(&moving, b->keys[i])) { /* swap the kept ones to the front */
+		if (!map_get(&moving, b->keys[i])) {
 			b->keys[keep] = b->keys[i];
-			b->queued_us[keep] = b->queued_us[i];
-			b->keys[i] = key;
-			b->queued_us[i] = at;
-			keep++;
+			b->queued_us[keep++] = b->queued_us[i];
 		}
 	}
-	if (moving.len) {
-		b->n_deferred = b->n - keep;
+	if (moving.len)
 		b->n = keep;
-	}
 	map_done(&moving);
 	return r;
 }
@@ -235,7 +265,6 @@ int sync_batch_record(struct sync_worker *w, const struct sync_batch *b, struct 
 		if (b->writes[i].outcome == SYNC_REFUSED) {
 			r = sync_dead_letter_add(w->db, collection, MAPPING_PATH_ROOT, b->keys[i],
 						 b->writes[i].error, err);
-			atomic_store(&w->shared->has_dead_letters, true);
 		} else if (clear) {
 			r = sync_dead_letter_clear(w->db, collection, MAPPING_PATH_ROOT, b->keys[i],
 						   err);
@@ -287,6 +316,8 @@ void sync_batch_count(struct sync_worker *w, const struct sync_batch *b)
 		last = b->queued_us[i] > last ? b->queued_us[i] : last;
 		max_lag = lag > max_lag ? lag : max_lag;
 	}
+	if (b->counts.failed)
+		sync_shared_set_aside(w->shared);
 	pthread_mutex_lock(&w->shared->mutex);
 	c->minute.inserted += b->counts.inserted;
 	c->minute.updated += b->counts.updated;

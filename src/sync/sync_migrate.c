@@ -68,7 +68,7 @@ static int write_place(struct sync_worker *w, size_t i, unsigned generation, con
 			      err);
 	if (r == 0 && changed != 1)
 		r = err_set(err, ERR_RETRY, "the migration was begun anew, or its mapping changed");
-	if (r == 0 && b && b->n)
+	if (r == 0 && b->n)
 		r = sync_batch_record(w, b, err);
 	return sync_end(w->db, r, err);
 }
@@ -89,47 +89,101 @@ static void take_own(struct sync_worker *w, const struct mapping_keys *page, siz
 	}
 }
 
+static struct sync_sink_context context_of(const struct sync_worker *w, size_t i)
+{
+	return (struct sync_sink_context){.mapping = w->shared->collections[i].mapping,
+					  .term = w->shared->term};
+}
+
+/* Marked documents whose _id no row can have, left by a mapping with another key: they belong to no
+ * worker, so the first one deletes them. */
+static int remove_strays(struct sync_worker *w, size_t i, const struct sync_page *page,
+			 struct err *err)
+{
+	struct sync_sink_context context = context_of(w, i);
+
+	return page->n_strays && w->owner == 0
+		   ? sync_sink_remove(w->sink, &context, &page->strays, err)
+		   : 0;
+}
+
+/* The sweep begins with _id's of other types, which the order of the keys does not reach. */
+static int sweep_other_types(struct sync_worker *w, size_t i, struct err *err)
+{
+	struct sync_page page = SYNC_PAGE_INIT;
+	int r = 0;
+
+	while (r == 0 && !page.is_last) {
+		sync_page_done(&page);
+		page = (struct sync_page)SYNC_PAGE_INIT;
+		r = sync_sink_strays(w->sink, w->shared->collections[i].mapping, PAGE_KEYS,
+				     &w->arena, &page, err);
+		if (r == 0)
+			r = remove_strays(w, i, &page, err);
+	}
+	sync_page_done(&page);
+	return r;
+}
+
+static int read_page(struct sync_worker *w, size_t i, const struct place *p, bool is_sweep,
+		     struct sync_page *ret, struct err *err)
+{
+	const struct mapping *m = w->shared->collections[i].mapping;
+	int r = 0;
+
+	if (!is_sweep) {
+		r = mapping_page(m, w->db, p->after, PAGE_KEYS, &w->arena, &ret->keys, err);
+		ret->is_last = ret->keys.len < PAGE_KEYS;
+		return r;
+	}
+	if (!p->after.len && w->owner == 0)
+		r = sweep_other_types(w, i, err);
+	if (r == 0)
+		r = sync_sink_page(w->sink, m, p->after, PAGE_KEYS, &w->arena, ret, err);
+	return r < 0 ? r : remove_strays(w, i, ret, err);
+}
+
 /*
  * A key change hides a root from the page (its old key is behind us, its new one too): it is
  * deferred to the queue, where the change itself is. So deferred keys are not lost here.
+ *
+ * The last page moves to the next phase itself: there is no place behind the key "", and a page
+ * from the start would be the first one again.
  */
 static int migrate_page(struct sync_worker *w, size_t i, unsigned generation, struct place *p,
 			struct err *err)
 {
 	struct sync_collection *c = &w->shared->collections[i];
-	struct sync_batch b = {.collection = c,
-			       .queue = &w->queues[i],
-			       .source = "migration",
-			       .claimed_us = clock_monotonic_us()};
+	struct sync_batch b = {
+	    .collection = c, .queue = &w->queues[i], .claimed_us = clock_monotonic_us()};
 	bool is_sweep = cstr_equal(p->phase, "sweep");
-	struct mapping_keys page = {0};
-	int r =
-	    is_sweep
-		? sync_sink_page(w->sink, c->mapping, p->after, PAGE_KEYS, &w->arena, &page, err)
-		: mapping_page(c->mapping, w->db, p->after, PAGE_KEYS, &w->arena, &page, err);
+	struct sync_page page = SYNC_PAGE_INIT;
+	int r = read_page(w, i, p, is_sweep, &page, err);
 
-	if (r == 0 && !page.len) {
+	if (r < 0) {
+		sync_page_done(&page);
+		return r;
+	}
+	take_own(w, &page.keys, w->migrating[i].limit, &b, &p->after);
+	if (page.is_last &&
+	    (!page.keys.len || p->after.data == page.keys.items[page.keys.len - 1].data)) {
 		p->phase = is_sweep || !atomic_load(&c->sweep) ? "done" : "sweep";
 		p->after = (struct str){"", 0};
-		p->done = 0;
-		r = write_place(w, i, generation, p, NULL, err);
-	} else if (r == 0) {
-		take_own(w, &page, w->migrating[i].limit, &b, &p->after);
-		pthread_rwlock_rdlock(&c->moving);
-		r = sync_batch_apply(w, &b, err);
-		p->done = is_sweep ? 0 : b.n;
-		if (r == 0)
-			r = write_place(w, i, generation, p, &b, err);
-		pthread_rwlock_unlock(&c->moving);
-		if (r == 0)
-			sync_batch_count(w, &b);
 	}
-	mapping_keys_done(&page);
+	pthread_rwlock_rdlock(&c->moving);
+	if (b.n)
+		r = sync_batch_apply(w, &b, err);
+	p->done = is_sweep ? 0 : b.n;
+	if (r == 0)
+		r = write_place(w, i, generation, p, &b, err);
+	pthread_rwlock_unlock(&c->moving);
+	if (r == 0)
+		sync_batch_count(w, &b);
+	sync_page_done(&page);
 	return r < 0 ? err_context(err, "migrating %s", mapping_collection(c->mapping)) : 0;
 }
 
-/* The validator is narrowed before the collection counts as live: a crash in between repeats both.
- */
+/* The validator is narrowed before the collection counts as live: a crash between repeats both. */
 static int finish(struct sync_worker *w, size_t i, unsigned generation, struct err *err)
 {
 	struct sync_shared *s = w->shared;
@@ -143,7 +197,10 @@ static int finish(struct sync_worker *w, size_t i, unsigned generation, struct e
 
 	if (r < 0 || done < (int64_t)s->owners)
 		return r;
-	r = sync_target_prepare(w->mongo, m, true, err);
+	/* A process that was stopped since must not put back the validator of its time. */
+	r = sync_end(w->db, sync_begin_guarded(w, err), err);
+	if (r == 0)
+		r = sync_target_prepare(w->mongo, m, true, err);
 	if (r == 0)
 		r = maria_run(w->db, sync_sql_migration_finish, params, 2, &changed, err);
 	if (r == 0 && changed) {
@@ -164,7 +221,7 @@ int sync_migrate_step(struct sync_worker *w, size_t i, bool *ret_worked, struct 
 		return r;
 	if (!mapping_has_target(c->mapping) && !cstr_equal(p.phase, "done")) {
 		p.phase = "done";
-		r = write_place(w, i, generation, &p, NULL, err);
+		r = write_place(w, i, generation, &p, &(struct sync_batch){0}, err);
 		if (r < 0)
 			return r;
 	}
@@ -220,8 +277,8 @@ static int forget_move(struct sync_worker *w, const struct mapping *m, const str
 	if (r == 0)
 		r = maria_run(w->db, sync_sql_key_change_done, &MARIA_U(move->id), 1, NULL, err);
 	r = sync_end(w->db, r, err);
-	if (error)
-		atomic_store(&w->shared->has_dead_letters, true);
+	if (r == 0 && error)
+		sync_shared_set_aside(w->shared);
 	return r;
 }
 
@@ -234,10 +291,12 @@ static int move_one(struct sync_worker *w, const struct sync_sink_context *conte
 		    ? sync_sink_move(w->sink, context, move->old_key, move->new_key, err)
 		    : 0;
 
+	/* The queue row of the old key would delete it with all that its users added: they keep it,
+	 * as a document of their own. */
 	if (r == -ERR_DOCUMENT) {
 		error = mem_strdup(err->message);
 		err_clear(err);
-		r = 0;
+		r = sync_sink_release(w->sink, context, move->old_key, err);
 	}
 	return r == 0 ? forget_move(w, m, move, error, err) : r;
 }
