@@ -188,22 +188,36 @@ void strbuf_truncate(struct strbuf *b, size_t len)
 	b->data[len] = '\0';
 }
 
+static void add_json_ascii(struct strbuf *b, char c)
+{
+	if (c == '"' || c == '\\')
+		strbuf_addf(b, "\\%c", c);
+	else if (c == '\n')
+		strbuf_addstr(b, "\\n");
+	else if (c == '\t')
+		strbuf_addstr(b, "\\t");
+	else if (c < 0x20 || c == 0x7f)
+		strbuf_addf(b, "\\u%04x", (unsigned)c);
+	else
+		strbuf_addch(b, c);
+}
+
 void strbuf_add_json(struct strbuf *b, const char *s, size_t len)
 {
-	strbuf_addch(b, '"');
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)s[i];
+	utf8proc_ssize_t n;
 
-		if (c == '"' || c == '\\')
-			strbuf_addf(b, "\\%c", c);
-		else if (c == '\n')
-			strbuf_addstr(b, "\\n");
-		else if (c == '\t')
-			strbuf_addstr(b, "\\t");
-		else if (c < 0x20 || c == 0x7f)
-			strbuf_addf(b, "\\u%04x", c);
+	strbuf_addch(b, '"');
+	for (size_t i = 0; i < len; i += n < 1 ? 1 : (size_t)n) {
+		utf8proc_int32_t c;
+
+		n = utf8proc_iterate((const utf8proc_uint8_t *)s + i, (utf8proc_ssize_t)(len - i),
+				     &c);
+		if (n == 1)
+			add_json_ascii(b, s[i]);
+		else if (n > 1)
+			strbuf_add(b, s + i, (size_t)n);
 		else
-			strbuf_addch(b, (char)c);
+			strbuf_addstr(b, UTF8_REPLACEMENT);
 	}
 	strbuf_addch(b, '"');
 }

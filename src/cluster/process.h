@@ -67,5 +67,8 @@ int process_run(const struct process_spec *spec, int64_t timeout_ms, int *ret_st
 /* On the PATH, then in the sbin folders; NULL: none. Owned by the caller. */
 char *process_find_program(const char *name);
 
-/* The last `lines` lines of a log, for messages; "" when it cannot be read. Owned by the caller. */
+/* The last `lines` lines of a log, whole ones, of 16 MiB at most; "" when it cannot be read. Owned
+ * by the caller. */
 char *process_log_tail(const char *log_path, unsigned lines);
+/* The same of an open log up to its byte `size`. */
+char *process_log_tail_fd(int fd, uint64_t size, unsigned lines);

@@ -42,6 +42,7 @@ enum load_column_flags {
 	LOAD_DETAIL = 1 << 2,	 /* lives in the entity's detail table */
 	LOAD_PAST = 1 << 3,	 /* a date that cannot lie in the future */
 	LOAD_ALWAYS = 1 << 4,	 /* counts as given even when the feed does not have it */
+	LOAD_UNIQUE = 1 << 5,	 /* no two rows of the shop have the same value */
 };
 
 struct load_column {
@@ -178,6 +179,9 @@ struct load_row {
 	bool is_rejected;
 	struct load_category *category;
 	struct arena arena; /* of the row */
+	/* of the file */
+	struct map unknown; /* names of fields that were met and are not known */
+	struct arena file_arena;
 	/* scratch */
 	struct clean clean;
 	struct strbuf scratch, json;
@@ -195,7 +199,13 @@ struct str load_row_value(const struct load_row *row, size_t column);
 /* Column by its name in the feed; a bug when there is none. */
 size_t load_entity_column(const struct load_entity *e, const char *name);
 
-/* Fills row->raw from a line of JSON; `c` may be NULL. ERR_CORRUPTED when it is no object. */
+/* Whether it has more than 16 levels. Arbitrary; the server takes JSON of more than 32 for invalid.
+ */
+struct json_t;
+bool load_json_is_deep(struct json_t *json);
+
+/* Fills row->raw from a line of JSON; `c` may be NULL. ERR_CORRUPTED when it is no object,
+ * ERR_LIMIT when the file has more fields than a feed would. */
 int load_product_parse(struct load_row *row, struct str line, struct categorizer *c,
 		       struct err *err) _must_check_;
 
@@ -217,6 +227,11 @@ void load_sql_correct(struct strbuf *b, const struct load_entity *e, const char 
 		      const char *where);
 void load_sql_duplicate_where(struct strbuf *b, const struct load_entity *e);
 void load_sql_same_hash(struct strbuf *b, const struct load_entity *e);
+/* Rows whose value of the unique column `i` is another row's. A row of the shop that this load
+ * gives another value hands its own over, with `hand_overs`; without, it keeps it. */
+void load_sql_taken_where(struct strbuf *b, const struct load_entity *e, size_t i, bool hand_overs);
+/* Takes from rows of the shop what they hand over to the rows of the range. */
+void load_sql_release(struct strbuf *b, const struct load_entity *e, size_t i);
 void load_sql_classify(struct strbuf *b, const struct load_entity *e);
 void load_sql_update(struct strbuf *b, const struct load_entity *e);
 void load_sql_insert(struct strbuf *b, const struct load_entity *e);

@@ -2,9 +2,11 @@
  * Merging: entity by entity, parents first, in chunks of staged rows. What takes several rows to
  * see is found here by SQL (unknown references, duplicates, totals); then each row is classed as
  * new, changed or unchanged by comparing it with the shop's, and a transaction a chunk writes rows
- * and log together. A crash between two chunks leaves whole rows with their log; the next load
- * finds them unchanged. What has to be computed again because of them (ratings, totals) is noted in
- * Staging_Touched in the same transactions and survives the crash.
+ * and log together. Unique values that rows hand to each other (an e-mail address, an article
+ * number) are taken from those that have them at the begin of the transaction that needs them. A
+ * crash between two chunks leaves whole rows with their log; the next load finds them unchanged.
+ * What has to be computed again because of them (ratings, totals) is noted in Staging_Touched in
+ * the same transactions and survives the crash.
  */
 #include "shop/load_int.h"
 
@@ -15,6 +17,7 @@
 #define CHUNK_ROWS    10000 /* of a transaction: some megabytes of undo */
 #define TOUCHED_CHUNK 2000
 #define RETRIES	      5
+#define CHAIN_MAX     50 /* customers that each wait for the address of the next one */
 
 static int run_range(struct load *l, const char *sql, uint64_t from, uint64_t to, struct err *err)
 {
@@ -103,31 +106,43 @@ static int find_duplicates(struct load *l, const struct load_entity *e, uint64_t
 	return r < 0 ? r : reject_found(l, e, from, to, err);
 }
 
-#define OTHER_CUSTOMER                                                                       \
-	"s.email IS NOT NULL AND (EXISTS (SELECT 1 FROM Customers c WHERE c.email = s.email" \
-	" AND NOT (c.external_id <=> s.external_id)) OR EXISTS (SELECT 1 FROM"               \
-	" Staging_Customers w WHERE w.email = s.email AND w.stage_id < s.stage_id AND"       \
-	" w.row_class = 0))"
-
-static int check_customers(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
-			   struct err *err)
+/* Finds rows whose value of the unique column belongs to another row. */
+static int find_taken(struct load *l, const struct load_entity *e, enum quality_rule_id rule,
+		      const char *column, bool hand_overs, uint64_t from, uint64_t to,
+		      struct err *err)
 {
-	int r = find(l, e, QUALITY_EMAIL_DUPLICATE, "email", "s.email", "NULL", OTHER_CUSTOMER,
-		     from, to, err);
+	_cleanup_(strbuf_done) struct strbuf where = STRBUF_INIT(0);
+	char *before = mem_printf("s.%s", column);
+	int r;
+
+	load_sql_taken_where(&where, e, load_entity_column(e, column), hand_overs);
+	r = find(l, e, rule, column, before, "NULL", strbuf_str(&where), from, to, err);
+	mem_free(before);
+	return r;
+}
+
+static int pass_customers(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
+			  struct err *err)
+{
+	int r = find_taken(l, e, QUALITY_EMAIL_DUPLICATE, "email", true, from, to, err);
 
 	return r < 0 ? r : reject_found(l, e, from, to, err);
 }
 
-#define OTHER_PRODUCT                                                                       \
-	"s.ean IS NOT NULL AND (EXISTS (SELECT 1 FROM Products c WHERE c.ean = s.ean AND"   \
-	" NOT (c.external_id <=> s.external_id)) OR EXISTS (SELECT 1 FROM Staging_Products" \
-	" w WHERE w.ean = s.ean AND w.stage_id < s.stage_id AND w.row_class = 0))"
+static int pass_customers_strictly(struct load *l, const struct load_entity *e, uint64_t from,
+				   uint64_t to, struct err *err)
+{
+	int r = find_taken(l, e, QUALITY_EMAIL_DUPLICATE, "email", false, from, to, err);
 
+	return r < 0 ? r : reject_found(l, e, from, to, err);
+}
+
+/* A product without its article number is loaded all the same, so it hands its former one over
+ * whatever becomes of the new one: one pass sees all. */
 static int check_products(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
 			  struct err *err)
 {
-	int r =
-	    find(l, e, QUALITY_EAN_DUPLICATE, "ean", "s.ean", "NULL", OTHER_PRODUCT, from, to, err);
+	int r = find_taken(l, e, QUALITY_EAN_DUPLICATE, "ean", true, from, to, err);
 
 	return r < 0 ? r : run_range(l, shop_sql_load_ean_drop, from, to, err);
 }
@@ -232,6 +247,23 @@ static int write_log(struct load *l, const struct load_entity *e, uint64_t from,
 	return r;
 }
 
+/* Unique values that rows of the chunk get from others, which may stand in a later chunk: those are
+ * without until then, also after a crash, and the next load gives them their own. */
+static int release(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
+		   struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	int r = 0;
+
+	for (size_t i = 0; i < e->n_columns && r == 0; i++) {
+		if (!(e->columns[i].flags & LOAD_UNIQUE))
+			continue;
+		load_sql_release(&sql, e, i);
+		r = run_range(l, strbuf_str(&sql), from, to, err);
+	}
+	return r;
+}
+
 static int write_rows(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
 		      struct err *err)
 {
@@ -240,6 +272,8 @@ static int write_rows(struct load *l, const struct load_entity *e, uint64_t from
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 	int r = touch(l, e, from, to, err);
 
+	if (r == 0)
+		r = release(l, e, from, to, err);
 	for (size_t i = 0; i < (e->detail ? 4 : 2) && r == 0; i++) {
 		statements[i](&sql, e);
 		r = run_range(l, strbuf_str(&sql), from, to, err);
@@ -247,18 +281,23 @@ static int write_rows(struct load *l, const struct load_entity *e, uint64_t from
 	return r < 0 ? r : write_log(l, e, from, to, err);
 }
 
+/* Before any row is merged: what a row hands over would make it look as if it had been without. */
+static int pass_classify(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
+			 struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+
+	load_sql_classify(&sql, e);
+	return run_range(l, strbuf_str(&sql), from, to, err);
+}
+
 /* One chunk into the shop; a deadlock with somebody else's transaction repeats it. */
 static int pass_merge(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
 		      struct err *err)
 {
-	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 	uint64_t findings = l->report->findings;
 	int r;
 
-	load_sql_classify(&sql, e);
-	r = run_range(l, strbuf_str(&sql), from, to, err);
-	if (r < 0)
-		return r;
 	for (int i = 0;; i++) {
 		l->report->findings = findings;
 		r = begin(l, err);
@@ -314,11 +353,41 @@ static int count(struct load *l, const struct load_entity *e, struct err *err)
 	return r;
 }
 
+static int count_rejected(struct load *l, const struct load_entity *e, int64_t *ret,
+			  struct err *err)
+{
+	char *sql = mem_printf("SELECT COUNT(*) FROM %s WHERE row_class = 4", e->stage);
+	int r = maria_query_int(l->m, sql, NULL, 0, ret, err);
+
+	mem_free(sql);
+	return r;
+}
+
+/*
+ * A customer that is rejected hands its address to nobody, so whoever counted on it is rejected,
+ * too: the check is repeated until it finds nothing. Each pass follows one link of such a chain;
+ * whoever makes a longer one than anybody needs loses the hand-overs.
+ */
+static int check_customers(struct load *l, const struct load_entity *e, struct err *err)
+{
+	int64_t before, now = 0;
+	int r = count_rejected(l, e, &now, err);
+
+	for (int i = 0; r == 0 && i <= CHAIN_MAX; i++) {
+		before = now;
+		r = each_chunk(l, e, i < CHAIN_MAX ? pass_customers : pass_customers_strictly, err);
+		if (r == 0)
+			r = count_rejected(l, e, &now, err);
+		if (now == before)
+			break;
+	}
+	return r;
+}
+
 static int merge_entity(struct load *l, enum load_entity_id id, struct err *err)
 {
 	static const chunk_fn checks[LOAD_ENTITIES] = {
 	    [LOAD_PRODUCTS] = check_products,
-	    [LOAD_CUSTOMERS] = check_customers,
 	    [LOAD_ORDERS] = check_orders,
 	};
 	const struct load_entity *e = load_entity_get(id);
@@ -332,6 +401,10 @@ static int merge_entity(struct load *l, enum load_entity_id id, struct err *err)
 		r = each_chunk(l, e, find_duplicates, err);
 	if (r == 0 && checks[id])
 		r = each_chunk(l, e, checks[id], err);
+	if (r == 0 && id == LOAD_CUSTOMERS)
+		r = check_customers(l, e, err);
+	if (r == 0)
+		r = each_chunk(l, e, pass_classify, err);
 	if (r == 0)
 		r = each_chunk(l, e, pass_merge, err);
 	if (r == 0 && id == LOAD_CUSTOMERS)

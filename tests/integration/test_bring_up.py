@@ -226,3 +226,20 @@ def test_doctor_is_content_with_a_fresh_stack(stack):
 
 def test_logs_are_shown(stack):
     assert stack.run("logs").stdout.strip()
+
+
+def test_logs_follow_a_log_that_was_rotated(new_stack):
+    """Also one that has grown beyond the old one's size before anybody looked."""
+    folder = new_stack.var / "log"
+    folder.mkdir(parents=True)
+    log = folder / "serve.log"
+    log.write_text("one\ntwo\n")
+    child = new_stack.start("logs", "-f", "serve")
+    until(lambda: "two\n" in child.log.read_text(), 10, what="the tail is shown")
+    log.open("a").write("last\n")
+    log.rename(folder / "serve.log.1")
+    (folder / "new").write_text("a first line that is longer than all of the old log\nthree\n")
+    (folder / "new").rename(log)
+    until(lambda: "three\n" in child.log.read_text(), 10, what="the new log is shown")
+    assert child.log.read_text().splitlines() == [
+        "one", "two", "last", "a first line that is longer than all of the old log", "three"]
