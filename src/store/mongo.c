@@ -11,6 +11,8 @@
 #include <ctype.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/banned.h"
 
@@ -37,10 +39,24 @@ static void no_driver_log(mongoc_log_level_t level, const char *domain, const ch
 	(void)arg;
 }
 
+/*
+ * The driver counts in a shared-memory file named for the process and removes it at the end. One
+ * that was killed leaves it in /dev/shm, and the next process of that number is warned about it on
+ * its terminal. Nobody reads the file: without a name it goes with the process, however that ends.
+ */
+static void forget_counters(void)
+{
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "/mongoc-%u", (unsigned)getpid());
+	(void)shm_unlink(name);
+}
+
 static void driver_init(void)
 {
 	mongoc_log_set_handler(no_driver_log, NULL); /* errors come back to the caller */
 	mongoc_init();
+	forget_counters();
 }
 
 /* The URI of the options, checked. */
