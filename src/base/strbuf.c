@@ -222,6 +222,27 @@ void strbuf_add_json(struct strbuf *b, const char *s, size_t len)
 	strbuf_addch(b, '"');
 }
 
+void strbuf_add_visible(struct strbuf *b, const char *s, size_t len)
+{
+	static const char *const names[] = {['\t'] = "\\t", ['\n'] = "\\n", ['\r'] = "\\r"};
+	const char *end = s + len;
+
+	for (size_t n; s < end; s += n) {
+		utf8proc_int32_t c;
+		utf8proc_ssize_t size = utf8proc_iterate((const utf8proc_uint8_t *)s, end - s, &c);
+		bool is_visible = size > 0 && utf8proc_category(c) != UTF8PROC_CATEGORY_CC;
+
+		n = size > 0 ? (size_t)size : 1;
+		if (is_visible)
+			strbuf_add(b, s, n);
+		else if ((unsigned char)*s < ARRAY_LEN(names) && names[(unsigned char)*s])
+			strbuf_addstr(b, names[(unsigned char)*s]);
+		else
+			for (size_t i = 0; i < n; i++)
+				strbuf_addf(b, "\\x%02x", (unsigned char)s[i]);
+	}
+}
+
 const char *strbuf_str(const struct strbuf *b)
 {
 	return b->data ? b->data : "";

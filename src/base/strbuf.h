@@ -71,6 +71,9 @@ void strbuf_vaddf(struct strbuf *b, const char *fmt, va_list ap)
 void strbuf_truncate(struct strbuf *b, size_t len);
 /* A quoted JSON string. Bytes that are no UTF-8 become U+FFFD each, so that it is always valid. */
 void strbuf_add_json(struct strbuf *b, const char *s, size_t len);
+/* Text of a server, a file or a row for a terminal or a line of a log: control characters (those of
+ * U+0080 to U+009F too) and bytes that are no UTF-8 become escapes, "\n", "\x1b". */
+void strbuf_add_visible(struct strbuf *b, const char *s, size_t len);
 const char *strbuf_str(const struct strbuf *b); /* "" when empty; borrowed */
 struct str strbuf_slice(const struct strbuf *b);
 char *strbuf_take(struct strbuf *b); /* the caller owns the text; the buffer is empty */

@@ -127,9 +127,11 @@ void cli_format_error(const struct err *err, bool json, struct strbuf *b)
 	const char *message = err->message[0] ? err->message : err_text((int)err->code);
 
 	if (!json) {
-		strbuf_addf(b, "aethermart: %s\n", message);
-		if (err->hint[0])
-			strbuf_addf(b, "hint: %s\n", err->hint);
+		strbuf_addstr(b, "aethermart: ");
+		strbuf_add_visible(b, message, strlen(message));
+		strbuf_addstr(b, err->hint[0] ? "\nhint: " : "");
+		strbuf_add_visible(b, err->hint, strlen(err->hint));
+		strbuf_addch(b, '\n');
 		return;
 	}
 	strbuf_addf(b, "{\"error\":{\"code\":\"%s\",\"message\":", err_name((int)err->code));

@@ -49,10 +49,16 @@ static int print_document(const bson_t *doc, bool is_stream, struct err *err)
 	return is_stream ? cli_print_json_line(json, err) : cli_print_json(json, err);
 }
 
-static int print_current(mongoc_collection_t *c, const bson_t *filter, const char *name,
-			 const char *key, bool is_stream, struct err *err)
+struct wanted {
+	mongoc_collection_t *collection;
+	const char *name, *key;
+	bson_t filter;
+};
+
+static int print_current(const struct wanted *w, bool is_stream, struct err *err)
 {
-	mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(c, filter, NULL, NULL);
+	mongoc_cursor_t *cursor =
+	    mongoc_collection_find_with_opts(w->collection, &w->filter, NULL, NULL);
 	const bson_t *doc = NULL, *reply = NULL;
 	bson_error_t e;
 	int r = 0;
@@ -62,8 +68,8 @@ static int print_current(mongoc_collection_t *c, const bson_t *filter, const cha
 	else if (mongoc_cursor_error_document(cursor, &e, &reply))
 		r = mongo_error(err, &e, reply, "reading the document");
 	else
-		r = err_set(err, ERR_NOT_FOUND, "\"%s\" has no document with the key \"%s\"", name,
-			    key);
+		r = err_set(err, ERR_NOT_FOUND, "\"%s\" has no document with the key \"%s\"",
+			    w->name, w->key);
 	mongoc_cursor_destroy(cursor);
 	return r;
 }
@@ -88,7 +94,9 @@ static int print_change(const bson_t *change, bool is_json, struct err *err)
 	return cli_flush(err);
 }
 
-static int watch(mongoc_collection_t *c, const bson_t *filter, bool is_json, struct err *err)
+/* The stream is opened before the document is read, so that no change falls in between. A document
+ * that is still to come can be waited for. */
+static int watch(const struct wanted *w, bool is_json, struct err *err)
 {
 	bson_iter_t id;
 	bson_t match = BSON_INITIALIZER;
@@ -96,14 +104,17 @@ static int watch(mongoc_collection_t *c, const bson_t *filter, bool is_json, str
 	mongoc_change_stream_t *stream;
 	const bson_t *change, *reply = NULL;
 	bson_error_t e;
-	int r = 0;
+	int r;
 
-	if (bson_iter_init_find(&id, filter, "_id"))
+	if (bson_iter_init_find(&id, &w->filter, "_id"))
 		BSON_APPEND_VALUE(&match, "documentKey._id", bson_iter_value(&id));
 	pipeline = BCON_NEW("pipeline", "[", "{", "$match", BCON_DOCUMENT(&match), "}", "]");
 	opts =
 	    BCON_NEW("fullDocument", BCON_UTF8("updateLookup"), "maxAwaitTimeMS", BCON_INT64(1000));
-	stream = mongoc_collection_watch(c, pipeline, opts);
+	stream = mongoc_collection_watch(w->collection, pipeline, opts);
+	r = print_current(w, is_json, err);
+	if (r == -ERR_NOT_FOUND)
+		r = 0;
 	while (r == 0) {
 		if (mongoc_change_stream_next(stream, &change))
 			r = print_change(change, is_json, err);
@@ -120,26 +131,21 @@ static int watch(mongoc_collection_t *c, const bson_t *filter, bool is_json, str
 static int run(const struct command_line *line, struct err *err)
 {
 	_cleanup_(mongo_closep) struct mongo *mongo = NULL;
-	const char *name = line->argv[0], *key = line->argv[1];
-	bool is_watch = command_has(line, "watch");
-	bson_t filter = BSON_INITIALIZER;
+	struct wanted w = {.name = line->argv[0], .key = line->argv[1], .filter = BSON_INITIALIZER};
 	mongoc_client_t *client;
-	mongoc_collection_t *c;
 	int r = cli_open_mongo(line, ENDPOINT_ADMIN, &mongo, err);
 
 	if (r == 0)
-		r = make_filter(line, name, key, &filter, err);
+		r = make_filter(line, w.name, w.key, &w.filter, err);
 	if (r == 0) {
 		client = mongo_pop(mongo);
-		c = mongoc_client_get_collection(client, mongo_database(mongo), name);
-		r = print_current(c, &filter, name, key, is_watch && line->json, err);
-		/* A document that is still to come can be waited for. */
-		if (is_watch && (r == 0 || r == -ERR_NOT_FOUND))
-			r = watch(c, &filter, line->json, err);
-		mongoc_collection_destroy(c);
+		w.collection = mongoc_client_get_collection(client, mongo_database(mongo), w.name);
+		r = command_has(line, "watch") ? watch(&w, line->json, err)
+					       : print_current(&w, false, err);
+		mongoc_collection_destroy(w.collection);
 		mongo_push(mongo, client);
 	}
-	bson_destroy(&filter);
+	bson_destroy(&w.filter);
 	return r;
 }
 

@@ -48,9 +48,12 @@ static void print_differences(const struct sync_verify_result *r)
 {
 	for (size_t i = 0; i < r->n_differences; i++) {
 		const struct sync_difference *d = &r->differences[i];
+		_cleanup_(strbuf_done) struct strbuf text = STRBUF_INIT(0);
 
-		printf("%s %s %.*s%s%s\n", kinds[d->kind], r->collection, STR_ARGS(d->key),
-		       d->paths ? ": " : "", d->paths ? d->paths : "");
+		strbuf_add_visible(&text, d->key.data, d->key.len);
+		strbuf_addstr(&text, d->paths ? ": " : "");
+		strbuf_add_visible(&text, d->paths, d->paths ? strlen(d->paths) : 0);
+		printf("%s %s %s\n", kinds[d->kind], r->collection, strbuf_str(&text));
 	}
 	if (r->missing + r->extra + r->different > r->n_differences)
 		printf("and %" PRIu64 " more in %s\n",

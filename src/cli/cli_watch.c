@@ -5,6 +5,18 @@
 
 #include "base/banned.h"
 
+static void print_change(const json_t *j)
+{
+	_cleanup_(strbuf_done) struct strbuf key = STRBUF_INIT(0);
+	const json_t *text = json_object_get(j, "key");
+
+	strbuf_add_visible(&key, json_string_value(text), json_string_length(text));
+	printf("%s  %-9s %s %s  %.1f ms\n", json_string_value(json_object_get(j, "time")),
+	       json_string_value(json_object_get(j, "operation")),
+	       json_string_value(json_object_get(j, "collection")), strbuf_str(&key),
+	       json_number_value(json_object_get(j, "lag_ms")));
+}
+
 static int print_line(void *arg, struct str line, struct err *err)
 {
 	const struct command_line *command = arg;
@@ -19,11 +31,7 @@ static int print_line(void *arg, struct str line, struct err *err)
 		printf("... %" JSON_INTEGER_FORMAT " changes were faster than this terminal\n",
 		       json_integer_value(json_object_get(j, "missed")));
 	else if (json_object_get(j, "collection"))
-		printf("%s  %-9s %s %s  %.1f ms\n", json_string_value(json_object_get(j, "time")),
-		       json_string_value(json_object_get(j, "operation")),
-		       json_string_value(json_object_get(j, "collection")),
-		       json_string_value(json_object_get(j, "key")),
-		       json_number_value(json_object_get(j, "lag_ms")));
+		print_change(j);
 	json_decref(j);
 	return cli_flush(err);
 }
@@ -33,8 +41,12 @@ static int run_watch(const struct command_line *line, struct err *err)
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct command_line copy = *line;
 
-	return http_client_stream(endpoint_socket_path(line->config, &arena), "/v1/changes",
-				  print_line, &copy, err);
+	int r = http_client_stream(endpoint_socket_path(line->config, &arena), "/v1/changes",
+				   print_line, &copy, err);
+
+	if (r == 0) /* it ends only with the worker: who watches would take silence for rest */
+		r = err_set(err, ERR_UNAVAILABLE, "the worker stopped");
+	return r == -ERR_UNAVAILABLE ? err_hint(err, "start it: aethermart up") : r;
 }
 
 const struct command command_watch = {

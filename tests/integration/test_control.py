@@ -1,4 +1,6 @@
 """pause, resume, drain, install, uninstall, check, watch, audit."""
+import os
+import signal
 import time
 
 import pytest
@@ -113,6 +115,15 @@ def test_watch_shows_a_line_for_each_change(stack):
     until(seen, 10, 0.2, "watch shows the change")
     child.terminate()
     child.wait(10)
+
+
+def test_watch_does_not_take_a_stopped_worker_for_rest(stack):
+    child = stack.start("watch")
+    time.sleep(1)
+    os.kill(stack.pid("worker"), signal.SIGTERM)
+    assert child.wait(30) == 5
+    assert "the worker stopped" in child.log.read_text()
+    assert "aethermart up" in child.log.read_text()
 
 
 def test_watch_without_a_worker_says_so(stack):

@@ -172,11 +172,11 @@ static void errors_are_text_or_one_line_of_json(void **state)
 	(void)state;
 	(void)err_set(&err, ERR_NOT_FOUND, "no \"%s\"", "x\n");
 	cli_format_error(&err, false, &b);
-	assert_string_equal(strbuf_str(&b), "aethermart: no \"x\n\"\n");
+	assert_string_equal(strbuf_str(&b), "aethermart: no \"x\\n\"\n");
 	(void)err_hint(&err, "look elsewhere");
 	strbuf_clear(&b);
 	cli_format_error(&err, false, &b);
-	assert_string_equal(strbuf_str(&b), "aethermart: no \"x\n\"\nhint: look elsewhere\n");
+	assert_string_equal(strbuf_str(&b), "aethermart: no \"x\\n\"\nhint: look elsewhere\n");
 	strbuf_clear(&b);
 	cli_format_error(&err, true, &b);
 	assert_ptr_equal(strchr(strbuf_str(&b), '\n'), strbuf_str(&b) + b.len - 1);
