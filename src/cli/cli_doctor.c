@@ -81,16 +81,9 @@ static void check_maria_version(struct doctor *d, struct maria *m)
 
 static bool has_right(struct maria *m, const char *right)
 {
-	static const char sql[] =
-	    "SELECT COUNT(*) FROM (SELECT PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES "
-	    "WHERE GRANTEE = CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''') UNION ALL "
-	    "SELECT PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES WHERE GRANTEE = "
-	    "CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''') AND DATABASE() LIKE "
-	    "TABLE_SCHEMA) p WHERE PRIVILEGE_TYPE = ?";
-	struct maria_value value = MARIA_S(right);
-	int64_t n = 0;
+	bool has = false;
 
-	return maria_query_int(m, sql, &value, 1, &n, NULL) == 0 && n > 0;
+	return maria_has_right(m, right, &has, NULL) == 0 && has;
 }
 
 static void check_maria_rights(struct doctor *d, struct maria *m)
@@ -113,18 +106,18 @@ static void check_maria_rights(struct doctor *d, struct maria *m)
 
 static void check_maria_settings(struct doctor *d, struct maria *m)
 {
+	bool is_read_only = false;
 	int64_t value = 0;
 
-	if (maria_query_int(m, "SELECT @@innodb_flush_log_at_trx_commit", NULL, 0, &value, NULL) ==
-	    0)
+	if (maria_flush_log(m, &value, NULL) == 0)
 		note(d,
 		     arena_printf(&d->arena, "innodb_flush_log_at_trx_commit is %" PRId64, value),
 		     value == 1 ? NULL
 				: "set it to 1 in the server's configuration: with other values a "
 				  "crash loses commits");
-	if (maria_query_int(m, "SELECT @@read_only", NULL, 0, &value, NULL) == 0)
-		note(d, value ? "MariaDB is read-only" : "MariaDB takes writes",
-		     value ? "name the primary server first in mariadb.hosts" : NULL);
+	if (maria_is_read_only(m, &is_read_only, NULL) == 0)
+		note(d, is_read_only ? "MariaDB is read-only" : "MariaDB takes writes",
+		     is_read_only ? "name the primary server first in mariadb.hosts" : NULL);
 }
 
 /* --- MongoDB --------------------------------------------------------------------------------- */
@@ -288,21 +281,6 @@ static void check_stores(struct doctor *d)
 
 /* --- --grants -------------------------------------------------------------------------------- */
 
-static void add_grant(struct strbuf *b, const char *rights, const char *database, const char *table,
-		      const char *user)
-{
-	strbuf_addf(b, "GRANT %s ON ", rights);
-	maria_add_identifier(b, database);
-	strbuf_addch(b, '.');
-	if (table)
-		maria_add_identifier(b, table);
-	else
-		strbuf_addch(b, '*');
-	strbuf_addstr(b, " TO ");
-	maria_add_literal(b, str_from(user));
-	strbuf_addstr(b, "@'%';\n");
-}
-
 static void add_worker_grants(struct doctor *d, struct strbuf *b, const char *database,
 			      const char *user)
 {
@@ -311,7 +289,7 @@ static void add_worker_grants(struct doctor *d, struct strbuf *b, const char *da
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	struct mapping_set set = {0};
 
-	add_grant(b, "SELECT, SHOW VIEW, TRIGGER", database, NULL, user);
+	maria_add_grant(b, "SELECT, SHOW VIEW, TRIGGER", database, NULL, user);
 	if (cli_open_maria(d->line, ENDPOINT_ADMIN, &m, NULL) < 0 ||
 	    cli_load_mappings(d->line, m, &set, NULL) < 0) {
 		strbuf_addstr(b, "-- The rest names tables that do not exist yet: run this again "
@@ -319,7 +297,7 @@ static void add_worker_grants(struct doctor *d, struct strbuf *b, const char *da
 		return;
 	}
 	for (size_t i = 0; i < set.len; i++)
-		add_grant(b, write, database, mapping_queue(set.items[i]), user);
+		maria_add_grant(b, write, database, mapping_queue(set.items[i]), user);
 	mapping_set_done(&set);
 	if (maria_query(m,
 			"SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = "
@@ -328,12 +306,12 @@ static void add_worker_grants(struct doctor *d, struct strbuf *b, const char *da
 			NULL, 0, &rows, NULL) < 0)
 		return;
 	while (maria_rows_next(rows, NULL) > 0)
-		add_grant(b, write, database, maria_rows_str(rows, 0).data, user);
+		maria_add_grant(b, write, database, maria_rows_str(rows, 0).data, user);
 }
 
 static int print_grants(struct doctor *d, struct err *err)
 {
-	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0), rights = STRBUF_INIT(0);
 	const struct config *c = d->line->config;
 	const char *database = config_text(c, "mariadb.database");
 	const char *worker = config_text(c, "mariadb.user");
@@ -341,14 +319,11 @@ static int print_grants(struct doctor *d, struct err *err)
 
 	worker = worker ? worker : LAYOUT_SYNC_USER;
 	admin = admin ? admin : LAYOUT_ADMIN_USER;
-	strbuf_addstr(&b, "-- MariaDB: the owner of the schema\nGRANT ");
 	for (size_t i = 0; i < ARRAY_LEN(admin_rights); i++)
-		strbuf_addf(&b, "%s%s", i ? ", " : "", admin_rights[i]);
-	strbuf_addstr(&b, " ON ");
-	maria_add_identifier(&b, database);
-	strbuf_addstr(&b, ".* TO ");
-	maria_add_literal(&b, str_from(admin));
-	strbuf_addstr(&b, "@'%';\n-- MariaDB: the worker\n");
+		strbuf_addf(&rights, "%s%s", i ? ", " : "", admin_rights[i]);
+	strbuf_addstr(&b, "-- MariaDB: the owner of the schema\n");
+	maria_add_grant(&b, strbuf_str(&rights), database, NULL, admin);
+	strbuf_addstr(&b, "-- MariaDB: the worker\n");
 	add_worker_grants(d, &b, database, worker);
 	strbuf_addf(&b,
 		    "// MongoDB, in mongosh, for the owner and for the worker\n"

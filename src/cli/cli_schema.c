@@ -229,7 +229,7 @@ static int run_graph(const struct command_line *line, struct err *err)
 	options.format = cstr_equal(format, "mermaid") ? SHOP_GRAPH_MERMAID : SHOP_GRAPH_DOT;
 	r = cli_open_maria(line, ENDPOINT_ADMIN, &m, err);
 	if (r >= 0)
-		r = maria_query_text(m, "SELECT DATABASE()", NULL, 0, &database, err);
+		r = maria_database(m, &database, err);
 	if (r >= 0)
 		r = schema_load(m, database, &schema, err);
 	if (r < 0)

@@ -87,12 +87,9 @@ static int open_mongo(const struct command_line *line, struct mongo **ret,
 
 static int64_t count_rows(struct maria *db, const char *table)
 {
-	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(1024);
 	int64_t n = -1;
 
-	strbuf_addstr(&sql, "SELECT COUNT(*) FROM ");
-	maria_add_identifier(&sql, table);
-	return maria_query_int(db, strbuf_str(&sql), NULL, 0, &n, NULL) < 0 ? -1 : n;
+	return maria_count_rows(db, table, &n, NULL) < 0 ? -1 : n;
 }
 
 static int64_t count_documents(struct mongo *m, const char *name)

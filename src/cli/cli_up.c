@@ -66,20 +66,18 @@ static int ask_for_named(struct up *u, struct err *err)
 
 static int make_database(struct up *u, struct err *err)
 {
-	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(1024);
 	_cleanup_(maria_closep) struct maria *m = NULL;
+	const char *database;
 	struct maria_options o = {0};
 	int r = endpoint_maria(u->line->config, ENDPOINT_ADMIN, &u->arena, &o, err);
 
 	if (r < 0)
 		return r;
-	strbuf_addstr(&sql, "CREATE DATABASE IF NOT EXISTS ");
-	maria_add_identifier(&sql, o.database);
-	strbuf_addstr(&sql, " CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci");
+	database = o.database;
 	o.database = NULL;
 	r = maria_open(&o, &m, err);
 	if (r == 0)
-		r = maria_exec(m, strbuf_str(&sql), err);
+		r = maria_make_database(m, database, err);
 	return r < 0 ? err_context(err, "making the database") : 0;
 }
 

@@ -38,10 +38,6 @@ static const char make_table_sql[] =
     " PRIMARY KEY (migration_name)"
     ") ENGINE=InnoDB COMMENT='Which files of sql/ this database has'";
 
-static const char has_table_sql[] = "SELECT COUNT(*) FROM information_schema.TABLES"
-				    " WHERE TABLE_SCHEMA = DATABASE()"
-				    " AND TABLE_NAME = 'schema_migrations'";
-
 static const char list_sql[] =
     "SELECT migration_number, migration_name, checksum, statements_done, statement_begun,"
     " started_at, finished_at FROM schema_migrations ORDER BY CAST(migration_name AS BINARY)";
@@ -234,10 +230,10 @@ static void take_row(struct schema_run *run, const struct maria_rows *rows)
 static int read_rows(struct schema_run *run, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int64_t has_table;
+	bool has_table;
 	int r;
 
-	r = maria_query_int(run->m, has_table_sql, NULL, 0, &has_table, err);
+	r = maria_has_table(run->m, "schema_migrations", &has_table, err);
 	if (r < 0 || !has_table)
 		return r;
 	r = maria_query(run->m, list_sql, NULL, 0, &rows, err);
@@ -430,7 +426,7 @@ static int apply_pending(struct schema_run *run, struct err *err)
 static int lock_name(struct maria *m, char ret[static 64], struct err *err)
 {
 	_cleanup_(mem_freep) char *database = NULL;
-	int r = maria_query_text(m, "SELECT DATABASE()", NULL, 0, &database, err);
+	int r = maria_database(m, &database, err);
 
 	if (r < 0)
 		return r;

@@ -12,6 +12,7 @@
 #include "store/maria_int.h"
 
 #include "base/map.h"
+#include "store/sql_int.h"
 
 #include <errmsg.h>
 #include <mysqld_error.h>
@@ -249,12 +250,8 @@ static bool takes_writes(struct maria *m)
 	char *ready = NULL;
 	bool ok;
 
-	ok = maria_query_int(m, "SELECT @@global.read_only", NULL, 0, &read_only, NULL) == 0 &&
-	     !read_only;
-	if (ok && maria_query_text(m,
-				   "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS"
-				   " WHERE VARIABLE_NAME = 'WSREP_READY' AND @@wsrep_on",
-				   NULL, 0, &ready, NULL) == 0)
+	ok = maria_query_int(m, store_sql_read_only, NULL, 0, &read_only, NULL) == 0 && !read_only;
+	if (ok && maria_query_text(m, store_sql_wsrep_ready, NULL, 0, &ready, NULL) == 0)
 		ok = ready && cstr_equal(ready, "ON");
 	mem_free(ready);
 	return ok;

@@ -112,11 +112,35 @@ int maria_query_int(struct maria *m, const char *sql, const struct maria_value *
 int maria_query_text(struct maria *m, const char *sql, const struct maria_value *params,
 		     size_t n_params, char **ret, struct err *err) _must_check_;
 
+/* --- server, account, database (maria_admin.c) ------------------------------------------------ */
+
+/* The selected database, NULL: none. The caller owns the text. */
+int maria_database(struct maria *m, char **ret, struct err *err) _must_check_;
+int maria_is_read_only(struct maria *m, bool *ret, struct err *err) _must_check_;
+/* innodb_flush_log_at_trx_commit: with other values than 1 a crash loses commits. */
+int maria_flush_log(struct maria *m, int64_t *ret, struct err *err) _must_check_;
+/* Whether our account has a right ("SELECT") on the server or the selected database; rights that
+ * come by a role are not seen. */
+int maria_has_right(struct maria *m, const char *right, bool *ret, struct err *err) _must_check_;
+/* A table or view of the selected database. */
+int maria_has_table(struct maria *m, const char *name, bool *ret, struct err *err) _must_check_;
+int maria_count_rows(struct maria *m, const char *table, int64_t *ret, struct err *err)
+    _must_check_;
+/* Makes a database for utf8mb4 unless there is one of that name. */
+int maria_make_database(struct maria *m, const char *name, struct err *err) _must_check_;
+
+/* --- text of statements ------------------------------------------------------------------------
+ */
+
 /* Appends `name` in backquotes, backquotes doubled. The only way an identifier gets into SQL. */
 void maria_add_identifier(struct strbuf *b, const char *name);
 /* Appends a text literal in quotes: for DDL (comments, triggers), where parameters are not allowed.
  */
 void maria_add_literal(struct strbuf *b, struct str text);
+
+/* Appends a line "GRANT rights ON database.table TO user@'%';"; table NULL: all. */
+void maria_add_grant(struct strbuf *b, const char *rights, const char *database, const char *table,
+		     const char *user);
 
 /* LOAD DATA LOCAL from memory: `fill` writes up to `size` bytes and returns how many, 0 at the end,
  * < 0 to give up. `sql` is a complete LOAD DATA LOCAL INFILE statement; the file name in it is

@@ -1,43 +1,14 @@
-/* Introspection of a database: see schema.h. Five queries, merged in C by table and name order. */
+/*
+ * Introspection of a database: see schema.h. Five queries (sql/schema_*.sql), merged in C by table
+ * and name order.
+ */
 #include "store/schema.h"
+
+#include "store/sql_int.h"
 
 #include <stdlib.h>
 
 #include "base/banned.h"
-
-static const char tables_sql[] =
-    "SELECT TABLE_NAME, TABLE_TYPE, IFNULL(ENGINE, ''), TABLE_COMMENT, IFNULL(TABLE_ROWS, 0)"
-    " FROM information_schema.TABLES"
-    " WHERE TABLE_SCHEMA = ? AND TABLE_TYPE IN ('BASE TABLE', 'VIEW')"
-    " ORDER BY CAST(TABLE_NAME AS BINARY)";
-
-static const char columns_sql[] =
-    "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, IS_NULLABLE, CHARACTER_SET_NAME,"
-    " COLLATION_NAME, COLUMN_DEFAULT, EXTRA, COLUMN_COMMENT"
-    " FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ?"
-    " ORDER BY CAST(TABLE_NAME AS BINARY), ORDINAL_POSITION";
-
-/* The check by which MariaDB marks a column as JSON has the column's name. A query of its own:
- * joined to COLUMNS the server opens every table once a column. */
-static const char json_sql[] =
-    "SELECT TABLE_NAME, CONSTRAINT_NAME FROM information_schema.CHECK_CONSTRAINTS"
-    " WHERE CONSTRAINT_SCHEMA = ?"
-    " AND CHECK_CLAUSE = CONCAT('json_valid(`', CONSTRAINT_NAME, '`)')";
-
-static const char indexes_sql[] =
-    "SELECT TABLE_NAME, INDEX_NAME, NON_UNIQUE, COLUMN_NAME, INDEX_COMMENT"
-    " FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = ?"
-    " ORDER BY CAST(TABLE_NAME AS BINARY), CAST(INDEX_NAME AS BINARY), SEQ_IN_INDEX";
-
-static const char foreign_keys_sql[] =
-    "SELECT k.TABLE_NAME, k.CONSTRAINT_NAME, k.COLUMN_NAME, k.REFERENCED_TABLE_NAME,"
-    " k.REFERENCED_COLUMN_NAME, r.UPDATE_RULE, r.DELETE_RULE"
-    " FROM information_schema.KEY_COLUMN_USAGE k"
-    " JOIN information_schema.REFERENTIAL_CONSTRAINTS r"
-    "  ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME"
-    "  AND r.TABLE_NAME = k.TABLE_NAME"
-    " WHERE k.TABLE_SCHEMA = ? AND k.REFERENCED_TABLE_NAME IS NOT NULL"
-    " ORDER BY CAST(k.TABLE_NAME AS BINARY), CAST(k.CONSTRAINT_NAME AS BINARY), k.ORDINAL_POSITION";
 
 static const struct {
 	const char *data_type;
@@ -252,15 +223,16 @@ int schema_load(struct maria *m, const char *database, struct schema **ret, stru
 	int r;
 
 	s->database = arena_strdup(&s->arena, database);
-	r = each_row(m, tables_sql, database, s, add_table, err);
+	r = each_row(m, store_sql_schema_tables, database, s, add_table, err);
 	if (r == 0)
-		r = each_row(m, columns_sql, database, s, add_column, err);
+		r = each_row(m, store_sql_schema_columns, database, s, add_column, err);
 	if (r == 0)
-		r = each_row(m, json_sql, database, s, mark_json_column, err);
+		r = each_row(m, store_sql_schema_json_columns, database, s, mark_json_column, err);
 	if (r == 0)
-		r = each_row(m, indexes_sql, database, s, add_index_column, err);
+		r = each_row(m, store_sql_schema_indexes, database, s, add_index_column, err);
 	if (r == 0)
-		r = each_row(m, foreign_keys_sql, database, s, add_foreign_key_column, err);
+		r = each_row(m, store_sql_schema_foreign_keys, database, s, add_foreign_key_column,
+			     err);
 	if (r < 0)
 		return err_context(err, "reading the schema of \"%s\"", database);
 	*ret = TAKE_PTR(s);

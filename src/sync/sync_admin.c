@@ -150,16 +150,12 @@ static int is_target_empty(struct mongo *mongo, const struct mapping *m, bool *r
 static int request_one(struct maria *db, struct mongo *mongo, const struct mapping *m,
 		       struct err *err)
 {
-	struct strbuf b = STRBUF_INIT(0);
 	bool is_empty = true;
 	int64_t total = 0;
 	int r = mapping_has_target(m) ? is_target_empty(mongo, m, &is_empty, err) : 0;
 
-	strbuf_addstr(&b, "SELECT COUNT(*) FROM ");
-	maria_add_identifier(&b, mapping_root_table(m));
 	if (r == 0)
-		r = maria_query_int(db, strbuf_str(&b), NULL, 0, &total, err);
-	strbuf_done(&b);
+		r = maria_count_rows(db, mapping_root_table(m), &total, err);
 	if (r == 0)
 		r = maria_run(db, sync_sql_migration_request,
 			      (struct maria_value[]){MARIA_I(total), MARIA_I(!is_empty),

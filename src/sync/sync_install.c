@@ -495,12 +495,8 @@ int sync_check(struct maria *db, struct mongo *mongo, const struct mapping_set *
 	_cleanup_(trigger_list_done) struct trigger_list triggers = {0};
 	struct check c = {fn, arg};
 	struct mongo_server server;
-	int64_t has_tables = 0;
-	int r =
-	    maria_query_int(db,
-			    "SELECT COUNT(*) FROM information_schema.TABLES"
-			    " WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'sync_collection'",
-			    NULL, 0, &has_tables, err);
+	bool has_tables = false;
+	int r = maria_has_table(db, "sync_collection", &has_tables, err);
 
 	if (r == 0 && !has_tables) {
 		problem(&c, "aethermart sync install", "the sync is not installed");

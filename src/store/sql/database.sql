@@ -1,0 +1,2 @@
+-- The selected database; NULL: none.
+SELECT DATABASE()

@@ -1,0 +1,2 @@
+-- Whether the server refuses writes: a replica.
+SELECT @@GLOBAL.read_only
