@@ -1,5 +1,4 @@
-/* `aethermart mapping`: what the mapping files say, and what comes from them. Nothing is changed.
- */
+/* `aethermart mapping`: what the mapping files say and what comes of it. Changes nothing. */
 #include "cli/cli.h"
 
 #include "base/mem.h"
@@ -8,17 +7,6 @@
 #include <inttypes.h>
 
 #include "base/banned.h"
-
-const struct config_option mapping_options[] = {
-    {.section = "mapping",
-     .name = "dir",
-     .type = CONFIG_TEXT,
-     .flags = CONFIG_PATH,
-     .help =
-	 "The folder of the mapping files (*.yaml), one for each collection. Unset: mapping/ of "
-	 "the installation."},
-    {0},
-};
 
 #define SAMPLE_BYTES_MAX ((size_t)256 << 20)
 

@@ -8,6 +8,8 @@ const struct config_option mapping_options[] = {
      .name = "dir",
      .type = CONFIG_TEXT,
      .flags = CONFIG_PATH,
-     .help = "Folder of the mapping files, one a collection. Unset: those of the installation."},
+     .help =
+	 "The folder of the mapping files (*.yaml), one for each collection. Unset: mapping/ of "
+	 "the installation."},
     {0},
 };
