@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/logger.h"
+#include "cluster/stack.h"
 #include "http/http_server.h"
 #include "sync/sync.h"
 
@@ -116,10 +117,14 @@ static int run_serve(const struct command_line *line, struct err *err)
 		http_server_options_read(line->config, &http);
 		serve.listen = http.listen;
 		http.dir = endpoint_var_dir(line->config, &serve.engine.arena);
+		http.socket_path = endpoint_socket_path(line->config, &serve.engine.arena);
 		http.is_ready = is_ready;
 		http.status = status;
 		http.arg = &serve;
 		http.stands_by = true;
+		r = stack_prepare_socket(line->config, err);
+	}
+	if (r == 0) {
 		r = http_server_start(&http, &server, err);
 		atomic_store(&serve.http, server);
 	}

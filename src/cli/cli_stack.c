@@ -149,20 +149,13 @@ int cli_run_self(const struct command_line *line, const char *const *words, stru
 
 /* --- the worker ------------------------------------------------------------------------------ */
 
-const char *cli_socket_dir(const struct command_line *line, struct arena *arena)
-{
-	const char *path = endpoint_socket_path(line->config, arena, "serve.sock");
-
-	return arena_strndup(arena, path, (size_t)(strrchr(path, '/') - path));
-}
-
 json_t *cli_worker_json(const struct command_line *line, const char *path)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	_cleanup_(strbuf_done) struct strbuf body = STRBUF_INIT(WORKER_ANSWER_MAX);
-	const char *dir = cli_socket_dir(line, &arena);
+	const char *socket_path = endpoint_socket_path(line->config, &arena);
 
-	if (http_client_get(dir, path, &body, NULL) < 0)
+	if (http_client_get(socket_path, path, &body, NULL) < 0)
 		return NULL;
 	return json_loadb(strbuf_str(&body), body.len, 0, NULL);
 }

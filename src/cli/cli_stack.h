@@ -28,9 +28,6 @@ const char *const *cli_self_argv(const struct command_line *line, struct arena *
 int cli_run_self(const struct command_line *line, const char *const *words, struct err *err)
     _must_check_;
 
-/* The folder that holds the worker's socket, for http_client_get(). */
-const char *cli_socket_dir(const struct command_line *line, struct arena *arena);
-
 /* GET from the running worker as JSON; NULL when none runs or the answer is no JSON. */
 json_t *cli_worker_json(const struct command_line *line, const char *path);
 

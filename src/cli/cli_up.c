@@ -304,11 +304,11 @@ static int wait_until_it_writes(struct up *u)
 {
 	int64_t until = clock_monotonic_us() +
 			(config_int(u->line->config, "sync.lease") + READY_SPARE_MS) * 1000;
-	const char *dir = endpoint_var_dir(u->line->config, &u->arena);
+	const char *socket_path = endpoint_socket_path(u->line->config, &u->arena);
 
 	while (clock_monotonic_us() < until) {
 		struct strbuf body = STRBUF_INIT(4096);
-		bool is_ready = http_client_get(dir, "/readyz", &body, NULL) == 0;
+		bool is_ready = http_client_get(socket_path, "/readyz", &body, NULL) == 0;
 
 		strbuf_done(&body);
 		if (is_ready)

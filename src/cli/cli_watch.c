@@ -33,8 +33,8 @@ static int run_watch(const struct command_line *line, struct err *err)
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct command_line copy = *line;
 
-	return http_client_stream(endpoint_var_dir(line->config, &arena), "/v1/changes", print_line,
-				  &copy, err);
+	return http_client_stream(endpoint_socket_path(line->config, &arena), "/v1/changes",
+				  print_line, &copy, err);
 }
 
 const struct command command_watch = {

@@ -462,9 +462,9 @@ const char *endpoint_var_dir(const struct config *config, struct arena *arena)
 	return layout_absolute(arena, base, dir);
 }
 
-const char *endpoint_socket_path(const struct config *config, struct arena *arena, const char *name)
+const char *endpoint_socket_path(const struct config *config, struct arena *arena)
 {
-	return layout_socket(arena, endpoint_var_dir(config, arena), name);
+	return layout_socket(arena, endpoint_var_dir(config, arena), "serve.sock");
 }
 
 const char *endpoint_share_path(const struct config *config, struct arena *arena, const char *name)

@@ -51,12 +51,11 @@ const char *endpoint_mongo_password_file(const struct config *config, enum endpo
 const char *endpoint_var_dir(const struct config *config, struct arena *arena);
 
 /*
- * Path of a unix socket of that name: in the run-time folder, or, when that path is longer than a
- * socket's may be, in a short folder under /tmp whose name is a hash of it. The folder exists only
- * after stack_prepare() (cluster/stack.h).
+ * The worker's Unix socket: serve.sock in the run-time folder, or, when that path is longer than a
+ * socket's may be, in a short folder under /tmp whose name is a hash of it. That one exists only
+ * after stack_prepare_socket() (cluster/stack.h).
  */
-const char *endpoint_socket_path(const struct config *config, struct arena *arena,
-				 const char *name);
+const char *endpoint_socket_path(const struct config *config, struct arena *arena);
 
 /*
  * mapping/, rules/, data/ of the installation: below share.dir, or beside the folder of the binary

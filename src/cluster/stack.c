@@ -29,8 +29,6 @@
  * noticed at once. */
 #define READY_POLL_MS 20
 
-#define WORKER_SOCKET "serve.sock"
-
 /* --- steps ------------------------------------------------------------------------------------ */
 
 static void tell(const struct stack_callbacks *callbacks, const char *part, const char *text,
@@ -53,6 +51,14 @@ void stack_step(const struct stack *s, const char *part, int64_t since_us, const
 
 /* --- the run-time folder ---------------------------------------------------------------------- */
 
+int stack_prepare_socket(const struct config *config, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	struct folder_account me = {.uid = geteuid(), .gid = getegid()};
+
+	return folder_socket_prepare(endpoint_socket_path(config, &arena), &me, err);
+}
+
 int stack_prepare(const struct config *config, struct err *err)
 {
 	static const char *const parts[] = {"secrets", "log", "run"};
@@ -68,8 +74,7 @@ int stack_prepare(const struct config *config, struct err *err)
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(parts); i++)
 		r = folder_make_own(arena_printf(&arena, "%s/%s", var_dir, parts[i]), &me, err);
 	if (r == 0)
-		r = folder_socket_prepare(endpoint_socket_path(config, &arena, WORKER_SOCKET), &me,
-					  err);
+		r = stack_prepare_socket(config, err);
 	if (r < 0)
 		(void)err_hint(err, "make the folder yours, or name another in stack.dir");
 	arena_done(&arena);
@@ -379,7 +384,7 @@ int stack_worker_start(const struct config *config, const char *const *argv, boo
 
 	s.var_dir = endpoint_var_dir(config, &s.arena);
 	(void)snprintf(socket_path, sizeof(socket_path), "%s",
-		       endpoint_socket_path(config, &s.arena, WORKER_SOCKET));
+		       endpoint_socket_path(config, &s.arena));
 	spec.log_path = layout_log(&s.arena, s.var_dir, "serve");
 	spec.pid_path = layout_pid(&s.arena, s.var_dir, "serve");
 	spec.dir = getcwd(here, sizeof(here)); /* paths among its arguments mean this folder */

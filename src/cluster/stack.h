@@ -24,6 +24,9 @@ struct stack_callbacks {
 
 /* Makes the run-time folder with all its parts, private. */
 int stack_prepare(const struct config *config, struct err *err) _must_check_;
+/* Of it, only the folder of the worker's socket, when that is elsewhere (endpoint_socket_path()).
+ */
+int stack_prepare_socket(const struct config *config, struct err *err) _must_check_;
 
 struct stack_lock;
 

@@ -106,7 +106,7 @@ int stack_status_read(const struct config *config, struct stack_status *ret, str
 	    .name = "worker",
 	    .kind = "aethermart serve",
 	    .is_embedded = true,
-	    .address = endpoint_socket_path(config, &s.arena, "serve.sock"),
+	    .address = endpoint_socket_path(config, &s.arena),
 	};
 	if (has_maria)
 		look(&s, var_dir, STACK_MARIADB, "mariadb");

@@ -162,9 +162,8 @@ static int answer_error(struct call *call, const char *path, struct err *err)
 	return r;
 }
 
-static int perform(struct call *call, const char *dir, const char *path, struct err *err)
+static int perform(struct call *call, const char *socket_path, const char *path, struct err *err)
 {
-	_cleanup_(mem_freep) char *socket_path = mem_printf("%s/%s", dir, HTTP_SOCKET_NAME);
 	_cleanup_(mem_freep) char *url = mem_printf("http://localhost%s", path);
 	CURLcode code;
 
@@ -181,7 +180,7 @@ static int perform(struct call *call, const char *dir, const char *path, struct 
 	return is_success(call->curl) ? 0 : answer_error(call, path, err);
 }
 
-static int run(struct call *call, const char *dir, const char *path, struct err *err)
+static int run(struct call *call, const char *socket_path, const char *path, struct err *err)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	int r;
@@ -191,27 +190,27 @@ static int run(struct call *call, const char *dir, const char *path, struct err 
 	if (!call->curl)
 		return err_set(err, ERR_NO_MEMORY, "could not prepare a request: out of memory");
 	call->err = err;
-	r = perform(call, dir, path, err);
+	r = perform(call, socket_path, path, err);
 	curl_easy_cleanup(call->curl);
 	strbuf_done(&call->rest);
 	strbuf_done(&call->error);
 	return r;
 }
 
-int http_client_get(const char *dir, const char *path, struct strbuf *body, struct err *err)
+int http_client_get(const char *socket_path, const char *path, struct strbuf *body, struct err *err)
 {
 	struct call call = {.body = body, .error = STRBUF_INIT(ERROR_BODY_MAX)};
 
-	return run(&call, dir, path, err);
+	return run(&call, socket_path, path, err);
 }
 
-int http_client_stream(const char *dir, const char *path, http_client_line_fn line, void *arg,
-		       struct err *err)
+int http_client_stream(const char *socket_path, const char *path, http_client_line_fn line,
+		       void *arg, struct err *err)
 {
 	struct call call = {.line = line,
 			    .arg = arg,
 			    .rest = STRBUF_INIT(LINE_MAX_BYTES),
 			    .error = STRBUF_INIT(ERROR_BODY_MAX)};
 
-	return run(&call, dir, path, err);
+	return run(&call, socket_path, path, err);
 }

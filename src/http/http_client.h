@@ -1,6 +1,6 @@
 /*
- * A small blocking client for verbs that need a running `aethermart serve`: it talks to the Unix
- * socket in stack.dir, so it needs no token. Any thread; nothing is shared between calls.
+ * A small blocking client for verbs that need a running `aethermart serve`: it talks to its Unix
+ * socket, so it needs no token. Any thread; nothing is shared between calls.
  *
  * Errors: ERR_UNAVAILABLE with a hint when no server listens there; ERR_PERMISSION when the socket
  * belongs to somebody else; ERR_TIMEOUT when it does not answer; for an answer that is no success,
@@ -10,8 +10,8 @@
 
 #include "base/strbuf.h"
 
-/* GET: appends the body. `dir` is stack.dir. */
-int http_client_get(const char *dir, const char *path, struct strbuf *body, struct err *err)
+/* GET: appends the body. */
+int http_client_get(const char *socket_path, const char *path, struct strbuf *body, struct err *err)
     _must_check_;
 
 /*
@@ -21,5 +21,5 @@ int http_client_get(const char *dir, const char *path, struct strbuf *body, stru
  * server ends the stream.
  */
 typedef int (*http_client_line_fn)(void *arg, struct str line, struct err *err);
-int http_client_stream(const char *dir, const char *path, http_client_line_fn line, void *arg,
-		       struct err *err) _must_check_;
+int http_client_stream(const char *socket_path, const char *path, http_client_line_fn line,
+		       void *arg, struct err *err) _must_check_;

@@ -173,25 +173,26 @@ static int lock_folder(struct http_server *s, struct err *err)
 static int open_unix(struct http_server *s, struct err *err)
 {
 	union address a = {.local = {.sun_family = AF_UNIX}};
-	size_t len = strlen(s->socket_path);
+	size_t len = strlen(s->options.socket_path);
 	int fd;
 
 	if (len >= sizeof(a.local.sun_path)) {
 		(void)err_set(err, ERR_INVALID_ARGUMENT,
 			      "the path of the socket \"%s\" is longer than %zu bytes",
-			      s->socket_path, sizeof(a.local.sun_path) - 1);
+			      s->options.socket_path, sizeof(a.local.sun_path) - 1);
 		return err_hint(err, "set stack.dir to a shorter path");
 	}
-	memcpy(a.local.sun_path, s->socket_path, len + 1);
-	(void)unlink(s->socket_path); /* of a server that was killed: the lock is ours */
+	memcpy(a.local.sun_path, s->options.socket_path, len + 1);
+	(void)unlink(s->options.socket_path); /* of a server that was killed: the lock is ours */
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || bind(fd, &a.any, sizeof(a.local)) < 0 || chmod(s->socket_path, 0600) < 0 ||
-	    listen(fd, LISTEN_QUEUE) < 0) {
+	if (fd < 0 || bind(fd, &a.any, sizeof(a.local)) < 0 ||
+	    chmod(s->options.socket_path, 0600) < 0 || listen(fd, LISTEN_QUEUE) < 0) {
 		int e = errno;
 
 		closep(&fd);
 		return err_set(err, e == EACCES || e == EPERM ? ERR_PERMISSION : ERR_UNAVAILABLE,
-			       "could not listen at \"%s\": %s", s->socket_path, strerror(e));
+			       "could not listen at \"%s\": %s", s->options.socket_path,
+			       strerror(e));
 	}
 	s->local.fd = fd;
 	return 0;
@@ -256,8 +257,8 @@ static struct http_server *server_new(const struct http_server_options *options)
 	s->options = *options;
 	set_defaults(&s->options);
 	s->options.dir = arena_strdup(s->arena, options->dir);
+	s->options.socket_path = arena_strdup(s->arena, options->socket_path);
 	s->options.listen = arena_strdup(s->arena, options->listen ? options->listen : "");
-	s->socket_path = arena_printf(s->arena, "%s/%s", options->dir, HTTP_SOCKET_NAME);
 	s->tcp = (struct http_listener){.server = s, .fd = -1};
 	s->local = (struct http_listener){.server = s, .fd = -1, .is_unix = true};
 	s->lock_fd = -1;
@@ -401,7 +402,7 @@ struct http_server *http_server_stop(struct http_server *s)
 	stop_opener(s);
 	http_feed_end(s->feed); /* before the daemons: they wait for parked readers */
 	if (s->local.daemon || s->local.fd >= 0)
-		(void)unlink(s->socket_path);
+		(void)unlink(s->options.socket_path);
 	stop_listener(&s->tcp);
 	stop_listener(&s->local);
 	closep(&s->lock_fd);

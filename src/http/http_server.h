@@ -9,7 +9,7 @@
  *	GET    /v1/status   yes    a JSON object, made by the callback
  *	GET    /v1/changes  yes    one JSON object a line, without end, for each applied change
  *
- * Two doors lead to it: TCP (http.listen, http.port) and the Unix socket <dir>/serve.sock, mode
+ * Two doors lead to it: TCP (http.listen, http.port) and the Unix socket, mode
  * 0600. Through the socket no token is asked for: the file's mode is the guard. The token is in
  * <dir>/http.token (0600, made when missing) and goes into `Authorization: Bearer TOKEN`.
  *
@@ -26,7 +26,6 @@
 
 #include "base/config.h"
 
-#define HTTP_SOCKET_NAME "serve.sock"
 #define HTTP_TOKEN_NAME	 "http.token"
 #define HTTP_PORT_NAME	 "http.port"
 
@@ -37,7 +36,8 @@
 extern const struct config_option http_options[]; /* section "http" */
 
 struct http_server_options {
-	const char *dir;    /* stack.dir: socket, token, remembered port; made when absent */
+	const char *dir;	 /* stack.dir: token, remembered port; made when absent */
+	const char *socket_path; /* of the Unix socket, in that folder or in one that is there */
 	const char *listen; /* numeric address or "localhost"; NULL or "": the Unix socket only */
 	uint16_t port;	    /* 0: the remembered one if it is free, else any that is */
 	bool is_metrics_open;
@@ -53,7 +53,7 @@ struct http_server_options {
 	void *arg;
 };
 
-/* Fills all but `dir` and the callbacks from section "http". */
+/* Fills all but `dir`, `socket_path` and the callbacks from section "http". */
 void http_server_options_read(const struct config *config, struct http_server_options *ret);
 
 struct http_server;
@@ -61,7 +61,7 @@ struct http_server;
 /*
  * Listens and answers from now on. ERR_CONFLICT: the port is taken, or another server runs in
  * the folder. ERR_PERMISSION: the token's file may be read by others. ERR_CORRUPTED: it holds no
- * token. ERR_INVALID_ARGUMENT: no such address, or a folder whose path is too long for a socket.
+ * token. ERR_INVALID_ARGUMENT: no such address, or a path too long for a socket.
  *
  * With `stands_by`, a folder in which another server runs is no error: the start succeeds, nothing
  * listens, and within a second after the other one's process has ended the doors open. What goes

@@ -25,7 +25,6 @@ struct http_server {
 	struct http_listener tcp, local;
 	struct http_feed *feed;
 	char *token;
-	char *socket_path;
 	int lock_fd;
 	_Atomic uint16_t port; /* 0 until TCP is open */
 

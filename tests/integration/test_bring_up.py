@@ -1,6 +1,7 @@
 """`up` makes everything from nothing, changes nothing when all is there, and mends what a crash
 left; `down` leaves nothing behind."""
 import os
+import shutil
 import stat
 import time
 
@@ -106,6 +107,44 @@ def test_reset_wipes_and_rebuilds(stack):
     stack.note_processes()
     assert stack.value("SELECT COUNT(*) FROM Customers WHERE last_name = 'Shipped'") == 0
     stack.assert_in_step()
+
+
+@pytest.mark.fresh
+@pytest.mark.limit(240)
+def test_a_folder_with_a_path_that_no_socket_can_have(new_stack):
+    """Sockets are elsewhere then; whoever looks for one finds it."""
+    stack = new_stack
+    stack.var = stack.root / ("long-" + "x" * 120)
+    stack.write_config(stack={"dir": str(stack.var)})
+    stack.up()
+    servers = {server["name"]: server for server in stack.json("status")["servers"]}
+    folders = {os.path.dirname(where) for where in
+               (servers["worker"]["address"], stack.connection()["mariadb"]["socket"])}
+    try:
+        assert {server["state"] for server in servers.values()} == {"answers"}, servers
+        assert len(servers["worker"]["address"]) < 108
+        child = stack.start("watch")
+        standby = stack.start("serve")
+
+        def seen():
+            stack.sql("UPDATE Products SET price = price + 1 LIMIT 1")
+            return "product_catalog" in child.log.read_text()
+        until(seen, 10, 0.2, "watch shows the change")
+        stack.kill("worker")
+        # The one that stood by answers at the same place, within a second or so.
+        until(lambda: stack.json("status")["worker"], 20, 0.2, "the standby answers")
+        assert standby.poll() is None, standby.log.read_text()
+        standby.terminate()
+        assert standby.wait(20) == 0
+        os.rmdir(os.path.dirname(servers["worker"]["address"]))  # a worker by hand makes it
+        again = stack.start("serve")
+        until(lambda: stack.json("status")["worker"], 20, 0.2, "a worker of its own answers")
+        assert again.poll() is None, again.log.read_text()
+        stack.down()
+    finally:
+        for folder in folders:
+            if folder.startswith("/tmp/aethermart-"):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_connection_says_how_any_client_connects(stack):

@@ -24,8 +24,11 @@
 
 #include "base/banned.h"
 
+#define SOCKET_NAME "a.sock"
+
 struct fixture {
 	char dir[64];
+	char socket_path[80];
 	struct http_server_options options;
 	struct http_server *server;
 	char *token;
@@ -76,7 +79,9 @@ static int set_up(void **state)
 	memcpy(f->dir, template, sizeof(template));
 	if (!mkdtemp(f->dir))
 		return -1;
+	(void)snprintf(f->socket_path, sizeof(f->socket_path), "%s/" SOCKET_NAME, f->dir);
 	f->options = (struct http_server_options){.dir = f->dir,
+						  .socket_path = f->socket_path,
 						  .listen = "127.0.0.1",
 						  .is_ready = is_ready,
 						  .status = write_status,
@@ -377,14 +382,16 @@ static void a_port_that_is_asked_for_and_taken_is_an_error(void **state)
 	struct http_server_options options = f->options;
 	struct http_server *second = NULL;
 	struct err err = {0};
-	char *dir = path_in(f, "second");
+	char *dir = path_in(f, "second"), *socket_path = path_in(f, "second/" SOCKET_NAME);
 
 	options.dir = dir;
+	options.socket_path = socket_path;
 	options.port = http_server_port(f->server);
 	assert_int_equal(http_server_start(&options, &second, &err), -ERR_CONFLICT);
 	assert_non_null(strstr(err.hint, "http.port"));
 	options.listen = "shop.example";
 	assert_int_equal(http_server_start(&options, &second, &err), -ERR_INVALID_ARGUMENT);
+	mem_free(socket_path);
 	mem_free(dir);
 }
 
@@ -426,7 +433,7 @@ static void what_a_killed_server_left_is_no_hindrance(void **state)
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	struct strbuf b = STRBUF_INIT(0);
 	struct err err = {0};
-	char *path = path_in(f, HTTP_SOCKET_NAME);
+	char *path = path_in(f, SOCKET_NAME);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	f->server = http_server_stop(f->server);
@@ -435,7 +442,7 @@ static void what_a_killed_server_left_is_no_hindrance(void **state)
 	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	close(fd); /* the file stays */
 	start(f);
-	assert_int_equal(http_client_get(f->dir, "/healthz", &b, &err), 0);
+	assert_int_equal(http_client_get(f->socket_path, "/healthz", &b, &err), 0);
 	strbuf_done(&b);
 	mem_free(path);
 }
@@ -443,7 +450,7 @@ static void what_a_killed_server_left_is_no_hindrance(void **state)
 static void files_are_private(void **state)
 {
 	struct fixture *f = *state;
-	static const char *const names[] = {HTTP_SOCKET_NAME, HTTP_TOKEN_NAME};
+	static const char *const names[] = {SOCKET_NAME, HTTP_TOKEN_NAME};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		char *path = path_in(f, names[i]);
@@ -476,21 +483,23 @@ static void a_token_is_kept_and_must_be_private(void **state)
 	mem_free(path);
 }
 
-static void a_folder_with_a_long_path_is_an_error(void **state)
+static void a_socket_with_a_long_path_is_an_error(void **state)
 {
 	struct fixture *f = *state;
 	struct http_server_options options = f->options;
 	struct http_server *second = NULL;
 	struct err err = {0};
 	char name[101];
-	char *dir;
+	char *dir = path_in(f, "second"), *path;
 
 	memset(name, 'x', 100);
 	name[100] = '\0';
-	dir = path_in(f, name);
+	path = path_in(f, name);
 	options.dir = dir;
+	options.socket_path = path;
 	assert_int_equal(http_server_start(&options, &second, &err), -ERR_INVALID_ARGUMENT);
 	assert_non_null(strstr(err.hint, "stack.dir"));
+	mem_free(path);
 	mem_free(dir);
 }
 
@@ -502,12 +511,12 @@ static void the_socket_needs_no_token(void **state)
 	struct strbuf b = STRBUF_INIT(0);
 	struct err err = {0};
 
-	assert_int_equal(http_client_get(f->dir, "/v1/status", &b, &err), 0);
+	assert_int_equal(http_client_get(f->socket_path, "/v1/status", &b, &err), 0);
 	assert_string_equal(strbuf_str(&b), "{\"role\":\"holder\"}\n");
-	assert_int_equal(http_client_get(f->dir, "/nothing", &b, &err), -ERR_NOT_FOUND);
+	assert_int_equal(http_client_get(f->socket_path, "/nothing", &b, &err), -ERR_NOT_FOUND);
 	assert_string_equal(err.message, "the server answered 404 to \"/nothing\": no such path");
 	f->server = http_server_stop(f->server);
-	assert_int_equal(http_client_get(f->dir, "/v1/status", &b, &err), -ERR_UNAVAILABLE);
+	assert_int_equal(http_client_get(f->socket_path, "/v1/status", &b, &err), -ERR_UNAVAILABLE);
 	assert_non_null(strstr(err.hint, "aethermart up"));
 	strbuf_done(&b);
 }
@@ -522,7 +531,7 @@ static void the_socket_alone_is_enough(void **state)
 	f->options.listen = "";
 	start(f);
 	assert_int_equal(http_server_port(f->server), 0);
-	assert_int_equal(http_client_get(f->dir, "/healthz", &b, &err), 0);
+	assert_int_equal(http_client_get(f->socket_path, "/healthz", &b, &err), 0);
 	strbuf_done(&b);
 }
 
@@ -559,7 +568,7 @@ static void *listen_to_feed(void *arg)
 	struct listener *l = arg;
 	struct err err = {0};
 
-	l->r = http_client_stream(l->fixture->dir, "/v1/changes", take_line, l, &err);
+	l->r = http_client_stream(l->fixture->socket_path, "/v1/changes", take_line, l, &err);
 	return NULL;
 }
 
@@ -788,7 +797,7 @@ int main(void)
 	    TEST(what_a_killed_server_left_is_no_hindrance),
 	    TEST(files_are_private),
 	    TEST(a_token_is_kept_and_must_be_private),
-	    TEST(a_folder_with_a_long_path_is_an_error),
+	    TEST(a_socket_with_a_long_path_is_an_error),
 	    TEST(the_socket_needs_no_token),
 	    TEST(the_socket_alone_is_enough),
 	    TEST(each_reader_gets_every_change_in_order),
