@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "cluster/layout.h"
-#include "sync/sync.h"
+#include "sync/sync_admin.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -284,29 +284,18 @@ static void check_stores(struct doctor *d)
 static void add_worker_grants(struct doctor *d, struct strbuf *b, const char *database,
 			      const char *user)
 {
-	static const char write[] = "SELECT, INSERT, UPDATE, DELETE";
 	_cleanup_(maria_closep) struct maria *m = NULL;
-	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	struct mapping_set set = {0};
 
-	maria_add_grant(b, "SELECT, SHOW VIEW, TRIGGER", database, NULL, user);
+	sync_add_read_grant(b, database, user);
 	if (cli_open_maria(d->line, ENDPOINT_ADMIN, &m, NULL) < 0 ||
 	    cli_load_mappings(d->line, m, &set, NULL) < 0) {
 		strbuf_addstr(b, "-- The rest names tables that do not exist yet: run this again "
 				 "after `aethermart up`.\n");
 		return;
 	}
-	for (size_t i = 0; i < set.len; i++)
-		maria_add_grant(b, write, database, mapping_queue(set.items[i]), user);
+	(void)!sync_add_write_grants(b, m, &set, database, user, NULL);
 	mapping_set_done(&set);
-	if (maria_query(m,
-			"SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = "
-			"DATABASE() AND TABLE_TYPE IN ('BASE TABLE', 'SEQUENCE') AND TABLE_NAME "
-			"LIKE 'sync\\_%'",
-			NULL, 0, &rows, NULL) < 0)
-		return;
-	while (maria_rows_next(rows, NULL) > 0)
-		maria_add_grant(b, write, database, maria_rows_str(rows, 0).data, user);
 }
 
 static int print_grants(struct doctor *d, struct err *err)

@@ -389,40 +389,41 @@ static const struct command *const dead_letter_children[] = {
 
 /* --- consumers ------------------------------------------------------------------------------- */
 
+struct consumer_list {
+	struct table *table;
+	json_t *json;
+};
+
+static int list_consumer(void *arg, const struct sync_consumer *c, struct err *err)
+{
+	const struct consumer_list *l = arg;
+	_cleanup_(mem_freep) char *waiting = mem_printf("%" PRId64, c->waiting);
+
+	(void)err;
+	table_add(l->table, (const char *const[]){c->consumer, c->kind, c->seen_at, waiting});
+	json_array_append_new(l->json, json_pack("{s:s,s:s,s:s,s:I}", "consumer", c->consumer,
+						 "kind", c->kind, "seen_at", c->seen_at, "waiting",
+						 (json_int_t)c->waiting));
+	return 0;
+}
+
 static int run_consumer_list(const struct command_line *line, struct err *err)
 {
 	static const char *const titles[] = {"consumer", "kind", "seen", ">waiting", NULL};
 	_cleanup_(maria_closep) struct maria *db = NULL;
 	_cleanup_(table_freep) struct table *t = table_new(titles);
-	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	json_t *list = json_array();
+	struct consumer_list list = {t, json_array()};
 	int r = cli_open_maria(line, ENDPOINT_SYNC, &db, err);
 
 	if (r == 0)
-		r = maria_query(
-		    db,
-		    "SELECT c.consumer, c.kind, c.seen_at, (SELECT COUNT(*) FROM sync_handoff h"
-		    " WHERE h.consumer = c.consumer) FROM sync_consumer c ORDER BY c.consumer",
-		    NULL, 0, &rows, err);
-	while (r == 0 && (r = maria_rows_next(rows, err)) > 0) {
-		const char *cells[4];
-
-		for (size_t i = 0; i < ARRAY_LEN(cells); i++)
-			cells[i] = maria_rows_str(rows, i).data;
-		table_add(t, cells);
-		json_array_append_new(list,
-				      json_pack("{s:s,s:s,s:s,s:I}", "consumer", cells[0], "kind",
-						cells[1], "seen_at", cells[2], "waiting",
-						(json_int_t)maria_rows_int(rows, 3)));
-		r = 0;
-	}
+		r = sync_consumer_each(db, list_consumer, &list, err);
 	if (r == 0 && line->json)
-		r = cli_print_json_steal(json_pack("{s:O}", "consumers", list));
-	else if (r == 0 && !json_array_size(list))
+		r = cli_print_json_steal(json_pack("{s:O}", "consumers", list.json));
+	else if (r == 0 && !json_array_size(list.json))
 		fprintf(stderr, "no consumers\n");
 	else if (r == 0)
 		table_print(t, stdout);
-	json_decref(list);
+	json_decref(list.json);
 	return r;
 }
 

@@ -19,7 +19,7 @@
 #include "base/mem.h"
 #include "cluster/layout.h"
 #include "http/http_client.h"
-#include "sync/sync.h"
+#include "sync/sync_admin.h"
 
 #include <inttypes.h>
 #include <unistd.h>
@@ -107,76 +107,24 @@ static int up_sync(struct up *u, struct err *err)
 	return cli_run_self(u->line, words, err);
 }
 
-static void add_table(struct strbuf *b, const char *database, const char *table)
-{
-	maria_add_identifier(b, database);
-	strbuf_addch(b, '.');
-	maria_add_identifier(b, table);
-}
-
-static int grant(struct maria *m, const char *rights, const char *database, const char *table,
-		 struct err *err)
-{
-	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(2048);
-
-	strbuf_addf(&sql, "GRANT %s ON ", rights);
-	if (table) {
-		add_table(&sql, database, table);
-	} else {
-		maria_add_identifier(&sql, database);
-		strbuf_addstr(&sql, ".*");
-	}
-	strbuf_addstr(&sql, " TO " LAYOUT_SYNC_USER "@'%'");
-	return maria_exec(m, strbuf_str(&sql), err);
-}
-
-/* Names of the sync's own tables, in the arena; they are few. */
-static int sync_tables(struct up *u, struct maria *m, const char **ret, size_t max, size_t *ret_n,
-		       struct err *err)
-{
-	static const char sql[] =
-	    "SELECT TABLE_NAME FROM information_schema.TABLES WHERE "
-	    "TABLE_SCHEMA = DATABASE() AND TABLE_TYPE IN ('BASE TABLE', 'SEQUENCE') AND "
-	    "TABLE_NAME LIKE 'sync\\_%'";
-	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(m, sql, NULL, 0, &rows, err);
-
-	*ret_n = 0;
-	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0 && *ret_n < max) {
-		struct str name = maria_rows_str(rows, 0);
-
-		ret[(*ret_n)++] = arena_strndup(&u->arena, name.data, name.len);
-	}
-	return r < 0 ? r : 0;
-}
-
-/*
- * The worker reads the shop and writes only queues and the sync's tables. TRIGGER lets it see the
- * triggers, which it compares with the mapping. Granting what is granted changes nothing.
- */
 static int up_rights(struct up *u, struct err *err)
 {
-	static const char write[] = "SELECT, INSERT, UPDATE, DELETE";
 	const char *database = config_text(u->line->config, "mariadb.database");
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 	_cleanup_(maria_closep) struct maria *m = NULL;
 	struct mapping_set set = {0};
-	const char *tables[64];
-	size_t n = 0;
 	int r;
 
 	if (!u->has_own_maria)
 		return 0;
+	sync_add_read_grant(&sql, database, LAYOUT_SYNC_USER);
 	r = cli_open_maria(u->line, ENDPOINT_ADMIN, &m, err);
 	if (r == 0)
 		r = cli_load_mappings(u->line, m, &set, err);
 	if (r == 0)
-		r = grant(m, "SELECT, SHOW VIEW, TRIGGER", database, NULL, err);
-	for (size_t i = 0; r == 0 && i < set.len; i++)
-		r = grant(m, write, database, mapping_queue(set.items[i]), err);
+		r = sync_add_write_grants(&sql, m, &set, database, LAYOUT_SYNC_USER, err);
 	if (r == 0)
-		r = sync_tables(u, m, tables, ARRAY_LEN(tables), &n, err);
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = grant(m, write, database, tables[i], err);
+		r = maria_script(m, "rights", strbuf_str(&sql), err);
 	mapping_set_done(&set);
 	return r < 0 ? err_context(err, "granting the worker its rights") : 0;
 }

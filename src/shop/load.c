@@ -61,7 +61,7 @@ static int load_init(struct load *l, struct err *err)
 static int take_lock(struct load *l, struct err *err)
 {
 	int64_t taken = 0;
-	int r = maria_query_int(l->m, "SELECT GET_LOCK(CONCAT('aethermart_load.', DATABASE()), ?)",
+	int r = maria_query_int(l->m, shop_sql_load_lock,
 				(struct maria_value[]){MARIA_I(LOCK_WAIT_S)}, 1, &taken, err);
 
 	if (r < 0)
@@ -76,11 +76,7 @@ static int take_lock(struct load *l, struct err *err)
 static int check_schema(struct load *l, struct err *err)
 {
 	int64_t n = 0;
-	int r = maria_query_int(l->m,
-				"SELECT COUNT(*) FROM information_schema.TABLES"
-				" WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN"
-				" ('Products', 'Reviews', 'Staging_Reviews', 'data_quality_logs')",
-				NULL, 0, &n, err);
+	int r = maria_query_int(l->m, shop_sql_load_has_schema, NULL, 0, &n, err);
 
 	if (r == 0 && n != 4) {
 		(void)err_set(err, ERR_NOT_FOUND, "the database has no shop schema");
@@ -92,15 +88,12 @@ static int check_schema(struct load *l, struct err *err)
 static int begin_run(struct load *l, struct err *err)
 {
 	int64_t id = 0;
-	int r = maria_run(l->m,
-			  "UPDATE Load_Runs SET run_status = 'stopped', finished_at ="
-			  " UTC_TIMESTAMP(3) WHERE run_status = 'running'",
-			  NULL, 0, NULL, err);
+	int r = maria_run(l->m, shop_sql_load_runs_stop, NULL, 0, NULL, err);
 
 	if (r == 0)
-		r = maria_run(l->m, "INSERT INTO Load_Runs () VALUES ()", NULL, 0, NULL, err);
+		r = maria_run(l->m, shop_sql_load_run_begin, NULL, 0, NULL, err);
 	if (r == 0)
-		r = maria_query_int(l->m, "SELECT MAX(load_id) FROM Load_Runs", NULL, 0, &id, err);
+		r = maria_query_int(l->m, shop_sql_load_run_newest, NULL, 0, &id, err);
 	l->report->load_id = (uint64_t)id;
 	return r;
 }
@@ -117,21 +110,15 @@ static int end_run(struct load *l, const char *status, struct err *err)
 				       MARIA_U(l->report->load_id)};
 
 	if (l->options->dry_run)
-		return maria_run(l->m, "DELETE FROM Load_Runs WHERE load_id = ?", &params[6], 1,
-				 NULL, err);
-	return maria_run(l->m,
-			 "UPDATE Load_Runs SET run_status = ?, rows_read = ?, loaded = ?,"
-			 " corrected = ?, unchanged = ?, rejected = ?,"
-			 " finished_at = UTC_TIMESTAMP(3) WHERE load_id = ?",
-			 params, ARRAY_LEN(params), NULL, err);
+		return maria_run(l->m, shop_sql_load_run_forget, &params[6], 1, NULL, err);
+	return maria_run(l->m, shop_sql_load_run_end, params, ARRAY_LEN(params), NULL, err);
 }
 
 /* The shop's spellings count before those of the feed. */
 static int learn_suppliers(struct load *l, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(l->m, "SELECT supplier_name FROM Suppliers ORDER BY supplier_id", NULL,
-			    0, &rows, err);
+	int r = maria_query(l->m, shop_sql_load_suppliers, NULL, 0, &rows, err);
 	const char *spelling;
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
@@ -241,9 +228,7 @@ int shop_load(struct maria *m, const struct shop_load_options *options,
 		if (!maria_is_lost(m)) {
 			(void)(maria_exec(m, "SET SESSION optimizer_switch = DEFAULT", &ignored) <
 			       0);
-			(void)(maria_exec(m,
-					  "DO RELEASE_LOCK(CONCAT('aethermart_load.', DATABASE()))",
-					  &ignored) < 0);
+			(void)(maria_exec(m, shop_sql_load_unlock, &ignored) < 0);
 		}
 	}
 	load_done(&l);

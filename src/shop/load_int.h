@@ -262,3 +262,31 @@ int load_merge_new_suppliers(struct load *l, struct err *err) _must_check_;
 /* A transaction; nothing of its own in a dry run, which is one transaction as a whole. */
 int load_begin(struct load *l, struct err *err) _must_check_;
 int load_commit(struct load *l, struct err *err) _must_check_;
+
+/* Embedded SQL, src/shop/sql. */
+extern const char shop_sql_load_aliases[];
+extern const char shop_sql_load_category_add[];
+extern const char shop_sql_load_category_find[];
+extern const char shop_sql_load_category_rename[];
+extern const char shop_sql_load_findings_drop[];
+extern const char shop_sql_load_has_schema[];
+extern const char shop_sql_load_lock[];
+extern const char shop_sql_load_order_sums[];
+extern const char shop_sql_load_order_sums_stored[];
+extern const char shop_sql_load_run_begin[];
+extern const char shop_sql_load_run_end[];
+extern const char shop_sql_load_run_forget[];
+extern const char shop_sql_load_run_newest[];
+extern const char shop_sql_load_runs_stop[];
+extern const char shop_sql_load_settle_ratings[];
+extern const char shop_sql_load_settle_totals[];
+extern const char shop_sql_load_settle_totals_log[];
+extern const char shop_sql_load_stage_file[];
+extern const char shop_sql_load_stage_findings[];
+extern const char shop_sql_load_suppliers[];
+extern const char shop_sql_load_suppliers_add[];
+extern const char shop_sql_load_touch_orders[];
+extern const char shop_sql_load_touch_products[];
+extern const char shop_sql_load_touched_drop[];
+extern const char shop_sql_load_touched_page[];
+extern const char shop_sql_load_unlock[];

@@ -149,21 +149,6 @@ static int check_products(struct load *l, const struct load_entity *e, uint64_t 
 static int check_orders(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
 			struct err *err)
 {
-	static const char staged[] =
-	    "UPDATE Staging_Orders s SET s.lines_total = LEAST(999999999999.99,"
-	    " (SELECT SUM(i.quantity * i.price) FROM Staging_Order_Items i"
-	    " WHERE i.order_ref = s.external_id AND i.row_class = 0))"
-	    " WHERE s.stage_id >= ? AND s.stage_id < ? AND s.row_class = 0";
-	static const char stored[] =
-	    "UPDATE Staging_Orders s STRAIGHT_JOIN Orders o ON o.external_id = s.external_id"
-	    " SET s.lines_total = LEAST(999999999999.99, COALESCE(s.lines_total, 0) +"
-	    " COALESCE((SELECT SUM(l.quantity * l.price) FROM Order_Items l"
-	    " WHERE l.order_id = o.order_id AND NOT EXISTS (SELECT 1 FROM Staging_Order_Items i"
-	    " WHERE i.order_ref = s.external_id AND i.product_id = l.product_id"
-	    " AND i.row_class = 0)), 0))"
-	    " WHERE s.stage_id >= ? AND s.stage_id < ? AND s.row_class = 0"
-	    " AND (s.lines_total IS NOT NULL"
-	    " OR EXISTS (SELECT 1 FROM Order_Items k WHERE k.order_id = o.order_id))";
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 	uint64_t bit = UINT64_C(1) << load_entity_column(e, "total_amount");
 	char *where = mem_printf("s.lines_total IS NOT NULL AND s.given & %" PRIu64
@@ -173,10 +158,10 @@ static int check_orders(struct load *l, const struct load_entity *e, uint64_t fr
 			       " AND s.total_amount <> s.lines_total, 1, 0),"
 			       " s.total_amount = s.lines_total, s.given = s.given | %" PRIu64,
 			       bit, bit);
-	int r = run_range(l, staged, from, to, err);
+	int r = run_range(l, shop_sql_load_order_sums, from, to, err);
 
 	if (r == 0)
-		r = run_range(l, stored, from, to, err);
+		r = run_range(l, shop_sql_load_order_sums_stored, from, to, err);
 	if (r == 0)
 		r = find(l, e, QUALITY_ORDER_TOTAL, "total_amount", "s.total_amount",
 			 "s.lines_total", where, from, to, err);
@@ -240,25 +225,12 @@ static int pass_items_late(struct load *l, const struct load_entity *e, uint64_t
 static int touch(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
 		 struct err *err)
 {
-	static const char products[] =
-	    "INSERT IGNORE INTO Staging_Touched (touched_kind, touched_id)"
-	    " SELECT 'product', s.product_id FROM Staging_Reviews s"
-	    " WHERE s.stage_id >= ? AND s.stage_id < ? AND s.row_class IN (1, 2)"
-	    " UNION SELECT 'product', t.product_id FROM Staging_Reviews s"
-	    " STRAIGHT_JOIN Reviews t ON t.review_id = s.target_id"
-	    " WHERE s.stage_id >= ? AND s.stage_id < ? AND s.row_class = 2";
-	static const char orders[] =
-	    "INSERT IGNORE INTO Staging_Touched (touched_kind, touched_id)"
-	    " SELECT 'order', s.order_id FROM Staging_Order_Items s"
-	    " LEFT JOIN Staging_Orders o ON o.external_id = s.order_ref"
-	    " AND o.row_class IN (1, 2, 3)"
-	    " WHERE s.stage_id >= ? AND s.stage_id < ? AND s.row_class IN (1, 2)"
-	    " AND o.stage_id IS NULL";
 	struct maria_value params[] = {MARIA_U(from), MARIA_U(to), MARIA_U(from), MARIA_U(to)};
 
 	if (e->id == LOAD_REVIEWS)
-		return run(l, products, params, 4, NULL, err);
-	return e->id == LOAD_ORDER_ITEMS ? run(l, orders, params, 2, NULL, err) : 0;
+		return run(l, shop_sql_load_touch_products, params, 4, NULL, err);
+	return e->id == LOAD_ORDER_ITEMS ? run(l, shop_sql_load_touch_orders, params, 2, NULL, err)
+					 : 0;
 }
 
 static int write_log(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
@@ -327,17 +299,8 @@ static int pass_merge(struct load *l, const struct load_entity *e, uint64_t from
 static int pass_aliases(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
 			struct err *err)
 {
-	static const char sql[] =
-	    "INSERT INTO Feed_Aliases (entity, external_id, target_id)"
-	    " SELECT 'customers', s.external_id, c.customer_id FROM Staging_Customers s"
-	    " STRAIGHT_JOIN Staging_Quality q ON q.stage_id = s.stage_id"
-	    " AND q.quality_rule = 'email_duplicate'"
-	    " STRAIGHT_JOIN Customers c ON c.email = s.email"
-	    " WHERE s.stage_id >= ? AND s.stage_id < ?"
-	    " ON DUPLICATE KEY UPDATE target_id = VALUES(target_id)";
-
 	(void)e;
-	return run_range(l, sql, from, to, err);
+	return run_range(l, shop_sql_load_aliases, from, to, err);
 }
 
 /* Adds the classes of the staged rows to the report. */
@@ -396,21 +359,14 @@ static int merge_entity(struct load *l, enum load_entity_id id, struct err *err)
 
 int load_merge_new_suppliers(struct load *l, struct err *err)
 {
-	static const char sql[] =
-	    "INSERT INTO Suppliers (supplier_name) SELECT DISTINCT s.supplier_ref"
-	    " FROM Staging_Products s LEFT JOIN Suppliers t ON t.supplier_name = s.supplier_ref"
-	    " WHERE t.supplier_id IS NULL ORDER BY 1";
-
-	return run(l, sql, NULL, 0, &l->report->new_suppliers, err);
+	return run(l, shop_sql_load_suppliers_add, NULL, 0, &l->report->new_suppliers, err);
 }
 
 static int find_category(struct load *l, struct load_category *c, bool *ret_same_name,
 			 struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(l->m,
-			    "SELECT category_id, category_name FROM Categories"
-			    " WHERE category_slug = ?",
+	int r = maria_query(l->m, shop_sql_load_category_find,
 			    (struct maria_value[]){MARIA_S(c->slug)}, 1, &rows, err);
 
 	if (r == 0)
@@ -427,10 +383,7 @@ static int insert_category(struct load *l, struct load_category *c, struct err *
 	struct maria_value params[] = {c->parent ? MARIA_U(c->parent->id) : MARIA_N,
 				       MARIA_S(c->name), MARIA_S(c->slug)};
 	bool same;
-	int r = run(l,
-		    "INSERT INTO Categories (parent_id, category_name, category_slug)"
-		    " VALUES (?, ?, ?)",
-		    params, 3, NULL, err);
+	int r = run(l, shop_sql_load_category_add, params, 3, NULL, err);
 
 	return r < 0 ? r : find_category(l, c, &same, err);
 }
@@ -448,7 +401,7 @@ static int merge_category(struct load *l, struct load_category *c, struct err *e
 	if (is_new)
 		r = insert_category(l, c, err);
 	else if (!same && c->stage_id)
-		r = run(l, "UPDATE Categories SET category_name = ? WHERE category_id = ?",
+		r = run(l, shop_sql_load_category_rename,
 			(struct maria_value[]){MARIA_S(c->name), MARIA_U(c->id)}, 2, NULL, err);
 	if (r < 0)
 		return r;
@@ -456,9 +409,7 @@ static int merge_category(struct load *l, struct load_category *c, struct err *e
 		l->report->new_categories += is_new;
 	} else if (!is_new && same) {
 		counts->unchanged++;
-		return run(l,
-			   "DELETE FROM Staging_Quality WHERE stage_id = ?"
-			   " AND quality_action <> 'rejected'",
+		return run(l, shop_sql_load_findings_drop,
 			   (struct maria_value[]){MARIA_U(c->stage_id)}, 1, NULL, err);
 	} else if (c->corrections) {
 		counts->corrected++;
@@ -487,44 +438,19 @@ int load_merge_categories(struct load *l, struct err *err)
 
 static int settle_ratings(struct load *l, const struct maria_value *range, struct err *err)
 {
-	static const char sql[] =
-	    "UPDATE Products p STRAIGHT_JOIN (SELECT t.touched_id, ROUND(AVG(r.rating), 2) AS "
-	    "rating"
-	    " FROM Staging_Touched t LEFT JOIN Reviews r ON r.product_id = t.touched_id"
-	    " WHERE t.touched_kind = 'product' AND t.touched_id > ? AND t.touched_id <= ?"
-	    " GROUP BY t.touched_id) x ON x.touched_id = p.product_id"
-	    " SET p.current_rating = x.rating"
-	    " WHERE p.product_id > ? AND p.product_id <= ?"
-	    " AND NOT (p.current_rating <=> x.rating)";
 	struct maria_value params[] = {range[0], range[1], range[0], range[1]};
 
-	return run(l, sql, params, 4, NULL, err);
+	return run(l, shop_sql_load_settle_ratings, params, 4, NULL, err);
 }
-
-#define SUMS                                                                               \
-	"(SELECT i.order_id, LEAST(999999999999.99, SUM(i.quantity * i.price)) AS total"   \
-	" FROM Staging_Touched t STRAIGHT_JOIN Order_Items i ON i.order_id = t.touched_id" \
-	" WHERE t.touched_kind = 'order' AND t.touched_id > ? AND t.touched_id <= ?"       \
-	" GROUP BY i.order_id) x"
 
 static int settle_totals(struct load *l, const struct maria_value *range, struct err *err)
 {
-	static const char log[] =
-	    "INSERT INTO data_quality_logs (load_id, quality_rule, severity, quality_action,"
-	    " entity, entity_key, column_name, value_before, value_after, file_name, line_number)"
-	    " SELECT ?, 'order_total', 'warning', 'corrected', 'orders',"
-	    " COALESCE(o.external_id, o.order_id), 'total_amount', o.total_amount, x.total,"
-	    " '(order lines)', 0 FROM " SUMS " JOIN Orders o ON o.order_id = x.order_id"
-	    " WHERE o.total_amount <> x.total";
-	static const char update[] = "UPDATE " SUMS " JOIN Orders o ON o.order_id = x.order_id"
-				     " SET o.total_amount = x.total"
-				     " WHERE o.total_amount <> x.total";
 	struct maria_value params[] = {MARIA_U(l->report->load_id), range[0], range[1]};
 	uint64_t rows = 0;
-	int r = run(l, log, params, 3, &rows, err);
+	int r = run(l, shop_sql_load_settle_totals_log, params, 3, &rows, err);
 
 	l->report->findings += rows;
-	return r < 0 ? r : run(l, update, range, 2, NULL, err);
+	return r < 0 ? r : run(l, shop_sql_load_settle_totals, range, 2, NULL, err);
 }
 
 /* One page of touched rows; ret_at is the last of them, unchanged at the end. */
@@ -533,11 +459,7 @@ static int settle_page(struct load *l, const char *kind, uint64_t *at, bool *ret
 {
 	struct maria_value page[] = {MARIA_S(kind), MARIA_U(*at), MARIA_U(TOUCHED_CHUNK)};
 	int64_t last = 0;
-	int r = maria_query_int(l->m,
-				"SELECT MAX(x.touched_id) FROM (SELECT touched_id FROM"
-				" Staging_Touched WHERE touched_kind = ? AND touched_id > ?"
-				" ORDER BY touched_id LIMIT ?) x",
-				page, 3, &last, err);
+	int r = maria_query_int(l->m, shop_sql_load_touched_page, page, 3, &last, err);
 
 	*ret_end = last == 0;
 	if (r < 0 || last == 0)
@@ -551,10 +473,7 @@ static int settle_page(struct load *l, const char *kind, uint64_t *at, bool *ret
 		r = cstr_equal(kind, "order") ? settle_totals(l, range, err)
 					      : settle_ratings(l, range, err);
 	if (r == 0)
-		r = run(l,
-			"DELETE FROM Staging_Touched WHERE touched_kind = ? AND touched_id > ?"
-			" AND touched_id <= ?",
-			gone, 3, NULL, err);
+		r = run(l, shop_sql_load_touched_drop, gone, 3, NULL, err);
 	*at = (uint64_t)last;
 	return r < 0 ? r : load_commit(l, err);
 }

@@ -1,7 +1,8 @@
 /*
  * The statements of staging and merging. They differ between entities only in names, so they are
- * made from the table of entities instead of standing in some sixty files; every name comes from
- * constants of this program, every value is a parameter.
+ * made from the table of entities instead of standing in some sixty files; every name, and every
+ * condition that load_merge.c hands in, comes from constants of this program, every value is a
+ * parameter. Statements that stand for one entity are files of sql/.
  *
  * `s` is the staged row, `t` the shop's, `d` the shop's detail row. STRAIGHT_JOIN keeps the range
  * of staged rows in front whatever the statistics of a table that was just filled say. Values are

@@ -19,12 +19,6 @@ static const char *const staging_tables[] = {
     "Staging_Orders",	"Staging_Order_Items", "Staging_Reviews",
 };
 
-static const char findings_sql[] =
-    "LOAD DATA LOCAL INFILE 'findings' INTO TABLE Staging_Quality CHARACTER SET utf8mb4"
-    " FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n'"
-    " (stage_id, quality_rule, severity, quality_action, entity, entity_key, column_name,"
-    " value_before, value_after, file_no, line_number)";
-
 int load_stage_clear(struct load *l, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(staging_tables); i++) {
@@ -115,7 +109,7 @@ static int flush(struct load *l, const struct load_entity *e, struct err *err)
 		strbuf_done(&sql);
 	}
 	if (r == 0 && l->n_findings)
-		r = send_rows(l, findings_sql, &l->findings, l->n_findings, err);
+		r = send_rows(l, shop_sql_load_stage_findings, &l->findings, l->n_findings, err);
 	l->n_rows = l->n_findings = 0;
 	return r;
 }
@@ -290,7 +284,7 @@ static int stage_file(struct load *l, struct load_file *f, struct err *err)
 	int rc;
 
 	quality_add_text(&name, str_from(base_name(f->path)));
-	rc = maria_run(l->m, "INSERT INTO Staging_Files (file_no, file_name) VALUES (?, ?)",
+	rc = maria_run(l->m, shop_sql_load_stage_file,
 		       (struct maria_value[]){MARIA_U(f->number), MARIA_S(strbuf_str(&name))}, 2,
 		       NULL, err);
 	strbuf_done(&name);

@@ -26,31 +26,6 @@
  * foreign key or view exists; what it drops is gone. */
 static const int happened[] = {1007, 1050, 1060, 1061, 1304, 1359, 1826, 1051, 1091, 1360};
 
-static const char make_table_sql[] =
-    "CREATE TABLE IF NOT EXISTS schema_migrations ("
-    " migration_number INT UNSIGNED NOT NULL COMMENT 'from the file name',"
-    " migration_name VARCHAR(120) NOT NULL COMMENT 'file of sql/',"
-    " checksum CHAR(64) NOT NULL COMMENT 'SHA-256 of the file, hex',"
-    " statements_done INT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'of the file, in order',"
-    " statement_begun INT UNSIGNED NULL COMMENT 'running, or cut off while it ran',"
-    " started_at DATETIME(3) NOT NULL DEFAULT UTC_TIMESTAMP(3) COMMENT 'UTC',"
-    " finished_at DATETIME(3) NULL COMMENT 'UTC; NULL: not completely applied',"
-    " PRIMARY KEY (migration_name)"
-    ") ENGINE=InnoDB COMMENT='Which files of sql/ this database has'";
-
-static const char list_sql[] =
-    "SELECT migration_number, migration_name, checksum, statements_done, statement_begun,"
-    " started_at, finished_at FROM schema_migrations ORDER BY CAST(migration_name AS BINARY)";
-
-static const char insert_sql[] =
-    "INSERT INTO schema_migrations (migration_number, migration_name, checksum) VALUES (?, ?, ?)";
-static const char begin_sql[] =
-    "UPDATE schema_migrations SET statement_begun = ? WHERE migration_name = ?";
-static const char done_sql[] = "UPDATE schema_migrations SET statements_done = ?,"
-			       " statement_begun = NULL WHERE migration_name = ?";
-static const char finish_sql[] = "UPDATE schema_migrations SET finished_at = UTC_TIMESTAMP(3),"
-				 " statement_begun = NULL WHERE migration_name = ?";
-
 /* What the database says of one file. */
 struct record {
 	struct shop_schema_item *item;
@@ -236,7 +211,7 @@ static int read_rows(struct schema_run *run, struct err *err)
 	r = maria_has_table(run->m, "schema_migrations", &has_table, err);
 	if (r < 0 || !has_table)
 		return r;
-	r = maria_query(run->m, list_sql, NULL, 0, &rows, err);
+	r = maria_query(run->m, shop_sql_schema_list, NULL, 0, &rows, err);
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
 		take_row(run, rows);
 	return r;
@@ -313,14 +288,15 @@ static void clear_begun(const struct file_run *f)
 
 	if (maria_is_lost(f->run->m))
 		return;
-	if (maria_run(f->run->m, begin_sql, params, ARRAY_LEN(params), NULL, &ignored) < 0)
+	if (maria_run(f->run->m, shop_sql_schema_begin, params, ARRAY_LEN(params), NULL, &ignored) <
+	    0)
 		err_clear(&ignored);
 }
 
 static int run_ddl(const struct file_run *f, const char *sql, struct err *err)
 {
 	bool is_repeat = f->record->begun == f->at;
-	int r = record_step(f, begin_sql, err);
+	int r = record_step(f, shop_sql_schema_begin, err);
 
 	if (r < 0)
 		return r;
@@ -333,7 +309,7 @@ static int run_ddl(const struct file_run *f, const char *sql, struct err *err)
 		clear_begun(f);
 		return r;
 	}
-	return record_step(f, done_sql, err);
+	return record_step(f, shop_sql_schema_done, err);
 }
 
 static int run_dml(const struct file_run *f, const char *sql, struct err *err)
@@ -343,7 +319,7 @@ static int run_dml(const struct file_run *f, const char *sql, struct err *err)
 
 	if (maria_exec(m, "START TRANSACTION", err) < 0)
 		return -(int)err->code;
-	if (maria_exec(m, sql, err) < 0 || record_step(f, done_sql, err) < 0 ||
+	if (maria_exec(m, sql, err) < 0 || record_step(f, shop_sql_schema_done, err) < 0 ||
 	    maria_exec(m, "COMMIT", err) < 0) {
 		if (!maria_is_lost(m) && maria_exec(m, "ROLLBACK", &ignored) < 0)
 			err_clear(&ignored);
@@ -388,7 +364,7 @@ static int apply_file(struct schema_run *run, size_t i, struct err *err)
 	if (!is_resumed) {
 		shop_schema_checksum(run->files[i].text, checksum);
 		r = maria_run(
-		    run->m, insert_sql,
+		    run->m, shop_sql_schema_add,
 		    (struct maria_value[]){MARIA_U(item->number), name, MARIA_S(checksum)}, 3, NULL,
 		    err);
 		if (r < 0)
@@ -397,7 +373,7 @@ static int apply_file(struct schema_run *run, size_t i, struct err *err)
 	r = maria_script_split(run->files[i].text, run_statement, &f, err);
 	if (r < 0)
 		return r;
-	r = maria_run(run->m, finish_sql, &name, 1, NULL, err);
+	r = maria_run(run->m, shop_sql_schema_finish, &name, 1, NULL, err);
 	if (r < 0)
 		return err_context(err, "recording migration \"%s\"", item->name);
 	run->report->n_applied++;
@@ -407,7 +383,7 @@ static int apply_file(struct schema_run *run, size_t i, struct err *err)
 
 static int apply_pending(struct schema_run *run, struct err *err)
 {
-	int r = maria_exec(run->m, make_table_sql, err);
+	int r = maria_exec(run->m, shop_sql_schema_table, err);
 
 	if (r < 0)
 		return err_context(err, "making schema_migrations");
@@ -441,8 +417,7 @@ static int lock(struct maria *m, const char *name, struct err *err)
 {
 	const struct maria_value params[] = {MARIA_S(name), MARIA_I(LOCK_WAIT_S)};
 	int64_t is_mine;
-	int r =
-	    maria_query_int(m, "SELECT GET_LOCK(?, ?)", params, ARRAY_LEN(params), &is_mine, err);
+	int r = maria_query_int(m, shop_sql_schema_lock, params, ARRAY_LEN(params), &is_mine, err);
 
 	if (r < 0)
 		return err_context(err, "waiting for another migration");
@@ -462,7 +437,7 @@ static void unlock(struct maria *m, const char *name)
 	int64_t released;
 
 	if (!maria_is_lost(m) &&
-	    maria_query_int(m, "SELECT RELEASE_LOCK(?)", &param, 1, &released, &ignored) < 0)
+	    maria_query_int(m, shop_sql_schema_unlock, &param, 1, &released, &ignored) < 0)
 		err_clear(&ignored);
 }
 
@@ -495,10 +470,10 @@ int shop_schema_pending_files(struct maria *m, const struct embedded_file *files
 
 int shop_schema_apply(struct maria *m, struct shop_schema_report *ret, struct err *err)
 {
-	return shop_schema_apply_files(m, shop_sql_files, ret, err);
+	return shop_schema_apply_files(m, shop_schema_files, ret, err);
 }
 
 int shop_schema_pending(struct maria *m, struct shop_schema_report *ret, struct err *err)
 {
-	return shop_schema_pending_files(m, shop_sql_files, ret, err);
+	return shop_schema_pending_files(m, shop_schema_files, ret, err);
 }

@@ -1,11 +1,21 @@
-/* Insides of schema.c for its unit tests. */
+/* Insides of schema.c, for it and its unit tests. */
 #pragma once
 
 #include "base/embed.h"
 #include "shop/schema.h"
 
 /* The files of sql/, ended by a NULL name. */
-extern const struct embedded_file shop_sql_files[];
+extern const struct embedded_file shop_schema_files[];
+
+/* Embedded SQL, src/shop/sql. */
+extern const char shop_sql_schema_add[];
+extern const char shop_sql_schema_begin[];
+extern const char shop_sql_schema_done[];
+extern const char shop_sql_schema_finish[];
+extern const char shop_sql_schema_list[];
+extern const char shop_sql_schema_lock[];
+extern const char shop_sql_schema_table[];
+extern const char shop_sql_schema_unlock[];
 
 #define SHOP_SCHEMA_CHECKSUM_SIZE 65 /* SHA-256 in hex digits */
 

@@ -1,4 +1,7 @@
-/* What operators do to the sync: see sync_admin.h. */
+/*
+ * What operators do to the sync: see sync_admin.h. Statements that name a queue are made here, the
+ * others are files of sql/.
+ */
 #include "sync/sync_admin.h"
 
 #include "sync/sync_int.h"
@@ -21,15 +24,15 @@ static int no_collection(const char *collection, struct err *err)
 int sync_pause(struct maria *db, const char *collection, bool pause, struct err *err)
 {
 	int64_t n = 0;
-	int r = maria_query_int(
-	    db, "SELECT COUNT(*) FROM sync_collection WHERE ? IN ('', collection)",
-	    (struct maria_value[]){MARIA_S(collection ? collection : "")}, 1, &n, err);
+	int r = maria_query_int(db, sync_sql_collection_exists,
+				(struct maria_value[]){MARIA_S(collection ? collection : "")}, 1,
+				&n, err);
 
 	if (r == 0 && !n)
 		return no_collection(collection, err);
 	if (r == 0)
 		r = maria_run(
-		    db, "UPDATE sync_collection SET is_paused = ? WHERE ? IN ('', collection)",
+		    db, sync_sql_collection_pause,
 		    (struct maria_value[]){MARIA_I(pause), MARIA_S(collection ? collection : "")},
 		    2, NULL, err);
 	return r;
@@ -41,10 +44,9 @@ static int say_why_it_waits(struct maria *db, const struct mapping *m, struct er
 {
 	int64_t is_paused = 0, has_holder = 0;
 
-	(void)!maria_query_int(db, "SELECT is_paused FROM sync_collection WHERE collection = ?",
-			       &MARIA_S(mapping_collection(m)), 1, &is_paused, NULL);
-	(void)!maria_query_int(db, "SELECT COUNT(*) FROM sync_lease WHERE expires_at > SYSDATE(6)",
-			       NULL, 0, &has_holder, NULL);
+	(void)!maria_query_int(db, sync_sql_collection_is_paused, &MARIA_S(mapping_collection(m)),
+			       1, &is_paused, NULL);
+	(void)!maria_query_int(db, sync_sql_lease_is_held, NULL, 0, &has_holder, NULL);
 	if (is_paused)
 		return err_hint(err, "the collection is paused: aethermart sync resume");
 	if (!has_holder)
@@ -177,9 +179,7 @@ int sync_migrate_request(struct maria *db, struct mongo *mongo, const struct map
 
 		if (collection && !cstr_equal(collection, mapping_collection(m)))
 			continue;
-		r = maria_query_text(db,
-				     "SELECT IF(mapping_hash = ?, state, 'mapping_changed')"
-				     " FROM sync_collection WHERE collection = ?",
+		r = maria_query_text(db, sync_sql_collection_state,
 				     (struct maria_value[]){MARIA_S(mapping_hash(m)),
 							    MARIA_S(mapping_collection(m))},
 				     2, &state, err);
@@ -214,10 +214,7 @@ int sync_dead_letter_each(struct maria *db, const char *collection, int64_t id,
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r =
-	    maria_query(db,
-			"SELECT id, collection, path, `key`, error, attempts, first_at, last_at,"
-			" replayed_at FROM sync_dead_letter"
-			" WHERE ? IN ('', collection) AND ? IN (0, id) ORDER BY id",
+	    maria_query(db, sync_sql_dead_letter_list,
 			(struct maria_value[]){MARIA_S(collection ? collection : ""), MARIA_I(id)},
 			2, &rows, err);
 
@@ -257,10 +254,8 @@ static int replay_collection(struct maria *db, const struct mapping *m, int64_t 
 	if (r == 0)
 		r = maria_run(db, strbuf_str(&b), params, ARRAY_LEN(params), ret_n, err);
 	if (r == 0)
-		r = maria_run(db,
-			      "UPDATE sync_dead_letter SET replayed_at = CURRENT_TIMESTAMP"
-			      " WHERE collection = ? AND ? IN (0, id)",
-			      params, ARRAY_LEN(params), NULL, err);
+		r = maria_run(db, sync_sql_dead_letter_replayed, params, ARRAY_LEN(params), NULL,
+			      err);
 	if (r == 0)
 		r = maria_exec(db, "COMMIT", err);
 	if (r < 0 && !maria_is_lost(db))
@@ -316,21 +311,17 @@ int sync_dead_letter_heal(struct maria *db, const struct mapping *m, struct err 
 int sync_dead_letter_drop(struct maria *db, const char *collection, int64_t id, uint64_t *ret_n,
 			  struct err *err)
 {
-	return maria_run(
-	    db, "DELETE FROM sync_dead_letter WHERE ? IN ('', collection) AND ? IN (0, id)",
-	    (struct maria_value[]){MARIA_S(collection ? collection : ""), MARIA_I(id)}, 2, ret_n,
-	    err);
+	return maria_run(db, sync_sql_dead_letter_drop,
+			 (struct maria_value[]){MARIA_S(collection ? collection : ""), MARIA_I(id)},
+			 2, ret_n, err);
 }
 
 /* --- consumers ------------------------------------------------------------------------------- */
 
 int sync_consumer_add(struct maria *db, const char *consumer, const char *kind, struct err *err)
 {
-	return maria_run(
-	    db,
-	    "INSERT INTO sync_consumer (consumer, kind) VALUES (?, ?)"
-	    " ON DUPLICATE KEY UPDATE kind = VALUES(kind), seen_at = CURRENT_TIMESTAMP",
-	    (struct maria_value[]){MARIA_S(consumer), MARIA_S(kind)}, 2, NULL, err);
+	return maria_run(db, sync_sql_consumer_add,
+			 (struct maria_value[]){MARIA_S(consumer), MARIA_S(kind)}, 2, NULL, err);
 }
 
 int sync_consumer_drop(struct maria *db, const char *consumer, struct err *err)
@@ -339,16 +330,54 @@ int sync_consumer_drop(struct maria *db, const char *consumer, struct err *err)
 	int r = maria_exec(db, "START TRANSACTION", err);
 
 	if (r == 0)
-		r = maria_run(db, "DELETE FROM sync_consumer WHERE consumer = ?",
-			      &MARIA_S(consumer), 1, &n, err);
+		r = maria_run(db, sync_sql_consumer_drop, &MARIA_S(consumer), 1, &n, err);
 	if (r == 0)
-		r = maria_run(db, "DELETE FROM sync_handoff WHERE consumer = ?", &MARIA_S(consumer),
-			      1, NULL, err);
+		r = maria_run(db, sync_sql_handoff_drop, &MARIA_S(consumer), 1, NULL, err);
 	if (r == 0)
 		r = maria_exec(db, "COMMIT", err);
 	if (r < 0 && !maria_is_lost(db))
 		sync_rollback(db);
 	if (r == 0 && !n)
 		return err_set(err, ERR_NOT_FOUND, "no consumer \"%s\"", consumer);
+	return r;
+}
+
+int sync_consumer_each(struct maria *db, sync_consumer_fn fn, void *arg, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	int r = maria_query(db, sync_sql_consumer_list, NULL, 0, &rows, err);
+
+	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
+		struct sync_consumer c = {
+		    .consumer = maria_rows_str(rows, 0).data,
+		    .kind = maria_rows_str(rows, 1).data,
+		    .seen_at = maria_rows_str(rows, 2).data,
+		    .waiting = maria_rows_int(rows, 3),
+		};
+
+		r = fn(arg, &c, err);
+	}
+	return r;
+}
+
+/* --- rights ---------------------------------------------------------------------------------- */
+
+void sync_add_read_grant(struct strbuf *b, const char *database, const char *user)
+{
+	maria_add_grant(b, "SELECT, SHOW VIEW, TRIGGER", database, NULL, user);
+}
+
+int sync_add_write_grants(struct strbuf *b, struct maria *db, const struct mapping_set *mappings,
+			  const char *database, const char *user, struct err *err)
+{
+	static const char write[] = "SELECT, INSERT, UPDATE, DELETE";
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	int r;
+
+	for (size_t i = 0; i < mappings->len; i++)
+		maria_add_grant(b, write, database, mapping_queue(mappings->items[i]), user);
+	r = maria_query(db, sync_sql_own_tables, NULL, 0, &rows, err);
+	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
+		maria_add_grant(b, write, database, maria_rows_str(rows, 0).data, user);
 	return r;
 }

@@ -1,5 +1,5 @@
 /*
- * What operators do to the sync: durable switches and dead letters. Rows in MariaDB that the
+ * What operators do to the sync: durable switches, dead letters, rights. Rows in MariaDB that the
  * running worker notices within a second; nothing here needs a running worker. One connection, one
  * thread.
  */
@@ -43,3 +43,20 @@ int sync_dead_letter_drop(struct maria *db, const char *collection, int64_t id, 
 int sync_consumer_add(struct maria *db, const char *consumer, const char *kind, struct err *err)
     _must_check_;
 int sync_consumer_drop(struct maria *db, const char *consumer, struct err *err) _must_check_;
+struct sync_consumer { /* texts live for the call */
+	const char *consumer, *kind, *seen_at;
+	int64_t waiting; /* documents */
+};
+typedef int (*sync_consumer_fn)(void *arg, const struct sync_consumer *c, struct err *err);
+/* By name. Stops when fn fails. */
+int sync_consumer_each(struct maria *db, sync_consumer_fn fn, void *arg, struct err *err)
+    _must_check_;
+
+/*
+ * The least rights of the worker's account, as GRANT statements, a line each. It reads the database
+ * and sees its triggers, which it compares with the mappings; it writes only queues and the sync's
+ * own tables, which must be there already. Granting what is granted changes nothing.
+ */
+void sync_add_read_grant(struct strbuf *b, const char *database, const char *user);
+int sync_add_write_grants(struct strbuf *b, struct maria *db, const struct mapping_set *mappings,
+			  const char *database, const char *user, struct err *err) _must_check_;

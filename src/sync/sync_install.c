@@ -17,11 +17,6 @@
 #define TRIGGER_PREFIX	 "aethermart_"
 #define TRIGGER_ATTEMPTS 60 /* of a second each */
 
-static const char triggers_sql[] =
-    "SELECT TRIGGER_NAME, EVENT_OBJECT_TABLE, EVENT_MANIPULATION, ACTION_STATEMENT"
-    " FROM information_schema.TRIGGERS"
-    " WHERE TRIGGER_SCHEMA = DATABASE() AND TRIGGER_NAME LIKE 'aethermart\\_%'";
-
 struct trigger {
 	const char *name, *table, *event, *body;
 	bool is_wanted;
@@ -42,7 +37,7 @@ static void trigger_list_done(struct trigger_list *l)
 static int list_triggers(struct maria *db, struct trigger_list *l, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(db, triggers_sql, NULL, 0, &rows, err);
+	int r = maria_query(db, sync_sql_triggers, NULL, 0, &rows, err);
 
 	if (r < 0)
 		return r;
@@ -207,9 +202,7 @@ static int read_registered(struct maria *db, const struct mapping *m, struct are
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	struct str hash;
 	int r = maria_query(
-	    db,
-	    "SELECT mapping_hash, owned_fields, retired_fields, queue <> ?"
-	    " FROM sync_collection WHERE collection = ?",
+	    db, sync_sql_collection_read,
 	    (struct maria_value[]){MARIA_S(mapping_queue(m)), MARIA_S(mapping_collection(m))}, 2,
 	    &rows, err);
 
@@ -237,15 +230,7 @@ static int register_collection(struct maria *db, const struct mapping *m,
 				       MARIA_S(mapping_hash(m)), MARIA_S(owned_json),
 				       MARIA_S(retired_json)};
 
-	return maria_run(
-	    db,
-	    "INSERT INTO sync_collection (collection, queue, mapping_hash, owned_fields,"
-	    " retired_fields) VALUES (?, ?, ?, ?, ?)"
-	    " ON DUPLICATE KEY UPDATE queue = VALUES(queue),"
-	    " mapping_hash = VALUES(mapping_hash), mapping_version = mapping_version + 1,"
-	    " owned_fields = VALUES(owned_fields), retired_fields = VALUES(retired_fields),"
-	    " state = 'reproject', installed_at = CURRENT_TIMESTAMP",
-	    params, ARRAY_LEN(params), NULL, err);
+	return maria_run(db, sync_sql_collection_register, params, ARRAY_LEN(params), NULL, err);
 }
 
 /* --- the target ------------------------------------------------------------------------------ */
@@ -332,9 +317,8 @@ static int install_one(struct maria *admin, struct mongo *mongo, const struct ma
 	if (r == 0 && is_changed)
 		r = drop_unknown_paths(admin, m, err);
 	else if (r == 0 && made) /* they were missing: changes may have been missed */
-		r = maria_run(admin,
-			      "UPDATE sync_collection SET state = 'reproject' WHERE collection = ?",
-			      &MARIA_S(mapping_collection(m)), 1, NULL, err);
+		r = maria_run(admin, sync_sql_collection_reproject, &MARIA_S(mapping_collection(m)),
+			      1, NULL, err);
 	report->collections_changed += r == 0 && (is_changed || made);
 	arena_done(&arena);
 	return r < 0 ? err_context(err, "installing \"%s\"", mapping_collection(m)) : 0;

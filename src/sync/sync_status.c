@@ -6,13 +6,6 @@
 /* Up to here rows of a queue are counted; beyond, the distance of its ids is close enough. */
 #define COUNT_MAX 100000
 
-static const char collections_sql[] =
-    "SELECT c.collection, c.queue, c.state, c.is_paused, c.applied_total, c.failed_total,"
-    " (SELECT COUNT(*) FROM sync_dead_letter d WHERE d.collection = c.collection),"
-    " IFNULL((SELECT SUM(m.done) FROM sync_migration m WHERE m.collection = c.collection"
-    "  AND m.generation = c.generation), 0), c.migrate_total, c.verified_at, c.verified_result,"
-    " c.mapping_hash FROM sync_collection c ORDER BY c.collection";
-
 static const char *copy(struct sync_status *s, const struct maria_rows *rows, size_t column)
 {
 	struct str v = maria_rows_str(rows, column);
@@ -107,7 +100,7 @@ static int read_collections(struct maria *db, struct sync_status *s, struct err 
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	size_t cap = 0;
-	int r = maria_query(db, collections_sql, NULL, 0, &rows, err);
+	int r = maria_query(db, sync_sql_collection_status, NULL, 0, &rows, err);
 
 	while (r == 0 && (r = maria_rows_next(rows, err)) > 0) {
 		add_collection(s, rows, &cap);

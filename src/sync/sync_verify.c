@@ -406,10 +406,7 @@ static bool has_worker(struct verify *v)
 {
 	int64_t n = 0;
 
-	return maria_query_int(v->db,
-			       "SELECT COUNT(*) FROM sync_lease WHERE expires_at > SYSDATE(6)",
-			       NULL, 0, &n, NULL) == 0 &&
-	       n;
+	return maria_query_int(v->db, sync_sql_lease_is_held, NULL, 0, &n, NULL) == 0 && n;
 }
 
 /* Waits for what is queued. False: it does not drain, so nothing can be told for sure. */
@@ -431,9 +428,7 @@ static bool is_migrating(struct verify *v)
 {
 	int64_t n = 0;
 
-	return maria_query_int(v->db,
-			       "SELECT COUNT(*) FROM sync_collection WHERE collection = ?"
-			       " AND state = 'migrating'",
+	return maria_query_int(v->db, sync_sql_collection_is_migrating,
 			       &MARIA_S(mapping_collection(v->mapping)), 1, &n, NULL) == 0 &&
 	       n;
 }
@@ -521,11 +516,9 @@ static int record(struct verify *v, struct err *err)
 			     (unsigned long long)r->missing, (unsigned long long)r->extra,
 			     (unsigned long long)r->different, (unsigned long long)r->pending);
 
-	return maria_run(
-	    v->db,
-	    "UPDATE sync_collection SET verified_at = CURRENT_TIMESTAMP, verified_result = ?"
-	    " WHERE collection = ?",
-	    (struct maria_value[]){MARIA_S(text), MARIA_S(r->collection)}, 2, NULL, err);
+	return maria_run(v->db, sync_sql_collection_verified,
+			 (struct maria_value[]){MARIA_S(text), MARIA_S(r->collection)}, 2, NULL,
+			 err);
 }
 
 int sync_verify(struct maria *db, struct mongo *mongo, const struct mapping *mapping,

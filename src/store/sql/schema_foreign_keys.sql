@@ -1,5 +1,5 @@
--- Columns of the foreign keys of a database, by table, key and position. Parameter: database, looked up
--- directly.
+-- Columns of the foreign keys of a database, by table, key and position. Parameter: database,
+-- looked up directly.
 SELECT k.TABLE_NAME, k.CONSTRAINT_NAME, k.COLUMN_NAME, k.REFERENCED_TABLE_NAME,
   k.REFERENCED_COLUMN_NAME, r.UPDATE_RULE, r.DELETE_RULE
   FROM information_schema.KEY_COLUMN_USAGE k

@@ -1,2 +1,3 @@
--- Raises the term above one found in a fence. Parameters: new term, holder, old term.
+-- Raises the term above one found in a fence. Parameters: new term, holder, old term. Index:
+-- primary key.
 UPDATE sync_lease SET term = ? WHERE name = 'sync' AND holder = ? AND term = ?

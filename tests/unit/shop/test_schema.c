@@ -58,7 +58,7 @@ static void rows_are_changed_in_transactions(void **state)
 
 static bool is_embedded(const char *name)
 {
-	for (const struct embedded_file *f = shop_sql_files; f->name; f++) {
+	for (const struct embedded_file *f = shop_schema_files; f->name; f++) {
 		if (cstr_equal(f->name, name))
 			return true;
 	}
@@ -79,7 +79,7 @@ static void every_file_of_sql_is_embedded_in_order(void **state)
 			fail_msg("sql/%s is not listed in src/shop/meson.build", e->d_name);
 	}
 	(void)closedir(dir);
-	for (const struct embedded_file *f = shop_sql_files; f->name && f[1].name; f++)
+	for (const struct embedded_file *f = shop_schema_files; f->name && f[1].name; f++)
 		assert_true(strcmp(f->name, f[1].name) < 0);
 }
 
