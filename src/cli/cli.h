@@ -55,14 +55,14 @@ extern const struct config_option share_options[]; /* section "share" */
 
 /* --- output ---------------------------------------------------------------------------------- */
 
-/* Indented, keys in order of insertion, a newline at the end. -ERR_IO when stdout takes no more. */
-int cli_print_json(const json_t *json) _must_check_;
-/* The same in one line, flushed: for streams. */
-int cli_print_json_line(const json_t *json) _must_check_;
-/* cli_print_json() of a value that is released afterwards. */
-int cli_print_json_steal(json_t *json) _must_check_;
-/* Flushes stdout. ERR_IO with the reason when it takes no more: the disk is full, the reader gone.
+/*
+ * Prints a value, which it takes, and flushes: indented, keys in order of insertion. ERR_INTERNAL
+ * for NULL, which is what packing a text that is not UTF-8 makes; else as cli_flush().
  */
+int cli_print_json(json_t *steal, struct err *err) _must_check_;
+/* The same in one line: for streams. */
+int cli_print_json_line(json_t *steal, struct err *err) _must_check_;
+/* Flushes stdout. ERR_IO with the reason: the disk is full, the reader gone. */
 int cli_flush(struct err *err) _must_check_;
 
 /* --- questions ------------------------------------------------------------------------------- */

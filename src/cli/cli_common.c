@@ -40,23 +40,25 @@ const struct config_option share_options[] = {
     {0},
 };
 
-static int print_json(const json_t *json, size_t flags)
+static int print_json(json_t *steal, size_t flags, struct err *err)
 {
-	if (json_dumpf(json, stdout, flags | JSON_REAL_PRECISION(15)) < 0)
-		return -ERR_IO;
-	return putchar('\n') == EOF ? -ERR_IO : 0;
+	_cleanup_(json_decrefp) json_t *json = steal;
+
+	if (!json)
+		return err_set(err, ERR_INTERNAL, "the answer cannot be written as JSON");
+	if (json_dumpf(json, stdout, flags | JSON_REAL_PRECISION(15)) == 0)
+		(void)putchar('\n');
+	return cli_flush(err); /* an error of the stream stays in it */
 }
 
-int cli_print_json(const json_t *json)
+int cli_print_json(json_t *steal, struct err *err)
 {
-	return print_json(json, JSON_INDENT(2));
+	return print_json(steal, JSON_INDENT(2), err);
 }
 
-int cli_print_json_line(const json_t *json)
+int cli_print_json_line(json_t *steal, struct err *err)
 {
-	int r = print_json(json, JSON_COMPACT);
-
-	return r < 0 || fflush(stdout) == EOF ? -ERR_IO : 0;
+	return print_json(steal, JSON_COMPACT, err);
 }
 
 int cli_flush(struct err *err)
@@ -164,15 +166,10 @@ const struct command command_help = {
 
 static int run_version(const struct command_line *line, struct err *err)
 {
-	(void)err;
-	if (line->json) {
-		json_t *json =
-		    json_pack("{s:s, s:s}", "name", "aethermart", "version", AETHERMART_VERSION);
-		int r = cli_print_json(json);
-
-		json_decref(json);
-		return r;
-	}
+	if (line->json)
+		return cli_print_json(
+		    json_pack("{s:s, s:s}", "name", "aethermart", "version", AETHERMART_VERSION),
+		    err);
 	printf("aethermart %s\n", AETHERMART_VERSION);
 	return 0;
 }
@@ -182,11 +179,3 @@ const struct command command_version = {
     .summary = "the version of this program",
     .run = run_version,
 };
-
-int cli_print_json_steal(json_t *json)
-{
-	int r = cli_print_json(json);
-
-	json_decref(json);
-	return r;
-}

@@ -44,12 +44,11 @@ static json_t *value_json(const struct config *config, const struct config_item 
 	return json_string(item->value);
 }
 
-static int show_json(const struct config *config, const char *wanted)
+static int show_json(const struct config *config, const char *wanted, struct err *err)
 {
 	const struct config_item *items;
 	size_t n = config_items(config, &items);
 	json_t *json = json_object(), *options = json_object();
-	int r;
 
 	json_object_set_new(json, "file",
 			    config_file_path(config) ? json_string(config_file_path(config))
@@ -65,9 +64,7 @@ static int show_json(const struct config *config, const char *wanted)
 					      "origin", items[i].origin));
 	}
 	json_object_set_new(json, "options", options);
-	r = cli_print_json(json);
-	json_decref(json);
-	return r;
+	return cli_print_json(json, err);
 }
 
 static int nothing_wanted(const struct config *config, const char *wanted, struct err *err)
@@ -114,7 +111,7 @@ static int run_show(const struct command_line *line, struct err *err)
 	if (!shown)
 		return nothing_wanted(line->config, wanted, err);
 	if (line->json)
-		return show_json(line->config, wanted);
+		return show_json(line->config, wanted, err);
 	table_print(table, stdout);
 	return 0;
 }
@@ -124,14 +121,8 @@ static int run_check(const struct command_line *line, struct err *err)
 {
 	const char *path = config_file_path(line->config);
 
-	(void)err;
-	if (line->json) {
-		json_t *json = json_pack("{s:b, s:s?}", "ok", 1, "file", path);
-		int r = cli_print_json(json);
-
-		json_decref(json);
-		return r;
-	}
+	if (line->json)
+		return cli_print_json(json_pack("{s:b, s:s?}", "ok", 1, "file", path), err);
 	if (path)
 		printf("%s: the configuration is valid\n", path);
 	else

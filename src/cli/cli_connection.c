@@ -105,7 +105,7 @@ static int run(const struct command_line *line, struct err *err)
 	if (r < 0)
 		return r;
 	if (line->json)
-		return cli_print_json(root);
+		return cli_print_json(TAKE_PTR(root), err);
 	print_part(root, "mariadb");
 	print_part(root, "mongodb");
 	return 0;

@@ -41,14 +41,12 @@ static int make_filter(const struct command_line *line, const char *collection, 
 static int print_document(const bson_t *doc, bool is_stream, struct err *err)
 {
 	char *text = bson_as_relaxed_extended_json(doc, NULL);
-	_cleanup_(json_decrefp) json_t *json = text ? json_loads(text, JSON_FLAGS, NULL) : NULL;
-	int r;
+	json_t *json = text ? json_loads(text, JSON_FLAGS, NULL) : NULL;
 
 	bson_free(text);
 	if (!json)
 		return err_set(err, ERR_CORRUPTED, "the document cannot be written as JSON");
-	r = is_stream ? cli_print_json_line(json) : cli_print_json(json);
-	return r < 0 ? r : cli_flush(err);
+	return is_stream ? cli_print_json_line(json, err) : cli_print_json(json, err);
 }
 
 static int print_current(mongoc_collection_t *c, const bson_t *filter, const char *name,

@@ -319,11 +319,8 @@ static int print_grants(struct doctor *d, struct err *err)
 		    "db.getSiblingDB(\"admin\").grantRolesToUser(USER, [{role: \"readWrite\", db: "
 		    "\"%s\"}, {role: \"dbAdmin\", db: \"%s\"}])\n",
 		    config_text(c, "mongodb.database"), config_text(c, "mongodb.database"));
-	if (d->line->json) {
-		_cleanup_(json_decrefp) json_t *json = json_pack("{s:s}", "grants", strbuf_str(&b));
-
-		return cli_print_json(json);
-	}
+	if (d->line->json)
+		return cli_print_json(json_pack("{s:s}", "grants", strbuf_str(&b)), err);
 	fputs(strbuf_str(&b), stdout);
 	return cli_flush(err);
 }
@@ -332,12 +329,9 @@ static int print_grants(struct doctor *d, struct err *err)
 
 static int print_checks(struct doctor *d, struct err *err)
 {
-	if (d->line->json) {
-		_cleanup_(json_decrefp) json_t *json =
-		    json_pack("{s:b, s:O}", "ok", d->n_bad == 0, "checks", d->checks);
-
-		return cli_print_json(json);
-	}
+	if (d->line->json)
+		return cli_print_json(
+		    json_pack("{s:b, s:O}", "ok", d->n_bad == 0, "checks", d->checks), err);
 	for (size_t i = 0; i < json_array_size(d->checks); i++) {
 		const json_t *c = json_array_get(d->checks, i);
 		const char *fix = json_string_value(json_object_get(c, "fix"));

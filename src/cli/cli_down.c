@@ -14,11 +14,8 @@ static int run(const struct command_line *line, struct err *err)
 		r = stack_down(line->config, &steps, &n, err);
 	if (r < 0)
 		return r;
-	if (line->json) {
-		_cleanup_(json_decrefp) json_t *json = json_pack("{s:i}", "stopped", (int)n);
-
-		return cli_print_json(json);
-	}
+	if (line->json)
+		return cli_print_json(json_pack("{s:i}", "stopped", (int)n), err);
 	if (n == 0)
 		printf("nothing of this folder was running\n");
 	return 0;

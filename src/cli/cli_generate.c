@@ -66,10 +66,10 @@ static const char *const *catalog_of(const struct command_line *line, struct are
 	return list;
 }
 
-static int print_report_json(const struct shop_generate_report *report, const char *out)
+static int print_report_json(const struct shop_generate_report *report, const char *out,
+			     struct err *err)
 {
-	json_t *files = json_array(), *json;
-	int r;
+	json_t *files = json_array();
 
 	for (size_t i = 0; i < SHOP_GENERATE_FILE_COUNT; i++)
 		if (report->files[i].name)
@@ -78,13 +78,12 @@ static int print_report_json(const struct shop_generate_report *report, const ch
 					     "rows", (json_int_t)report->files[i].rows, "bytes",
 					     (json_int_t)report->files[i].bytes, "defects",
 					     (json_int_t)report->files[i].defects));
-	json = json_pack("{s:s, s:I, s:I, s:I, s:f, s:o}", "out", out, "rows",
-			 (json_int_t)report->rows, "defects", (json_int_t)report->defects,
-			 "catalog_products", (json_int_t)report->catalog_products, "seconds",
-			 (double)report->elapsed_us / 1e6, "files", files);
-	r = cli_print_json(json);
-	json_decref(json);
-	return r;
+	return cli_print_json(json_pack("{s:s, s:I, s:I, s:I, s:f, s:o}", "out", out, "rows",
+					(json_int_t)report->rows, "defects",
+					(json_int_t)report->defects, "catalog_products",
+					(json_int_t)report->catalog_products, "seconds",
+					(double)report->elapsed_us / 1e6, "files", files),
+			      err);
 }
 
 static int print_report(const struct shop_generate_report *report, const char *out, struct err *err)
@@ -146,7 +145,8 @@ static int run(const struct command_line *line, struct err *err)
 	progress_finish(&progress);
 	if (r < 0)
 		return r;
-	return line->json ? print_report_json(&report, o.out) : print_report(&report, o.out, err);
+	return line->json ? print_report_json(&report, o.out, err)
+			  : print_report(&report, o.out, err);
 }
 
 const struct command command_generate = {

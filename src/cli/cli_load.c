@@ -33,25 +33,23 @@ static json_t *counts_json(const struct shop_load_counts *c)
 			 (json_int_t)c->unchanged, "rejected", (json_int_t)c->rejected);
 }
 
-static int print_json(const struct shop_load_report *report, bool dry_run)
+static int print_json(const struct shop_load_report *report, bool dry_run, struct err *err)
 {
-	json_t *entities = json_object(), *root;
-	int r;
+	json_t *entities = json_object();
 
 	for (int i = 0; i < LOAD_ENTITIES; i++)
 		(void)json_object_set_new(entities, load_entity_name((enum load_entity_id)i),
 					  counts_json(&report->entities[i]));
-	root = json_pack(
-	    "{s:I, s:b, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "load_id",
-	    (json_int_t)report->load_id, "dry_run", (int)dry_run, "entities", entities, "total",
-	    counts_json(&report->total), "new_suppliers", (json_int_t)report->new_suppliers,
-	    "new_categories", (json_int_t)report->new_categories, "findings",
-	    (json_int_t)report->findings, "files", (json_int_t)report->files, "skipped_files",
-	    (json_int_t)report->skipped_files, "stage_seconds", (double)report->stage_us / 1e6,
-	    "merge_seconds", (double)report->merge_us / 1e6);
-	r = cli_print_json(root);
-	json_decref(root);
-	return r;
+	return cli_print_json(
+	    json_pack(
+		"{s:I, s:b, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "load_id",
+		(json_int_t)report->load_id, "dry_run", (int)dry_run, "entities", entities, "total",
+		counts_json(&report->total), "new_suppliers", (json_int_t)report->new_suppliers,
+		"new_categories", (json_int_t)report->new_categories, "findings",
+		(json_int_t)report->findings, "files", (json_int_t)report->files, "skipped_files",
+		(json_int_t)report->skipped_files, "stage_seconds", (double)report->stage_us / 1e6,
+		"merge_seconds", (double)report->merge_us / 1e6),
+	    err);
 }
 
 static void add_counts(struct table *t, const char *name, const struct shop_load_counts *c)
@@ -129,7 +127,7 @@ static int run(const struct command_line *line, struct err *err)
 	if (r < 0)
 		return r;
 	if (line->json)
-		return print_json(&report, o.dry_run);
+		return print_json(&report, o.dry_run, err);
 	print_table(&report, o.dry_run);
 	return cli_flush(err);
 }

@@ -54,15 +54,6 @@ static bool is_wanted(const struct loaded *l, const struct mapping *m)
 	return !l->only || cstr_equal(l->only, mapping_collection(m));
 }
 
-/* Prints the list, which is released. */
-static int finish(json_t *list, struct err *err)
-{
-	int r = list ? cli_print_json(list) : 0;
-
-	json_decref(list);
-	return r < 0 ? cli_flush(err) : 0;
-}
-
 /* --- check ----------------------------------------------------------------------------------- */
 
 static int run_check(const struct command_line *line, struct err *err)
@@ -101,7 +92,7 @@ static int run_check(const struct command_line *line, struct err *err)
 		}
 	}
 	if (list)
-		return finish(list, err);
+		return cli_print_json(list, err);
 	table_print(t, stdout);
 	printf(
 	    "\n%zu mapping%s fit%s the database. DOCUMENTS is an estimate for one changed row.\n",
@@ -172,7 +163,7 @@ static int run_show(const struct command_line *line, struct err *err)
 		else
 			printf("%s%shash %s\n", i ? "\n" : "", mapping_text(m), mapping_hash(m));
 	}
-	return list ? finish(list, err) : cli_flush(err);
+	return list ? cli_print_json(list, err) : cli_flush(err);
 }
 
 /* --- sql, triggers --------------------------------------------------------------------------- */
@@ -203,7 +194,7 @@ static int run_sql(const struct command_line *line, struct err *err)
 				       s[j].sql);
 		}
 	}
-	return list ? finish(list, err) : cli_flush(err);
+	return list ? cli_print_json(list, err) : cli_flush(err);
 }
 
 static int run_triggers(const struct command_line *line, struct err *err)
@@ -235,7 +226,7 @@ static int run_triggers(const struct command_line *line, struct err *err)
 		}
 	}
 	if (list)
-		return finish(list, err);
+		return cli_print_json(list, err);
 	printf("delimiter ;\n");
 	return cli_flush(err);
 }
@@ -284,9 +275,8 @@ static int sample_one(const struct loaded *l, const struct mapping *m, const cha
 		return 1;
 	}
 	printf("%s\n", mapping_collection(m));
-	r = cli_print_json(json);
-	json_decref(json);
-	return r < 0 ? cli_flush(err) : 1;
+	r = cli_print_json(json, err);
+	return r < 0 ? r : 1;
 }
 
 static int run_sample(const struct command_line *line, struct err *err)
@@ -312,7 +302,7 @@ static int run_sample(const struct command_line *line, struct err *err)
 		json_decref(list);
 		return r;
 	}
-	return list ? finish(list, err) : cli_flush(err);
+	return list ? cli_print_json(list, err) : cli_flush(err);
 }
 
 static const struct command command_check = {

@@ -133,8 +133,9 @@ static int run_migrate(const struct command_line *line, struct err *err)
 	if (m.is_started)
 		progress_finish(&m.progress);
 	if (r == 0 && line->json)
-		r = cli_print_json_steal(
-		    json_pack("{s:i,s:I}", "collections", (int)n, "documents", (json_int_t)m.done));
+		r = cli_print_json(
+		    json_pack("{s:i,s:I}", "collections", (int)n, "documents", (json_int_t)m.done),
+		    err);
 	else if (r == 0 && !n)
 		fprintf(stderr, "nothing to migrate\n");
 	mapping_set_done(&mappings);

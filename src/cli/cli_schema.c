@@ -29,11 +29,10 @@ static json_t *item_json(const struct shop_schema_item *item)
 			 item->started_at, "finished_at", item->finished_at);
 }
 
-static int print_json(const struct shop_schema_report *r, bool is_apply)
+static int print_json(const struct shop_schema_report *r, bool is_apply, struct err *err)
 {
 	json_t *items = json_array();
 	json_t *json;
-	int ret;
 
 	for (size_t i = 0; i < r->n_items; i++)
 		(void)json_array_append_new(items, item_json(&r->items[i]));
@@ -44,9 +43,7 @@ static int print_json(const struct shop_schema_report *r, bool is_apply)
 							     (json_int_t)r->n_applied, "resumed",
 							     (json_int_t)r->n_resumed, "statements",
 							     (json_int_t)r->n_statements));
-	ret = cli_print_json(json);
-	json_decref(json);
-	return ret;
+	return cli_print_json(json, err);
 }
 
 static int run_apply(const struct command_line *line, struct err *err)
@@ -69,8 +66,7 @@ static int run_apply(const struct command_line *line, struct err *err)
 		after.n_applied = report.n_applied;
 		after.n_resumed = report.n_resumed;
 		after.n_statements = report.n_statements;
-		(void)print_json(&after, true);
-		return cli_flush(err);
+		return print_json(&after, true, err);
 	}
 	if (!report.n_applied)
 		printf("nothing to do: all %zu migrations are applied\n", report.n_items);
@@ -113,10 +109,9 @@ static int run_status(const struct command_line *line, struct err *err)
 	if (r < 0)
 		return r;
 	if (line->json)
-		(void)print_json(&report, false);
-	else
-		print_table(&report);
-	if (!line->json && report.n_pending)
+		return print_json(&report, false, err);
+	print_table(&report);
+	if (report.n_pending)
 		printf("%zu to apply: aethermart schema apply\n", report.n_pending);
 	return cli_flush(err);
 }
@@ -192,19 +187,14 @@ static int print_svg(struct str dot, struct err *err)
 static int print_graph(const struct command_line *line, const char *format, struct strbuf *graph,
 		       struct err *err)
 {
-	json_t *json;
-
 	if (strbuf_check(graph, "diagram", err) < 0)
 		return -(int)err->code;
 	if (cstr_equal(format, "svg"))
 		return print_svg(strbuf_slice(graph), err);
-	if (!line->json) {
-		(void)fputs(strbuf_str(graph), stdout);
-		return cli_flush(err);
-	}
-	json = json_pack("{s:s,s:s}", "format", format, "graph", strbuf_str(graph));
-	(void)!cli_print_json(json);
-	json_decref(json);
+	if (line->json)
+		return cli_print_json(
+		    json_pack("{s:s,s:s}", "format", format, "graph", strbuf_str(graph)), err);
+	(void)fputs(strbuf_str(graph), stdout);
 	return cli_flush(err);
 }
 

@@ -339,7 +339,8 @@ static int print_once(const struct command_line *line, bool is_stream, struct er
 	if (r < 0)
 		return r;
 	if (line->json)
-		return is_stream ? cli_print_json_line(root) : cli_print_json(root);
+		return is_stream ? cli_print_json_line(TAKE_PTR(root), err)
+				 : cli_print_json(TAKE_PTR(root), err);
 	if (is_stream && isatty(STDOUT_FILENO) == 1)
 		printf("\033[H\033[J"); /* home, and clear to the end */
 	print_servers(root, &arena);

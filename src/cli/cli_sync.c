@@ -69,10 +69,11 @@ static int run_install(const struct command_line *line, struct err *err)
 	if (r < 0)
 		return r;
 	if (line->json)
-		return cli_print_json_steal(
-		    json_pack("{s:i,s:i,s:i}", "triggers_made", (int)report.triggers_made,
-			      "triggers_kept", (int)report.triggers_kept, "collections_changed",
-			      (int)report.collections_changed));
+		return cli_print_json(json_pack("{s:i,s:i,s:i}", "triggers_made",
+						(int)report.triggers_made, "triggers_kept",
+						(int)report.triggers_kept, "collections_changed",
+						(int)report.collections_changed),
+				      err);
 	printf("%u triggers made, %u kept, %u collections new or changed\n", report.triggers_made,
 	       report.triggers_kept, report.collections_changed);
 	if (report.collections_changed)
@@ -117,7 +118,7 @@ static int run_check(const struct command_line *line, struct err *err)
 		r = sync_check(o.db, o.mongo, &o.mappings, add_problem, &p, err);
 	n = json_array_size(p.list);
 	if (r == 0 && line->json)
-		r = cli_print_json_steal(json_pack("{s:O}", "problems", p.list));
+		r = cli_print_json(json_pack("{s:O}", "problems", p.list), err);
 	else if (r == 0 && !n)
 		printf("all triggers and queues are as the mappings want them\n");
 	json_decref(p.list);
@@ -138,16 +139,17 @@ static json_t *queue_json(const struct sync_queue_status *q)
 			 "migrate_total", (json_int_t)q->migrate_total);
 }
 
-static int print_status_json(const struct sync_status *s)
+static int print_status_json(const struct sync_status *s, struct err *err)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < s->len; i++)
 		json_array_append_new(list, queue_json(&s->items[i]));
-	return cli_print_json_steal(
-	    json_pack("{s:b,s:s?,s:I,s:s?,s:s?,s:o}", "has_holder", s->has_holder, "holder",
-		      s->has_holder ? s->holder : NULL, "term", (json_int_t)s->term, "verified_at",
-		      s->verified_at, "verified_result", s->verified_result, "collections", list));
+	return cli_print_json(json_pack("{s:b,s:s?,s:I,s:s?,s:s?,s:o}", "has_holder", s->has_holder,
+					"holder", s->has_holder ? s->holder : NULL, "term",
+					(json_int_t)s->term, "verified_at", s->verified_at,
+					"verified_result", s->verified_result, "collections", list),
+			      err);
 }
 
 static void print_status_table(const struct sync_status *s)
@@ -183,7 +185,7 @@ static int run_status(const struct command_line *line, struct err *err)
 	if (r == 0)
 		r = sync_status_read(db, &s, err);
 	if (r == 0 && line->json)
-		r = print_status_json(&s);
+		r = print_status_json(&s, err);
 	else if (r == 0)
 		print_status_table(&s);
 	sync_status_done(&s);
@@ -291,7 +293,7 @@ static int run_dead_letter_list(const struct command_line *line, struct err *err
 	if (r == 0 && id && !json_array_size(l.list))
 		r = err_set(err, ERR_NOT_FOUND, "no dead letter %" PRId64, id);
 	if (r == 0 && line->json)
-		r = cli_print_json_steal(json_pack("{s:O}", "dead_letters", l.list));
+		r = cli_print_json(json_pack("{s:O}", "dead_letters", l.list), err);
 	else if (r == 0 && !json_array_size(l.list))
 		fprintf(stderr, "no dead letters\n");
 	else if (r == 0)
@@ -300,10 +302,11 @@ static int run_dead_letter_list(const struct command_line *line, struct err *err
 	return r;
 }
 
-static int print_count(const struct command_line *line, const char *what, uint64_t n)
+static int print_count(const struct command_line *line, const char *what, uint64_t n,
+		       struct err *err)
 {
 	if (line->json)
-		return cli_print_json_steal(json_pack("{s:I}", what, (json_int_t)n));
+		return cli_print_json(json_pack("{s:I}", what, (json_int_t)n), err);
 	printf("%" PRIu64 " %s\n", n, what);
 	return 0;
 }
@@ -333,7 +336,7 @@ static int run_dead_letter_replay(const struct command_line *line, struct err *e
 		r = sync_dead_letter_replay(o.db, &o.mappings, NULL, id, &n, err);
 	if (r == 0 && id && !n)
 		return err_set(err, ERR_NOT_FOUND, "no dead letter %" PRId64, id);
-	return r == 0 ? print_count(line, "replayed", n) : r;
+	return r == 0 ? print_count(line, "replayed", n, err) : r;
 }
 
 static int run_dead_letter_drop(const struct command_line *line, struct err *err)
@@ -354,7 +357,7 @@ static int run_dead_letter_drop(const struct command_line *line, struct err *err
 		r = sync_dead_letter_drop(db, NULL, id, &n, err);
 	if (r == 0 && id && !n)
 		return err_set(err, ERR_NOT_FOUND, "no dead letter %" PRId64, id);
-	return r == 0 ? print_count(line, "dropped", n) : r;
+	return r == 0 ? print_count(line, "dropped", n, err) : r;
 }
 
 static const struct command_option all_options[] = {
@@ -418,7 +421,7 @@ static int run_consumer_list(const struct command_line *line, struct err *err)
 	if (r == 0)
 		r = sync_consumer_each(db, list_consumer, &list, err);
 	if (r == 0 && line->json)
-		r = cli_print_json_steal(json_pack("{s:O}", "consumers", list.json));
+		r = cli_print_json(json_pack("{s:O}", "consumers", list.json), err);
 	else if (r == 0 && !json_array_size(list.json))
 		fprintf(stderr, "no consumers\n");
 	else if (r == 0)

@@ -134,8 +134,8 @@ static int verify_all(const struct command_line *line, struct maria *db, struct 
 	if (r == 0 && only && !n)
 		r = no_collection(mappings, only, err);
 	if (r == 0 && line->json)
-		r = cli_print_json_steal(
-		    json_pack("{s:O,s:b}", "collections", list, "equal", equal));
+		r = cli_print_json(json_pack("{s:O,s:b}", "collections", list, "equal", equal),
+				   err);
 	else if (r == 0)
 		table_print(table, stdout);
 	for (size_t i = 0; i < n; i++) {
