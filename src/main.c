@@ -109,7 +109,7 @@ int main(int argc, char **argv)
 	errno = 0;
 	if (fflush(stdout) == EOF || ferror(stdout))
 		failed_write = errno ? errno : EIO;
-	if (failed_write == EPIPE)
+	if (failed_write == EPIPE || (err.code == ERR_IO && err.native == EPIPE))
 		return EXIT_READER_GONE;
 	if (failed_write && err.code == ERR_OK)
 		r = err_set(&err, ERR_IO, "could not write to the standard output: %s",

@@ -63,9 +63,15 @@ int cli_print_json_line(json_t *steal, struct err *err)
 
 int cli_flush(struct err *err)
 {
+	int error;
+
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return 0;
-	return err_set(err, ERR_IO, "could not write to the standard output: %s", strerror(errno));
+	error = errno;
+	(void)err_set(err, ERR_IO, "could not write to the standard output: %s", strerror(error));
+	if (err)
+		err->native = error;
+	return -ERR_IO;
 }
 
 static bool is_given(const struct command_line *line, const char *option)

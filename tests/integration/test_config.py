@@ -1,8 +1,12 @@
 """Configuration: every mistake is named with file, line, column and what is allowed; values come
 from file, environment and flags in that order."""
 import json
+import os
+import subprocess
 
 import pytest
+
+from stack import BINARY
 
 MISTAKES = {
     "unknown-section": ("stak:\n  dir: var\n", 1, 1, ["stak", "stack"]),
@@ -70,6 +74,20 @@ def test_config_show_json_lists_every_option(new_stack):
     text = json.dumps(answer)
     for name in ("stack", "mariadb", "mongodb", "http", "sync", "mapping", "log"):
         assert name in text
+
+
+def test_a_reader_that_goes_away_ends_the_program_quietly(new_stack):
+    for verb in ("config show", "config show --json", "version --json"):
+        reading, writing = os.pipe()
+        os.close(reading)
+        with os.fdopen(writing, "wb") as out:
+            done = subprocess.run([str(BINARY), "--config", str(new_stack.config_path),
+                                   *verb.split()], stdout=out, stderr=subprocess.PIPE)
+        assert (done.returncode, done.stderr) == (141, b""), verb
+    with open("/dev/full", "wb") as out:
+        done = subprocess.run([str(BINARY), "version", "--json"], stdout=out,
+                              stderr=subprocess.PIPE)
+    assert done.returncode == 15 and b"No space left" in done.stderr
 
 
 @pytest.mark.parametrize("words, wanted", [
