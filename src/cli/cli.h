@@ -73,7 +73,8 @@ int cli_flush(struct err *err) _must_check_;
 		.name = "yes", .type = COMMAND_FLAG, .help = "do it without asking first", \
 	}
 
-/* True with --yes or when a person at a terminal answers yes. Asks on stderr; false without one. */
+/* True with --yes, which the verb must know, or when a person at a terminal answers yes. Asks on
+ * stderr; false without one. */
 bool cli_confirm(const struct command_line *line, const char *question);
 /* A person has to type `word` (the name of a database). --yes does not stand for it. */
 bool cli_confirm_word(const char *question, const char *word);

@@ -74,15 +74,6 @@ int cli_flush(struct err *err)
 	return -ERR_IO;
 }
 
-static bool is_given(const struct command_line *line, const char *option)
-{
-	for (const struct command_option *o = line->command->options; o && o->name; o++) {
-		if (cstr_equal(o->name, option))
-			return command_has(line, option);
-	}
-	return false;
-}
-
 /* The answer without its newline; false at the end of the input or without a person. */
 static bool ask(const char *question, struct strbuf *answer)
 {
@@ -104,7 +95,7 @@ bool cli_confirm(const struct command_line *line, const char *question)
 	_cleanup_(mem_freep) char *full = mem_printf("%s [y/N]", question);
 	struct str s;
 
-	if (is_given(line, "yes"))
+	if (command_has(line, "yes"))
 		return true;
 	if (!ask(full, &answer))
 		return false;

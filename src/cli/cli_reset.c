@@ -211,13 +211,12 @@ static int run(const struct command_line *line, struct err *err)
 	struct stack_callbacks steps = cli_steps(line);
 	bool is_embedded =
 	    endpoint_is_embedded_maria(line->config) && endpoint_is_embedded_mongo(line->config);
-	bool wants_shop = command_has(line, "with-shop");
+	bool wants_shop = false;
 	int64_t since;
-	int r;
+	int r = cli_wants_shop(line, &wants_shop, err);
 
-	if (!wants_shop && !command_has(line, "no-shop"))
-		wants_shop = endpoint_is_embedded_maria(line->config);
-	r = ask(line, err);
+	if (r == 0)
+		r = ask(line, err);
 	if (r == 0)
 		r = stack_lock_take(line->config, &steps, &lock, err);
 	if (r == 0)
@@ -236,10 +235,7 @@ static int run(const struct command_line *line, struct err *err)
 }
 
 static const struct command_option options[] = {
-    {.name = "with-shop",
-     .type = COMMAND_FLAG,
-     .help = "load the default shop also into your own MariaDB"},
-    {.name = "no-shop", .type = COMMAND_FLAG, .help = "load no shop: tables stay empty"},
+    CLI_OPTIONS_SHOP,
     CLI_OPTION_YES,
     {0},
 };

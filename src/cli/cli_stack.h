@@ -39,5 +39,17 @@ enum cli_up_flags {
 	CLI_UP_ASKED = 1 << 1, /* the person has agreed already */
 };
 
+/* For the option table of a verb that may load the default shop. */
+#define CLI_OPTIONS_SHOP                                                                           \
+	{.name = "with-shop",                                                                      \
+	 .type = COMMAND_FLAG,                                                                     \
+	 .help = "load the default shop also into your own MariaDB"},                              \
+	{                                                                                          \
+		.name = "no-shop", .type = COMMAND_FLAG, .help = "load no shop: tables stay empty" \
+	}
+
+/* What they say; without them, an embedded MariaDB gets the shop. ERR_INVALID_ARGUMENT: both. */
+int cli_wants_shop(const struct command_line *line, bool *ret, struct err *err) _must_check_;
+
 /* All that `up` does; wants the stack's lock. The verb must have the option --yes. */
 int cli_up(const struct command_line *line, unsigned flags, struct err *err) _must_check_;

@@ -131,50 +131,31 @@ static int up_rights(struct up *u, struct err *err)
 
 /* --- the shop -------------------------------------------------------------------------------- */
 
-/* Where the default data is: shop.data, or what ships with the program. */
-static const char **data_paths(struct up *u, size_t *ret_n)
+static int generate(struct up *u, const char *out, struct err *err)
 {
-	const char *const *named = config_list(u->line->config, "shop.data");
-	size_t n = 0;
-	const char **paths;
+	const char *const words[] = {"generate", "--out", out, NULL};
+	int r = cli_run_self(u->line, words, err);
 
-	while (named && named[n])
-		n++;
-	paths = arena_alloc(&u->arena, (n + 2) * sizeof(*paths));
-	for (size_t i = 0; i < n; i++)
-		paths[i] = named[i];
-	if (n == 0)
-		paths[n++] = endpoint_share_path(u->line->config, &u->arena, "data");
-	*ret_n = n;
-	return paths;
-}
-
-static int generate(struct up *u, const char *out, const char *const *paths, size_t n,
-		    struct err *err)
-{
-	const char **words = arena_alloc(&u->arena, (n + 4) * sizeof(*words));
-	size_t k = 0;
-	int r;
-
-	words[k++] = "generate";
-	for (size_t i = 0; i < n; i++)
-		words[k++] = paths[i];
-	words[k++] = "--out";
-	words[k++] = out;
-	r = cli_run_self(u->line, words, err);
 	/* The list of the defects that were built in is for tests and no feed. */
 	(void)unlink(arena_printf(&u->arena, "%s/defects.csv", out));
 	return r;
 }
 
-static int load(struct up *u, const char *out, const char *const *paths, size_t n, struct err *err)
+/* The default data, which is shop.data or ships with the program, and what was generated. */
+static int load(struct up *u, const char *out, struct err *err)
 {
-	const char **words = arena_alloc(&u->arena, (n + 3) * sizeof(*words));
-	size_t k = 0;
+	const char *const *data = config_list(u->line->config, "shop.data");
+	size_t n = 0, k = 0;
+	const char **words;
 
+	while (data[n])
+		n++;
+	words = arena_alloc(&u->arena, (n + 4) * sizeof(*words));
 	words[k++] = "load";
 	for (size_t i = 0; i < n; i++)
-		words[k++] = paths[i];
+		words[k++] = data[i];
+	if (!n)
+		words[k++] = endpoint_share_path(u->line->config, &u->arena, "data");
 	words[k++] = out;
 	return cli_run_self(u->line, words, err);
 }
@@ -188,16 +169,13 @@ static int up_shop(struct up *u, struct err *err)
 	const char *marker = arena_printf(&u->arena, "%s/shop.loaded", u->var_dir);
 	const char *out = arena_printf(&u->arena, "%s/generated", u->var_dir);
 	char now[CLOCK_TEXT_SIZE];
-	size_t n;
-	const char **paths;
 	int r;
 
 	if (!u->wants_shop || file_exists(marker))
 		return 0;
-	paths = data_paths(u, &n);
-	r = generate(u, out, paths, n, err);
+	r = generate(u, out, err);
 	if (r == 0)
-		r = load(u, out, paths, n, err);
+		r = load(u, out, err);
 	if (r == 0)
 		r = dir_remove(out, err);
 	(void)clock_format(clock_wall_us(), now);
@@ -248,7 +226,7 @@ static int up_migrate(struct up *u, struct err *err)
  * A worker that was killed leaves a lease that has to expire first. Longer than that it is no error
  * of `up`: another process may hold the lease, and the status table tells.
  */
-static int wait_until_it_writes(struct up *u)
+static void wait_until_it_writes(struct up *u)
 {
 	int64_t until = clock_monotonic_us() +
 			(config_int(u->line->config, "sync.lease") + READY_SPARE_MS) * 1000;
@@ -260,10 +238,9 @@ static int wait_until_it_writes(struct up *u)
 
 		strbuf_done(&body);
 		if (is_ready)
-			return 0;
+			return;
 		usleep(READY_POLL_US);
 	}
-	return 0;
 }
 
 static int up_worker(struct up *u, struct err *err)
@@ -274,7 +251,10 @@ static int up_worker(struct up *u, struct err *err)
 
 	r = stack_worker_start(u->line->config, cli_self_argv(u->line, &u->arena, words),
 			       &is_started, err);
-	return r < 0 ? r : wait_until_it_writes(u);
+	if (r < 0)
+		return r;
+	wait_until_it_writes(u);
+	return 0;
 }
 
 /* The proof that a bring-up worked; later it is the user's to ask for. */
@@ -351,6 +331,17 @@ static int print_end(struct up *u, int64_t took_us, struct err *err)
 	return cli_flush(err);
 }
 
+int cli_wants_shop(const struct command_line *line, bool *ret, struct err *err)
+{
+	bool with = command_has(line, "with-shop"), without = command_has(line, "no-shop");
+
+	if (with && without)
+		return err_set(err, ERR_INVALID_ARGUMENT,
+			       "--with-shop and --no-shop exclude each other");
+	*ret = with || (!without && endpoint_is_embedded_maria(line->config));
+	return 0;
+}
+
 int cli_up(const struct command_line *line, unsigned flags, struct err *err)
 {
 	struct up u = {.line = line,
@@ -373,23 +364,16 @@ static int run(const struct command_line *line, struct err *err)
 {
 	_cleanup_(stack_lock_freep) struct stack_lock *lock = NULL;
 	struct stack_callbacks callbacks = cli_steps(line);
-	bool wants_shop = command_has(line, "with-shop");
-	int r;
+	bool wants_shop = false;
+	int r = cli_wants_shop(line, &wants_shop, err);
 
-	if (wants_shop && command_has(line, "no-shop"))
-		return err_set(err, ERR_INVALID_ARGUMENT,
-			       "--with-shop and --no-shop exclude each other");
-	if (!wants_shop && !command_has(line, "no-shop"))
-		wants_shop = endpoint_is_embedded_maria(line->config);
-	r = stack_lock_take(line->config, &callbacks, &lock, err);
+	if (r == 0)
+		r = stack_lock_take(line->config, &callbacks, &lock, err);
 	return r < 0 ? r : cli_up(line, wants_shop ? CLI_UP_SHOP : 0, err);
 }
 
 static const struct command_option options[] = {
-    {.name = "with-shop",
-     .type = COMMAND_FLAG,
-     .help = "load the default shop also into your own MariaDB"},
-    {.name = "no-shop", .type = COMMAND_FLAG, .help = "load no shop: tables stay empty"},
+    CLI_OPTIONS_SHOP,
     CLI_OPTION_YES,
     {0},
 };

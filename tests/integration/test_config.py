@@ -107,6 +107,13 @@ def test_a_wrong_command_line_names_the_word_and_the_nearest(new_stack, words, w
     assert "--help" in done.stderr
 
 
+def test_options_that_exclude_each_other_are_refused(new_stack):
+    for verb in ("up", "reset"):
+        message = new_stack.fails(verb, "--yes", "--with-shop", "--no-shop")
+        assert "exclude each other" in message
+    assert not new_stack.var.exists()
+
+
 VERBS = [
     "up", "down", "reset", "status", "doctor", "connection", "shell", "logs", "doc", "watch",
     "load", "generate", "schema", "schema apply", "schema status", "schema graph", "mapping",
