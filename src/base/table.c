@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <inttypes.h>
 #include <libsmartcols/libsmartcols.h>
 
 #include "base/banned.h"
@@ -35,6 +36,18 @@ void table_add(struct table *t, const char *const *cells)
 	bug_if(!line);
 	for (size_t i = 0; i < t->columns; i++)
 		bug_if(scols_line_set_data(line, i, cells[i] ? cells[i] : "") < 0);
+}
+
+void table_add_numbers(struct table *t, const char *first, const uint64_t *numbers)
+{
+	struct libscols_line *line = scols_table_new_line(t->scols, NULL);
+	char text[24];
+
+	bug_if(!line || scols_line_set_data(line, 0, first) < 0);
+	for (size_t i = 1; i < t->columns; i++) {
+		(void)snprintf(text, sizeof(text), "%" PRIu64, numbers[i - 1]);
+		bug_if(scols_line_set_data(line, i, text) < 0);
+	}
 }
 
 void table_print(struct table *t, FILE *f)

@@ -90,6 +90,17 @@ int cli_open_mongo(const struct command_line *line, enum endpoint_role role, str
 int cli_load_mappings(const struct command_line *line, struct maria *db, struct mapping_set *ret,
 		      struct err *err) _must_check_;
 
+/* Goes into the option table of a verb that can be about one collection. */
+#define CLI_OPTION_COLLECTION                                                   \
+	{                                                                       \
+		.name = "collection", .type = COMMAND_TEXT, .argument = "NAME", \
+		.help = "only this collection"                                  \
+	}
+
+/* The mapping of --collection; NULL without the option. ERR_NOT_FOUND, with the nearest name. */
+int cli_find_collection(const struct command_line *line, const struct mapping_set *set,
+			const struct mapping **ret, struct err *err) _must_check_;
+
 /* Where the mappings are: mapping.dir, or those of the installation. Lives as long as the arena. */
 const char *cli_mapping_dir(const struct command_line *line, struct arena *arena);
 

@@ -93,15 +93,11 @@ static int print_report(const struct shop_generate_report *report, const char *o
 	char time[CLOCK_TEXT_SIZE];
 
 	for (size_t i = 0; i < SHOP_GENERATE_FILE_COUNT; i++) {
-		char rows[24], bytes[24], defects[24];
-		const char *cells[] = {report->files[i].name, rows, bytes, defects};
-
-		if (!report->files[i].name)
-			continue;
-		(void)snprintf(rows, sizeof(rows), "%" PRIu64, report->files[i].rows);
-		(void)snprintf(bytes, sizeof(bytes), "%" PRIu64, report->files[i].bytes);
-		(void)snprintf(defects, sizeof(defects), "%" PRIu64, report->files[i].defects);
-		table_add(table, cells);
+		if (report->files[i].name)
+			table_add_numbers(table, report->files[i].name,
+					  (const uint64_t[]){report->files[i].rows,
+							     report->files[i].bytes,
+							     report->files[i].defects});
 	}
 	table_print(table, stdout);
 	(void)printf("%" PRIu64 " rows in %s, in \"%s\"; load them with: aethermart load %s\n",

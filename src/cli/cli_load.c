@@ -54,15 +54,9 @@ static int print_json(const struct shop_load_report *report, bool dry_run, struc
 
 static void add_counts(struct table *t, const char *name, const struct shop_load_counts *c)
 {
-	const uint64_t values[] = {c->read, c->loaded, c->corrected, c->unchanged, c->rejected};
-	char text[ARRAY_LEN(values)][24];
-	const char *cells[ARRAY_LEN(values) + 1] = {name};
-
-	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
-		(void)snprintf(text[i], sizeof(text[i]), "%" PRIu64, values[i]);
-		cells[i + 1] = text[i];
-	}
-	table_add(t, cells);
+	table_add_numbers(
+	    t, name,
+	    (const uint64_t[]){c->read, c->loaded, c->corrected, c->unchanged, c->rejected});
 }
 
 static void print_table(const struct shop_load_report *report, bool dry_run)

@@ -11,93 +11,102 @@
 #define SAMPLE_BYTES_MAX ((size_t)256 << 20)
 
 static const struct command_option collection_options[] = {
-    {.name = "collection",
-     .type = COMMAND_TEXT,
-     .argument = "NAME",
-     .help = "only this collection"},
+    CLI_OPTION_COLLECTION,
     {0},
 };
 
-struct loaded {
+/* What a verb of this group works with; the functions below add to it for one mapping each. */
+struct walk {
 	struct maria *db;
 	struct mapping_set set;
-	const char *only;
+	const struct mapping *only; /* of --collection; NULL: all */
+	json_t *list;		    /* with --json; else each prints at once */
+	struct table *table;	    /* of `check` */
+	const char *key;	    /* of `sample` */
+	unsigned n_found;	    /* of `sample` */
 };
 
-static void loaded_done(struct loaded *l)
+static void walk_done(struct walk *w)
 {
-	mapping_set_done(&l->set);
-	if (l->db)
-		(void)maria_close(l->db);
+	json_decref(w->list);
+	mapping_set_done(&w->set);
+	w->db = maria_close(w->db);
 }
 
-static int load(const struct command_line *line, struct loaded *l, struct err *err)
+static int each_mapping(const struct command_line *line, struct walk *w,
+			int (*visit)(struct walk *w, const struct mapping *m, struct err *err),
+			struct err *err)
 {
-	int r;
+	int r = cli_open_maria(line, ENDPOINT_SYNC, &w->db, err);
 
-	l->only = command_text(line, "collection");
-	r = cli_open_maria(line, ENDPOINT_SYNC, &l->db, err);
 	if (r == 0)
-		r = cli_load_mappings(line, l->db, &l->set, err);
-	if (r < 0)
-		return r;
-	if (l->only && !mapping_set_find(&l->set, l->only)) {
-		r = err_set(err, ERR_NOT_FOUND, "no mapping makes the collection \"%s\"", l->only);
-		err_hint(err, "aethermart mapping show lists them");
-		return r;
-	}
-	return 0;
+		r = cli_load_mappings(line, w->db, &w->set, err);
+	if (r == 0)
+		r = cli_find_collection(line, &w->set, &w->only, err);
+	if (r == 0 && line->json)
+		w->list = json_array();
+	for (size_t i = 0; i < w->set.len && r == 0; i++)
+		if (!w->only || w->only == w->set.items[i])
+			r = visit(w, w->set.items[i], err);
+	return r;
 }
 
-static bool is_wanted(const struct loaded *l, const struct mapping *m)
+static bool is_first(const struct walk *w, const struct mapping *m)
 {
-	return !l->only || cstr_equal(l->only, mapping_collection(m));
+	return w->only || m == w->set.items[0];
+}
+
+/* The list of --json, or the end of what was printed. */
+static int finish(struct walk *w, struct err *err)
+{
+	return w->list ? cli_print_json(TAKE_PTR(w->list), err) : cli_flush(err);
 }
 
 /* --- check ----------------------------------------------------------------------------------- */
+
+static int check(struct walk *w, const struct mapping *m, struct err *err)
+{
+	const struct mapping_fanout *f;
+	size_t n = mapping_fanouts(m, &f);
+
+	(void)err;
+	for (size_t i = 0; i < n; i++) {
+		char documents[32];
+
+		if (w->list) {
+			json_array_append_new(
+			    w->list,
+			    json_pack("{s:s,s:s,s:s,s:I,s:s,s:f}", "table", f[i].table, "column",
+				      f[i].column, "collection", mapping_collection(m), "path",
+				      (json_int_t)f[i].path, "description", f[i].description,
+				      "documents", f[i].documents));
+			continue;
+		}
+		snprintf(documents, sizeof(documents), "%.0f", f[i].documents);
+		table_add(w->table,
+			  (const char *const[]){f[i].table, f[i].column, mapping_collection(m),
+						documents, f[i].description});
+	}
+	return 0;
+}
 
 static int run_check(const struct command_line *line, struct err *err)
 {
 	static const char *const titles[] = {"TABLE",	   "COLUMN", "COLLECTION",
 					     ">DOCUMENTS", "PATH",   NULL};
-	_cleanup_(loaded_done) struct loaded l = {0};
-	_cleanup_(table_freep) struct table *t = NULL;
-	json_t *list = NULL;
-	int r = load(line, &l, err);
+	_cleanup_(table_freep) struct table *table = table_new(titles);
+	_cleanup_(walk_done) struct walk w = {.table = table};
+	int r = each_mapping(line, &w, check, err);
 
 	if (r < 0)
 		return r;
-	if (line->json)
-		list = json_array();
-	t = table_new(titles);
-	for (size_t i = 0; i < l.set.len; i++) {
-		const struct mapping *m = l.set.items[i];
-		const struct mapping_fanout *f;
-		size_t n = is_wanted(&l, m) ? mapping_fanouts(m, &f) : 0;
-
-		for (size_t j = 0; j < n; j++) {
-			char documents[32];
-			const char *cells[] = {f[j].table, f[j].column, mapping_collection(m),
-					       documents, f[j].description};
-
-			snprintf(documents, sizeof(documents), "%.0f", f[j].documents);
-			table_add(t, cells);
-			if (list)
-				json_array_append_new(
-				    list, json_pack("{s:s,s:s,s:s,s:I,s:s,s:f}", "table",
-						    f[j].table, "column", f[j].column, "collection",
-						    mapping_collection(m), "path",
-						    (json_int_t)f[j].path, "description",
-						    f[j].description, "documents", f[j].documents));
-		}
+	if (!line->json) {
+		table_print(table, stdout);
+		printf("\n%zu mapping%s fit%s the database. DOCUMENTS is an estimate for one "
+		       "changed row.\n",
+		       w.set.len, w.set.len == 1 ? "" : "s", w.set.len == 1 ? "s" : "");
 	}
-	if (list)
-		return cli_print_json(list, err);
-	table_print(t, stdout);
-	printf(
-	    "\n%zu mapping%s fit%s the database. DOCUMENTS is an estimate for one changed row.\n",
-	    l.set.len, l.set.len == 1 ? "" : "s", l.set.len == 1 ? "s" : "");
-	return cli_flush(err);
+	return finish(&w, err);
 }
 
 /* --- show ------------------------------------------------------------------------------------ */
@@ -143,166 +152,137 @@ static json_t *mapping_json(const struct mapping *m)
 			 bson_json(mapping_validator(m)), "pii", pii, "plan", mapping_text(m));
 }
 
+static int show(struct walk *w, const struct mapping *m, struct err *err)
+{
+	(void)err;
+	if (w->list)
+		json_array_append_new(w->list, mapping_json(m));
+	else
+		printf("%s%shash %s\n", is_first(w, m) ? "" : "\n", mapping_text(m),
+		       mapping_hash(m));
+	return 0;
+}
+
 static int run_show(const struct command_line *line, struct err *err)
 {
-	_cleanup_(loaded_done) struct loaded l = {0};
-	json_t *list = NULL;
-	int r = load(line, &l, err);
+	_cleanup_(walk_done) struct walk w = {0};
+	int r = each_mapping(line, &w, show, err);
 
-	if (r < 0)
-		return r;
-	if (line->json)
-		list = json_array();
-	for (size_t i = 0; i < l.set.len; i++) {
-		const struct mapping *m = l.set.items[i];
-
-		if (!is_wanted(&l, m))
-			continue;
-		if (list)
-			json_array_append_new(list, mapping_json(m));
-		else
-			printf("%s%shash %s\n", i ? "\n" : "", mapping_text(m), mapping_hash(m));
-	}
-	return list ? cli_print_json(list, err) : cli_flush(err);
+	return r < 0 ? r : finish(&w, err);
 }
 
 /* --- sql, triggers --------------------------------------------------------------------------- */
 
+static int show_sql(struct walk *w, const struct mapping *m, struct err *err)
+{
+	const struct mapping_statement *s;
+	size_t n = mapping_statements(m, &s);
+
+	(void)err;
+	for (size_t i = 0; i < n; i++) {
+		if (w->list)
+			json_array_append_new(w->list, json_pack("{s:s,s:s,s:s}", "collection",
+								 mapping_collection(m), "purpose",
+								 s[i].purpose, "sql", s[i].sql));
+		else
+			printf("-- %s: %s\n%s;\n\n", mapping_collection(m), s[i].purpose, s[i].sql);
+	}
+	return 0;
+}
+
 static int run_sql(const struct command_line *line, struct err *err)
 {
-	_cleanup_(loaded_done) struct loaded l = {0};
-	json_t *list = NULL;
-	int r = load(line, &l, err);
+	_cleanup_(walk_done) struct walk w = {0};
+	int r = each_mapping(line, &w, show_sql, err);
 
-	if (r < 0)
-		return r;
-	if (line->json)
-		list = json_array();
-	for (size_t i = 0; i < l.set.len; i++) {
-		const struct mapping *m = l.set.items[i];
-		const struct mapping_statement *s;
-		size_t n = is_wanted(&l, m) ? mapping_statements(m, &s) : 0;
+	return r < 0 ? r : finish(&w, err);
+}
 
-		for (size_t j = 0; j < n; j++) {
-			if (list)
-				json_array_append_new(list,
-						      json_pack("{s:s,s:s,s:s}", "collection",
-								mapping_collection(m), "purpose",
-								s[j].purpose, "sql", s[j].sql));
-			else
-				printf("-- %s: %s\n%s;\n\n", mapping_collection(m), s[j].purpose,
-				       s[j].sql);
-		}
+static int show_triggers(struct walk *w, const struct mapping *m, struct err *err)
+{
+	const struct mapping_trigger *t;
+	size_t n = mapping_triggers(m, &t);
+
+	(void)err;
+	if (!w->list && is_first(w, m))
+		printf("delimiter //\n");
+	for (size_t i = 0; i < n; i++) {
+		if (w->list)
+			json_array_append_new(
+			    w->list, json_pack("{s:s,s:s,s:s,s:s,s:s}", "collection",
+					       mapping_collection(m), "name", t[i].name, "table",
+					       t[i].table, "event", t[i].event, "body", t[i].body));
+		else
+			printf("%s\n//\n", t[i].create_sql);
 	}
-	return list ? cli_print_json(list, err) : cli_flush(err);
+	return 0;
 }
 
 static int run_triggers(const struct command_line *line, struct err *err)
 {
-	_cleanup_(loaded_done) struct loaded l = {0};
-	json_t *list = NULL;
-	int r = load(line, &l, err);
+	_cleanup_(walk_done) struct walk w = {0};
+	int r = each_mapping(line, &w, show_triggers, err);
 
 	if (r < 0)
 		return r;
-	if (line->json)
-		list = json_array();
-	else
-		printf("delimiter //\n");
-	for (size_t i = 0; i < l.set.len; i++) {
-		const struct mapping *m = l.set.items[i];
-		const struct mapping_trigger *t;
-		size_t n = is_wanted(&l, m) ? mapping_triggers(m, &t) : 0;
-
-		for (size_t j = 0; j < n; j++) {
-			if (list)
-				json_array_append_new(
-				    list,
-				    json_pack("{s:s,s:s,s:s,s:s,s:s}", "collection",
-					      mapping_collection(m), "name", t[j].name, "table",
-					      t[j].table, "event", t[j].event, "body", t[j].body));
-			else
-				printf("%s\n//\n", t[j].create_sql);
-		}
-	}
-	if (list)
-		return cli_print_json(list, err);
-	printf("delimiter ;\n");
-	return cli_flush(err);
+	if (!line->json)
+		printf("delimiter ;\n");
+	return finish(&w, err);
 }
 
 /* --- sample ---------------------------------------------------------------------------------- */
 
-static int read_one(const struct loaded *l, const struct mapping *m, struct str key,
+static int read_one(struct maria *db, const struct mapping *m, struct str key,
 		    struct mapping_batch *batch, struct err *err)
 {
-	int r = maria_exec(l->db, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", err);
+	int r = maria_exec(db, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", err);
 
 	if (r == 0)
-		r = maria_exec(l->db, "START TRANSACTION WITH CONSISTENT SNAPSHOT", err);
+		r = maria_exec(db, "START TRANSACTION WITH CONSISTENT SNAPSHOT", err);
 	if (r == 0)
-		r = mapping_read(m, l->db, &key, 1, SAMPLE_BYTES_MAX, batch, err);
+		r = mapping_read(m, db, &key, 1, SAMPLE_BYTES_MAX, batch, err);
 	if (r == 0)
-		r = maria_exec(l->db, "COMMIT", err);
+		r = maria_exec(db, "COMMIT", err);
 	return r;
 }
 
-/* 1 when there was such a document; the key of one mapping may be none of another. */
-static int sample_one(const struct loaded *l, const struct mapping *m, const char *text,
-		      json_t *list, struct err *err)
+/* A key of one mapping may be none of another. */
+static int sample(struct walk *w, const struct mapping *m, struct err *err)
 {
 	_cleanup_(mapping_batch_done) struct mapping_batch batch = MAPPING_BATCH_INIT;
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct str key;
 	json_t *json;
-	int r = mapping_key_parse(m, text, &arena, &key, err);
+	int r = mapping_key_parse(m, w->key, &arena, &key, err);
 
 	if (r < 0)
-		return l->only ? r : 0;
-	r = read_one(l, m, key, &batch, err);
-	if (r < 0)
+		return w->only ? r : 0;
+	r = read_one(w->db, m, key, &batch, err);
+	if (r < 0 || batch.items[0].state == MAPPING_ABSENT)
 		return r;
-	if (batch.items[0].state == MAPPING_ABSENT)
-		return 0;
 	if (batch.items[0].state == MAPPING_REFUSED) {
 		*err = *batch.items[0].error;
-		return err_context(err, "%s %s", mapping_collection(m), text);
+		return err_context(err, "%s %s", mapping_collection(m), w->key);
 	}
+	w->n_found++;
 	json = bson_json(batch.items[0].document);
-	if (list) {
-		json_array_append_new(list, json_pack("{s:s,s:o}", "collection",
-						      mapping_collection(m), "document", json));
-		return 1;
+	if (w->list) {
+		json_array_append_new(w->list, json_pack("{s:s,s:o}", "collection",
+							 mapping_collection(m), "document", json));
+		return 0;
 	}
 	printf("%s\n", mapping_collection(m));
-	r = cli_print_json(json, err);
-	return r < 0 ? r : 1;
+	return cli_print_json(json, err);
 }
 
 static int run_sample(const struct command_line *line, struct err *err)
 {
-	_cleanup_(loaded_done) struct loaded l = {0};
-	json_t *list = NULL;
-	bool is_found = false;
-	int r = load(line, &l, err);
+	_cleanup_(walk_done) struct walk w = {.key = line->argv[0]};
+	int r = each_mapping(line, &w, sample, err);
 
-	if (r < 0)
-		return r;
-	if (line->json)
-		list = json_array();
-	for (size_t i = 0; r >= 0 && i < l.set.len; i++) {
-		if (!is_wanted(&l, l.set.items[i]))
-			continue;
-		r = sample_one(&l, l.set.items[i], line->argv[0], list, err);
-		is_found = is_found || r > 0;
-	}
-	if (r >= 0 && !is_found)
-		r = err_set(err, ERR_NOT_FOUND, "no row has the key \"%.200s\"", line->argv[0]);
-	if (r < 0) {
-		json_decref(list);
-		return r;
-	}
-	return list ? cli_print_json(list, err) : cli_flush(err);
+	if (r == 0 && !w.n_found)
+		r = err_set(err, ERR_NOT_FOUND, "no row has the key \"%.200s\"", w.key);
+	return r < 0 ? r : finish(&w, err);
 }
 
 static const struct command command_check = {

@@ -110,12 +110,15 @@ static int request(const struct command_line *line, const char *collection, stru
 		   struct mapping_set *mappings, unsigned *ret_n, struct err *err)
 {
 	_cleanup_(mongo_closep) struct mongo *mongo = NULL;
+	const struct mapping *only;
 	int r = cli_open_maria(line, ENDPOINT_SYNC, &m->db, err);
 
 	if (r == 0)
 		r = cli_open_mongo(line, ENDPOINT_SYNC, &mongo, err);
 	if (r == 0)
 		r = cli_load_mappings(line, m->db, mappings, err);
+	if (r == 0)
+		r = cli_find_collection(line, mappings, &only, err);
 	return r == 0 ? sync_migrate_request(m->db, mongo, mappings, collection,
 					     command_has(line, "resume"), ret_n, err)
 		      : r;
@@ -145,10 +148,7 @@ static int run_migrate(const struct command_line *line, struct err *err)
 
 static const struct command_option options[] = {
     {.name = "resume", .type = COMMAND_FLAG, .help = "only go on with a migration that was begun"},
-    {.name = "collection",
-     .type = COMMAND_TEXT,
-     .argument = "NAME",
-     .help = "only this collection"},
+    CLI_OPTION_COLLECTION,
     {0},
 };
 

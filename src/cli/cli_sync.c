@@ -11,10 +11,7 @@
 #include "base/banned.h"
 
 static const struct command_option collection_options[] = {
-    {.name = "collection",
-     .type = COMMAND_TEXT,
-     .argument = "NAME",
-     .help = "only this collection"},
+    CLI_OPTION_COLLECTION,
     {0},
 };
 
@@ -215,20 +212,20 @@ static int run_resume(const struct command_line *line, struct err *err)
 static int run_drain(const struct command_line *line, struct err *err)
 {
 	_cleanup_(close_all) struct open o = {0};
+	const struct mapping *only;
 	int r = cli_open_maria(line, ENDPOINT_SYNC, &o.db, err);
 
 	if (r == 0)
 		r = cli_load_mappings(line, o.db, &o.mappings, err);
+	if (r == 0)
+		r = cli_find_collection(line, &o.mappings, &only, err);
 	return r == 0 ? sync_drain(o.db, &o.mappings, command_text(line, "collection"),
 				   command_number(line, "timeout") * 1000, err)
 		      : r;
 }
 
 static const struct command_option drain_options[] = {
-    {.name = "collection",
-     .type = COMMAND_TEXT,
-     .argument = "NAME",
-     .help = "only this collection"},
+    CLI_OPTION_COLLECTION,
     {.name = "timeout",
      .type = COMMAND_NUMBER,
      .argument = "SECONDS",

@@ -39,16 +39,9 @@ static json_t *result_json(const struct sync_verify_result *r)
 
 static void add_row(struct table *t, const struct sync_verify_result *r)
 {
-	const uint64_t numbers[] = {r->rows,	  r->documents, r->missing, r->extra,
-				    r->different, r->pending,	r->refused, r->foreign};
-	char text[ARRAY_LEN(numbers)][24];
-	const char *cells[ARRAY_LEN(numbers) + 2] = {r->collection};
-
-	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
-		snprintf(text[i], sizeof(text[i]), "%" PRIu64, numbers[i]);
-		cells[i + 1] = text[i];
-	}
-	table_add(t, cells);
+	table_add_numbers(t, r->collection,
+			  (const uint64_t[]){r->rows, r->documents, r->missing, r->extra,
+					     r->different, r->pending, r->refused, r->foreign});
 }
 
 static void print_differences(const struct sync_verify_result *r)
@@ -92,73 +85,85 @@ static int verify_one(const struct command_line *line, struct maria *db, struct 
 	return r;
 }
 
-static int no_collection(const struct mapping_set *mappings, const char *name, struct err *err)
-{
-	_cleanup_(mem_freep) const char **names =
-	    mem_alloc_array(mappings->len + 1, sizeof(*names));
-	const char *nearest;
+/* One after the other, and the sum of them. */
+struct verdict {
+	struct sync_verify_result *results; /* as many as there are mappings */
+	size_t len;
+};
 
-	for (size_t i = 0; i < mappings->len; i++)
-		names[i] = mapping_collection(mappings->items[i]);
-	nearest = cstr_nearest(name, names);
-	err_set(err, ERR_NOT_FOUND, "no mapping of a collection \"%s\"", name);
-	return nearest ? err_hint(err, "did you mean \"%s\"?", nearest) : -(int)ERR_NOT_FOUND;
+static void verdict_done(struct verdict *v)
+{
+	for (size_t i = 0; i < v->len; i++)
+		sync_verify_result_done(&v->results[i]);
+	mem_free(v->results);
 }
 
 static int verify_all(const struct command_line *line, struct maria *db, struct mongo *mongo,
-		      const struct mapping_set *mappings, struct err *err)
+		      const struct mapping_set *mappings, struct verdict *ret, struct err *err)
+{
+	const struct mapping *only;
+	int r = cli_find_collection(line, mappings, &only, err);
+
+	if (r == 0 && only && !mapping_has_target(only))
+		r = err_set(err, ERR_NOT_FOUND, "\"%s\" has no documents to verify",
+			    mapping_collection(only));
+	ret->results = mem_alloc_array(mappings->len + 1, sizeof(*ret->results));
+	for (size_t i = 0; i < mappings->len && r == 0; i++) {
+		const struct mapping *m = mappings->items[i];
+
+		if (!mapping_has_target(m) || (only && m != only))
+			continue;
+		r = verify_one(line, db, mongo, m, &ret->results[ret->len], err);
+		ret->len += r == 0;
+	}
+	return r;
+}
+
+static int print_json(const struct verdict *v, bool is_equal, struct err *err)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < v->len; i++)
+		json_array_append_new(list, result_json(&v->results[i]));
+	return cli_print_json(json_pack("{s:o,s:b}", "collections", list, "equal", is_equal), err);
+}
+
+static int print_text(const struct verdict *v, struct err *err)
 {
 	static const char *const titles[] = {"collection", ">rows",	 ">documents", ">missing",
 					     ">extra",	   ">different", ">pending",   ">refused",
 					     ">foreign",   NULL};
 	_cleanup_(table_freep) struct table *table = table_new(titles);
-	struct sync_verify_result *results = mem_alloc_array(mappings->len + 1, sizeof(*results));
-	const char *only = command_text(line, "collection");
-	json_t *list = json_array();
-	bool equal = true;
-	size_t n = 0;
-	int r = 0;
 
-	for (size_t i = 0; i < mappings->len && r == 0; i++) {
-		const struct mapping *m = mappings->items[i];
+	for (size_t i = 0; i < v->len; i++)
+		add_row(table, &v->results[i]);
+	table_print(table, stdout);
+	for (size_t i = 0; i < v->len; i++)
+		print_differences(&v->results[i]);
+	return cli_flush(err);
+}
 
-		if (!mapping_has_target(m) || (only && !cstr_equal(only, mapping_collection(m))))
-			continue;
-		r = verify_one(line, db, mongo, m, &results[n], err);
-		if (r < 0)
-			break;
-		equal = equal && sync_verify_is_equal(&results[n]);
-		json_array_append_new(list, result_json(&results[n]));
-		add_row(table, &results[n++]);
-	}
-	if (r == 0 && only && !n)
-		r = no_collection(mappings, only, err);
-	if (r == 0 && line->json)
-		r = cli_print_json(json_pack("{s:O,s:b}", "collections", list, "equal", equal),
-				   err);
-	else if (r == 0)
-		table_print(table, stdout);
-	for (size_t i = 0; i < n; i++) {
-		if (r == 0 && !line->json)
-			print_differences(&results[i]);
-		sync_verify_result_done(&results[i]);
-	}
-	json_decref(list);
-	mem_free(results);
-	if (r == 0 && !equal) {
-		err_set(err, ERR_DIFFERENT, "MariaDB and MongoDB do not agree");
-		return err_hint(err,
-				"differences: aethermart verify --repair; pending: is the worker "
-				"running (aethermart status)? refused: aethermart sync dead-letter "
-				"list");
-	}
-	return r;
+static int print_verdict(const struct command_line *line, const struct verdict *v, struct err *err)
+{
+	bool is_equal = true;
+	int r;
+
+	for (size_t i = 0; i < v->len; i++)
+		is_equal = is_equal && sync_verify_is_equal(&v->results[i]);
+	r = line->json ? print_json(v, is_equal, err) : print_text(v, err);
+	if (r < 0 || is_equal)
+		return r;
+	(void)err_set(err, ERR_DIFFERENT, "MariaDB and MongoDB do not agree");
+	return err_hint(err,
+			"differences: aethermart verify --repair; pending: is the worker running "
+			"(aethermart status)? refused: aethermart sync dead-letter list");
 }
 
 static int run_verify(const struct command_line *line, struct err *err)
 {
 	_cleanup_(maria_closep) struct maria *db = NULL;
 	_cleanup_(mongo_closep) struct mongo *mongo = NULL;
+	_cleanup_(verdict_done) struct verdict verdict = {0};
 	struct mapping_set mappings = {0};
 	int r = cli_open_maria(line, ENDPOINT_SYNC, &db, err);
 
@@ -167,16 +172,15 @@ static int run_verify(const struct command_line *line, struct err *err)
 	if (r == 0)
 		r = cli_load_mappings(line, db, &mappings, err);
 	if (r == 0)
-		r = verify_all(line, db, mongo, &mappings, err);
+		r = verify_all(line, db, mongo, &mappings, &verdict, err);
+	if (r == 0)
+		r = print_verdict(line, &verdict, err);
 	mapping_set_done(&mappings);
 	return r;
 }
 
 static const struct command_option options[] = {
-    {.name = "collection",
-     .type = COMMAND_TEXT,
-     .argument = "NAME",
-     .help = "only this collection"},
+    CLI_OPTION_COLLECTION,
     {.name = "repair", .type = COMMAND_FLAG, .help = "queue what differs and look again"},
     {.name = "wait",
      .type = COMMAND_NUMBER,

@@ -36,7 +36,7 @@ static void numbers_go_right_and_texts_left(void **state)
 	table_add(t, (const char *const[]){"M\xc3\xb6"
 					   "bel",
 					   NULL});
-	table_add(t, (const char *const[]){"Orders", "7"});
+	table_add_numbers(t, "Orders", (const uint64_t[]){7});
 	text = printed(t);
 	assert_string_equal(text, "NAME      ROWS\nCustomers 2000\nM\xc3\xb6"
 				  "bel     \n"
