@@ -49,6 +49,10 @@ extern const struct command command_verify;
 extern const struct command command_version;
 extern const struct command command_watch;
 
+/* Parts of `sync` (cli_dead_letter.c). */
+extern const struct command command_consumer;
+extern const struct command command_dead_letter;
+
 /* Options of this folder. */
 extern const struct config_option log_options[];   /* section "log" */
 extern const struct config_option share_options[]; /* section "share" */

@@ -236,277 +236,87 @@ static const struct command_option drain_options[] = {
     {0},
 };
 
-/* --- dead letters ---------------------------------------------------------------------------- */
+/* --- the group ------------------------------------------------------------------------------- */
 
-static int dead_letter_id(const struct command_line *line, int64_t *ret, struct err *err)
-{
-	*ret = 0;
-	if (!line->argc)
-		return 0;
-	if (parse_int64(str_from(line->argv[0]), 1, INT64_MAX, ret, err) < 0)
-		return err_context(err, "number of a dead letter");
-	return 0;
-}
-
-struct listing {
-	json_t *list;
-	struct table *table;
-};
-
-static int add_dead_letter(void *arg, const struct sync_dead_letter *d, struct err *err)
-{
-	struct listing *l = arg;
-	char id[24], attempts[24];
-	_cleanup_(mem_freep) char *key = mem_strndup(d->key.data, d->key.len);
-
-	(void)err;
-	snprintf(id, sizeof(id), "%" PRId64, d->id);
-	snprintf(attempts, sizeof(attempts), "%" PRId64, d->attempts);
-	table_add(l->table,
-		  (const char *const[]){id, d->collection, key, attempts,
-					d->replayed_at ? "replayed" : "waiting", d->error});
-	json_array_append_new(
-	    l->list, json_pack("{s:I,s:s,s:I,s:s,s:s,s:I,s:s,s:s,s:s?}", "id", (json_int_t)d->id,
-			       "collection", d->collection, "path", (json_int_t)d->path, "key", key,
-			       "error", d->error, "attempts", (json_int_t)d->attempts, "first_at",
-			       d->first_at, "last_at", d->last_at, "replayed_at", d->replayed_at));
-	return 0;
-}
-
-static int run_dead_letter_list(const struct command_line *line, struct err *err)
-{
-	static const char *const titles[] = {">id",   "collection", "key", ">attempts",
-					     "state", "error",	    NULL};
-	_cleanup_(maria_closep) struct maria *db = NULL;
-	_cleanup_(table_freep) struct table *table = table_new(titles);
-	struct listing l = {.list = json_array(), .table = table};
-	int64_t id;
-	int r = dead_letter_id(line, &id, err);
-
-	if (r == 0)
-		r = cli_open_maria(line, ENDPOINT_SYNC, &db, err);
-	if (r == 0)
-		r = sync_dead_letter_each(db, NULL, id, add_dead_letter, &l, err);
-	if (r == 0 && id && !json_array_size(l.list))
-		r = err_set(err, ERR_NOT_FOUND, "no dead letter %" PRId64, id);
-	if (r == 0 && line->json)
-		r = cli_print_json(json_pack("{s:O}", "dead_letters", l.list), err);
-	else if (r == 0 && !json_array_size(l.list))
-		fprintf(stderr, "no dead letters\n");
-	else if (r == 0)
-		table_print(table, stdout);
-	json_decref(l.list);
-	return r;
-}
-
-static int print_count(const struct command_line *line, const char *what, uint64_t n,
-		       struct err *err)
-{
-	if (line->json)
-		return cli_print_json(json_pack("{s:I}", what, (json_int_t)n), err);
-	printf("%" PRIu64 " %s\n", n, what);
-	return 0;
-}
-
-static int require_target(const struct command_line *line, struct err *err)
-{
-	if (line->argc || command_has(line, "all"))
-		return 0;
-	err_set(err, ERR_INVALID_ARGUMENT, "which dead letter?");
-	return err_hint(err, "give its number (aethermart sync dead-letter list), or --all");
-}
-
-static int run_dead_letter_replay(const struct command_line *line, struct err *err)
-{
-	_cleanup_(close_all) struct open o = {0};
-	uint64_t n = 0;
-	int64_t id = 0;
-	int r = require_target(line, err);
-
-	if (r == 0)
-		r = dead_letter_id(line, &id, err);
-	if (r == 0)
-		r = cli_open_maria(line, ENDPOINT_SYNC, &o.db, err);
-	if (r == 0)
-		r = cli_load_mappings(line, o.db, &o.mappings, err);
-	if (r == 0)
-		r = sync_dead_letter_replay(o.db, &o.mappings, NULL, id, &n, err);
-	if (r == 0 && id && !n)
-		return err_set(err, ERR_NOT_FOUND, "no dead letter %" PRId64, id);
-	return r == 0 ? print_count(line, "replayed", n, err) : r;
-}
-
-static int run_dead_letter_drop(const struct command_line *line, struct err *err)
-{
-	_cleanup_(maria_closep) struct maria *db = NULL;
-	uint64_t n = 0;
-	int64_t id = 0;
-	int r = require_target(line, err);
-
-	if (r == 0)
-		r = dead_letter_id(line, &id, err);
-	if (r == 0)
-		r = cli_open_maria(line, ENDPOINT_SYNC, &db, err);
-	if (r == 0 &&
-	    !cli_confirm(line, "Forget what was set aside? Its documents stay as they are."))
-		return err_set(err, ERR_INTERRUPTED, "nothing was changed");
-	if (r == 0)
-		r = sync_dead_letter_drop(db, NULL, id, &n, err);
-	if (r == 0 && id && !n)
-		return err_set(err, ERR_NOT_FOUND, "no dead letter %" PRId64, id);
-	return r == 0 ? print_count(line, "dropped", n, err) : r;
-}
-
-static const struct command_option all_options[] = {
-    {.name = "all", .type = COMMAND_FLAG, .help = "all of them"},
+static const struct command_option yes_options[] = {
     CLI_OPTION_YES,
     {0},
 };
-static const struct command_option yes_options[] = {CLI_OPTION_YES, {0}};
 
-static const struct command dead_letter_list = {
-    .name = "list", .summary = "documents that were refused, and why", .run = run_dead_letter_list};
-static const struct command dead_letter_show = {.name = "show",
-						.summary = "one of them",
-						.arguments = "ID",
-						.min_args = 1,
-						.max_args = 1,
-						.run = run_dead_letter_list};
-static const struct command dead_letter_replay = {.name = "replay",
-						  .summary = "tries again",
-						  .arguments = "[ID]",
-						  .max_args = 1,
-						  .options = all_options,
-						  .run = run_dead_letter_replay};
-static const struct command dead_letter_drop = {.name = "drop",
-						.summary = "forgets them",
-						.arguments = "[ID]",
-						.max_args = 1,
-						.options = all_options,
-						.run = run_dead_letter_drop};
-static const struct command *const dead_letter_children[] = {
-    &dead_letter_list, &dead_letter_show, &dead_letter_replay, &dead_letter_drop, NULL};
-
-/* --- consumers ------------------------------------------------------------------------------- */
-
-struct consumer_list {
-	struct table *table;
-	json_t *json;
-};
-
-static int list_consumer(void *arg, const struct sync_consumer *c, struct err *err)
-{
-	const struct consumer_list *l = arg;
-	_cleanup_(mem_freep) char *waiting = mem_printf("%" PRId64, c->waiting);
-
-	(void)err;
-	table_add(l->table, (const char *const[]){c->consumer, c->kind, c->seen_at, waiting});
-	json_array_append_new(l->json, json_pack("{s:s,s:s,s:s,s:I}", "consumer", c->consumer,
-						 "kind", c->kind, "seen_at", c->seen_at, "waiting",
-						 (json_int_t)c->waiting));
-	return 0;
-}
-
-static int run_consumer_list(const struct command_line *line, struct err *err)
-{
-	static const char *const titles[] = {"consumer", "kind", "seen", ">waiting", NULL};
-	_cleanup_(maria_closep) struct maria *db = NULL;
-	_cleanup_(table_freep) struct table *t = table_new(titles);
-	struct consumer_list list = {t, json_array()};
-	int r = cli_open_maria(line, ENDPOINT_SYNC, &db, err);
-
-	if (r == 0)
-		r = sync_consumer_each(db, list_consumer, &list, err);
-	if (r == 0 && line->json)
-		r = cli_print_json(json_pack("{s:O}", "consumers", list.json), err);
-	else if (r == 0 && !json_array_size(list.json))
-		fprintf(stderr, "no consumers\n");
-	else if (r == 0)
-		table_print(t, stdout);
-	json_decref(list.json);
-	return r;
-}
-
-static int run_consumer_drop(const struct command_line *line, struct err *err)
-{
-	_cleanup_(maria_closep) struct maria *db = NULL;
-	int r = cli_open_maria(line, ENDPOINT_SYNC, &db, err);
-
-	return r == 0 ? sync_consumer_drop(db, line->argv[0], err) : r;
-}
-
-static const struct command consumer_list = {
-    .name = "list", .summary = "who reads the hand-off", .run = run_consumer_list};
-static const struct command consumer_drop = {.name = "drop",
-					     .summary = "forgets one and what waits for it",
-					     .arguments = "CONSUMER",
-					     .min_args = 1,
-					     .max_args = 1,
-					     .run = run_consumer_drop};
-static const struct command *const consumer_children[] = {&consumer_list, &consumer_drop, NULL};
-
-/* --- the group ------------------------------------------------------------------------------- */
-
-static const struct command sync_run = {
+static const struct command command_run = {
     .name = "run",
     .summary = "carries changes in the foreground, without the HTTP API",
     .run = run_run,
-    .is_service = true};
-static const struct command sync_status = {
-    .name = "status", .summary = "queues and who writes", .run = run_status};
-static const struct command sync_pause_command = {.name = "pause",
-						  .summary =
-						      "stops applying; changes wait in the queue",
-						  .options = collection_options,
-						  .run = run_pause};
-static const struct command sync_resume_command = {
-    .name = "resume", .summary = "goes on", .options = collection_options, .run = run_resume};
-static const struct command sync_drain_command = {
+    .is_service = true,
+};
+
+static const struct command command_queues = {
+    .name = "status",
+    .summary = "queues and who writes",
+    .run = run_status,
+};
+
+static const struct command command_pause = {
+    .name = "pause",
+    .summary = "stops applying; changes wait in the queue",
+    .options = collection_options,
+    .run = run_pause,
+};
+
+static const struct command command_resume = {
+    .name = "resume",
+    .summary = "goes on",
+    .options = collection_options,
+    .run = run_resume,
+};
+
+static const struct command command_drain = {
     .name = "drain",
     .summary = "waits until all that is queued now is applied",
     .options = drain_options,
     .help = "Needs a running worker, and collections that are not paused. What is queued after it "
 	    "began is not waited for.\n\n  aethermart sync drain --timeout 300",
-    .run = run_drain};
-static const struct command sync_install_command = {
+    .run = run_drain,
+};
+
+static const struct command command_install = {
     .name = "install",
     .summary = "makes tables, queues, triggers, validators and indexes",
-    .help =
-	"What is there and right stays. A collection whose mapping changed waits for `aethermart "
-	"migrate`. A worker knows the mappings with which it started: stop it before, and start it "
-	"again after.",
-    .run = run_install};
-static const struct command sync_uninstall_command = {
+    .help = "What is there and right stays. A collection whose mapping changed waits for "
+	    "`aethermart migrate`. A worker that runs notices, gives up the lease and reads the "
+	    "mapping files again: it need not be stopped.",
+    .run = run_install,
+};
+
+static const struct command command_uninstall = {
     .name = "uninstall",
     .summary = "drops triggers, queues and tables; documents stay",
     .options = yes_options,
-    .run = run_uninstall};
-static const struct command sync_check_command = {
+    .run = run_uninstall,
+};
+
+static const struct command command_check = {
     .name = "check",
     .summary = "whether triggers and queues are as the mappings want them",
-    .run = run_check};
-static const struct command dead_letter_group = {.name = "dead-letter",
-						 .summary = "documents that were refused",
-						 .children = dead_letter_children};
-static const struct command consumer_group = {
-    .name = "consumer", .summary = "readers of the hand-off", .children = consumer_children};
+    .run = run_check,
+};
 
-static const struct command *const sync_children[] = {
-    &sync_run,
-    &sync_status,
-    &sync_pause_command,
-    &sync_resume_command,
-    &sync_drain_command,
-    &sync_install_command,
-    &sync_uninstall_command,
-    &sync_check_command,
-    &dead_letter_group,
-    &consumer_group,
+static const struct command *const children[] = {
+    &command_run,
+    &command_queues,
+    &command_pause,
+    &command_resume,
+    &command_drain,
+    &command_install,
+    &command_uninstall,
+    &command_check,
+    &command_dead_letter,
+    &command_consumer,
     NULL,
 };
 
 const struct command command_sync = {
     .name = "sync",
     .summary = "runs, watches and mends the sync engine",
-    .children = sync_children,
+    .children = children,
 };
