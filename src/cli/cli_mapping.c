@@ -235,10 +235,8 @@ static int run_triggers(const struct command_line *line, struct err *err)
 static int read_one(struct maria *db, const struct mapping *m, struct str key,
 		    struct mapping_batch *batch, struct err *err)
 {
-	int r = maria_exec(db, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", err);
+	int r = maria_snapshot_begin(db, err);
 
-	if (r == 0)
-		r = maria_exec(db, "START TRANSACTION WITH CONSISTENT SNAPSHOT", err);
 	if (r == 0)
 		r = mapping_read(m, db, &key, 1, SAMPLE_BYTES_MAX, batch, err);
 	if (r == 0)

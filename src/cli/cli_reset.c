@@ -9,17 +9,12 @@
 #include "cli/cli_stack.h"
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/mem.h"
+#include "shop/schema.h"
 #include "sync/sync.h"
-
-#include <dirent.h>
-#include <stdlib.h>
-#include <strings.h>
 
 #include "base/banned.h"
 
-#define SQL_FILE_MAX	 ((size_t)4 << 20)
 #define FENCE_COLLECTION "sync_fence"
 
 /* --- asking ---------------------------------------------------------------------------------- */
@@ -62,82 +57,6 @@ static int ask(const struct command_line *line, struct err *err)
 }
 
 /* --- the servers of the configuration -------------------------------------------------------- */
-
-/* The name after "CREATE TABLE" or "CREATE … VIEW" at the start of a line; len 0: another line. */
-static struct str created_name(const char *line, size_t len, bool *ret_is_view)
-{
-	static const char *const views[] = {"CREATE OR REPLACE VIEW ", "CREATE VIEW "};
-	static const char *const tables[] = {"CREATE TABLE IF NOT EXISTS ", "CREATE TABLE "};
-	const char *end = line + len;
-
-	for (size_t i = 0; i < 4; i++) {
-		const char *begin = i < 2 ? views[i] : tables[i - 2];
-		size_t n = strlen(begin);
-
-		if (len <= n || strncasecmp(line, begin, n) != 0)
-			continue;
-		line += n + (line[n] == '`');
-		*ret_is_view = i < 2;
-		return (struct str){line, strcspn(line, "` (\n\t") < (size_t)(end - line)
-					      ? strcspn(line, "` (\n\t")
-					      : (size_t)(end - line)};
-	}
-	return (struct str){0};
-}
-
-static int drop_one(struct maria *m, struct str name, bool is_view, struct err *err)
-{
-	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(1024);
-	_cleanup_(mem_freep) char *text = mem_strndup(name.data, name.len);
-
-	strbuf_addf(&sql, "DROP %s IF EXISTS ", is_view ? "VIEW" : "TABLE");
-	maria_add_identifier(&sql, text);
-	return maria_exec(m, strbuf_str(&sql), err);
-}
-
-static int drop_of_file(struct maria *m, const char *path, struct err *err)
-{
-	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(SQL_FILE_MAX);
-	const char *line;
-	int r = file_read(path, &b, err);
-
-	line = strbuf_str(&b);
-	while (r == 0 && *line) {
-		size_t len = strcspn(line, "\n");
-		bool is_view = false;
-		struct str name = created_name(line, len, &is_view);
-
-		if (name.len)
-			r = drop_one(m, name, is_view, err);
-		line += len + (line[len] == '\n');
-	}
-	return r;
-}
-
-static int drop_shop(const struct command_line *line, struct maria *m, struct err *err)
-{
-	_cleanup_(arena_done) struct arena arena = {0};
-	const char *dir = endpoint_share_path(line->config, &arena, "sql");
-	struct dirent **files = NULL;
-	int n = scandir(dir, &files, NULL, alphasort);
-	int r = n < 0 ? err_set(err, ERR_NOT_FOUND,
-				"\"%s\", which says what the schema is, cannot be read", dir)
-		      : maria_exec(m, "SET SESSION foreign_key_checks = 0", err);
-
-	for (int i = 0; i < n; i++) {
-		const char *dot = strrchr(files[i]->d_name, '.');
-
-		if (r == 0 && dot && cstr_equal(dot, ".sql"))
-			r = drop_of_file(m, arena_printf(&arena, "%s/%s", dir, files[i]->d_name),
-					 err);
-		mem_free(files[i]);
-	}
-	mem_free(files);
-	/* What the runner of the schema files remembers of them. */
-	if (r == 0)
-		r = drop_one(m, str_from("schema_migrations"), false, err);
-	return r;
-}
 
 static int delete_marked(struct mongo *mongo, const char *collection, struct err *err)
 {
@@ -198,7 +117,7 @@ static int reset_named(const struct command_line *line, struct err *err)
 	if (r == 0 && has_maria && set.len)
 		r = sync_uninstall(m, &set, err);
 	if (r == 0 && has_maria)
-		r = drop_shop(line, m, err);
+		r = shop_schema_drop(m, err);
 	mapping_set_done(&set);
 	return r;
 }

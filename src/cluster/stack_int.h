@@ -41,3 +41,7 @@ bool stack_accepts_port(unsigned port);
 
 int stack_mariadb_up(struct stack *s, struct err *err) _must_check_;
 int stack_mongodb_up(struct stack *s, struct err *err) _must_check_;
+
+/* Embedded SQL, src/cluster/sql. */
+extern const char cluster_sql_bootstrap_accounts[];
+extern const char cluster_sql_bootstrap_begin[];

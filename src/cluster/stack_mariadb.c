@@ -4,7 +4,8 @@
  * Its data is made by `mariadbd --bootstrap` from the system tables' SQL that comes with the
  * server, in data.new, which becomes data when all is done: a bring-up that was interrupted begins
  * anew. The accounts are part of the bootstrap, so there is no moment in which the server listens
- * without passwords. Statements with passwords reach it through a file that exists only in memory.
+ * without passwords. Statements with passwords reach it through a file that exists only in memory;
+ * they are made here, the others are scripts of sql/.
  *
  * root may come by the socket only. aethermart_admin (owns the schema) and mongo_sync_user (the
  * worker; its rights are granted when the tables exist) may come from "%", which on a server that
@@ -78,9 +79,7 @@ static int add_account_sql(struct stack *s, struct strbuf *b, struct err *err)
 
 	if (r < 0)
 		return r;
-	strbuf_addstr(b, "DELETE FROM mysql.global_priv WHERE Host <> 'localhost';\n"
-			 "DELETE FROM mysql.proxies_priv;\n"
-			 "FLUSH PRIVILEGES;\n");
+	strbuf_addstr(b, cluster_sql_bootstrap_accounts);
 	strbuf_addstr(b, "ALTER USER root@localhost IDENTIFIED BY ");
 	maria_add_literal(b, str_from(password));
 	strbuf_addstr(b, ";\n");
@@ -147,7 +146,7 @@ static int make_data(struct stack *s, const char *program, const char *dir, stru
 	int64_t since = clock_monotonic_us();
 	int r;
 
-	strbuf_addstr(&sql, "CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n");
+	strbuf_addstr(&sql, cluster_sql_bootstrap_begin);
 	r = add_system_sql(&sql, err);
 	if (r == 0)
 		r = add_account_sql(s, &sql, err);

@@ -477,3 +477,59 @@ int shop_schema_pending(struct maria *m, struct shop_schema_report *ret, struct 
 {
 	return shop_schema_pending_files(m, shop_schema_files, ret, err);
 }
+
+/* --- dropping --------------------------------------------------------------------------------- */
+
+struct str shop_schema_created(struct str statement, bool *ret_is_view)
+{
+	static const struct {
+		const char *begin;
+		bool is_view;
+	} kinds[] = {{"CREATE OR REPLACE VIEW ", true},
+		     {"CREATE VIEW ", true},
+		     {"CREATE TABLE IF NOT EXISTS ", false},
+		     {"CREATE TABLE ", false}};
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		size_t n = strlen(kinds[i].begin), end;
+
+		if (statement.len <= n || strncasecmp(statement.data, kinds[i].begin, n) != 0)
+			continue;
+		n += statement.data[n] == '`';
+		for (end = n; end < statement.len && !strchr("` (\n\t", statement.data[end]); end++)
+			;
+		*ret_is_view = kinds[i].is_view;
+		return (struct str){statement.data + n, end - n};
+	}
+	return (struct str){0};
+}
+
+static int drop_one(struct maria *m, const char *kind, const char *name, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+
+	strbuf_addf(&sql, "DROP %s IF EXISTS ", kind);
+	maria_add_identifier(&sql, name);
+	return maria_exec(m, strbuf_str(&sql), err);
+}
+
+static int drop_created(void *arg, struct str statement, size_t line, struct err *err)
+{
+	bool is_view = false;
+	struct str created = shop_schema_created(statement, &is_view);
+	_cleanup_(mem_freep) char *name = mem_strndup(created.data, created.len);
+
+	(void)line;
+	return created.len ? drop_one(arg, is_view ? "VIEW" : "TABLE", name, err) : 0;
+}
+
+int shop_schema_drop(struct maria *m, struct err *err)
+{
+	int r = maria_exec(m, "SET SESSION foreign_key_checks = 0", err);
+
+	for (const struct embedded_file *f = shop_schema_files; f->name && r == 0; f++)
+		r = maria_script_split(f->text, drop_created, m, err);
+	if (r == 0)
+		r = drop_one(m, "TABLE", "schema_migrations", err);
+	return r < 0 ? err_context(err, "dropping the schema") : 0;
+}

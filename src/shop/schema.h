@@ -60,6 +60,12 @@ int shop_schema_apply(struct maria *m, struct shop_schema_report *ret, struct er
 int shop_schema_pending(struct maria *m, struct shop_schema_report *ret, struct err *err)
     _must_check_;
 
+/*
+ * Drops the tables and views that the files of sql/ make, with all that is in them, and the record
+ * of migrations. Foreign keys are not checked on this connection from then on.
+ */
+int shop_schema_drop(struct maria *m, struct err *err) _must_check_;
+
 void shop_schema_report_done(struct shop_schema_report *report);
 
 const char *shop_schema_state_name(enum shop_schema_state state); /* "applied" */

@@ -631,3 +631,13 @@ int maria_exec(struct maria *m, const char *sql, struct err *err)
 		mysql_free_result(result);
 	return mysql_errno(m->handle) ? maria_fail_handle(m, err) : 0;
 }
+
+int maria_snapshot_begin(struct maria *m, struct err *err)
+{
+	/* In a READ COMMITTED session WITH CONSISTENT SNAPSHOT gives no snapshot. */
+	int r = maria_exec(m, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", err);
+
+	if (r == 0)
+		r = maria_exec(m, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", err);
+	return r;
+}

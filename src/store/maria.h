@@ -75,6 +75,9 @@ int maria_run(struct maria *m, const char *sql, const struct maria_value *params
 /* The same without parameters and without preparing: for BEGIN, COMMIT, DDL, KILL. */
 int maria_exec(struct maria *m, const char *sql, struct err *err) _must_check_;
 
+/* BEGIN at REPEATABLE READ with a consistent snapshot, read only, whatever the session's level. */
+int maria_snapshot_begin(struct maria *m, struct err *err) _must_check_;
+
 /* Runs each statement of a script; `delimiter` lines as in the client are understood. Errors name
  * `name` and the line in it. Stops at the first error. */
 int maria_script(struct maria *m, const char *name, const char *text, struct err *err) _must_check_;

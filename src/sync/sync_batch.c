@@ -27,16 +27,6 @@ int sync_session_init(struct maria *db, struct err *err)
 	return r;
 }
 
-int sync_snapshot_begin(struct maria *db, struct err *err)
-{
-	/* In a READ COMMITTED session WITH CONSISTENT SNAPSHOT gives no snapshot. */
-	int r = maria_exec(db, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", err);
-
-	if (r == 0)
-		r = maria_exec(db, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", err);
-	return r;
-}
-
 void sync_rollback(struct maria *db)
 {
 	(void)!maria_exec(db, "ROLLBACK", NULL);
@@ -94,7 +84,7 @@ static int defer_key_changes(struct sync_worker *w, struct sync_batch *b, struct
 
 static int read_documents(struct sync_worker *w, struct sync_batch *b, struct err *err)
 {
-	int r = sync_snapshot_begin(w->db, err);
+	int r = maria_snapshot_begin(w->db, err);
 
 	if (r == 0)
 		r = defer_key_changes(w, b, err);

@@ -292,6 +292,11 @@ int sync_target_prepare(struct mongo *mongo, const struct mapping *m, bool narro
 
 /* --- all of it ------------------------------------------------------------------------------- */
 
+static bool is_changed(const struct registered *was, const struct mapping *m)
+{
+	return !was->exists || !cstr_equal(was->hash, mapping_hash(m)) || was->has_queue_changed;
+}
+
 static int install_one(struct maria *admin, struct mongo *mongo, const struct mapping *m,
 		       struct trigger_list *triggers, struct sync_install_report *report,
 		       struct err *err)
@@ -299,27 +304,26 @@ static int install_one(struct maria *admin, struct mongo *mongo, const struct ma
 	struct arena arena = {0};
 	struct registered was = {0};
 	unsigned made;
-	bool is_changed;
 	int r = read_registered(admin, m, &arena, &was, err);
+	bool changed = is_changed(&was, m);
 
-	is_changed = !was.exists || !cstr_equal(was.hash, mapping_hash(m)) || was.has_queue_changed;
 	made = report->triggers_made;
 	if (r == 0)
 		r = make_queue(admin, m, err);
 	if (r == 0)
-		r = sync_target_prepare(mongo, m, !(was.exists && is_changed), err);
+		r = sync_target_prepare(mongo, m, !(was.exists && changed), err);
 	/* Before the triggers: from here on a worker of the former mapping claims nothing. */
-	if (r == 0 && is_changed)
+	if (r == 0 && changed)
 		r = register_collection(admin, m, &was, err);
 	if (r == 0)
 		r = install_triggers(admin, m, triggers, report, err);
 	made = report->triggers_made - made;
-	if (r == 0 && is_changed)
+	if (r == 0 && changed)
 		r = drop_unknown_paths(admin, m, err);
 	else if (r == 0 && made) /* they were missing: changes may have been missed */
 		r = maria_run(admin, sync_sql_collection_reproject, &MARIA_S(mapping_collection(m)),
 			      1, NULL, err);
-	report->collections_changed += r == 0 && (is_changed || made);
+	report->collections_changed += r == 0 && (changed || made);
 	arena_done(&arena);
 	return r < 0 ? err_context(err, "installing \"%s\"", mapping_collection(m)) : 0;
 }

@@ -246,8 +246,6 @@ int sync_key_changes_step(struct sync_worker *w, size_t collection, bool *ret_wo
 
 /* Session of a worker or verifier: READ COMMITTED, causal on Galera. */
 int sync_session_init(struct maria *db, struct err *err) _must_check_;
-/* BEGIN at REPEATABLE READ with a consistent snapshot, read only. */
-int sync_snapshot_begin(struct maria *db, struct err *err) _must_check_;
 void sync_rollback(struct maria *db); /* whatever is open; errors do not matter */
 
 void sync_audit_write(struct maria *db, const struct sync_shared *s, struct sync_collection *c,

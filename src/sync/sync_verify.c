@@ -221,7 +221,7 @@ static int look_at(struct verify *v, const struct str *keys, size_t n, struct lo
 		   struct err *err)
 {
 	struct map by_key = {0};
-	int r = sync_snapshot_begin(v->db, err);
+	int r = maria_snapshot_begin(v->db, err);
 
 	mapping_batch_clear(&v->batch);
 	if (r == 0)

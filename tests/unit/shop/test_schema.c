@@ -83,6 +83,28 @@ static void every_file_of_sql_is_embedded_in_order(void **state)
 		assert_true(strcmp(f->name, f[1].name) < 0);
 }
 
+static void what_a_statement_makes_is_known(void **state)
+{
+	static const struct {
+		const char *statement, *name;
+		bool is_view;
+	} cases[] = {{"CREATE TABLE Orders (\n  order_id INT)", "Orders", false},
+		     {"create table if not exists `Orders`(order_id INT)", "Orders", false},
+		     {"CREATE OR REPLACE VIEW v_orders AS SELECT 1", "v_orders", true},
+		     {"CREATE VIEW v_orders\nAS SELECT 1", "v_orders", true},
+		     {"CREATE OR REPLACE TRIGGER tr_order BEFORE INSERT ON Orders", "", false},
+		     {"INSERT INTO Orders VALUES (1)", "", false}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		bool is_view = false;
+		struct str name = shop_schema_created(str_from(cases[i].statement), &is_view);
+
+		assert_true(str_equal(name, str_from(cases[i].name)));
+		assert_int_equal(is_view, cases[i].is_view);
+	}
+}
+
 static void machines_tables_are_left_out(void **state)
 {
 	(void)state;
@@ -176,6 +198,7 @@ int main(void)
 	    cmocka_unit_test(statements_are_counted),
 	    cmocka_unit_test(rows_are_changed_in_transactions),
 	    cmocka_unit_test(every_file_of_sql_is_embedded_in_order),
+	    cmocka_unit_test(what_a_statement_makes_is_known),
 	    cmocka_unit_test(machines_tables_are_left_out),
 	    cmocka_unit_test(mermaid_shows_keys_and_lines),
 	    cmocka_unit_test(dot_has_a_line_between_the_columns),
