@@ -12,7 +12,6 @@
 
 int sync_session_init(struct maria *db, struct err *err)
 {
-	/* On Galera a read waits until this node has applied what others committed. */
 	int r = maria_exec(db, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", err);
 
 	/* A process that is stopped inside a transaction must not keep the lease's row locked for
@@ -21,7 +20,7 @@ int sync_session_init(struct maria *db, struct err *err)
 		r = maria_exec(
 		    db, "SET SESSION innodb_lock_wait_timeout = 5, idle_transaction_timeout = 5",
 		    err);
-
+	/* On Galera a read waits until this node has applied what others committed. */
 	if (r == 0)
 		r = maria_exec(db, "SET SESSION wsrep_sync_wait = IF(@@wsrep_on, 1, 0)", err);
 	return r;
@@ -30,6 +29,22 @@ int sync_session_init(struct maria *db, struct err *err)
 void sync_rollback(struct maria *db)
 {
 	(void)!maria_exec(db, "ROLLBACK", NULL);
+}
+
+int sync_begin_guarded(struct sync_worker *w, struct err *err)
+{
+	int r = maria_exec(w->db, "START TRANSACTION", err);
+
+	return r < 0 ? r : sync_lease_guard(w->db, w->shared->holder, w->shared->term, err);
+}
+
+int sync_end(struct maria *db, int r, struct err *err)
+{
+	if (r == 0)
+		r = maria_exec(db, "COMMIT", err);
+	if (r < 0 && !maria_is_lost(db))
+		sync_rollback(db);
+	return r;
 }
 
 static int compare_keys(const void *a, const void *b)

@@ -8,7 +8,7 @@
  *
  * The control thread renews the lease three times per duration. When it could not for a whole
  * duration, the workers are told to leave before anybody else may hold it; what a worker has in
- *hand at that moment is refused by the fences, so time is only a courtesy here, never the proof.
+ * hand at that moment is refused by the fences, so time is only a courtesy here, never the proof.
  */
 #include "sync/sync_int.h"
 
@@ -77,8 +77,7 @@ static void init_moving(pthread_rwlock_t *lock)
 	pthread_rwlockattr_t ra;
 
 	pthread_rwlockattr_init(&ra);
-	/* Batches follow each other without a gap: the one writer must not wait for a moment of
-	 * rest. */
+	/* Batches follow each other without a gap: the one writer must not wait for a rest. */
 	pthread_rwlockattr_setkind_np(&ra, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_rwlock_init(lock, &ra);
 	pthread_rwlockattr_destroy(&ra);
@@ -159,39 +158,50 @@ void sync_engine_stop(struct sync_engine *e)
 
 /* --- collections ----------------------------------------------------------------------------- */
 
+const char *const sync_outcome_names[SYNC_OUTCOMES] = {
+    [SYNC_UNCHANGED] = "unchanged", [SYNC_INSERTED] = "inserted", [SYNC_UPDATED] = "updated",
+    [SYNC_DELETED] = "deleted",	    [SYNC_REFUSED] = "refused",
+};
+
+static const struct {
+	size_t offset; /* in struct sync_collection */
+	enum metric_type type;
+	const char *name, *help;
+} collection_metrics[] = {
+#define M(field, type, name, help)                                                           \
+	{                                                                                    \
+		offsetof(struct sync_collection, field), type, "aethermart_sync_" name, help \
+	}
+    M(m_lag, METRIC_HISTOGRAM, "lag_seconds", "From the queued change to the acknowledged write."),
+    M(m_lag_queue, METRIC_HISTOGRAM, "lag_queue_seconds",
+      "Part of the lag spent waiting in the queue."),
+    M(m_lag_read, METRIC_HISTOGRAM, "lag_read_seconds", "Part of the lag spent reading MariaDB."),
+    M(m_lag_apply, METRIC_HISTOGRAM, "lag_apply_seconds", "Part of the lag spent writing MongoDB."),
+    M(m_depth, METRIC_GAUGE, "queue_depth", "Rows in the queue."),
+    M(m_age, METRIC_GAUGE, "queue_age_milliseconds", "Age of the oldest row in the queue."),
+    M(m_dead, METRIC_GAUGE, "dead_letters", "Documents that are set aside."),
+    M(m_retries, METRIC_COUNTER, "retries_total", "Batches that failed and were repeated."),
+#undef M
+};
+
 static void make_metrics(struct sync_collection *c)
 {
-	static const char *const outcomes[] = {"unchanged", "inserted", "updated", "deleted",
-					       "refused"};
 	const char *name = mapping_collection(c->mapping);
 
-	for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
+	for (size_t i = 0; i < SYNC_OUTCOMES; i++) {
 		char metric[64];
 
-		snprintf(metric, sizeof(metric), "aethermart_sync_%s_total", outcomes[i]);
+		snprintf(metric, sizeof(metric), "aethermart_sync_%s_total", sync_outcome_names[i]);
 		c->m_applied[i] =
 		    metric_series(METRIC_COUNTER, metric, "Documents by what became of them.",
 				  "collection", name);
 	}
-	c->m_lag =
-	    metric_series(METRIC_HISTOGRAM, "aethermart_sync_lag_seconds",
-			  "From the queued change to the acknowledged write.", "collection", name);
-	c->m_lag_queue =
-	    metric_series(METRIC_HISTOGRAM, "aethermart_sync_lag_queue_seconds",
-			  "Part of the lag spent waiting in the queue.", "collection", name);
-	c->m_lag_read = metric_series(METRIC_HISTOGRAM, "aethermart_sync_lag_read_seconds",
-				      "Part of the lag spent reading MariaDB.", "collection", name);
-	c->m_lag_apply =
-	    metric_series(METRIC_HISTOGRAM, "aethermart_sync_lag_apply_seconds",
-			  "Part of the lag spent writing MongoDB.", "collection", name);
-	c->m_depth = metric_series(METRIC_GAUGE, "aethermart_sync_queue_depth",
-				   "Rows in the queue.", "collection", name);
-	c->m_age = metric_series(METRIC_GAUGE, "aethermart_sync_queue_age_milliseconds",
-				 "Age of the oldest row in the queue.", "collection", name);
-	c->m_dead = metric_series(METRIC_GAUGE, "aethermart_sync_dead_letters",
-				  "Documents that are set aside.", "collection", name);
-	c->m_retries = metric_series(METRIC_COUNTER, "aethermart_sync_retries_total",
-				     "Batches that failed and were repeated.", "collection", name);
+	for (size_t i = 0; i < ARRAY_LEN(collection_metrics); i++) {
+		struct metric **m = (void *)((char *)c + collection_metrics[i].offset);
+
+		*m = metric_series(collection_metrics[i].type, collection_metrics[i].name,
+				   collection_metrics[i].help, "collection", name);
+	}
 }
 
 static int load_mappings(struct sync_engine *e, struct err *err)
@@ -280,12 +290,13 @@ static void take_state(struct sync_engine *e, const struct maria_rows *rows,
 	arena_done(&scratch);
 }
 
-/* What other processes decided: pause, install, migrate, dead letters, consumers. */
+/* What other processes decided: pause, install, migrate, dead letters. */
 static int read_states(struct sync_engine *e, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	_cleanup_(mem_freep) bool *seen = mem_alloc_array(e->mappings.len + 1, sizeof(*seen));
 	uint64_t registry = 1;
+	int64_t has_dead = 0;
 	int r = maria_query(e->db, sync_sql_collection_states, NULL, 0, &rows, err);
 
 	if (r < 0)
@@ -310,13 +321,10 @@ static int read_states(struct sync_engine *e, struct err *err)
 				       mapping_collection(e->mappings.items[i]));
 	}
 	if (r == 0)
-		r = maria_query(e->db, sync_sql_engine_counts, NULL, 0, &rows, err);
+		r = maria_query_int(e->db, sync_sql_dead_letter_exists, NULL, 0, &has_dead, err);
 	if (r == 0)
-		r = maria_rows_next(rows, err);
-	if (r > 0) {
-		atomic_store(&e->shared.has_dead_letters, maria_rows_int(rows, 0) != 0);
-	}
-	return r < 0 ? r : 0;
+		atomic_store(&e->shared.has_dead_letters, has_dead != 0);
+	return r;
 }
 
 /* --- housekeeping ---------------------------------------------------------------------------- */
@@ -394,20 +402,30 @@ static bool is_due(int64_t *next_us, int64_t period_us)
 	return true;
 }
 
-static int keep_house(struct sync_engine *e, struct err *err)
+static int keep_connected(struct sync_engine *e, struct err *err)
+{
+	int r = maria_is_lost(e->db) ? maria_reconnect(e->db, err) : 1;
+
+	return r == 0 ? sync_session_init(e->db, err) : r < 0 ? r : 0;
+}
+
+static int keep_lease(struct sync_engine *e, struct err *err)
 {
 	int r = 0;
 
-	if (maria_is_lost(e->db)) {
-		r = maria_reconnect(e->db, err);
-		if (r == 0)
-			r = sync_session_init(e->db, err);
-	}
-	if (r == 0 && is_due(&e->next_renew_us, e->lease.duration_us / 3)) {
+	if (is_due(&e->next_renew_us, e->lease.duration_us / 3))
 		r = sync_lease_renew(&e->lease, e->db, err);
-		if (r < 0)
-			e->next_renew_us = 0; /* again at the next tick */
-	}
+	if (r < 0)
+		e->next_renew_us = 0; /* again at the next tick */
+	return r;
+}
+
+static int keep_house(struct sync_engine *e, struct err *err)
+{
+	int r = keep_connected(e, err);
+
+	if (r == 0)
+		r = keep_lease(e, err);
 	if (r == 0 && is_due(&e->next_states_us, STATES_US))
 		r = read_states(e, err);
 	if (r == 0 && is_due(&e->next_gauges_us, GAUGES_US))
@@ -427,9 +445,6 @@ static void start_workers(struct sync_engine *e)
 {
 	struct sync_shared *s = &e->shared;
 
-	s->holder = e->lease.holder;
-	s->term = e->lease.term;
-	atomic_store(&s->lost, 0);
 	atomic_store(&s->has_dead_letters, true); /* until the first look says otherwise */
 	mem_free(e->workers);
 	e->workers = mem_alloc_array(s->owners, sizeof(*e->workers));
@@ -463,16 +478,55 @@ static bool is_all_migrated(struct sync_engine *e)
 	return true;
 }
 
+static void log_lease(const struct sync_engine *e, const char *what)
+{
+	char term[24];
+
+	snprintf(term, sizeof(term), "%" PRId64, e->shared.term);
+	logger_event(LOGGER_INFO, "sync", what, "term", term, "holder", e->lease.holder, NULL);
+}
+
+/* One round of the control thread; what fails is tried again at the next one. */
+static void tick(struct sync_engine *e)
+{
+	struct err err = {0};
+	int r = keep_house(e, &err);
+
+	if (r == -ERR_FENCED || clock_monotonic_us() >= e->lease.held_until_us)
+		atomic_store(&e->shared.lost, true);
+	else if (r < 0)
+		logger_error(LOGGER_WARN, "sync", "housekeeping failed; trying again", &err);
+	if (e->options.on_tick)
+		e->options.on_tick(e->options.on_tick_arg);
+	if (e->options.exit_when_migrated && r == 0 && is_all_migrated(e))
+		sync_engine_stop(e);
+}
+
+static void end_work(struct sync_engine *e)
+{
+	struct sync_shared *s = &e->shared;
+	bool is_lost = atomic_load(&s->lost);
+
+	atomic_store(&e->is_holder, false);
+	atomic_store(&s->lost, true); /* tells the workers, also when the mappings are read again */
+	join_workers(e);
+	if (!maria_is_lost(e->db))
+		write_minute(e);
+	if (!is_lost && !maria_is_lost(e->db))
+		sync_lease_release(&e->lease, e->db);
+	log_lease(e, is_lost ? "lease lost" : "lease released");
+	atomic_store(&s->lost, false);
+}
+
+/* With the lease in hand: until it is lost, the program stops, or the mappings change. */
 static int work(struct sync_engine *e, struct err *err)
 {
 	struct sync_shared *s = &e->shared;
-	bool is_lost;
-	char term[24];
-	int r = 0;
+	int r;
 
-	snprintf(term, sizeof(term), "%" PRId64, e->lease.term);
-	logger_event(LOGGER_INFO, "sync", "lease taken", "term", term, "holder", e->lease.holder,
-		     NULL);
+	s->holder = e->lease.holder;
+	s->term = e->lease.term;
+	log_lease(e, "lease taken");
 	e->next_renew_us = e->next_states_us = e->next_gauges_us = 0;
 	e->next_minute_us = clock_monotonic_us() + MINUTE_US;
 	r = read_states(e, err);
@@ -484,29 +538,10 @@ static int work(struct sync_engine *e, struct err *err)
 	e->was_holder = true;
 	atomic_store(&e->is_holder, true);
 	while (!atomic_load(&s->stop) && !atomic_load(&s->lost) && !e->wants_reload) {
-		r = keep_house(e, err);
-		if (r == -ERR_FENCED || clock_monotonic_us() >= e->lease.held_until_us)
-			atomic_store(&s->lost, 1);
-		else if (r < 0)
-			logger_error(LOGGER_WARN, "sync", "housekeeping failed; trying again", err);
-		if (e->options.on_tick)
-			e->options.on_tick(e->options.on_tick_arg);
-		if (e->options.exit_when_migrated && r == 0 && is_all_migrated(e))
-			sync_engine_stop(e);
-		err_clear(err);
+		tick(e);
 		sync_shared_sleep(s, TICK_US);
 	}
-	atomic_store(&e->is_holder, false);
-	is_lost = atomic_load(&s->lost);
-	atomic_store(&s->lost, 1); /* tells the workers, also when the mappings are read again */
-	join_workers(e);
-	if (!maria_is_lost(e->db))
-		write_minute(e);
-	if (!is_lost && !maria_is_lost(e->db))
-		sync_lease_release(&e->lease, e->db);
-	logger_event(LOGGER_INFO, "sync", is_lost ? "lease lost" : "lease released", "term", term,
-		     NULL);
-	atomic_store(&s->lost, 0);
+	end_work(e);
 	return 0;
 }
 
@@ -521,8 +556,7 @@ static int connect_control(struct sync_engine *e, struct err *err)
 	return r < 0 ? r : sync_session_init(e->db, err);
 }
 
-/* Whether waiting can help: another holder, a server that is away. What worked before can work
- * again. */
+/* Whether waiting can help: another holder, a server that is away, or whatever worked before. */
 static bool can_heal(const struct sync_engine *e, int r)
 {
 	return e->was_holder || r == -ERR_CONFLICT || err_is_retryable(r) || r == -ERR_FENCED;
@@ -575,16 +609,15 @@ static json_t *lag_json(int64_t us)
 /* Called with the mutex held. */
 static json_t *collection_status(struct sync_collection *c)
 {
-	static const char *const names[] = {"unchanged", "inserted", "updated", "deleted",
-					    "refused"};
 	int64_t p50 = metric_quantile(c->m_lag, 0.5), p99 = metric_quantile(c->m_lag, 0.99);
 	json_t *o =
 	    json_pack("{s:s,s:s?,s:b,s:o,s:o}", "collection", mapping_collection(c->mapping),
 		      "stopped", c->stopped, "migrating", atomic_load(&c->is_migrating),
 		      "lag_p50_ms", lag_json(p50), "lag_p99_ms", lag_json(p99));
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		json_object_set_new(o, names[i], json_integer(metric_value(c->m_applied[i])));
+	for (size_t i = 0; i < SYNC_OUTCOMES; i++)
+		json_object_set_new(o, sync_outcome_names[i],
+				    json_integer(metric_value(c->m_applied[i])));
 	json_object_set_new(o, "retries", json_integer(metric_value(c->m_retries)));
 	return o;
 }

@@ -82,7 +82,15 @@ struct sync_counts {
 	uint64_t inserted, updated, deleted, unchanged, failed;
 };
 
-enum sync_outcome { SYNC_UNCHANGED, SYNC_INSERTED, SYNC_UPDATED, SYNC_DELETED, SYNC_REFUSED };
+enum sync_outcome {
+	SYNC_UNCHANGED,
+	SYNC_INSERTED,
+	SYNC_UPDATED,
+	SYNC_DELETED,
+	SYNC_REFUSED,
+	SYNC_OUTCOMES /* their number */
+};
+extern const char *const sync_outcome_names[SYNC_OUTCOMES];
 
 struct sync_write { /* one document's way through the sink */
 	const struct mapping_document *document;
@@ -153,7 +161,7 @@ int sync_lease_guard(struct maria *db, const char *holder, int64_t term, struct 
 
 struct sync_collection {
 	const struct mapping *mapping;
-	struct metric *m_applied[5]; /* by enum sync_outcome */
+	struct metric *m_applied[SYNC_OUTCOMES];
 	struct metric *m_lag, *m_lag_queue, *m_lag_read, *m_lag_apply, *m_depth, *m_age, *m_dead,
 	    *m_retries;
 	atomic_bool is_active; /* installed with this mapping, not paused */
@@ -174,12 +182,12 @@ struct sync_shared {
 	const struct mapping_set *mappings;
 	struct sync_collection *collections; /* one a mapping, same order */
 	pthread_mutex_t mutex;
-	pthread_cond_t wake; /* stop, or new work by request */
+	pthread_cond_t wake; /* stop, lost */
 	atomic_bool stop;    /* finish and leave */
-	atomic_int lost;     /* 1: the lease is lost, back to standby */
+	atomic_bool lost;    /* the lease: back to standby */
 	atomic_bool has_dead_letters;
 	const char *holder;
-	int64_t term; /* set before the workers start */
+	int64_t term; /* both set before the workers start */
 	unsigned owners;
 	size_t batch;
 	atomic_int healthy_workers; /* those whose last round met both stores */
@@ -247,6 +255,12 @@ int sync_key_changes_step(struct sync_worker *w, size_t collection, bool *ret_wo
 /* Session of a worker or verifier: READ COMMITTED, causal on Galera. */
 int sync_session_init(struct maria *db, struct err *err) _must_check_;
 void sync_rollback(struct maria *db); /* whatever is open; errors do not matter */
+/* A transaction of the lease's holder: ERR_FENCED when it is no longer this one. sync_end() ends it
+ * also after an error. */
+int sync_begin_guarded(struct sync_worker *w, struct err *err) _must_check_;
+/* Commits when `r` is 0; else, or when that fails, rolls back. Returns `r` or the commit's error.
+ */
+int sync_end(struct maria *db, int r, struct err *err) _must_check_;
 
 void sync_audit_write(struct maria *db, const struct sync_shared *s, struct sync_collection *c,
 		      const char *source, const char *outcome, const char *error,
@@ -279,10 +293,10 @@ extern const char sync_sql_consumers[];
 extern const char sync_sql_dead_letter_add[];
 extern const char sync_sql_dead_letter_clear[];
 extern const char sync_sql_dead_letter_drop[];
+extern const char sync_sql_dead_letter_exists[];
 extern const char sync_sql_dead_letter_heal[];
 extern const char sync_sql_dead_letter_list[];
 extern const char sync_sql_dead_letter_replayed[];
-extern const char sync_sql_engine_counts[];
 extern const char sync_sql_handoff_add[];
 extern const char sync_sql_handoff_drop[];
 extern const char sync_sql_key_change_done[];

@@ -61,10 +61,8 @@ static int write_place(struct sync_worker *w, size_t i, unsigned generation, con
 				       MARIA_U(w->owner),  MARIA_U(generation),
 				       MARIA_U(s->owners), MARIA_S(mapping_hash(m))};
 	uint64_t changed = 0;
-	int r = maria_exec(w->db, "START TRANSACTION", err);
+	int r = sync_begin_guarded(w, err);
 
-	if (r == 0)
-		r = sync_lease_guard(w->db, s->holder, s->term, err);
 	if (r == 0)
 		r = maria_run(w->db, sync_sql_migration_move, params, ARRAY_LEN(params), &changed,
 			      err);
@@ -72,11 +70,7 @@ static int write_place(struct sync_worker *w, size_t i, unsigned generation, con
 		r = err_set(err, ERR_RETRY, "the migration was begun anew, or its mapping changed");
 	if (r == 0 && b && b->n)
 		r = sync_batch_record(w, b, err);
-	if (r == 0)
-		r = maria_exec(w->db, "COMMIT", err);
-	if (r < 0 && !maria_is_lost(w->db))
-		sync_rollback(w->db);
-	return r;
+	return sync_end(w->db, r, err);
 }
 
 /* The keys of a page that this worker owns, at most `limit`; *ret_last is the last key passed. */
@@ -164,11 +158,8 @@ int sync_migrate_step(struct sync_worker *w, size_t i, bool *ret_worked, struct 
 	struct sync_collection *c = &w->shared->collections[i];
 	unsigned generation = atomic_load(&c->generation);
 	struct place p = {0};
-	int r;
+	int r = read_place(w, i, generation, &p, err);
 
-	if (!mapping_has_target(c->mapping))
-		p.phase = "done";
-	r = read_place(w, i, generation, &p, err);
 	if (r < 0)
 		return r;
 	if (!mapping_has_target(c->mapping) && !cstr_equal(p.phase, "done")) {
@@ -221,19 +212,14 @@ static int read_moves(struct sync_worker *w, const struct mapping *m, struct mov
 static int forget_move(struct sync_worker *w, const struct mapping *m, const struct move *move,
 		       const char *error, struct err *err)
 {
-	int r = maria_exec(w->db, "START TRANSACTION", err);
+	int r = sync_begin_guarded(w, err);
 
-	if (r == 0)
-		r = sync_lease_guard(w->db, w->shared->holder, w->shared->term, err);
 	if (r == 0 && error)
 		r = sync_dead_letter_add(w->db, mapping_collection(m), MAPPING_PATH_ROOT,
 					 move->new_key, error, err);
 	if (r == 0)
 		r = maria_run(w->db, sync_sql_key_change_done, &MARIA_U(move->id), 1, NULL, err);
-	if (r == 0)
-		r = maria_exec(w->db, "COMMIT", err);
-	if (r < 0 && !maria_is_lost(w->db))
-		sync_rollback(w->db);
+	r = sync_end(w->db, r, err);
 	if (error)
 		atomic_store(&w->shared->has_dead_letters, true);
 	return r;

@@ -29,45 +29,32 @@
 
 /* --- acknowledgement ------------------------------------------------------------------------- */
 
-struct ack {
-	struct sync_worker *w;
-	struct sync_queue *queue;
-	const uint64_t *ids;
-	size_t n;
-	const struct sync_batch *batch;
-};
-
-static int ack_once(const struct ack *a, struct err *err)
+static int acknowledge_once(struct sync_worker *w, const struct sync_batch *b, const uint64_t *ids,
+			    size_t n, struct err *err)
 {
-	struct sync_worker *w = a->w;
-	int r = maria_exec(w->db, "START TRANSACTION", err);
+	int r = sync_begin_guarded(w, err);
 
 	if (r == 0)
-		r = sync_lease_guard(w->db, w->shared->holder, w->shared->term, err);
+		r = sync_queue_delete(b->queue, w->db, ids, n, err);
 	if (r == 0)
-		r = sync_queue_delete(a->queue, w->db, a->ids, a->n, err);
-	if (r == 0 && a->batch)
-		r = sync_batch_record(w, a->batch, err);
-	if (r == 0)
-		r = maria_exec(w->db, "COMMIT", err);
-	if (r < 0 && !maria_is_lost(w->db))
-		sync_rollback(w->db);
-	return r;
+		r = sync_batch_record(w, b, err);
+	return sync_end(w->db, r, err);
 }
 
 /* A deadlock repeats the acknowledgement, not the writing. */
-static int acknowledge(const struct ack *a, struct err *err)
+static int acknowledge(struct sync_worker *w, const struct sync_batch *b, const uint64_t *ids,
+		       size_t n, struct err *err)
 {
 	int r = 0;
 
 	for (int attempt = 0; attempt < ACK_ATTEMPTS; attempt++) {
-		r = ack_once(a, err);
+		r = acknowledge_once(w, b, ids, n, err);
 		if (r != -ERR_RETRY && r != -ERR_TIMEOUT)
 			break;
 	}
-	for (size_t i = 0; i < a->n && r == 0; i++) {
-		if (a->ids[i] > a->queue->acked_max)
-			a->queue->acked_max = a->ids[i];
+	for (size_t i = 0; i < n && r == 0; i++) {
+		if (ids[i] > b->queue->acked_max)
+			b->queue->acked_max = ids[i];
 	}
 	return r < 0 ? err_context(err, "acknowledging") : 0;
 }
@@ -98,10 +85,8 @@ static int expand_page(struct sync_worker *w, struct sync_collection *c, struct 
 {
 	struct mapping_keys keys = {0};
 	struct str cursor = {NULL, 0};
-	int r = maria_exec(w->db, "START TRANSACTION", err);
+	int r = sync_begin_guarded(w, err);
 
-	if (r == 0)
-		r = sync_lease_guard(w->db, w->shared->holder, w->shared->term, err);
 	if (r == 0)
 		r = mapping_expand(c->mapping, w->db, it->path, it->key, it->cursor, EXPAND_PAGE,
 				   &w->arena, &keys, &cursor, err);
@@ -117,10 +102,7 @@ static int expand_page(struct sync_worker *w, struct sync_collection *c, struct 
 	if (r == 0 && atomic_load(&w->shared->has_dead_letters))
 		r = sync_dead_letter_clear(w->db, mapping_collection(c->mapping), it->path, it->key,
 					   err);
-	if (r == 0)
-		r = maria_exec(w->db, "COMMIT", err);
-	if (r < 0 && !maria_is_lost(w->db))
-		sync_rollback(w->db);
+	r = sync_end(w->db, r, err);
 	if (r == 0 && cursor.len && (!q->hold || ids[0] < q->hold))
 		q->hold = ids[0];
 	mapping_keys_done(&keys);
@@ -136,18 +118,13 @@ static int refuse_expansion(struct sync_worker *w, struct sync_collection *c, st
 	int r;
 
 	err_clear(err);
-	r = maria_exec(w->db, "START TRANSACTION", err);
-	if (r == 0)
-		r = sync_lease_guard(w->db, w->shared->holder, w->shared->term, err);
+	r = sync_begin_guarded(w, err);
 	if (r == 0)
 		r = sync_dead_letter_add(w->db, mapping_collection(c->mapping), it->path, it->key,
 					 error, err);
 	if (r == 0)
 		r = sync_queue_delete(q, w->db, ids, n, err);
-	if (r == 0)
-		r = maria_exec(w->db, "COMMIT", err);
-	if (r < 0 && !maria_is_lost(w->db))
-		sync_rollback(w->db);
+	r = sync_end(w->db, r, err);
 	atomic_store(&w->shared->has_dead_letters, true);
 	return r;
 }
@@ -241,8 +218,8 @@ static int apply_roots(struct sync_worker *w, size_t i, int64_t claimed_us, size
 			       .queue = &w->queues[i],
 			       .source = "queue",
 			       .claimed_us = claimed_us};
-	struct ack ack = {.w = w, .queue = b.queue, .batch = &b};
 	uint64_t *ids = arena_alloc(&w->arena, (w->claim.len + 1) * sizeof(*ids));
+	size_t n = 0;
 	int r;
 
 	gather_roots(w, &b, w->live[i].limit);
@@ -250,15 +227,13 @@ static int apply_roots(struct sync_worker *w, size_t i, int64_t claimed_us, size
 		return 0;
 	pthread_rwlock_rdlock(&b.collection->moving);
 	r = sync_batch_apply(w, &b, err);
-	if (r == 0) {
-		ack.ids = ids;
-		ack.n = ids_of_handled(w, &b, ids);
-		if (ack.n)
-			r = acknowledge(&ack, err);
-	}
+	if (r == 0)
+		n = ids_of_handled(w, &b, ids);
+	if (n)
+		r = acknowledge(w, &b, ids, n, err);
 	pthread_rwlock_unlock(&b.collection->moving);
 	if (r == 0) {
-		*ret_done += ack.n;
+		*ret_done += n;
 		sync_batch_count(w, &b);
 	}
 	return r;
@@ -394,7 +369,7 @@ static bool survive(struct sync_worker *w, size_t i, struct sync_progress *p, co
 
 	if (err->code == ERR_FENCED) {
 		logger_error(LOGGER_WARN, "sync", "superseded: this process writes no more", err);
-		atomic_store(&s->lost, 1);
+		atomic_store(&s->lost, true);
 		return false;
 	}
 	if (err->code != ERR_UNAVAILABLE && err->code != ERR_TIMEOUT &&

@@ -44,6 +44,11 @@ class Engine(stack_module.Stack):
                         "database": DOCUMENTS},
         }
 
+    def mongo(self):
+        if self._mongo is None:
+            self._mongo = self.servers.mongo_client(tz_aware=False)
+        return self._mongo[DOCUMENTS]
+
     def mapping(self, name, text):
         """Writes mapping/NAME.yaml."""
         path = self.mapping_dir / f"{name}.yaml"

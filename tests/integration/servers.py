@@ -52,6 +52,9 @@ class Servers:
         self.socket = self.root / "m.sock"
         self.maria_port = free_port()
         self.mongo_port = free_port()
+        self.maria_options = []
+        self.mongo_options = []
+        self.mongo_client_options = {}
         self.processes = {}
         shutil.copytree(template, self.datadir)
         (self.root / "mongodb").mkdir()
@@ -63,7 +66,8 @@ class Servers:
              f"--socket={self.socket}", f"--port={self.maria_port}", "--bind-address=127.0.0.1",
              f"--pid-file={self.root}/mariadb.pid", "--innodb-buffer-pool-size=32M",
              "--innodb-log-file-size=16M", "--skip-name-resolve", "--character-set-server=utf8mb4",
-             "--collation-server=utf8mb4_unicode_ci", "--user=root", "--log-warnings=1"],
+             "--collation-server=utf8mb4_unicode_ci", "--user=root", "--log-warnings=1",
+             *self.maria_options],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         log.close()
         until(lambda: self.open_sql().close() or True, 30, 0.05, "mariadbd answers")
@@ -80,7 +84,8 @@ class Servers:
                      "--storage-path", str(self.root / "mongodb"), "--cache-size", "64M",
                      "--log-file-max", "16MB", "--sync-on-commit"]
         self.processes["mongodb"] = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.root)
+            [*words, *self.mongo_options], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            cwd=self.root)
         log.close()
         client = self.mongo_client()
         if words[0].endswith("mongod"):
@@ -106,7 +111,8 @@ class Servers:
 
     def mongo_client(self, **options):
         return pymongo.MongoClient("127.0.0.1", self.mongo_port,
-                                   serverSelectionTimeoutMS=5000, **options)
+                                   serverSelectionTimeoutMS=5000,
+                                   **{**self.mongo_client_options, **options})
 
     def stop(self, which):
         child = self.processes.pop(which, None)
