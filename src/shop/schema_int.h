@@ -12,6 +12,7 @@ extern const char shop_sql_schema_add[];
 extern const char shop_sql_schema_begin[];
 extern const char shop_sql_schema_done[];
 extern const char shop_sql_schema_finish[];
+extern const char shop_sql_schema_is_own[];
 extern const char shop_sql_schema_list[];
 extern const char shop_sql_schema_lock[];
 extern const char shop_sql_schema_table[];
@@ -32,5 +33,7 @@ bool shop_schema_happened(int native);
 
 int shop_schema_apply_files(struct maria *m, const struct embedded_file *files,
 			    struct shop_schema_report *ret, struct err *err) _must_check_;
+int shop_schema_drop_files(struct maria *m, const struct embedded_file *files, struct err *err)
+    _must_check_;
 int shop_schema_pending_files(struct maria *m, const struct embedded_file *files,
 			      struct shop_schema_report *ret, struct err *err) _must_check_;

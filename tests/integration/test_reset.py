@@ -1,0 +1,69 @@
+"""`reset` on servers of the configuration: what AetherMart made goes, all else stays."""
+import pytest
+
+from named import DATABASE, DOCUMENTS
+
+FOREIGN = {
+    "Products": "CREATE TABLE Products (id INT PRIMARY KEY, name TEXT)",
+    "Orders": "CREATE TABLE Orders (id INT PRIMARY KEY)",
+    "Reviews": "CREATE TABLE Reviews (id INT PRIMARY KEY)",
+    "schema_migrations":
+        "CREATE TABLE schema_migrations (version VARCHAR(255) NOT NULL PRIMARY KEY)",
+}
+
+
+def reset(stack, *typed, **options):
+    return stack.run("reset", *options.pop("flags", ["--no-shop"]), typed=typed, timeout=180,
+                     **options)
+
+
+def test_a_database_that_another_program_uses_is_left_alone(named):
+    named.make_database()
+    for statement in FOREIGN.values():
+        named.sql(statement)
+    named.sql("INSERT INTO Products VALUES (1, 'mine')")
+    done = reset(named, DATABASE, DOCUMENTS, check=False)
+    assert named.tables() == set(FOREIGN)
+    assert named.sql("SELECT * FROM Products") == [(1, "mine")]
+    assert done.returncode == 4 and "schema_migrations" in done.stderr, done.stderr
+    named.sql("DROP TABLE schema_migrations")
+    done = reset(named, DATABASE, DOCUMENTS, check=False)
+    assert named.tables() == set(FOREIGN) - {"schema_migrations"}
+    assert done.returncode == 4 and '"Products"' in done.stderr, done.stderr
+
+
+def test_what_was_made_is_dropped_and_a_table_beside_it_stays(named):
+    named.up("--no-shop")
+    made = named.tables()
+    named.sql("CREATE TABLE mine (id INT PRIMARY KEY)")
+    named.sql("INSERT INTO Suppliers (supplier_name) VALUES ('gone')")
+    # As after a run that stopped within a file: what follows was not made by us.
+    named.sql("DROP TABLE Staging_Reviews")
+    named.sql("CREATE TABLE Staging_Reviews (id INT PRIMARY KEY)")
+    named.sql("UPDATE schema_migrations SET finished_at = NULL,"
+              " statements_done = statements_done - 1 WHERE migration_name = '055-staging.sql'")
+    done = reset(named, DATABASE, DOCUMENTS, check=False)
+    assert done.returncode == 4 and '"Staging_Reviews"' in done.stderr, done.stderr
+    assert named.tables() == {"mine", "Staging_Reviews"}
+    named.sql("DROP TABLE Staging_Reviews")
+    named.up("--no-shop")
+    assert named.tables() == made | {"mine"}
+    assert named.value("SELECT COUNT(*) FROM Suppliers") == 0
+
+
+def test_a_newer_program_s_database_is_not_taken_apart(named):
+    named.up("--no-shop")
+    before = named.tables()
+    named.sql("INSERT INTO schema_migrations (migration_number, migration_name, checksum)"
+              " VALUES (999, '999-future.sql', REPEAT('0', 64))")
+    done = reset(named, DATABASE, DOCUMENTS, check=False)
+    assert done.returncode == 13 and "999-future.sql" in done.stderr, done.stderr
+    assert {"Products", "schema_migrations"} <= named.tables() <= before
+
+
+@pytest.mark.parametrize("typed", [(), ("wrong",), (DATABASE, "wrong")])
+def test_without_the_names_nothing_is_deleted(named, typed):
+    named.make_database()
+    done = reset(named, *typed, check=False)
+    assert done.returncode == 11 and "nothing was deleted" in done.stderr
+    assert not named.var.exists()
