@@ -217,6 +217,19 @@ static int check_key_column(const struct schema_column *c, const struct ynode *n
 	return 0;
 }
 
+/* Pages of the root go by its key, in the server's order and with the values as they are read. */
+static int check_root_column(const struct schema_column *c, const struct ynode *node,
+			     struct err *err)
+{
+	if (cstr_equal(c->data_type, "enum"))
+		return ynode_error(
+		    node, err,
+		    "column \"%s\" is an ENUM, which is sorted by number and read as "
+		    "text: it can be no key of a document",
+		    c->name);
+	return check_key_column(c, node, err);
+}
+
 static int check_key_length(const struct mapping_level *level, bool is_parent, struct err *err)
 {
 	size_t n = level->n_links - 1;
@@ -333,7 +346,7 @@ static int resolve_links(struct mapping *m, struct mapping_level *level, struct 
 			return r;
 		l->parent_column = l->child_column;
 		if (level->is_root) {
-			r = check_key_column(&l->child_column, l->node, err);
+			r = check_root_column(&l->child_column, l->node, err);
 			if (r < 0)
 				return r;
 			continue;

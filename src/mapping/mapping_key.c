@@ -238,6 +238,34 @@ static struct str hex_of(struct arena *arena, const uint8_t *bytes, size_t len)
 	return (struct str){out, len * 2};
 }
 
+/* "1E-8" as MariaDB writes it: 0.00000001. Nothing for what no column can hold. */
+static struct str plain_decimal(const char *text, struct arena *arena)
+{
+	const char *e = strchr(text, 'E'), *digits = text + (*text == '-');
+	struct strbuf b = STRBUF_INIT(0);
+	struct str ret = {NULL, 0};
+	size_t n = 0, scale;
+	int64_t exponent;
+
+	if (!e)
+		return str_from(arena_strdup(arena, text));
+	if (parse_int64(str_from(e + 1 + (e[1] == '+')), -70, -1, &exponent, NULL) < 0)
+		return ret;
+	for (const char *p = digits; p < e; p++)
+		n += *p != '.';
+	scale = (size_t)-exponent + n - 1;
+	strbuf_addstr(&b, *text == '-' ? "-0." : "0.");
+	for (size_t i = n; i < scale; i++)
+		strbuf_addch(&b, '0');
+	for (const char *p = digits; p < e; p++) {
+		if (*p != '.')
+			strbuf_addch(&b, *p);
+	}
+	ret = (struct str){arena_strndup(arena, strbuf_str(&b), b.len), b.len};
+	strbuf_done(&b);
+	return ret;
+}
+
 static bool decimal_text(const bson_iter_t *id, struct arena *arena, struct str *ret)
 {
 	char text[BSON_DECIMAL128_STRING];
@@ -246,8 +274,8 @@ static bool decimal_text(const bson_iter_t *id, struct arena *arena, struct str 
 	if (!bson_iter_decimal128(id, &d))
 		return false;
 	bson_decimal128_to_string(&d, text);
-	*ret = str_from(arena_strdup(arena, text));
-	return true;
+	*ret = plain_decimal(text, arena);
+	return ret->data != NULL;
 }
 
 static bool id_text(enum mapping_convert convert, const bson_iter_t *id, struct arena *arena,

@@ -1,9 +1,14 @@
 /*
- * Triggers. Each mapped table has three, AFTER INSERT, UPDATE and DELETE, with one INSERT … SELECT
- * into the collection's queue: a SELECT for each path and side (NEW, OLD), none of which reads a
- * table. An UPDATE queues a path only if a column that this path uses has changed, compared as
- * BINARY (so that a change of case or of trailing spaces is one) and NULL-safe; its OLD side only
- * if the key itself has changed. A NULL key joins nothing and is not queued.
+ * Triggers. Each mapped table has three, AFTER INSERT, UPDATE and DELETE, which only append to the
+ * collection's queue: a row for each path and side (NEW, OLD). Nothing reads a table. An UPDATE
+ * queues a path only if a column that this path uses has changed, compared as BINARY (so that a
+ * change of case or of trailing spaces is one) and NULL-safe; its OLD side only if the key itself
+ * has changed. A NULL key joins nothing and is not queued.
+ *
+ * Each row is an INSERT … VALUES behind an IF. An INSERT … SELECT … WHERE says the same in one
+ * statement, but with innodb_autoinc_lock_mode = 1, MariaDB's default, it holds the AUTO-INC lock
+ * of the queue to the end of the writer's statement: writers of a table wait for each other, and
+ * two tables that feed each other's queues deadlock.
  *
  * Two types do not show every change in their text: FLOAT prints six digits, therefore it is
  * compared as DOUBLE, and a TIMESTAMP prints the same for two instants when clocks are put back,
@@ -43,50 +48,57 @@ static void add_differs(struct strbuf *b, const struct schema_column *const *col
 	strbuf_addch(b, ')');
 }
 
-/* One SELECT: a side's key under the path, on conditions. */
-static void add_select(struct strbuf *b, const struct mapping_change *c, const char *side,
-		       const struct schema_column *const *differs, size_t n_differs)
+/* "IF … THEN" what has to hold for a row of this path and side; false when nothing has to. */
+static bool add_condition(struct strbuf *b, const struct mapping_change *c, const char *side,
+			  const struct schema_column *const *differs, size_t n_differs)
 {
-	const char *and = " FROM DUAL WHERE ";
+	const char *word = "IF ";
 
-	strbuf_addf(b, "SELECT %" PRIu32 ", ", c->path);
-	mapping_add_key(b, side, c->key, c->n_key);
-	strbuf_addstr(b, ", SYSDATE(6)");
 	for (size_t i = 0; i < c->n_key; i++) {
 		if (!c->key[i]->is_nullable)
 			continue;
-		strbuf_addstr(b, and);
+		strbuf_addstr(b, word);
 		mapping_add_column(b, side, c->key[i]->name);
 		strbuf_addstr(b, " IS NOT NULL");
-		and = " AND ";
+		word = " AND ";
 	}
-	if (!n_differs)
-		return;
-	strbuf_addstr(b, and);
-	add_differs(b, differs, n_differs);
+	if (n_differs) {
+		strbuf_addstr(b, word);
+		add_differs(b, differs, n_differs);
+		word = " AND ";
+	}
+	if (cstr_equal(word, "IF "))
+		return false;
+	strbuf_addstr(b, " THEN\n");
+	return true;
 }
 
-static void add_insert(struct strbuf *b, const struct mapping *m, const char *table, char event)
+static void add_row(struct strbuf *b, const struct mapping *m, const struct mapping_change *c,
+		    const char *side, const struct schema_column *const *differs, size_t n_differs)
 {
-	const char *separator = "\n";
+	bool has_condition = add_condition(b, c, side, differs, n_differs);
 
 	strbuf_addstr(b, "INSERT INTO ");
 	maria_add_identifier(b, m->queue);
-	strbuf_addstr(b, " (`path`, `key`, queued_at)");
+	strbuf_addf(b, " (`path`, `key`, queued_at) VALUES (%" PRIu32 ", ", c->path);
+	mapping_add_key(b, side, c->key, c->n_key);
+	strbuf_addstr(b, ", SYSDATE(6));\n");
+	strbuf_addstr(b, has_condition ? "END IF;\n" : "");
+}
+
+static void add_rows(struct strbuf *b, const struct mapping *m, const char *table, char event)
+{
 	for (size_t i = 0; i < m->n_changes; i++) {
 		const struct mapping_change *c = &m->changes[i];
 
 		if (!cstr_equal(c->table, table))
 			continue;
-		strbuf_addstr(b, separator);
-		separator = "\nUNION ALL ";
 		if (event != 'u') {
-			add_select(b, c, event == 'i' ? "NEW" : "OLD", NULL, 0);
+			add_row(b, m, c, event == 'i' ? "NEW" : "OLD", NULL, 0);
 			continue;
 		}
-		add_select(b, c, "NEW", c->used, c->n_used);
-		strbuf_addstr(b, separator);
-		add_select(b, c, "OLD", c->key, c->n_key);
+		add_row(b, m, c, "NEW", c->used, c->n_used);
+		add_row(b, m, c, "OLD", c->key, c->n_key);
 	}
 }
 
@@ -104,22 +116,21 @@ static const char *make_body(struct mapping *m, const char *table, char event)
 	const struct mapping_change *root = event == 'u' ? root_change(m, table) : NULL;
 	struct strbuf b = STRBUF_INIT(0);
 
-	if (!root) {
-		add_insert(&b, m, table, event);
-		return mapping_take_text(m, &b);
-	}
 	strbuf_addstr(&b, "BEGIN\n");
-	add_insert(&b, m, table, event);
-	strbuf_addstr(
-	    &b, ";\nINSERT INTO sync_key_change (`queue`, old_key, new_key, changed_at)\nSELECT ");
-	maria_add_literal(&b, str_from(m->queue));
-	strbuf_addstr(&b, ", ");
-	mapping_add_key(&b, "OLD", root->key, root->n_key);
-	strbuf_addstr(&b, ", ");
-	mapping_add_key(&b, "NEW", root->key, root->n_key);
-	strbuf_addstr(&b, ", SYSDATE(6) FROM DUAL WHERE ");
-	add_differs(&b, root->key, root->n_key);
-	strbuf_addstr(&b, ";\nEND");
+	add_rows(&b, m, table, event);
+	if (root) {
+		strbuf_addstr(&b, "IF ");
+		add_differs(&b, root->key, root->n_key);
+		strbuf_addstr(&b, " THEN\nINSERT INTO sync_key_change"
+				  " (`queue`, old_key, new_key, changed_at) VALUES (");
+		maria_add_literal(&b, str_from(m->queue));
+		strbuf_addstr(&b, ", ");
+		mapping_add_key(&b, "OLD", root->key, root->n_key);
+		strbuf_addstr(&b, ", ");
+		mapping_add_key(&b, "NEW", root->key, root->n_key);
+		strbuf_addstr(&b, ", SYSDATE(6));\nEND IF;\n");
+	}
+	strbuf_addstr(&b, "END");
 	return mapping_take_text(m, &b);
 }
 

@@ -318,9 +318,7 @@ static int install_one(struct maria *admin, struct mongo *mongo, const struct ma
 	if (r == 0)
 		r = install_triggers(admin, m, triggers, report, err);
 	made = report->triggers_made - made;
-	if (r == 0 && changed)
-		r = drop_unknown_paths(admin, m, err);
-	else if (r == 0 && made) /* they were missing: changes may have been missed */
+	if (r == 0 && !changed && made) /* they were missing: changes may have been missed */
 		r = maria_run(admin, sync_sql_collection_reproject, &MARIA_S(mapping_collection(m)),
 			      1, NULL, err);
 	report->collections_changed += r == 0 && (changed || made);
@@ -378,6 +376,10 @@ int sync_install(struct maria *admin, struct mongo *mongo, const struct mapping_
 		r = install_one(admin, mongo, mappings->items[i], &triggers, &report, err);
 	if (r == 0)
 		r = drop_unwanted(admin, &triggers, err);
+	/* Behind the last trigger that queues them; CREATE and DROP TRIGGER waited for its writers.
+	 */
+	for (size_t i = 0; i < mappings->len && r == 0; i++)
+		r = drop_unknown_paths(admin, mappings->items[i], err);
 	if (r == 0)
 		r = make_status_view(admin, mappings, err);
 	if (r == 0)

@@ -95,6 +95,7 @@ extern const char *const sync_outcome_names[SYNC_OUTCOMES];
 struct sync_write { /* one document's way through the sink */
 	const struct mapping_document *document;
 	enum sync_outcome outcome;
+	bool is_taken;	   /* its _id was taken when it was to be inserted: looked again once */
 	const char *error; /* REFUSED: in the batch's arena */
 };
 

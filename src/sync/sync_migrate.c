@@ -101,7 +101,7 @@ static int migrate_page(struct sync_worker *w, size_t i, unsigned generation, st
 			       .queue = &w->queues[i],
 			       .source = "migration",
 			       .claimed_us = clock_monotonic_us()};
-	bool is_sweep = cstr_equal(p->phase, "sweep");
+	bool is_sweep = cstr_equal(p->phase, "sweep"), is_last = false;
 	struct mapping_keys page = {0};
 	int r =
 	    is_sweep
@@ -115,9 +115,14 @@ static int migrate_page(struct sync_worker *w, size_t i, unsigned generation, st
 		r = write_place(w, i, generation, p, NULL, err);
 	} else if (r == 0) {
 		take_own(w, &page, w->migrating[i].limit, &b, &p->after);
+		is_last = page.len < PAGE_KEYS && p->after.data == page.items[page.len - 1].data;
 		pthread_rwlock_rdlock(&c->moving);
 		r = sync_batch_apply(w, &b, err);
 		p->done = is_sweep ? 0 : b.n;
+		if (is_last) { /* a page behind "" would be the first one again */
+			p->phase = is_sweep || !atomic_load(&c->sweep) ? "done" : "sweep";
+			p->after = (struct str){"", 0};
+		}
 		if (r == 0)
 			r = write_place(w, i, generation, p, &b, err);
 		pthread_rwlock_unlock(&c->moving);

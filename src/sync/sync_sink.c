@@ -593,10 +593,16 @@ static int attempt(struct sync_sink *s, const struct sync_sink_context *c,
 		return r;
 	if (refused < 0 && p.n == 1 && err->native != CODE_BAD_VALUE)
 		refused = 0;
-	/* Somebody else's document took the _id since we looked: look again. */
-	if (refused < 0 || (size_t)refused >= p.n || is_id_taken(err)) {
+	if (refused < 0 || (size_t)refused >= p.n) {
 		err->code = ERR_RETRY;
 		return -(int)ERR_RETRY;
+	}
+	/* Somebody else's document took the _id since we looked, or holds it as another type (5 as
+	 * int32 or double): look again, once. */
+	if (is_id_taken(err) && !writes[p.index[refused]].is_taken) {
+		writes[p.index[refused]].is_taken = true;
+		err_clear(err);
+		return 2;
 	}
 	refuse(&writes[p.index[refused]], arena, err);
 	return 1;
@@ -637,9 +643,14 @@ int sync_sink_apply(struct sync_sink *s, const struct sync_sink_context *c,
 	if (r == 0 && n_good)
 		r = find_present(s, c, good, n_good, true, &f, err);
 	if (r == 0 && n_good) {
-		do
-			r = attempt(s, c, good, n_good, &f, arena, err);
-		while (r == 1);
+		while ((r = attempt(s, c, good, n_good, &f, arena, err)) > 0) {
+			if (r == 1)
+				continue;
+			map_clear(&f.by_key);
+			r = find_present(s, c, good, n_good, true, &f, err);
+			if (r < 0)
+				break;
+		}
 	}
 	for (size_t i = 0; i < n_good && r == 0; i++)
 		writes[from[i]] = good[i];
@@ -746,6 +757,7 @@ struct page {
 	const struct mapping *mapping;
 	struct arena *arena;
 	struct mapping_keys *keys;
+	size_t limit;
 };
 
 static int add_page_key(void *arg, const bson_t *doc, struct err *err)
@@ -760,16 +772,16 @@ static int add_page_key(void *arg, const bson_t *doc, struct err *err)
 		return 0; /* marked, but no row can have this _id: verify lists it */
 	mem_grow(&p->keys->items, &p->keys->cap, p->keys->len + 1, sizeof(*p->keys->items));
 	p->keys->items[p->keys->len++] = key;
-	return 0;
+	return p->keys->len == p->limit; /* enough */
 }
 
 int sync_sink_page(struct sync_sink *s, const struct mapping *m, struct str after, size_t limit,
 		   struct arena *arena, struct mapping_keys *ret, struct err *err)
 {
-	struct page p = {m, arena, ret};
+	struct page p = {m, arena, ret, limit};
 	bson_t filter = BSON_INITIALIZER, bound;
 	bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "_id",
-				BCON_INT32(1), "}", "limit", BCON_INT64((int64_t)limit));
+				BCON_INT32(1), "}", "batchSize", BCON_INT64((int64_t)limit));
 	int r = 0;
 
 	ret->len = 0;
@@ -783,6 +795,8 @@ int sync_sink_page(struct sync_sink *s, const struct mapping *m, struct str afte
 	}
 	if (r == 0)
 		r = each_found(collection_of(s, m), &filter, opts, add_page_key, &p, err);
+	if (r > 0)
+		r = 0;
 	bson_destroy(&filter);
 	bson_destroy(opts);
 	return r;

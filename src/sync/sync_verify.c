@@ -24,7 +24,8 @@ enum verdict { AGREES, DIFFERS };
 
 struct suspect {
 	struct str key;
-	uint64_t row_hash; /* of the document that the row makes; 0: no row */
+	uint64_t row_hash,
+	    have_hash; /* of what the row makes, of what is there with its mark; 0: none */
 	bool is_true, is_settled;
 	enum sync_difference_kind kind;
 	char *paths;
@@ -146,7 +147,7 @@ char *sync_diff_documents(const bson_t *want, const bson_t *have)
 struct look { /* what one key looks like on both sides */
 	bool differs, has_row, has_document, is_foreign, is_refused;
 	enum sync_difference_kind kind;
-	uint64_t row_hash;
+	uint64_t row_hash, have_hash;
 	char *paths; /* owned */
 };
 
@@ -161,6 +162,9 @@ static void judge(const struct verify *v, const struct mapping_document *d, cons
 	bool is_marked = have && bson_has_field(have, SYNC_MARK);
 
 	*ret = (struct look){.has_row = d->state == MAPPING_PRESENT, .has_document = have != NULL};
+	if (have)
+		ret->have_hash =
+		    map_hash((struct str){(const char *)bson_get_data(have), have->len});
 	ret->is_refused = d->state == MAPPING_REFUSED;
 	if (d->state == MAPPING_PRESENT) {
 		ret->row_hash = map_hash(
@@ -178,7 +182,7 @@ static void judge(const struct verify *v, const struct mapping_document *d, cons
 static int fetch(struct verify *v, const struct str *keys, size_t n, struct map *by_key,
 		 struct err *err)
 {
-	bson_t filter = BSON_INITIALIZER, in, ids;
+	bson_t filter = BSON_INITIALIZER, opts = BSON_INITIALIZER, in, ids;
 	mongoc_cursor_t *cursor;
 	const bson_t *doc;
 	bson_error_t e;
@@ -196,7 +200,12 @@ static int fetch(struct verify *v, const struct str *keys, size_t n, struct map 
 	}
 	bson_append_array_end(&in, &ids);
 	bson_append_document_end(&filter, &in);
-	cursor = mongoc_collection_find_with_opts(v->collection, &filter, NULL, NULL);
+	BSON_APPEND_DOCUMENT_BEGIN(&opts, "projection", &in);
+	for (const char *const *f = mapping_owned_fields(v->mapping); *f; f++)
+		BSON_APPEND_INT32(&in, *f, 1);
+	BSON_APPEND_INT32(&in, SYNC_MARK, 1);
+	bson_append_document_end(&opts, &in);
+	cursor = mongoc_collection_find_with_opts(v->collection, &filter, &opts, NULL);
 	while (mongoc_cursor_next(cursor, &doc)) {
 		void *bytes = arena_alloc(&v->arena, doc->len);
 		bson_t *copy = arena_alloc(&v->arena, sizeof(*copy));
@@ -213,6 +222,7 @@ static int fetch(struct verify *v, const struct str *keys, size_t n, struct map 
 		r = mongo_error(err, &e, NULL, "reading documents");
 	mongoc_cursor_destroy(cursor);
 	bson_destroy(&filter);
+	bson_destroy(&opts);
 	return r;
 }
 
@@ -257,6 +267,7 @@ static void add_suspect(struct verify *v, struct str key, struct look *look)
 	s = &v->suspects[v->n_suspects++];
 	s->key = (struct str){arena_strndup(&v->result->arena, key.data, key.len), key.len};
 	s->row_hash = look->row_hash;
+	s->have_hash = look->have_hash;
 	s->kind = look->kind;
 	s->paths = TAKE_PTR(look->paths);
 	*map_put(&v->suspected, s->key) = v;
@@ -297,6 +308,8 @@ static int pass_rows(struct verify *v, struct err *err)
 		strbuf_clear(&after);
 		strbuf_add(&after, keys.items[keys.len - 1].data, keys.items[keys.len - 1].len);
 		progress(v);
+		if (keys.len < PAGE)
+			break; /* behind "" would be the first page again */
 	}
 	strbuf_done(&after);
 	mapping_keys_done(&keys);
@@ -387,9 +400,11 @@ static int look_again(struct verify *v, size_t *ret_open, struct err *err)
 		for (size_t k = 0; k < n && r == 0; k++) {
 			struct suspect *s = &v->suspects[index[k]];
 
-			s->is_settled = !looks[k].differs || looks[k].row_hash == s->row_hash;
+			s->is_settled = !looks[k].differs || (looks[k].row_hash == s->row_hash &&
+							      looks[k].have_hash == s->have_hash);
 			s->is_true = looks[k].differs && s->is_settled;
 			s->row_hash = looks[k].row_hash;
+			s->have_hash = looks[k].have_hash;
 			s->kind = looks[k].kind;
 			mem_free(s->paths);
 			s->paths = TAKE_PTR(looks[k].paths);

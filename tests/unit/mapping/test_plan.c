@@ -173,23 +173,25 @@ static void triggers_queue_both_sides_of_what_this_mapping_uses(void **state)
 	(void)state;
 	assert_string_equal(
 	    t->body,
-	    "BEGIN\nINSERT INTO `people_queue` (`path`, `key`, queued_at)\n"
-	    "SELECT 0, CAST(NEW.`id` AS BINARY), SYSDATE(6) FROM DUAL WHERE NOT (BINARY OLD.`id` "
-	    "<=>"
-	    " BINARY NEW.`id` AND BINARY OLD.`name` <=> BINARY NEW.`name` AND BINARY OLD.`born` <=>"
-	    " BINARY NEW.`born`)\n"
-	    "UNION ALL SELECT 0, CAST(OLD.`id` AS BINARY), SYSDATE(6) FROM DUAL WHERE NOT (BINARY"
-	    " OLD.`id` <=> BINARY NEW.`id`);\n"
-	    "INSERT INTO sync_key_change (`queue`, old_key, new_key, changed_at)\n"
-	    "SELECT 'people_queue', CAST(OLD.`id` AS BINARY), CAST(NEW.`id` AS BINARY), SYSDATE(6) "
-	    "FROM"
-	    " DUAL WHERE NOT (BINARY OLD.`id` <=> BINARY NEW.`id`);\nEND");
+	    "BEGIN\n"
+	    "IF NOT (BINARY OLD.`id` <=> BINARY NEW.`id` AND BINARY OLD.`name` <=> BINARY "
+	    "NEW.`name`"
+	    " AND BINARY OLD.`born` <=> BINARY NEW.`born`) THEN\n"
+	    "INSERT INTO `people_queue` (`path`, `key`, queued_at) VALUES (0,"
+	    " CAST(NEW.`id` AS BINARY), SYSDATE(6));\nEND IF;\n"
+	    "IF NOT (BINARY OLD.`id` <=> BINARY NEW.`id`) THEN\n"
+	    "INSERT INTO `people_queue` (`path`, `key`, queued_at) VALUES (0,"
+	    " CAST(OLD.`id` AS BINARY), SYSDATE(6));\nEND IF;\n"
+	    "IF NOT (BINARY OLD.`id` <=> BINARY NEW.`id`) THEN\n"
+	    "INSERT INTO sync_key_change (`queue`, old_key, new_key, changed_at) VALUES"
+	    " ('people_queue', CAST(OLD.`id` AS BINARY), CAST(NEW.`id` AS BINARY), SYSDATE(6));\n"
+	    "END IF;\nEND");
 	t = trigger_of(m, "aethermart_people_purchase_ad");
 	assert_string_equal(t->event, "DELETE");
 	assert_string_equal(t->body,
-			    "INSERT INTO `people_queue` (`path`, `key`, queued_at)\n"
-			    "SELECT 0, CAST(OLD.`customer` AS BINARY), SYSDATE(6) FROM DUAL WHERE"
-			    " OLD.`customer` IS NOT NULL");
+			    "BEGIN\nIF OLD.`customer` IS NOT NULL THEN\n"
+			    "INSERT INTO `people_queue` (`path`, `key`, queued_at) VALUES (0,"
+			    " CAST(OLD.`customer` AS BINARY), SYSDATE(6));\nEND IF;\nEND");
 	t = trigger_of(m, "aethermart_people_line_au");
 	assert_null(strstr(t->body, "weight"));
 	assert_non_null(strstr(t->body, "BINARY OLD.`price` <=> BINARY NEW.`price`"));
