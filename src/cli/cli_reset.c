@@ -2,20 +2,18 @@
  * `aethermart reset`: wipes and rebuilds.
  *
  * Embedded servers lose their folders, passwords included, and are made anew. On servers of the
- * configuration only what this program created goes: the sync's triggers, queues and tables, the
- * tables and views that the files of sql/ make, and documents that carry the sync's mark; the
- * database's name has to be typed for each.
+ * configuration only what this program created goes: the sync's triggers, queues and tables, what
+ * the record of migrations says was made, and documents that carry the sync's mark; the database's
+ * name has to be typed for each.
  */
 #include "cli/cli_stack.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "shop/schema.h"
-#include "sync/sync.h"
+#include "sync/sync_admin.h"
 
 #include "base/banned.h"
-
-#define FENCE_COLLECTION "sync_fence"
 
 /* --- asking ---------------------------------------------------------------------------------- */
 
@@ -58,39 +56,6 @@ static int ask(const struct command_line *line, struct err *err)
 
 /* --- the servers of the configuration -------------------------------------------------------- */
 
-static int delete_marked(struct mongo *mongo, const char *collection, struct err *err)
-{
-	mongoc_client_t *client = mongo_pop(mongo);
-	mongoc_collection_t *c =
-	    mongoc_client_get_collection(client, mongo_database(mongo), collection);
-	bson_t *filter = BCON_NEW("_sync", "{", "$exists", BCON_BOOL(true), "}");
-	bson_t reply;
-	bson_error_t e;
-	int r = 0;
-
-	if (!mongoc_collection_delete_many(c, filter, NULL, &reply, &e))
-		r = mongo_error(err, &e, &reply, "deleting documents");
-	bson_destroy(&reply);
-	bson_destroy(filter);
-	mongoc_collection_destroy(c);
-	mongo_push(mongo, client);
-	return r;
-}
-
-static int drop_fences(struct mongo *mongo, struct err *err)
-{
-	bson_t *command = BCON_NEW("drop", BCON_UTF8(FENCE_COLLECTION));
-	struct err why = {0};
-	int r = mongo_command(mongo, NULL, command, NULL, &why);
-
-	bson_destroy(command);
-	if (r == 0 || r == -ERR_NOT_FOUND || why.native == 26) /* NamespaceNotFound */
-		return 0;
-	if (err)
-		*err = why;
-	return r;
-}
-
 static int reset_named(const struct command_line *line, struct err *err)
 {
 	_cleanup_(maria_closep) struct maria *m = NULL;
@@ -109,11 +74,8 @@ static int reset_named(const struct command_line *line, struct err *err)
 		set.len = 0;
 	if (has_mongo)
 		r = cli_open_mongo(line, ENDPOINT_ADMIN, &mongo, err);
-	for (size_t i = 0; r == 0 && has_mongo && i < set.len; i++)
-		if (mapping_has_target(set.items[i]))
-			r = delete_marked(mongo, mapping_collection(set.items[i]), err);
 	if (r == 0 && has_mongo)
-		r = drop_fences(mongo, err);
+		r = sync_uninstall_target(mongo, &set, err);
 	if (r == 0 && has_maria && set.len)
 		r = sync_uninstall(m, &set, err);
 	if (r == 0 && has_maria)

@@ -613,33 +613,42 @@ static int drop_recorded(struct schema_run *run, struct err *err)
 	return r;
 }
 
-int shop_schema_drop_files(struct maria *m, const struct embedded_file *files, struct err *err)
+static int drop_all(struct schema_run *run, struct err *err)
 {
-	_cleanup_(shop_schema_report_done) struct shop_schema_report report = {0};
-	_cleanup_(schema_run_done) struct schema_run run = {
-	    .m = m, .files = files, .report = &report};
-	struct err why = {0};
-	bool is_own = false;
-	int r = has_own_record(m, &is_own, &why);
+	int r = look(run, err);
 
-	if (r == -ERR_CONFLICT || (r == 0 && !is_own)) /* we made nothing here */
-		return 0;
-	if (r < 0 && err)
-		*err = why;
-	if (r == 0)
-		r = look(&run, err);
 	if (r == 0) /* of what a newer program made, the record is all that tells */
-		r = check_known(&run, err);
+		r = check_known(run, err);
 	if (r == 0)
-		r = maria_exec(m, "SET SESSION foreign_key_checks = 0", err);
+		r = maria_exec(run->m, "SET SESSION foreign_key_checks = 0", err);
 	if (r == 0)
-		r = drop_recorded(&run, err);
-	if (r == 0)
-		r = drop_one(m, "TABLE", "schema_migrations", err);
-	return r < 0 ? err_context(err, "dropping the schema") : 0;
+		r = drop_recorded(run, err);
+	return r < 0 ? r : drop_one(run->m, "TABLE", "schema_migrations", err);
 }
 
 int shop_schema_drop(struct maria *m, struct err *err)
 {
-	return shop_schema_drop_files(m, shop_schema_files, err);
+	_cleanup_(shop_schema_report_done) struct shop_schema_report report = {0};
+	_cleanup_(schema_run_done) struct schema_run run = {
+	    .m = m, .files = shop_schema_files, .report = &report};
+	struct err why = {0};
+	char name[64];
+	bool is_own = false;
+	int r = lock_name(m, name, err);
+
+	if (r >= 0)
+		r = lock(m, name, err);
+	if (r < 0)
+		return r;
+	r = has_own_record(m, &is_own, &why);
+	if (r == 0 && is_own)
+		r = drop_all(&run, &why);
+	else if (r == -ERR_CONFLICT) /* another program's: we made nothing here */
+		r = 0;
+	unlock(m, name);
+	if (r == 0)
+		return 0;
+	if (err)
+		*err = why;
+	return err_context(err, "dropping the schema");
 }

@@ -33,7 +33,5 @@ bool shop_schema_happened(int native);
 
 int shop_schema_apply_files(struct maria *m, const struct embedded_file *files,
 			    struct shop_schema_report *ret, struct err *err) _must_check_;
-int shop_schema_drop_files(struct maria *m, const struct embedded_file *files, struct err *err)
-    _must_check_;
 int shop_schema_pending_files(struct maria *m, const struct embedded_file *files,
 			      struct shop_schema_report *ret, struct err *err) _must_check_;

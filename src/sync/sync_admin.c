@@ -381,3 +381,43 @@ int sync_add_write_grants(struct strbuf *b, struct maria *db, const struct mappi
 		maria_add_grant(b, write, database, maria_rows_str(rows, 0).data, user);
 	return r;
 }
+
+/* --- leaving MongoDB ------------------------------------------------------------------------- */
+
+static int delete_marked(struct mongo *mongo, const char *collection, struct err *err)
+{
+	mongoc_client_t *client = mongo_pop(mongo);
+	mongoc_collection_t *c =
+	    mongoc_client_get_collection(client, mongo_database(mongo), collection);
+	bson_t *filter = BCON_NEW(SYNC_MARK, "{", "$exists", BCON_BOOL(true), "}");
+	bson_t reply;
+	bson_error_t e;
+	int r = 0;
+
+	if (!mongoc_collection_delete_many(c, filter, NULL, &reply, &e))
+		r = mongo_error(err, &e, &reply, "deleting documents");
+	bson_destroy(&reply);
+	bson_destroy(filter);
+	mongoc_collection_destroy(c);
+	mongo_push(mongo, client);
+	return r;
+}
+
+int sync_uninstall_target(struct mongo *mongo, const struct mapping_set *mappings, struct err *err)
+{
+	bson_t *drop;
+	struct err why = {0};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < mappings->len; i++)
+		if (mapping_has_target(mappings->items[i]))
+			r = delete_marked(mongo, mapping_collection(mappings->items[i]), err);
+	if (r < 0)
+		return r;
+	drop = BCON_NEW("drop", BCON_UTF8(SYNC_FENCE_COLLECTION));
+	r = mongo_command(mongo, NULL, drop, NULL, &why);
+	bson_destroy(drop);
+	if (r < 0 && r != -ERR_NOT_FOUND && err)
+		*err = why;
+	return r == -ERR_NOT_FOUND ? 0 : r;
+}

@@ -53,6 +53,13 @@ int sync_consumer_each(struct maria *db, sync_consumer_fn fn, void *arg, struct 
     _must_check_;
 
 /*
+ * The other half of sync_uninstall(): deletes the documents of these mappings that carry the sync's
+ * mark, and the fences. Documents that others made stay, and so do collections.
+ */
+int sync_uninstall_target(struct mongo *mongo, const struct mapping_set *mappings, struct err *err)
+    _must_check_;
+
+/*
  * The least rights of the worker's account, as GRANT statements, a line each. It reads the database
  * and sees its triggers, which it compares with the mappings; it writes only queues and the sync's
  * own tables, which must be there already. Granting what is granted changes nothing.

@@ -67,3 +67,55 @@ def test_without_the_names_nothing_is_deleted(named, typed):
     done = reset(named, *typed, check=False)
     assert done.returncode == 11 and "nothing was deleted" in done.stderr
     assert not named.var.exists()
+
+
+def add_strangers(named):
+    named.sql("CREATE TABLE notes (note_id INT PRIMARY KEY, customer_id INT)")
+    named.sql("INSERT INTO notes VALUES (1, 1), (2, 1)")
+    named.docs("customer_profiles").insert_one({"_id": "a stranger", "name": "not ours"})
+    named.docs("letters").insert_one({"_id": 1})
+
+
+def assert_strangers(named):
+    assert named.sql("SELECT * FROM notes ORDER BY 1") == [(1, 1), (2, 1)]
+    assert named.docs("customer_profiles").find_one({"_id": "a stranger"})["name"] == "not ours"
+    assert named.docs("letters").count_documents({}) == 1
+
+
+def test_reset_leaves_what_it_did_not_create(named):
+    named.run("up", "--yes")
+    named.insert("Customers", first_name="A", last_name="B", registration_date="2026-01-01")
+    named.wait_synced()
+    assert named.docs("customer_profiles").count_documents({"_sync": {"$exists": True}}) == 1
+    add_strangers(named)
+
+    refusals = [
+        named.run("reset", "--yes", check=False),  # nobody types the names
+        reset(named, "anything_else", check=False, flags=["--yes"]),
+        reset(named, DATABASE, "anything_else", check=False, flags=["--yes"]),
+        reset(named, DATABASE + " ", "", check=False),
+    ]
+    for done in refusals:
+        assert done.returncode == 11 and "nothing was deleted" in str(done), done
+    assert named.value("SELECT COUNT(*) FROM Customers") == 1
+    assert named.docs("customer_profiles").count_documents({"_sync": {"$exists": True}}) == 1
+
+    done = reset(named, DATABASE, DOCUMENTS, check=False)
+    assert done.returncode == 0, done.stderr
+    assert named.value("SELECT COUNT(*) FROM Customers") == 0
+    assert named.docs("customer_profiles").count_documents({"_sync": {"$exists": True}}) == 0
+    assert_strangers(named)
+    named.insert("Customers", first_name="C", last_name="D", registration_date="2026-01-01")
+    named.wait_synced()
+    assert named.docs("customer_profiles").count_documents({"_sync": {"$exists": True}}) == 1
+
+
+def test_reset_leaves_tables_that_only_have_the_same_names(named):
+    named.make_database()
+    named.sql("CREATE TABLE Customers (customer_id INT PRIMARY KEY, mine TEXT)")
+    named.sql("INSERT INTO Customers VALUES (7, 'kept')")
+    done = named.run("up", "--yes", check=False)
+    assert done.returncode != 0 and "Customers" in done.stderr, done.stderr
+    done = reset(named, DATABASE, DOCUMENTS, check=False)
+    assert done.returncode != 0 and "Customers" in done.stderr, done.stderr
+    assert named.sql("SELECT * FROM Customers") == [(7, "kept")]
