@@ -549,6 +549,16 @@ int shop_schema_pending(struct maria *m, struct shop_schema_report *ret, struct 
 	return shop_schema_pending_files(m, shop_schema_files, ret, err);
 }
 
+int shop_schema_check(struct maria *m, struct err *err)
+{
+	_cleanup_(shop_schema_report_done) struct shop_schema_report report = {0};
+	_cleanup_(schema_run_done) struct schema_run run = {
+	    .m = m, .files = shop_schema_files, .report = &report};
+	int r = look(&run, err);
+
+	return r < 0 ? r : check_known(&run, err);
+}
+
 /* --- dropping --------------------------------------------------------------------------------- */
 
 struct str shop_schema_created(struct str statement, bool *ret_is_view)

@@ -61,6 +61,10 @@ int shop_schema_apply(struct maria *m, struct shop_schema_report *ret, struct er
 int shop_schema_pending(struct maria *m, struct shop_schema_report *ret, struct err *err)
     _must_check_;
 
+/* What both applying and dropping refuse about the record of migrations: ERR_CONFLICT, it is
+ * another program's; ERR_UNSUPPORTED, a newer program made it. Changes nothing. */
+int shop_schema_check(struct maria *m, struct err *err) _must_check_;
+
 /*
  * Drops the tables and views that schema_migrations records as made here, with all that is in them,
  * and that record last: cut off, it can be repeated. A database without our record, also one whose

@@ -1,7 +1,10 @@
 """`reset` on servers of the configuration: what AetherMart made goes, all else stays."""
+import shutil
+
 import pytest
 
-from named import DATABASE, DOCUMENTS
+from named import DATABASE, DOCUMENTS, Named
+from stack import ROOT, SHOP
 
 FOREIGN = {
     "Products": "CREATE TABLE Products (id INT PRIMARY KEY, name TEXT)",
@@ -59,6 +62,53 @@ def test_a_newer_program_s_database_is_not_taken_apart(named):
     done = reset(named, DATABASE, DOCUMENTS, check=False)
     assert done.returncode == 13 and "999-future.sql" in done.stderr, done.stderr
     assert {"Products", "schema_migrations"} <= named.tables() <= before
+
+
+def test_mappings_that_cannot_be_read_stop_it_before_anything_is_deleted(named):
+    folder = named.root / "mapping"
+    shutil.copytree(ROOT / "mapping", folder)
+    named.write_config(mapping={"dir": str(folder)})
+    named.up("--no-shop")
+    named.insert("Suppliers", supplier_name="kept")
+    before = named.tables()
+    (folder / "broken.yaml").write_text("collection: [\n")
+    done = reset(named, DATABASE, DOCUMENTS, check=False)
+    assert done.returncode > 0 and "broken.yaml" in done.stderr, done.stderr
+    assert named.tables() == before
+    assert named.value("SELECT COUNT(*) FROM Suppliers") == 1
+
+
+def test_tables_that_are_gone_already_leave_nothing_of_the_sync_behind(named):
+    named.up("--no-shop")
+    named.insert("Customers", first_name="A", last_name="B", registration_date="2026-01-01")
+    named.wait_synced()
+    made = named.tables()
+    named.sql("SET foreign_key_checks = 0")
+    named.sql("DROP TABLE Reviews")
+    named.sql("DROP TABLE Customers")
+    reset(named, DATABASE, DOCUMENTS)
+    assert named.tables() == made
+    assert named.docs("customer_profiles").count_documents({}) == 0
+
+
+def test_a_database_that_is_not_there_is_no_obstacle(named):
+    reset(named, DATABASE, DOCUMENTS)
+    assert "Customers" in named.tables()
+
+
+@pytest.mark.limit(240)
+def test_an_embedded_mariadb_that_does_not_run_is_started(bare_servers, catalogue):
+    stack = Named(bare_servers, {"data": [str(catalogue)], **SHOP}, mariadb=False)
+    try:
+        stack.up("--no-shop")
+        stack.insert("Customers", first_name="A", last_name="B", registration_date="2026-01-01")
+        stack.wait_synced()
+        assert stack.docs("customer_profiles").count_documents({}) == 1
+        stack.down()
+        reset(stack, DOCUMENTS, flags=["--no-shop", "--yes"])
+        assert stack.docs("customer_profiles").count_documents({}) == 0
+    finally:
+        stack.close()
 
 
 @pytest.mark.parametrize("typed", [(), ("wrong",), (DATABASE, "wrong")])
