@@ -5,6 +5,7 @@
 #include "cluster/endpoint.h"
 
 #include "base/file.h"
+#include "cluster/home.h"
 #include "cluster/layout.h"
 #include "cluster/state.h"
 
@@ -341,8 +342,10 @@ static int read_state(const struct config *config, const char *what, const char 
 		      struct arena *arena, struct state *ret, struct err *err)
 {
 	const char *var_dir = endpoint_var_dir(config, arena);
-	int r = state_read(var_dir, arena, ret, err);
+	int r = home_check(var_dir, NULL, err);
 
+	if (r == 0)
+		r = state_read(var_dir, arena, ret, err);
 	return r == -ERR_NOT_FOUND ? not_started(err, what, option, var_dir) : r;
 }
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "cluster/endpoint.h"
+#include "cluster/home.h"
 #include "cluster/layout.h"
 #include "cluster/stack_int.h"
 
@@ -17,6 +18,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -51,12 +53,24 @@ void stack_step(const struct stack *s, const char *part, int64_t since_us, const
 
 /* --- the run-time folder ---------------------------------------------------------------------- */
 
+int stack_exists(const struct config *config, bool *ret, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	enum home_state state = HOME_ABSENT;
+	int r = home_check(endpoint_var_dir(config, &arena), &state, err);
+
+	if (r == 0)
+		*ret = state != HOME_ABSENT && state != HOME_EMPTY;
+	return r;
+}
+
 int stack_prepare_socket(const struct config *config, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct folder_account me = {.uid = geteuid(), .gid = getegid()};
+	int r = home_claim(endpoint_var_dir(config, &arena), err);
 
-	return folder_socket_prepare(endpoint_socket_path(config, &arena), &me, err);
+	return r < 0 ? r : folder_socket_prepare(endpoint_socket_path(config, &arena), &me, err);
 }
 
 int stack_prepare(const struct config *config, struct err *err)
@@ -65,8 +79,12 @@ int stack_prepare(const struct config *config, struct err *err)
 	struct arena arena = {0};
 	const char *var_dir = endpoint_var_dir(config, &arena);
 	struct folder_account me = {.uid = geteuid(), .gid = getegid()};
-	int r = dir_make(var_dir, 0755, err);
+	int r = home_claim(var_dir, err);
 
+	if (r == -ERR_CONFLICT) { /* has its own hint */
+		arena_done(&arena);
+		return r;
+	}
 	/* The servers' account enters it, and reads nothing in it. */
 	if (r == 0 && chmod(var_dir, me.uid == 0 ? 0711 : 0700) < 0)
 		r = err_set(err, ERR_PERMISSION, "could not make \"%s\" private: %s", var_dir,
@@ -165,6 +183,16 @@ bool stack_accepts_port(unsigned port)
 				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
 	return accepts(AF_INET, &a, sizeof(a));
+}
+
+bool stack_is_at(const struct stack *s, const char *part, const char *dir)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("%s/%s", s->var_dir, part);
+	char *real = realpath(path, NULL);
+	bool is_same = real && dir && cstr_equal(real, dir);
+
+	mem_free(real);
+	return is_same;
 }
 
 int stack_choose_port(struct stack *s, const char *part, unsigned *port, struct err *err)
@@ -337,8 +365,14 @@ int stack_destroy(const struct config *config, struct err *err)
 	const char *var_dir = endpoint_var_dir(config, &arena);
 	static const char *const parts[] = {"mariadb", "mongodb"};
 	static const char *const files[] = {"stack.json", "shop.loaded", "http.token"};
+	enum home_state home = HOME_ABSENT;
 	struct process p;
-	int r = 0;
+	int r = home_check(var_dir, &home, err);
+
+	if (r < 0 || home != HOME_OWN) { /* only what this made is deleted */
+		arena_done(&arena);
+		return r;
+	}
 
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(parts); i++) {
 		if (process_find(layout_pid(&arena, var_dir, parts[i]), &p, NULL) == 0)

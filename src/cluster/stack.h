@@ -22,11 +22,17 @@ struct stack_callbacks {
 	void *arg;
 };
 
-/* Makes the run-time folder with all its parts, private. */
-int stack_prepare(const struct config *config, struct err *err) _must_check_;
-/* Of it, only the folder of the worker's socket, when that is elsewhere (endpoint_socket_path()).
+/*
+ * Makes the run-time folder with all its parts, private. ERR_CONFLICT, before anything is touched:
+ * the folder is somebody else's, or a copy of another run-time folder (home.h).
  */
+int stack_prepare(const struct config *config, struct err *err) _must_check_;
+/* Of it, only the folder itself and that of the worker's socket, when it is elsewhere
+ * (endpoint_socket_path()). */
 int stack_prepare_socket(const struct config *config, struct err *err) _must_check_;
+
+/* Whether there is a run-time folder; makes none. ERR_CONFLICT as stack_prepare(). */
+int stack_exists(const struct config *config, bool *ret, struct err *err) _must_check_;
 
 struct stack_lock;
 
@@ -93,7 +99,8 @@ struct stack_status {
 	struct stack_server servers[STACK_PARTS];
 };
 
-/* What there is, read from files and /proc; connects to nothing. */
+/* What there is, read from files and /proc; connects to nothing. ERR_CONFLICT as stack_prepare().
+ */
 int stack_status_read(const struct config *config, struct stack_status *ret, struct err *err)
     _must_check_;
 void stack_status_done(struct stack_status *s);

@@ -35,6 +35,9 @@ int stack_choose_port(struct stack *s, const char *part, unsigned *port, struct 
 int stack_wait_ready(const struct stack *s, const char *part, const struct process *p,
 		     bool (*is_ready)(void *arg), void *arg, struct err *err) _must_check_;
 
+/* Whether `dir`, where a server was started (NULL: none was), is still the server's folder. */
+bool stack_is_at(const struct stack *s, const char *part, const char *dir);
+
 /* Whether something accepts connections there. */
 bool stack_accepts_socket(const char *path);
 bool stack_accepts_port(unsigned port);

@@ -280,9 +280,12 @@ int stack_mariadb_up(struct stack *s, struct err *err)
 	int64_t since = clock_monotonic_us();
 	const char *program = NULL;
 	struct process p;
-	bool was_running = m->dir && process_find(pid_path, &p, NULL) == 0;
+	bool was_running = stack_is_at(s, PART, m->dir) && process_find(pid_path, &p, NULL) == 0;
 	int r = was_running ? 0 : find_program(s, &program, err);
 
+	if (r == 0 && !was_running) /* one that runs was started where the folder was before */
+		r = process_stop(PART, pid_path, config_int(s->config, "stack.stop_timeout"), NULL,
+				 err);
 	if (r == 0 && !was_running)
 		r = prepare(s, program, err);
 	if (r == 0 && !was_running) {

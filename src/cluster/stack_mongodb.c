@@ -452,11 +452,13 @@ int stack_mongodb_up(struct stack *s, struct err *err)
 	int64_t since = clock_monotonic_us();
 	const char *program = NULL;
 	struct process p;
-	bool was_running = m->dir && m->has_users && process_find(pid_path, &p, NULL) == 0;
+	bool was_running =
+	    stack_is_at(s, PART, m->dir) && m->has_users && process_find(pid_path, &p, NULL) == 0;
 	bool is_new = !m->has_users;
 	int r = was_running ? 0 : find_program(s, &program, err);
 
-	/* What still runs without accounts is left from a bring-up that was cut off. */
+	/* What still runs without accounts is left from a bring-up that was cut off, and what runs
+	 * elsewhere from before the folder was moved. */
 	if (r == 0 && !was_running)
 		r = stop_server(s, err);
 	if (r == 0 && !was_running)

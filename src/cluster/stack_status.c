@@ -1,5 +1,6 @@
 /* What of the stack there is: see stack.h. Reads files and /proc only. */
 #include "cluster/endpoint.h"
+#include "cluster/home.h"
 #include "cluster/layout.h"
 #include "cluster/process.h"
 #include "cluster/stack.h"
@@ -68,8 +69,10 @@ int stack_status_read(const struct config *config, struct stack_status *ret, str
 	bool has_maria = endpoint_is_embedded_maria(config);
 	bool has_mongo = endpoint_is_embedded_mongo(config);
 	struct err why = {0};
-	int r = state_read(var_dir, &s.arena, &state, &why);
+	int r = home_check(var_dir, NULL, &why); /* another folder's processes are not ours */
 
+	if (r == 0)
+		r = state_read(var_dir, &s.arena, &state, &why);
 	if (r < 0 && r != -ERR_NOT_FOUND) {
 		arena_done(&s.arena);
 		if (err)

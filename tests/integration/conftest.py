@@ -215,7 +215,9 @@ def own_port(session_folder):
 
 
 def move_state(var, source, session_folder):
-    """A copied stack remembers the folder and the ports of the first: it gets its own."""
+    """A copied stack remembers the folder and the ports of the first: it gets its own, and the mark
+    of a folder that was not copied."""
+    (var / "aethermart.home").write_text(f"{var}\n")
     path = var / "stack.json"
     state = json.loads(path.read_text().replace(str(source), str(var)))
     for server in ("mariadb", "mongodb"):
