@@ -31,6 +31,13 @@ int cli_run_self(const struct command_line *line, const char *const *words, stru
 /* GET from the running worker as JSON; NULL when none runs or the answer is no JSON. */
 json_t *cli_worker_json(const struct command_line *line, const char *path);
 
+/*
+ * `verify` of all collections, without its report: 0 when all is equal, ERR_DIFFERENT. ERR_TIMEOUT
+ * with `ret_pending` above 0 (it is left alone else): all that could be judged is equal.
+ */
+int cli_verify(const struct command_line *line, uint64_t *ret_pending, struct err *err)
+    _must_check_;
+
 /* Prints the table (or JSON) of `status`. */
 int cli_status_print(const struct command_line *line, struct err *err) _must_check_;
 

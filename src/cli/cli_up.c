@@ -35,6 +35,8 @@ struct up {
 	bool is_asked;
 	bool wants_shop;
 	bool has_migrated; /* in this run */
+	bool is_live;	   /* the worker of this folder writes */
+	const char *said;  /* what a step has to tell instead of its text; in the arena */
 };
 
 /* --- servers --------------------------------------------------------------------------------- */
@@ -223,10 +225,36 @@ static int up_migrate(struct up *u, struct err *err)
 }
 
 /*
- * A worker that was killed leaves a lease that has to expire first. Longer than that it is no error
- * of `up`: another process may hold the lease, and the status table tells.
+ * Who holds the lease, when it is not our worker: of a server of the configuration, a worker of
+ * another host may. That is no error: ours stands by.
  */
-static void wait_until_it_writes(struct up *u)
+static int tell_other_holder(struct up *u, struct err *err)
+{
+	_cleanup_(json_decrefp) json_t *status = cli_worker_json(u->line, "/v1/status");
+	const char *role = json_string_value(json_object_get(status, "role"));
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	struct sync_status s = {0};
+	int r = 0;
+
+	if (role && cstr_equal(role, "standby")) {
+		r = cli_open_maria(u->line, ENDPOINT_SYNC, &m, err);
+		if (r == 0)
+			r = sync_status_read(m, &s, err);
+	}
+	if (r == 0 && s.has_holder)
+		u->said = arena_printf(&u->arena,
+				       "stands by: another process, %s, keeps both stores in step",
+				       s.holder);
+	sync_status_done(&s);
+	if (r < 0 || u->said)
+		return r;
+	(void)err_set(err, ERR_TIMEOUT, "the worker runs, but does not write yet");
+	return err_hint(err, "its log says why: `aethermart logs serve`; then run `aethermart up` "
+			     "again");
+}
+
+/* A worker that was killed leaves a lease that has to expire first. */
+static int wait_until_it_writes(struct up *u, struct err *err)
 {
 	int64_t until = clock_monotonic_us() +
 			(config_int(u->line->config, "sync.lease") + READY_SPARE_MS) * 1000;
@@ -234,13 +262,16 @@ static void wait_until_it_writes(struct up *u)
 
 	while (clock_monotonic_us() < until) {
 		struct strbuf body = STRBUF_INIT(4096);
-		bool is_ready = http_client_get(socket_path, "/readyz", &body, NULL) == 0;
+		int r;
 
+		u->is_live = http_client_get(socket_path, "/readyz", &body, NULL) == 0;
 		strbuf_done(&body);
-		if (is_ready)
-			return;
+		r = stack_worker_check(u->line->config, err);
+		if (r < 0 || u->is_live)
+			return r;
 		usleep(READY_POLL_US);
 	}
+	return tell_other_holder(u, err);
 }
 
 static int up_worker(struct up *u, struct err *err)
@@ -251,18 +282,23 @@ static int up_worker(struct up *u, struct err *err)
 
 	r = stack_worker_start(u->line->config, cli_self_argv(u->line, &u->arena, words),
 			       &is_started, err);
-	if (r < 0)
-		return r;
-	wait_until_it_writes(u);
-	return 0;
+	return r < 0 ? r : wait_until_it_writes(u, err);
 }
 
 /* The proof that a bring-up worked; later it is the user's to ask for. */
 static int up_verify(struct up *u, struct err *err)
 {
-	static const char *const words[] = {"verify", "--quiet", NULL};
+	uint64_t n_pending = 0;
+	int r = u->has_migrated ? cli_verify(u->line, &n_pending, err) : 0;
 
-	return u->has_migrated ? cli_run_self(u->line, words, err) : 0;
+	if (r != -ERR_TIMEOUT || !n_pending)
+		return r;
+	/* Somebody writes: no reason to call a bring-up failed. */
+	u->said = arena_printf(
+	    &u->arena, "all that stood still agrees; %" PRIu64 " changed while they were compared",
+	    n_pending);
+	err_clear(err);
+	return 0;
 }
 
 /* --- the verb -------------------------------------------------------------------------------- */
@@ -296,7 +332,8 @@ static int run_steps(struct up *u, struct err *err)
 			return r;
 		if (steps[i].text && !is_skipped)
 			cli_step(u->line, steps[i].part, clock_monotonic_us() - since, "%s",
-				 steps[i].text);
+				 u->said ? u->said : steps[i].text);
+		u->said = NULL;
 	}
 	return 0;
 }
@@ -324,7 +361,8 @@ static int print_end(struct up *u, int64_t took_us, struct err *err)
 	r = cli_status_print(u->line, err);
 	if (r < 0 || u->line->json)
 		return r;
-	printf("\nLive after %s. Try:\n\n", clock_format_duration(took_us, time));
+	printf("\n%s after %s. Try:\n\n", u->is_live ? "Live" : "Standing by",
+	       clock_format_duration(took_us, time));
 	printf("  %s watch              each change as it arrives in MongoDB\n", self);
 	printf("  %s shell mariadb      change a row, and see it in watch\n", self);
 	printf("  %s verify             whether both stores agree\n", self);

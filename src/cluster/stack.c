@@ -209,12 +209,11 @@ int stack_choose_port(struct stack *s, const char *part, unsigned *port, struct 
 	return r;
 }
 
-static int not_ready(const struct stack *s, const char *part, const char *log, bool is_over,
-		     int64_t timeout_ms, struct err *err)
+static int not_ready(const char *part, const char *log, bool is_over, int64_t timeout_ms,
+		     struct err *err)
 {
 	_cleanup_(mem_freep) char *tail = process_log_tail(log, 3);
 
-	(void)s;
 	for (char *p = tail; *p; p++)
 		if (*p == '\n')
 			*p = '|';
@@ -243,11 +242,11 @@ int stack_wait_ready(const struct stack *s, const char *part, const struct proce
 		if (is_ready(arg))
 			break;
 		if (process_wait(p, READY_POLL_MS, NULL) == 0) {
-			r = not_ready(s, part, log, false, timeout_ms, err);
+			r = not_ready(part, log, false, timeout_ms, err);
 			break;
 		}
 		if (clock_monotonic_us() > end_us) {
-			r = not_ready(s, part, log, true, timeout_ms, err);
+			r = not_ready(part, log, true, timeout_ms, err);
 			break;
 		}
 	}
@@ -431,6 +430,17 @@ int stack_worker_start(const struct config *config, const char *const *argv, boo
 				    config_int(config, "stack.stop_timeout"), NULL, NULL) < 0);
 	arena_done(&s.arena);
 	return r;
+}
+
+int stack_worker_check(const struct config *config, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	const char *var_dir = endpoint_var_dir(config, &arena);
+	struct process p;
+
+	if (process_find(layout_pid(&arena, var_dir, "serve"), &p, NULL) == 0)
+		return 0;
+	return not_ready("the worker", layout_log(&arena, var_dir, "serve"), false, 0, err);
 }
 
 int stack_worker_stop(const struct config *config, bool *ret_stopped, struct err *err)

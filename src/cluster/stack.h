@@ -74,6 +74,9 @@ int stack_destroy(const struct config *config, struct err *err) _must_check_;
  */
 int stack_worker_start(const struct config *config, const char *const *argv, bool *ret_started,
 		       struct err *err) _must_check_;
+/* Whether the worker that was started still runs: ERR_UNAVAILABLE with the last lines of its log
+ * when it has ended. */
+int stack_worker_check(const struct config *config, struct err *err) _must_check_;
 int stack_worker_stop(const struct config *config, bool *ret_stopped, struct err *err) _must_check_;
 
 enum stack_part { STACK_MARIADB, STACK_MONGODB, STACK_WORKER, STACK_PARTS };

@@ -1,0 +1,71 @@
+"""What `up` says is true: of a worker that dies, stands by or has another configuration, and of what
+is in the database that the configuration names now."""
+import json
+import re
+
+import pytest
+import yaml
+
+from waiting import until
+
+
+def insert_customer(stack, name):
+    number = stack.insert("Customers", first_name="A", last_name=name,
+                          registration_date="2026-01-01")
+    stack.wait_synced()
+    return number
+
+
+def test_a_worker_that_ends_is_an_error_with_its_last_words(named):
+    named.up("--no-shop")
+    named.down()
+    password = named.root / "wrong.password"
+    password.write_text("wrong\n")
+    named.write_config(mariadb={"user": "nobody_here", "password_file": str(password),
+                                "admin_user": "root"})
+    done = named.run("up", "--yes", "--no-shop", check=False)
+    assert done.returncode == 5, done
+    assert "Live" not in done.stdout and "keeps both" not in done.stderr
+    assert "ended while it started" in done.stderr and "nobody_here" in done.stderr, done.stderr
+    assert "serve.log" in done.stderr
+
+
+@pytest.mark.limit(180)
+def test_a_worker_that_stands_by_is_said_to(named):
+    named.up("--no-shop")
+    second = named.root / "second.yaml"
+    second.write_text(yaml.safe_dump({**named.config, "stack": {"dir": "var2"}}))
+    named.kill("worker")
+    other = named.start("serve", config=second)
+    until(lambda: "lease taken" in other.log.read_text(), 20, 0.1, "the other one has the lease")
+    done = named.up("--no-shop")
+    assert "stands by: another process" in done.stderr, done.stderr
+    assert "Standing by after" in done.stdout and "Live" not in done.stdout, done.stdout
+    insert_customer(named, "B")
+
+
+def test_what_changed_meanwhile_is_no_difference(stack):
+    stack.pause()
+    stack.sql("UPDATE Reviews SET rating = IF(rating = 1, 2, 1) LIMIT 3")
+    done = stack.run("verify", "--wait", 1, "--json", check=False)
+    assert done.returncode == 10, done
+    assert json.loads(done.stdout)["equal"] is False
+    assert re.search(r"\d documents changed while they were compared", done.stderr), done.stderr
+    assert "do not agree" not in done.stderr
+    stack.docs("reviews").delete_one({})  # a true difference beside it
+    done = stack.run("verify", "--wait", 1, check=False)
+    assert done.returncode in (10, 14), done
+    stack.run("sync", "resume")
+    stack.run("verify", "--repair")
+
+
+@pytest.mark.limit(240)
+def test_up_tells_what_changed_meanwhile_as_a_fact(stack):
+    stack.run("sync", "pause", "--collection", "reviews")
+    stack.sql("UPDATE Reviews SET rating = IF(rating = 1, 2, 1) LIMIT 3")
+    stack.sql("UPDATE sync_collection SET state = 'reproject' WHERE collection = 'product_catalog'")
+    done = stack.up()
+    assert "all that stood still agrees; " in done.stderr, done.stderr
+    assert "Live after" in done.stdout
+    stack.run("sync", "resume")
+    stack.assert_in_step()
