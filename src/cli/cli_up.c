@@ -83,6 +83,19 @@ static int make_database(struct up *u, struct err *err)
 	return r < 0 ? err_context(err, "making the database") : 0;
 }
 
+/* Before anything is asked of a worker: one of another configuration would do it elsewhere. */
+static int stop_other_worker(struct up *u, struct err *err)
+{
+	int64_t since = clock_monotonic_us();
+	bool is_stopped = false;
+	int r = stack_worker_stop_other(u->line->config, &is_stopped, err);
+
+	if (r == 0 && is_stopped)
+		cli_step(u->line, "worker", clock_monotonic_us() - since,
+			 "stopped, to start anew: its configuration has changed");
+	return r;
+}
+
 static int up_servers(struct up *u, struct err *err)
 {
 	struct stack_callbacks steps = cli_steps(u->line);
@@ -90,6 +103,8 @@ static int up_servers(struct up *u, struct err *err)
 
 	if (r == 0)
 		r = stack_up(u->line->config, &steps, NULL, err);
+	if (r == 0)
+		r = stop_other_worker(u, err);
 	return r < 0 ? r : make_database(u, err);
 }
 

@@ -402,6 +402,59 @@ static bool worker_is_ready(void *arg)
 	return stack_accepts_socket(arg);
 }
 
+static const char *worker_hash_path(struct stack *s)
+{
+	return arena_printf(&s->arena, "%s/run/serve.config", s->var_dir);
+}
+
+/*
+ * What the worker was told at its start, as a hash: the options (without secrets and without those
+ * of other verbs), the folder, and where the servers are, which for embedded ones `up` decides.
+ */
+static int hash_worker(struct stack *s, const char **ret, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
+	const struct config_item *items;
+	size_t n = config_items(s->config, &items);
+	struct maria_options maria = {0};
+	struct mongo_options mongo = {0};
+	int r = endpoint_maria(s->config, ENDPOINT_SYNC, &s->arena, &maria, err);
+
+	if (r == 0)
+		r = endpoint_mongo(s->config, ENDPOINT_SYNC, &s->arena, &mongo, err);
+	if (r < 0)
+		return r;
+	strbuf_addf(&b, "%s\n%s\n%s\n%s\n%s\n", s->var_dir, maria.socket ? maria.socket : "",
+		    maria.user, mongo.uri, mongo.user ? mongo.user : "");
+	for (size_t i = 0; i < n; i++) {
+		const struct config_option *o = items[i].option;
+
+		if (!(o->flags & CONFIG_SECRET) && !cstr_equal(o->section, "stack") &&
+		    !cstr_equal(o->section, "shop"))
+			strbuf_addf(&b, "%s.%s=%s\n", o->section, o->name,
+				    items[i].value ? items[i].value : "");
+	}
+	*ret = layout_hash(&s->arena, strbuf_str(&b));
+	return 0;
+}
+
+int stack_worker_stop_other(const struct config *config, bool *ret_stopped, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf was = STRBUF_INIT(64);
+	struct stack s = {.config = config};
+	const char *hash = NULL;
+	int r;
+
+	s.var_dir = endpoint_var_dir(config, &s.arena);
+	r = hash_worker(&s, &hash, err);
+	*ret_stopped = false;
+	if (r == 0 && (file_read(worker_hash_path(&s), &was, NULL) < 0 ||
+		       !cstr_equal(strbuf_str(&was), hash)))
+		r = stack_worker_stop(config, ret_stopped, err);
+	arena_done(&s.arena);
+	return r;
+}
+
 int stack_worker_start(const struct config *config, const char *const *argv, bool *ret_started,
 		       struct err *err)
 {
@@ -412,8 +465,9 @@ int stack_worker_start(const struct config *config, const char *const *argv, boo
 				    .argv = argv,
 				    .is_own_environment = true};
 	char here[4096];
+	const char *hash = NULL;
 	struct process p;
-	int r;
+	int r = 0;
 
 	s.var_dir = endpoint_var_dir(config, &s.arena);
 	(void)snprintf(socket_path, sizeof(socket_path), "%s",
@@ -422,7 +476,12 @@ int stack_worker_start(const struct config *config, const char *const *argv, boo
 	spec.pid_path = layout_pid(&s.arena, s.var_dir, "serve");
 	spec.dir = getcwd(here, sizeof(here)); /* paths among its arguments mean this folder */
 	*ret_started = process_find(spec.pid_path, &p, NULL) < 0;
-	r = *ret_started ? process_start(&spec, &p, err) : 0;
+	if (*ret_started)
+		r = hash_worker(&s, &hash, err);
+	if (r == 0 && *ret_started)
+		r = file_write_atomic(worker_hash_path(&s), hash, strlen(hash), 0600, err);
+	if (r == 0 && *ret_started)
+		r = process_start(&spec, &p, err);
 	if (r == 0)
 		r = stack_wait_ready(&s, "serve", &p, worker_is_ready, socket_path, err);
 	if (r < 0 && *ret_started)

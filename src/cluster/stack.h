@@ -68,6 +68,12 @@ int stack_down(const struct config *config, const struct stack_callbacks *callba
 int stack_destroy(const struct config *config, struct err *err) _must_check_;
 
 /*
+ * Stops a worker that was started with another configuration than this, or when servers were
+ * elsewhere: a hash of both is beside its pid file. Wants the lock.
+ */
+int stack_worker_stop_other(const struct config *config, bool *ret_stopped, struct err *err)
+    _must_check_;
+/*
  * Starts this program again with `argv` (argv[0] too, ended by NULL) as the worker in the
  * background, and waits until it listens on its socket serve.sock. Nothing happens when it runs
  * already (`ret_started` false). Wants the lock.

@@ -6,6 +6,7 @@ import re
 import pytest
 import yaml
 
+from named import DATABASE, DOCUMENTS
 from waiting import until
 
 
@@ -69,3 +70,18 @@ def test_up_tells_what_changed_meanwhile_as_a_fact(stack):
     assert "Live after" in done.stdout
     stack.run("sync", "resume")
     stack.assert_in_step()
+
+
+def test_a_worker_of_another_configuration_is_started_anew(named):
+    named.up("--no-shop")
+    first = named.worker_pid()
+    assert "configuration has changed" not in named.up("--no-shop").stderr
+    assert named.worker_pid() == first
+    named.write_config(mariadb={"database": "other_db"}, mongodb={"database": "other_profiles"})
+    done = named.up("--no-shop")
+    assert "configuration has changed" in done.stderr, done.stderr
+    assert named.worker_pid() != first
+    number = insert_customer(named, "B")
+    assert named.doc("customer_profiles", number)["full_name"] == "A B"
+    assert {DATABASE, "other_db"} <= {row[0] for row in named.sql("SHOW DATABASES")}
+    assert named.mongo().client[DOCUMENTS]["customer_profiles"].count_documents({}) == 0
