@@ -4,10 +4,9 @@
  *
  *	servers     started, or those of the configuration (then it asks before it creates anything)
  *	schema      `schema apply`
- *	shop        `generate` and `load`, once, for an embedded server or with --with-shop; before
- *	            the triggers, so that the first load queues nothing: the migration covers it
- *	sync        `sync install`: queues, triggers, collections
- *	rights      of the worker's account, on an embedded server
+ *	shop        `generate` and `load`, once a database: on an embedded server or with
+ *--with-shop. Before the triggers, so that it queues nothing: the migration covers it sync `sync
+ *install`: queues, triggers, collections rights      of the worker's account, on an embedded server
  *	migration   `migrate`, when a collection asks for it
  *	worker      `serve` in the background
  *	proof       `verify`, after a migration
@@ -19,6 +18,7 @@
 #include "base/mem.h"
 #include "cluster/layout.h"
 #include "http/http_client.h"
+#include "shop/load.h"
 #include "sync/sync_admin.h"
 
 #include <inttypes.h>
@@ -177,26 +177,54 @@ static int load(struct up *u, const char *out, struct err *err)
 	return cli_run_self(u->line, words, err);
 }
 
+/* What shop.loaded says was loaded is in the database that the configuration names now. */
+static int is_loaded(struct up *u, const char *marker, bool *ret, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf mark = STRBUF_INIT(256);
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	int r;
+
+	*ret = false;
+	if (file_read(marker, &mark, NULL) < 0)
+		return 0;
+	r = cli_open_maria(u->line, ENDPOINT_ADMIN, &m, err);
+	return r < 0 ? r : shop_load_has_mark(m, strbuf_str(&mark), ret, err);
+}
+
+static int write_marker(struct up *u, const char *marker, struct err *err)
+{
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	_cleanup_(mem_freep) char *mark = NULL;
+	int r = cli_open_maria(u->line, ENDPOINT_ADMIN, &m, err);
+
+	if (r == 0)
+		r = shop_load_mark(m, &mark, err);
+	return r < 0 ? r : file_write_atomic(marker, mark, strlen(mark), 0600, err);
+}
+
 /*
- * Once: a marker says that the whole shop was loaded. Until then each run generates and loads
+ * Once: a marker names the load that completed the shop. Until then each run generates and loads
  * again, which adds nothing to what is there already.
  */
 static int up_shop(struct up *u, struct err *err)
 {
 	const char *marker = arena_printf(&u->arena, "%s/shop.loaded", u->var_dir);
 	const char *out = arena_printf(&u->arena, "%s/generated", u->var_dir);
-	char now[CLOCK_TEXT_SIZE];
-	int r;
+	bool is_there = false;
+	int r = u->wants_shop ? is_loaded(u, marker, &is_there, err) : 0;
 
-	if (!u->wants_shop || file_exists(marker))
+	if (r < 0 || !u->wants_shop)
+		return r;
+	if (is_there) {
+		u->said = "already loaded";
 		return 0;
+	}
 	r = generate(u, out, err);
 	if (r == 0)
 		r = load(u, out, err);
 	if (r == 0)
 		r = dir_remove(out, err);
-	(void)clock_format(clock_wall_us(), now);
-	return r < 0 ? r : file_write_atomic(marker, now, strlen(now), 0600, err);
+	return r < 0 ? r : write_marker(u, marker, err);
 }
 
 /* --- migration and worker -------------------------------------------------------------------- */

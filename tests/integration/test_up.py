@@ -85,3 +85,17 @@ def test_a_worker_of_another_configuration_is_started_anew(named):
     assert named.doc("customer_profiles", number)["full_name"] == "A B"
     assert {DATABASE, "other_db"} <= {row[0] for row in named.sql("SHOW DATABASES")}
     assert named.mongo().client[DOCUMENTS]["customer_profiles"].count_documents({}) == 0
+
+
+@pytest.mark.limit(240)
+def test_the_shop_is_loaded_once_into_each_database(named):
+    done = named.up("--with-shop")
+    assert "already loaded" not in done.stderr
+    rows = named.value("SELECT COUNT(*) FROM Products")
+    assert rows > 0
+    assert "already loaded" in named.up("--with-shop").stderr
+    named.write_config(mariadb={"database": "other_db"}, mongodb={"database": "other_profiles"})
+    done = named.up("--with-shop")
+    assert "already loaded" not in done.stderr
+    assert named.value("SELECT COUNT(*) FROM Products") == rows
+    named.assert_in_step()
