@@ -227,13 +227,15 @@ static bool is_ready(void *arg)
 	return stack_accepts_socket(m->socket);
 }
 
-/* Logs in as the schema's owner: the proof that server, account and password belong together. */
+/* Logs in as the schema's owner: the proof that server, account and password belong together. No
+ * database is selected: one that mariadb.database newly names is made later. */
 static int check_login(struct stack *s, struct err *err)
 {
 	_cleanup_(maria_closep) struct maria *m = NULL;
 	struct maria_options o = {0};
 	int r = endpoint_maria(s->config, ENDPOINT_ADMIN, &s->arena, &o, err);
 
+	o.database = NULL;
 	if (r == 0)
 		r = maria_open(&o, &m, err);
 	if (r < 0)

@@ -99,3 +99,12 @@ def test_the_shop_is_loaded_once_into_each_database(named):
     assert "already loaded" not in done.stderr
     assert named.value("SELECT COUNT(*) FROM Products") == rows
     named.assert_in_step()
+
+
+def test_another_database_on_an_embedded_server(stack):
+    stack.write_config(mariadb={"database": "second_db"})
+    stack.up("--no-shop")
+    assert stack.value("SELECT COUNT(*) FROM Products") == 0
+    number = insert_customer(stack, "B")
+    assert stack.doc("customer_profiles", number)["full_name"] == "A B"
+    stack.assert_in_step()
