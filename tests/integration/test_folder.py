@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import processes
-from stack import run_binary
+from stack import BINARY, run_binary
 
 
 def other_config(stack, folder):
@@ -90,3 +90,26 @@ def test_a_moved_folder_goes_on_in_its_new_place(stack, is_running):
     stack.assert_in_step()
     stack.down()
     assert processes.mentioning(stack.root) == {}
+
+
+def can_have_own_mounts():
+    return os.getuid() == 0 and subprocess.run(
+        ["unshare", "-m", "mount", "-t", "tmpfs", "none", "/var/lib"], check=False,
+        capture_output=True).returncode == 0
+
+
+@pytest.mark.limit(180)
+@pytest.mark.skipif(not can_have_own_mounts(), reason="wants a /var/lib of its own")
+def test_a_closed_folder_and_a_strict_umask(new_stack):
+    """Root's folder that the servers' account cannot enter: theirs is below /var/lib then."""
+    closed = new_stack.root / "closed"
+    closed.mkdir(mode=0o700)
+    new_stack.write_config(stack={"dir": str(closed / "var")})
+    words = f"{BINARY} --config {new_stack.config_path}"
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c",
+         f"mount -t tmpfs -o mode=755 none /var/lib && umask 077 && {words} up --no-shop"
+         f" && stat -c %a /var/lib/aethermart && readlink {closed}/var/mariadb; {words} down"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=150)
+    assert "\n711\n/var/lib/aethermart/" in done.stdout, done.stdout + done.stderr
+    assert processes.mentioning(new_stack.root) == {}
