@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -250,7 +251,7 @@ static void child_reset_signals(void)
 
 /* Between fork and exec: only what is safe after a fork of a program with threads. */
 _noreturn_ static void child_main(const struct process_spec *spec, const struct start *s,
-				  char *const *argv, char *const *environment)
+				  pid_t parent, char *const *argv, char *const *environment)
 {
 	char byte;
 
@@ -268,6 +269,9 @@ _noreturn_ static void child_main(const struct process_spec *spec, const struct 
 	if (spec->has_account &&
 	    (setgroups(0, NULL) < 0 || setgid(spec->gid) < 0 || setuid(spec->uid) < 0))
 		child_fail(s, STEP_ACCOUNT);
+	/* A change of the account clears it. The parent may have ended before. */
+	if (spec->ends_with_us && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
+		_exit(126);
 	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		child_fail(s, STEP_FILES);
 	(void)execveat(s->program, "", argv, environment, AT_EMPTY_PATH);
@@ -312,6 +316,7 @@ int process_start(const struct process_spec *spec, struct process *ret, struct e
 	_cleanup_(start_done) struct start s = {{-1, -1}, {-1, -1}, -1, -1, -1};
 	char *const *environment = spec->is_own_environment ? environ : as_exec_list(clean);
 	struct process p = {0};
+	pid_t us = getpid();
 	char state;
 	int r = start_open(spec, &s, err);
 
@@ -324,7 +329,7 @@ int process_start(const struct process_spec *spec, struct process *ret, struct e
 		/* The other end of `go` must be the parent's alone. */
 		close(s.go[1]);
 		close(s.failed[0]);
-		child_main(spec, &s, as_exec_list(spec->argv), environment);
+		child_main(spec, &s, us, as_exec_list(spec->argv), environment);
 	}
 	close_fd(&s.go[0]);
 	if (read_stat(p.pid, &state, &p.started) < 0)
@@ -438,10 +443,13 @@ int process_run(const struct process_spec *spec, int64_t timeout_ms, int *ret_st
 		struct err *err)
 {
 	int64_t end_us = clock_monotonic_us() + timeout_ms * 1000;
+	struct process_spec ours = *spec;
 	struct process p;
 	siginfo_t info = {0};
-	int status = 0;
-	int r = process_start(spec, &p, err);
+	int status = 0, r;
+
+	ours.ends_with_us = true;
+	r = process_start(&ours, &p, err);
 
 	if (r < 0)
 		return r;
