@@ -275,6 +275,9 @@ _noreturn_ static void child_main(const struct process_spec *spec, const struct 
 	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		child_fail(s, STEP_FILES);
 	(void)execveat(s->program, "", argv, environment, AT_EMPTY_PATH);
+	/* A script: its interpreter opens it by the descriptor, which must still be there then. */
+	if (errno == ENOENT && fcntl(s->program, F_SETFD, 0) == 0)
+		(void)execveat(s->program, "", argv, environment, AT_EMPTY_PATH);
 	child_fail(s, STEP_EXEC);
 }
 

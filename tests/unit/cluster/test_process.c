@@ -165,6 +165,22 @@ static void test_run_gives_input_and_status(void **state)
 	assert_int_equal(process_run(&spec, 20, &status, NULL), -ERR_TIMEOUT);
 }
 
+static void test_a_script_is_a_program_too(void **state)
+{
+	_cleanup_(mem_freep) char *script = mem_printf("%s/script", dir);
+	static const char text[] = "#!/bin/sh\nexit $1\n";
+	const char *argv[] = {"script", "7", NULL};
+	struct process_spec spec = {.name = "script", .program = script, .argv = argv};
+	struct err err = {0};
+	int status = 0;
+
+	(void)state;
+	assert_int_equal(file_write_atomic(script, text, strlen(text), 0755, NULL), 0);
+	if (process_run(&spec, 5000, &status, &err) < 0)
+		fail_msg("%s", err.message);
+	assert_int_equal(status, 7);
+}
+
 /* As when `up` is killed while a server makes its data. */
 static void test_run_does_not_outlive_us(void **state)
 {
@@ -220,6 +236,7 @@ int main(void)
 	    cmocka_unit_test(test_find_refuses_what_is_no_pid_file),
 	    cmocka_unit_test(test_start_failures_leave_nothing),
 	    cmocka_unit_test(test_run_gives_input_and_status),
+	    cmocka_unit_test(test_a_script_is_a_program_too),
 	    cmocka_unit_test(test_run_does_not_outlive_us),
 	    cmocka_unit_test(test_log_tail),
 	};
