@@ -159,30 +159,29 @@ int stack_remember(const struct stack *s, struct err *err)
 
 /* --- what servers share ----------------------------------------------------------------------- */
 
-static bool accepts(int family, const void *address, socklen_t len)
+bool stack_accepts_socket(const char *path, pid_t pid)
 {
-	_cleanup_(closep) int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	return fd >= 0 && connect(fd, address, len) == 0;
-}
-
-bool stack_accepts_socket(const char *path)
-{
+	_cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	struct ucred peer = {0};
+	socklen_t len = sizeof(peer);
 
-	if (strlen(path) > LAYOUT_SOCKET_MAX)
+	if (fd < 0 || strlen(path) > LAYOUT_SOCKET_MAX)
 		return false;
 	memcpy(a.sun_path, path, strlen(path) + 1);
-	return accepts(AF_UNIX, &a, sizeof(a));
+	return connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0 &&
+	       (!pid ||
+		(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.pid == pid));
 }
 
 bool stack_accepts_port(unsigned port)
 {
+	_cleanup_(closep) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_in a = {.sin_family = AF_INET,
 				.sin_port = htons((uint16_t)port),
 				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
-	return accepts(AF_INET, &a, sizeof(a));
+	return fd >= 0 && connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0;
 }
 
 bool stack_is_at(const struct stack *s, const char *part, const char *dir)
@@ -399,7 +398,7 @@ int stack_destroy(const struct config *config, struct err *err)
 
 static bool worker_is_ready(void *arg)
 {
-	return stack_accepts_socket(arg);
+	return stack_accepts_socket(arg, 0); /* also when another worker has it */
 }
 
 static const char *worker_hash_path(struct stack *s)

@@ -38,8 +38,8 @@ int stack_wait_ready(const struct stack *s, const char *part, const struct proce
 /* Whether `dir`, where a server was started (NULL: none was), is still the server's folder. */
 bool stack_is_at(const struct stack *s, const char *part, const char *dir);
 
-/* Whether something accepts connections there. */
-bool stack_accepts_socket(const char *path);
+/* Whether something accepts connections there; of a socket, whether it is that process (0: any). */
+bool stack_accepts_socket(const char *path, pid_t pid);
 bool stack_accepts_port(unsigned port);
 
 int stack_mariadb_up(struct stack *s, struct err *err) _must_check_;

@@ -220,11 +220,17 @@ static int start_server(struct stack *s, const char *program, struct process *re
 	return process_start(&spec, ret, err);
 }
 
+struct waiting {
+	const char *socket;
+	pid_t pid;
+};
+
+/* The socket may be another server's: of a copied folder, or a short one under /tmp. */
 static bool is_ready(void *arg)
 {
-	const struct state_mariadb *m = arg;
+	const struct waiting *w = arg;
 
-	return stack_accepts_socket(m->socket);
+	return stack_accepts_socket(w->socket, w->pid);
 }
 
 /* Logs in as the schema's owner: the proof that server, account and password belong together. No
@@ -295,7 +301,8 @@ int stack_mariadb_up(struct stack *s, struct err *err)
 		r = start_server(s, program, &p, err);
 	}
 	if (r == 0)
-		r = stack_wait_ready(s, PART, &p, is_ready, m, err);
+		r = stack_wait_ready(s, PART, &p, is_ready, &(struct waiting){m->socket, p.pid},
+				     err);
 	if (r == 0)
 		r = check_login(s, err);
 	if (r < 0)
