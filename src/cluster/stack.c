@@ -208,24 +208,43 @@ int stack_choose_port(struct stack *s, const char *part, unsigned *port, struct 
 	return r;
 }
 
-static int not_ready(const char *part, const char *log, bool is_over, int64_t timeout_ms,
-		     struct err *err)
+/* Its end, as part of a line. */
+static char *log_end(const char *log)
 {
-	_cleanup_(mem_freep) char *tail = process_log_tail(log, 3);
+	char *tail = process_log_tail(log, 3);
 
 	for (char *p = tail; *p; p++)
 		if (*p == '\n')
 			*p = '|';
-	if (is_over)
-		(void)err_set(err, ERR_TIMEOUT,
-			      "%s does not answer after %" PRId64 " s; its log ends with: %s", part,
-			      timeout_ms / 1000, tail);
-	else
-		(void)err_set(err, ERR_UNAVAILABLE,
-			      "%s ended while it started; its log ends with: %s", part, tail);
-	(void)err_hint(err, "the whole log is \"%s\"%s", log,
-		       is_over ? "; more time is given by stack.start_timeout" : "");
-	return is_over ? -ERR_TIMEOUT : -ERR_UNAVAILABLE;
+	return tail;
+}
+
+int stack_log_error(const char *what, const char *log, struct err *err)
+{
+	_cleanup_(mem_freep) char *end = log_end(log);
+
+	(void)err_set(err, ERR_UNAVAILABLE, "%s; its log ends with: %s", what, end);
+	(void)err_hint(err, "the whole log is \"%s\"", log);
+	return -ERR_UNAVAILABLE;
+}
+
+static int has_ended(const char *part, const char *log, struct err *err)
+{
+	_cleanup_(mem_freep) char *what = mem_printf("%s ended while it started", part);
+
+	return stack_log_error(what, log, err);
+}
+
+static int is_late(const char *part, const char *log, int64_t timeout_ms, struct err *err)
+{
+	_cleanup_(mem_freep) char *end = log_end(log);
+
+	(void)err_set(err, ERR_TIMEOUT,
+		      "%s does not answer after %" PRId64 " s; its log ends with: %s", part,
+		      timeout_ms / 1000, end);
+	(void)err_hint(err, "the whole log is \"%s\"; more time is given by stack.start_timeout",
+		       log);
+	return -ERR_TIMEOUT;
 }
 
 int stack_wait_ready(const struct stack *s, const char *part, const struct process *p,
@@ -241,16 +260,25 @@ int stack_wait_ready(const struct stack *s, const char *part, const struct proce
 		if (is_ready(arg))
 			break;
 		if (process_wait(p, READY_POLL_MS, NULL) == 0) {
-			r = not_ready(part, log, false, timeout_ms, err);
+			r = has_ended(part, log, err);
 			break;
 		}
 		if (clock_monotonic_us() > end_us) {
-			r = not_ready(part, log, true, timeout_ms, err);
+			r = is_late(part, log, timeout_ms, err);
 			break;
 		}
 	}
 	arena_done(&arena);
 	return r;
+}
+
+int stack_no_program(const char *option, const char *program, struct err *err)
+{
+	int e = errno;
+
+	(void)err_set(err, e == EACCES ? ERR_PERMISSION : ERR_NOT_FOUND,
+		      "%s: could not run \"%s\": %s", option, program, strerror(e));
+	return -(int)(e == EACCES ? ERR_PERMISSION : ERR_NOT_FOUND);
 }
 
 /* --- up --------------------------------------------------------------------------------------- */
@@ -294,6 +322,10 @@ int stack_up(const struct config *config, const struct stack_callbacks *callback
 	s.var_dir = endpoint_var_dir(config, &s.arena);
 	if (has_maria || has_mongo) {
 		r = load_state(&s, err);
+		if (r == 0 && has_maria)
+			r = stack_mariadb_look(&s, err);
+		if (r == 0 && has_mongo)
+			r = stack_mongodb_look(&s, err);
 		if (r == 0)
 			r = get_account(&s, err);
 	}
@@ -498,7 +530,7 @@ int stack_worker_check(const struct config *config, struct err *err)
 
 	if (process_find(layout_pid(&arena, var_dir, "serve"), &p, NULL) == 0)
 		return 0;
-	return not_ready("the worker", layout_log(&arena, var_dir, "serve"), false, 0, err);
+	return has_ended("the worker", layout_log(&arena, var_dir, "serve"), err);
 }
 
 int stack_worker_stop(const struct config *config, bool *ret_stopped, struct err *err)

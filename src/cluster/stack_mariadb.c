@@ -133,9 +133,7 @@ static int run_bootstrap(struct stack *s, const char *program, const char *dir, 
 	r = process_run(&spec, BOOTSTRAP_TIMEOUT_MS, &status, err);
 	if (r < 0 || status == 0)
 		return r;
-	(void)err_set(err, ERR_UNAVAILABLE, "mariadbd could not make its system tables (status %d)",
-		      status);
-	return err_hint(err, "the reason is in \"%s\"", log);
+	return stack_log_error("mariadbd could not make its system tables", log, err);
 }
 
 static int make_data(struct stack *s, const char *program, const char *dir, struct err *err)
@@ -255,6 +253,8 @@ static int find_program(struct stack *s, const char **ret, struct err *err)
 	const char *named = config_text(s->config, "stack.mariadb_server");
 	_cleanup_(mem_freep) char *found = named ? NULL : process_find_program("mariadbd");
 
+	if (named && access(named, X_OK) < 0)
+		return stack_no_program("stack.mariadb_server", named, err);
 	*ret = named ? named : found ? arena_strdup(&s->arena, found) : NULL;
 	if (*ret)
 		return 0;
@@ -279,6 +279,16 @@ static int prepare(struct stack *s, const char *program, struct err *err)
 	if (r == 0)
 		r = stack_choose_port(s, PART, &m->port, err);
 	return r < 0 ? r : stack_remember(s, err);
+}
+
+int stack_mariadb_look(struct stack *s, struct err *err)
+{
+	const char *program = NULL;
+	struct process p;
+
+	if (process_find(layout_pid(&s->arena, s->var_dir, PART), &p, NULL) == 0)
+		return 0;
+	return find_program(s, &program, err);
 }
 
 int stack_mariadb_up(struct stack *s, struct err *err)

@@ -71,6 +71,8 @@ static int find_program(struct stack *s, const char **ret, struct err *err)
 	const char *named = config_text(s->config, "stack.mongodb_server");
 	const char *program = named;
 
+	if (named && access(named, X_OK) < 0)
+		return stack_no_program("stack.mongodb_server", named, err);
 	if (!program && m->dir)
 		program = find_kind(s, m->kind);
 	else if (!program && !(program = find_kind(s, KIND_MONGOD)))
@@ -443,6 +445,16 @@ static int check_login(struct stack *s, const struct process *p, bool is_new, st
 			       s->state.mongodb.kind);
 	s->state.mongodb.version = arena_strdup(&s->arena, server.version);
 	return is_new ? check_users(m, err) : 0;
+}
+
+int stack_mongodb_look(struct stack *s, struct err *err)
+{
+	const char *program = NULL;
+	struct process p;
+
+	if (process_find(layout_pid(&s->arena, s->var_dir, PART), &p, NULL) == 0)
+		return 0;
+	return find_program(s, &program, err);
 }
 
 int stack_mongodb_up(struct stack *s, struct err *err)
