@@ -41,7 +41,7 @@ static void on_step(void *arg, const char *part, const char *text, int64_t took_
 
 struct stack_callbacks cli_steps(const struct command_line *line)
 {
-	return (struct stack_callbacks){.step = line->quiet ? NULL : on_step};
+	return (struct stack_callbacks){.step = line->quiet || line->json ? NULL : on_step};
 }
 
 void cli_step(const struct command_line *line, const char *part, int64_t took_us, const char *fmt,
@@ -50,7 +50,7 @@ void cli_step(const struct command_line *line, const char *part, int64_t took_us
 	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(4096);
 	va_list ap;
 
-	if (line->quiet)
+	if (line->quiet || line->json)
 		return;
 	va_start(ap, fmt);
 	strbuf_vaddf(&b, fmt, ap);
@@ -81,7 +81,7 @@ const char *const *cli_self_argv(const struct command_line *line, struct arena *
 		argv[n++] = arena_printf(arena, "--%s", line->flags[i].name);
 		argv[n++] = line->flags[i].value;
 	}
-	if (line->quiet)
+	if (line->quiet || line->json) /* they are steps of ours, which JSON has none of */
 		argv[n++] = "--quiet";
 	return argv;
 }
@@ -154,7 +154,7 @@ int cli_run_self(const struct command_line *line, const char *const *words, stru
 		: words[0];
 	pid_t pid = 0;
 	int status = 0;
-	int r = start_self(argv, log, true, &pid, err);
+	int r = start_self(argv, log, !line->json, &pid, err);
 
 	if (r < 0)
 		return r;

@@ -22,8 +22,9 @@ const char *const *cli_self_argv(const struct command_line *line, struct arena *
 
 /*
  * Runs a verb of this program and waits: its stdout goes to log/up.log, its stderr (progress,
- * errors) to ours. It stays in our process group, so that Ctrl-C reaches it, and gets SIGTERM when
- * we are killed. An exit status other than 0 becomes an error of that class.
+ * errors) to ours, or there too with --json. It stays in our process group, so that Ctrl-C reaches
+ * it, and gets SIGTERM when we are killed. An exit status other than 0 becomes an error of that
+ * class.
  */
 int cli_run_self(const struct command_line *line, const char *const *words, struct err *err)
     _must_check_;

@@ -41,12 +41,10 @@ struct up {
 
 /* --- servers --------------------------------------------------------------------------------- */
 
-static int ask_for_named(struct up *u, struct err *err)
+static void print_plan(struct up *u)
 {
 	const struct config *c = u->line->config;
 
-	if (u->is_asked || (u->has_own_maria && u->has_own_mongo))
-		return 0;
 	fprintf(stderr,
 		"On the servers that the configuration names, this creates what is missing:\n");
 	if (!u->has_own_maria)
@@ -60,6 +58,14 @@ static int ask_for_named(struct up *u, struct err *err)
 			"  MongoDB, database \"%s\": the collections of the mappings with their "
 			"indexes and\n  validators, and the collection of the sync's fences\n",
 			config_text(c, "mongodb.database"));
+}
+
+static int ask_for_named(struct up *u, struct err *err)
+{
+	if (u->is_asked || (u->has_own_maria && u->has_own_mongo))
+		return 0;
+	if (!u->line->json)
+		print_plan(u);
 	if (cli_confirm(u->line, "Go on?"))
 		return 0;
 	(void)err_set(err, ERR_INTERRUPTED, "nothing was created");
