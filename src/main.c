@@ -54,8 +54,7 @@ static int run(struct command_line *line, int argc, char **argv, struct err *err
 		command_print_help(&cli_root_command, line, stdout);
 		return 0;
 	}
-	/* These two help with a broken configuration, so they do not read it. */
-	if (line->command != &command_help && line->command != &command_version) {
+	if (!line->command->no_config) {
 		r = config_load(cli_config_tables, line->config_path, line->flags, line->n_flags,
 				&config, err);
 		if (r < 0)

@@ -38,6 +38,7 @@ struct command {
 	int (*run)(const struct command_line *line, struct err *err);
 	const struct command *const *children; /* ended by NULL; NULL: a leaf */
 	bool hidden;
+	bool no_config;	 /* runs without a configuration, and with a broken one */
 	bool is_service; /* runs until it is stopped: its log tells what happens */
 };
 

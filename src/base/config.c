@@ -35,8 +35,9 @@ struct config {
 	const char *path;
 	size_t len;
 	struct config_item *items;
-	struct value *values; /* by index, like items */
-	struct map by_name;   /* "section.name" -> struct config_item */
+	struct value *values;		  /* by index, like items */
+	struct map by_name;		  /* "section.name" -> struct config_item */
+	struct config_mistakes *mistakes; /* while reading for config_check(), else NULL */
 };
 
 static size_t index_of(const struct config *c, const struct config_item *item)
@@ -47,6 +48,19 @@ static size_t index_of(const struct config *c, const struct config_item *item)
 static struct config_item *find(const struct config *c, const char *name)
 {
 	return map_get(&c->by_name, str_from(name));
+}
+
+/* What reading does with the result of a piece: a mistake ends it, or is kept for who wants all. */
+static int go_on(struct config *c, int r, struct err *err)
+{
+	struct config_mistakes *m = c->mistakes;
+
+	if (r >= 0 || !m)
+		return r;
+	mem_grow(&m->items, &m->cap, m->len + 1, sizeof(*m->items));
+	m->items[m->len++] = *err;
+	err_clear(err);
+	return 0;
 }
 
 /* --- what is allowed ------------------------------------------------------------------------- */
@@ -396,17 +410,28 @@ static int read_section(struct config *c, const struct ynode *section, bool *ret
 		const struct ynode *n = &section->children[i];
 		const char *name = arena_printf(&c->arena, "%s.%s", section->key, n->key);
 		struct config_item *item = find(c, name);
-		int r;
+		int r = item ? set_from_file(c, item, n, err) : unknown_option(c, section, n, err);
 
-		if (!item)
-			return unknown_option(c, section, n, err);
-		r = set_from_file(c, item, n, err);
+		r = go_on(c, r, err);
 		if (r < 0)
 			return r;
-		if (item->option->flags & CONFIG_SECRET && c->values[index_of(c, item)].is_set)
+		if (item && item->option->flags & CONFIG_SECRET &&
+		    c->values[index_of(c, item)].is_set)
 			*ret_secret = true;
 	}
 	return 0;
+}
+
+static int unknown_section(struct config *c, const char **sections, const struct ynode *n,
+			   struct err *err)
+{
+	const char *near = cstr_nearest(n->key, sections);
+	char shown[TEXT_SHOWN_SIZE];
+
+	(void)ynode_key_error(n, err, "%s is not a section%s%s%s", text_shown(n->key, shown),
+			      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	return err_hint(err, "sections are %s",
+			join_list(&c->arena, (const char *const *)sections));
 }
 
 static int read_doc(struct config *c, const struct ydoc *doc, bool *ret_secret, struct err *err)
@@ -425,16 +450,8 @@ static int read_doc(struct config *c, const struct ydoc *doc, bool *ret_secret, 
 
 		while (*s && !cstr_equal(*s, n->key))
 			s++;
-		if (!*s) {
-			const char *near = cstr_nearest(n->key, sections);
-
-			(void)ynode_key_error(
-			    n, err, "%s is not a section%s%s%s", text_shown(n->key, shown),
-			    near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
-			return err_hint(err, "sections are %s",
-					join_list(&c->arena, (const char *const *)sections));
-		}
-		r = read_section(c, n, ret_secret, err);
+		r = *s ? read_section(c, n, ret_secret, err) : unknown_section(c, sections, n, err);
+		r = go_on(c, r, err);
 		if (r < 0)
 			return r;
 	}
@@ -467,36 +484,29 @@ static int read_file(struct config *c, const char *path, struct err *err)
 	}
 	c->path = arena_strdup(&c->arena, path);
 	r = ydoc_load(path, &doc, err);
-	if (r < 0)
-		return r;
-	r = read_doc(c, doc, &has_secret, err);
-	if (r < 0)
-		return r;
-	return has_secret ? check_mode(path, err) : 0;
+	if (r == 0)
+		r = read_doc(c, doc, &has_secret, err);
+	return r == 0 && has_secret ? check_mode(path, err) : r;
 }
 
 /* --- environment and flags ------------------------------------------------------------------- */
 
-static int read_environment(struct config *c, struct err *err)
+static int read_variable(struct config *c, struct config_item *item, struct err *err)
 {
-	for (size_t i = 0; i < c->len; i++) {
-		const struct config_option *o = c->items[i].option;
-		const char *text = o->environment ? getenv(o->environment) : NULL;
-		const char *origin;
-		char shown[TEXT_SHOWN_SIZE];
+	const struct config_option *o = item->option;
+	const char *text = o->environment ? getenv(o->environment) : NULL;
+	const char *origin;
+	char shown[TEXT_SHOWN_SIZE];
 
-		if (!text || !text[0])
-			continue;
-		origin = arena_printf(&c->arena, "environment %s", o->environment);
-		if (!utf8_is_valid(text, strlen(text)))
-			return wrong_value(o, origin, "text that is not UTF-8", err);
-		if (!set_value(c, &c->items[i], text, origin, true))
-			return wrong_value(o, origin,
-					   o->flags & CONFIG_SECRET ? "another text"
-								    : text_shown(text, shown),
-					   err);
-	}
-	return 0;
+	if (!text || !text[0])
+		return 0;
+	origin = arena_printf(&c->arena, "environment %s", o->environment);
+	if (!utf8_is_valid(text, strlen(text)))
+		return wrong_value(o, origin, "text that is not UTF-8", err);
+	if (set_value(c, item, text, origin, true))
+		return 0;
+	return wrong_value(
+	    o, origin, o->flags & CONFIG_SECRET ? "another text" : text_shown(text, shown), err);
 }
 
 static int unknown_flag(struct config *c, const char *name, struct err *err)
@@ -509,32 +519,29 @@ static int unknown_flag(struct config *c, const char *name, struct err *err)
 	return err_hint(err, "\"aethermart config show\" lists all of them");
 }
 
-static int read_flags(struct config *c, const struct config_flag *flags, size_t n, struct err *err)
+static int read_flag(struct config *c, const struct config_flag *flag, struct err *err)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct config_item *item = find(c, flags[i].name);
-		char shown[TEXT_SHOWN_SIZE], where[64];
+	struct config_item *item = find(c, flag->name);
+	char shown[TEXT_SHOWN_SIZE], where[64];
 
-		if (!item)
-			return unknown_flag(c, flags[i].name, err);
-		if (item->option->flags & CONFIG_SECRET) {
-			(void)err_set(err, ERR_INVALID_ARGUMENT,
-				      "--%s: a secret is not taken from the command line, where "
-				      "every user of this machine can read it",
-				      flags[i].name);
-			if (item->option->environment)
-				return err_hint(err, "set the environment variable %s instead",
-						item->option->environment);
-			return err_hint(err, "put it into the configuration file, mode 600");
-		}
-		snprintf(where, sizeof(where), "--%.60s", flags[i].name);
-		if (!utf8_is_valid(flags[i].value, strlen(flags[i].value)))
-			return wrong_value(item->option, where, "text that is not UTF-8", err);
-		if (!set_value(c, item, flags[i].value, "flag", true))
-			return wrong_value(item->option, where, text_shown(flags[i].value, shown),
-					   err);
+	if (!item)
+		return unknown_flag(c, flag->name, err);
+	if (item->option->flags & CONFIG_SECRET) {
+		(void)err_set(err, ERR_INVALID_ARGUMENT,
+			      "--%s: a secret is not taken from the command line, where every user "
+			      "of this machine can read it",
+			      flag->name);
+		if (item->option->environment)
+			return err_hint(err, "set the environment variable %s instead",
+					item->option->environment);
+		return err_hint(err, "put it into the configuration file, mode 600");
 	}
-	return 0;
+	snprintf(where, sizeof(where), "--%.60s", flag->name);
+	if (!utf8_is_valid(flag->value, strlen(flag->value)))
+		return wrong_value(item->option, where, "text that is not UTF-8", err);
+	if (set_value(c, item, flag->value, "flag", true))
+		return 0;
+	return wrong_value(item->option, where, text_shown(flag->value, shown), err);
 }
 
 /* --- public ---------------------------------------------------------------------------------- */
@@ -547,23 +554,48 @@ static struct config *config_new(const struct config_option *const *tables)
 	return c;
 }
 
+static int read_all(struct config *c, const char *path, const struct config_flag *flags,
+		    size_t n_flags, struct err *err)
+{
+	int r = go_on(c, read_file(c, path, err), err);
+
+	for (size_t i = 0; i < c->len && r == 0; i++)
+		r = go_on(c, read_variable(c, &c->items[i], err), err);
+	for (size_t i = 0; i < n_flags && r == 0; i++)
+		r = go_on(c, read_flag(c, &flags[i], err), err);
+	return r;
+}
+
 int config_load(const struct config_option *const *tables, const char *path,
 		const struct config_flag *flags, size_t n_flags, struct config **ret,
 		struct err *err)
 {
 	_cleanup_(config_freep) struct config *c = config_new(tables);
-	int r = read_file(c, path, err);
+	int r = read_all(c, path, flags, n_flags, err);
 
-	if (r < 0)
-		return r;
-	r = read_environment(c, err);
-	if (r < 0)
-		return r;
-	r = read_flags(c, flags, n_flags, err);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(c);
-	return 0;
+	if (r == 0)
+		*ret = TAKE_PTR(c);
+	return r;
+}
+
+void config_check(const struct config_option *const *tables, const char *path,
+		  const struct config_flag *flags, size_t n_flags,
+		  struct config_mistakes *ret_mistakes, struct config **ret)
+{
+	struct config *c = config_new(tables);
+	struct err err = {0};
+
+	*ret_mistakes = (struct config_mistakes){0};
+	c->mistakes = ret_mistakes;
+	bug_if(read_all(c, path, flags, n_flags, &err) < 0);
+	c->mistakes = NULL;
+	*ret = c;
+}
+
+void config_mistakes_done(struct config_mistakes *m)
+{
+	mem_free(m->items);
+	*m = (struct config_mistakes){0};
 }
 
 int config_parse(const struct config_option *const *tables, const char *file, const char *text,

@@ -62,6 +62,19 @@ struct config_flag {	  /* from the command line */
 int config_load(const struct config_option *const *tables, const char *path,
 		const struct config_flag *flags, size_t n_flags, struct config **ret,
 		struct err *err) _must_check_;
+/*
+ * The same for a person who wants to know all that is wrong: each mistake, in the order of the
+ * file, then the environment's and the flags'. A file that is no YAML, or names a key twice, is
+ * one. `ret` holds what was right.
+ */
+struct config_mistakes {
+	size_t len, cap;
+	struct err *items;
+};
+void config_check(const struct config_option *const *tables, const char *path,
+		  const struct config_flag *flags, size_t n_flags,
+		  struct config_mistakes *ret_mistakes, struct config **ret);
+void config_mistakes_done(struct config_mistakes *m);
 /* A file's text alone, without environment and flags; `file` names it in messages. */
 int config_parse(const struct config_option *const *tables, const char *file, const char *text,
 		 size_t len, struct config **ret, struct err *err) _must_check_;

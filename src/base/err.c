@@ -20,10 +20,16 @@ static const struct {
 #undef X
 };
 
+/* At a whole character: what reads a message wants UTF-8. */
 static void mark_cut(char *buf, size_t size, int wanted)
 {
-	if (wanted >= 0 && (size_t)wanted >= size)
-		memcpy(buf + size - 4, "...", 4);
+	size_t end = size - 4;
+
+	if (wanted < 0 || (size_t)wanted < size)
+		return;
+	while (end && ((unsigned char)buf[end] & 0xc0) == 0x80)
+		end--;
+	memcpy(buf + end, "...", 4);
 }
 
 int err_set_at(struct err *err, enum err_code code, const char *file, int line, const char *fmt,

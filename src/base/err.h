@@ -57,8 +57,7 @@ struct err {
 	char hint[ERR_HINT_MAX];
 };
 
-/* Sets code and message; an earlier message and hint are dropped. Returns -code. `err` may be NULL.
- */
+/* Sets code and message; an earlier message and hint go. Returns -code. `err` may be NULL. */
 #define err_set(err, code, ...) err_set_at((err), (code), __FILE__, __LINE__, __VA_ARGS__)
 int err_set_at(struct err *err, enum err_code code, const char *file, int line, const char *fmt,
 	       ...) _printf_(5, 6);

@@ -79,10 +79,19 @@ static int sync_parent(const char *path)
 	return fd < 0 ? -1 : fsync(fd);
 }
 
+/* A new file, ours alone. Root also writes into folders of an unprivileged account: what lies there
+ * under the name, mostly from a crash, is removed and never followed or written into. */
+static int create_new(const char *path, mode_t mode)
+{
+	if (unlink(path) < 0 && errno != ENOENT)
+		return -1;
+	return open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+}
+
 int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode, struct err *err)
 {
 	_cleanup_(mem_freep) char *tmp = mem_printf("%s.%d.tmp", path, (int)getpid());
-	_cleanup_(closep) int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	_cleanup_(closep) int fd = create_new(tmp, mode);
 
 	if (fd < 0)
 		return errno_error(err, "create", tmp);

@@ -9,8 +9,7 @@
 /* Whole file into `b` (appended); ERR_LIMIT beyond the buffer's maximum, ERR_NOT_FOUND. */
 int file_read(const char *path, struct strbuf *b, struct err *err) _must_check_;
 
-/* Writes new, fsyncs, renames, fsyncs the folder: the file is the old or the new one, never a mix.
- */
+/* Writes new, fsyncs, renames, fsyncs the folder: the file is the old or the new one, whole. */
 int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode, struct err *err)
     _must_check_;
 
@@ -22,15 +21,8 @@ int dir_remove(const char *path, struct err *err) _must_check_;
 
 bool file_exists(const char *path);
 
-/* Random text of n characters from [A-Za-z0-9], from the kernel's generator. Owned by the caller.
- */
+/* n random characters of [A-Za-z0-9], from the kernel's generator. Owned by the caller. */
 char *random_password(size_t n);
 void random_bytes(void *buf, size_t n);
-
-static inline void fclosep(FILE **f)
-{
-	if (*f)
-		(void)fclose(*f);
-}
 
 void closep(int *fd); /* for _cleanup_; closes when >= 0 */

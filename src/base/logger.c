@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <utf8proc.h>
+
 #include "base/banned.h"
 
 static const char *const level_names[] = {"error", "warn", "info", "debug", "trace"};
@@ -79,18 +81,51 @@ static bool pass_rate_limit(const char *text, unsigned *ret_dropped)
 	return pass;
 }
 
+/*
+ * A value as text. It may hold what a server or a file said: control characters, those of
+ * U+0080 to U+009F too, and bytes that are no UTF-8 are written as escapes, so that an event stays
+ * one line and nothing commands a terminal.
+ */
+static void add_visible(struct strbuf *b, const char *s)
+{
+	static const char *const names[] = {['\t'] = "\\t", ['\n'] = "\\n", ['\r'] = "\\r"};
+
+	for (size_t n; *s; s += n) {
+		utf8proc_int32_t c;
+		utf8proc_ssize_t len = utf8proc_iterate((const utf8proc_uint8_t *)s, -1, &c);
+		bool is_visible = len > 0 && utf8proc_category(c) != UTF8PROC_CATEGORY_CC;
+
+		n = len > 0 ? (size_t)len : 1;
+		if (is_visible)
+			strbuf_add(b, s, n);
+		else if ((unsigned char)*s < ARRAY_LEN(names) && names[(unsigned char)*s])
+			strbuf_addstr(b, names[(unsigned char)*s]);
+		else
+			for (size_t i = 0; i < n; i++)
+				strbuf_addf(b, "\\x%02x", (unsigned char)s[i]);
+	}
+}
+
 static void add_pair(struct strbuf *b, const char *key, const char *value)
 {
+	struct strbuf visible = STRBUF_INIT(b->max);
+
 	if (!value)
 		value = "";
-	if (as_json) {
-		strbuf_addstr(b, ",");
-		strbuf_add_json(b, key, strlen(key));
-		strbuf_addstr(b, ":");
-		strbuf_add_json(b, value, strlen(value));
-	} else {
-		strbuf_addf(b, " %s=%s", key, value);
+	if (!as_json) {
+		strbuf_addf(b, " %s=", key);
+		add_visible(b, value);
+		return;
 	}
+	if (!utf8_is_valid(value, strlen(value))) { /* JSON is UTF-8 */
+		add_visible(&visible, value);
+		value = strbuf_str(&visible);
+	}
+	strbuf_addstr(b, ",");
+	strbuf_add_json(b, key, strlen(key));
+	strbuf_addstr(b, ":");
+	strbuf_add_json(b, value, strlen(value));
+	strbuf_done(&visible);
 }
 
 void logger_event(enum logger_level level, const char *component, const char *text, ...)

@@ -5,8 +5,10 @@
  *
  *	logger_event(LOGGER_INFO, "sync", "lease taken", "term", "7", "holder", name, NULL);
  *
- * Keys and values alternate, all `const char *`, ended by NULL. A text that repeats within a second
- * more than LOGGER_REPEATS_MAX times (same component, same text) is counted instead of written.
+ * Keys and values alternate, all `const char *`, ended by NULL. Values may hold anything: an event
+ * stays one line, in JSON that can be read and in text that does not command a terminal. A text
+ * that repeats within a second more than LOGGER_REPEATS_MAX times (same component, same text) is
+ * counted instead of written.
  */
 #pragma once
 

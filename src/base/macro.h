@@ -25,9 +25,9 @@
 	})
 
 /* Defines name##p(T **) for use with _cleanup_, calling fn on a non-NULL pointer. */
-#define DEFINE_CLEANUP(type, fn)                   \
-	static inline _unused_ void fn##p(type *p) \
-	{                                          \
-		if (*p)                            \
-			(void)fn(*p);              \
+#define DEFINE_CLEANUP(type, fn)                               \
+	static inline _unused_ void fn##p(__typeof__(type) *p) \
+	{                                                      \
+		if (*p)                                        \
+			(void)fn(*p);                          \
 	}

@@ -1,5 +1,4 @@
-/* Hash map: see map.h. Load factor at most 3/4; there is no removal, users clear per unit of work.
- */
+/* Hash map: see map.h. Load factor at most 3/4; there is no removal. */
 #include "base/map.h"
 
 #include "base/mem.h"
@@ -58,26 +57,8 @@ void **map_put(struct map *m, struct str key)
 	return &e->value;
 }
 
-void map_clear(struct map *m)
-{
-	if (m->len)
-		memset(m->entries, 0, m->cap * sizeof(*m->entries));
-	m->len = 0;
-}
-
 void map_done(struct map *m)
 {
 	mem_free(m->entries);
 	*m = (struct map){0};
-}
-
-struct map_entry *map_next(const struct map *m, size_t *i)
-{
-	while (*i < m->cap) {
-		struct map_entry *e = &m->entries[(*i)++];
-
-		if (e->key.data)
-			return e;
-	}
-	return NULL;
 }

@@ -26,8 +26,4 @@ void *map_get(const struct map *m, struct str key);
 /* The slot of the key, inserted with value NULL when absent. Valid until the next insert. */
 void **map_put(struct map *m, struct str key);
 
-void map_clear(struct map *m);
 void map_done(struct map *m);
-
-/* Iterates: for (size_t i = 0; (e = map_next(m, &i));) */
-struct map_entry *map_next(const struct map *m, size_t *i);

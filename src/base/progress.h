@@ -17,11 +17,10 @@ struct progress {
 };
 
 void progress_start(struct progress *p, const char *label, const char *unit, uint64_t total);
-void progress_update(struct progress *p,
-		     uint64_t done);	  /* cheap; draws ten times a second at most */
+/* Cheap: draws ten times a second at most. */
+void progress_update(struct progress *p, uint64_t done);
 void progress_finish(struct progress *p); /* clears the line, writes the closing line */
 void progress_set_quiet(bool quiet);	  /* for the whole process, at start */
 
-/* The line as it would be drawn at that moment: "load: 500 of 1000 rows (50%), 250/s, 2.0s left".
- */
+/* The line at that moment: "load: 500 of 1000 rows (50%), 250/s, 2.0s left". */
 void progress_line(const struct progress *p, int64_t now_us, struct strbuf *b);

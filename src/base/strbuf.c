@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <utf8proc.h>
+
 #include "base/banned.h"
 
 int str_compare(struct str a, struct str b)
@@ -42,7 +44,8 @@ struct str str_trim(struct str s)
 	return s;
 }
 
-/* Optimal string alignment over three rows; names are short, longer ones are "far". */
+/* Edit distance (insert, delete, replace, swap of neighbours) over three rows; names are short,
+ * longer ones are "far". */
 #define DISTANCE_NAME_MAX 63
 #define DISTANCE_FAR	  9
 
@@ -53,7 +56,7 @@ static size_t min3(size_t a, size_t b, size_t c)
 	return m < c ? m : c;
 }
 
-size_t cstr_distance(const char *a, const char *b)
+static size_t distance(const char *a, const char *b)
 {
 	size_t rows[3][DISTANCE_NAME_MAX + 1];
 	size_t la = strlen(a), lb = strlen(b);
@@ -83,7 +86,7 @@ const char *cstr_nearest(const char *s, const char *const *names)
 	size_t best_distance = strlen(s) / 3 + 2; /* further away is no typing error */
 
 	for (; *names; names++) {
-		size_t d = cstr_distance(s, *names);
+		size_t d = distance(s, *names);
 
 		if (d < best_distance) {
 			best_distance = d;
@@ -185,22 +188,36 @@ void strbuf_truncate(struct strbuf *b, size_t len)
 	b->data[len] = '\0';
 }
 
+static void add_json_ascii(struct strbuf *b, char c)
+{
+	if (c == '"' || c == '\\')
+		strbuf_addf(b, "\\%c", c);
+	else if (c == '\n')
+		strbuf_addstr(b, "\\n");
+	else if (c == '\t')
+		strbuf_addstr(b, "\\t");
+	else if (c < 0x20 || c == 0x7f)
+		strbuf_addf(b, "\\u%04x", (unsigned)c);
+	else
+		strbuf_addch(b, c);
+}
+
 void strbuf_add_json(struct strbuf *b, const char *s, size_t len)
 {
-	strbuf_addch(b, '"');
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)s[i];
+	utf8proc_ssize_t n;
 
-		if (c == '"' || c == '\\')
-			strbuf_addf(b, "\\%c", c);
-		else if (c == '\n')
-			strbuf_addstr(b, "\\n");
-		else if (c == '\t')
-			strbuf_addstr(b, "\\t");
-		else if (c < 0x20 || c == 0x7f)
-			strbuf_addf(b, "\\u%04x", c);
+	strbuf_addch(b, '"');
+	for (size_t i = 0; i < len; i += n < 1 ? 1 : (size_t)n) {
+		utf8proc_int32_t c;
+
+		n = utf8proc_iterate((const utf8proc_uint8_t *)s + i, (utf8proc_ssize_t)(len - i),
+				     &c);
+		if (n == 1)
+			add_json_ascii(b, s[i]);
+		else if (n > 1)
+			strbuf_add(b, s + i, (size_t)n);
 		else
-			strbuf_addch(b, (char)c);
+			strbuf_addstr(b, UTF8_REPLACEMENT);
 	}
 	strbuf_addch(b, '"');
 }
@@ -341,7 +358,7 @@ static int parse_with_unit(struct str s, const struct unit *units, const char *w
 			   struct err *err)
 {
 	struct str digits = s;
-	int64_t v;
+	int64_t v = 0;
 
 	while (digits.len &&
 	       (digits.data[digits.len - 1] < '0' || digits.data[digits.len - 1] > '9'))
@@ -380,35 +397,26 @@ int parse_duration(struct str s, int64_t *ret_ms, struct err *err)
 
 bool utf8_is_valid(const char *s, size_t len)
 {
-	const unsigned char *p = (const unsigned char *)s, *end = p + len;
+	static const uint64_t high_bits = 0x8080808080808080;
+	size_t i = 0;
 
-	while (p < end) {
-		size_t n;
-		uint32_t c = *p;
+	while (i < len) {
+		uint64_t word;
+		utf8proc_int32_t c;
+		utf8proc_ssize_t n;
 
-		if (c < 0x80) {
-			p++;
-			continue;
+		if (len - i >= sizeof(word)) { /* most texts are ASCII, or nearly */
+			memcpy(&word, s + i, sizeof(word));
+			if (!(word & high_bits)) {
+				i += sizeof(word);
+				continue;
+			}
 		}
-		if (c >= 0xc2 && c <= 0xdf)
-			n = 1, c &= 0x1f;
-		else if (c >= 0xe0 && c <= 0xef)
-			n = 2, c &= 0x0f;
-		else if (c >= 0xf0 && c <= 0xf4)
-			n = 3, c &= 0x07;
-		else
+		n = utf8proc_iterate((const utf8proc_uint8_t *)s + i, (utf8proc_ssize_t)(len - i),
+				     &c);
+		if (n < 1)
 			return false;
-		if ((size_t)(end - p) <= n)
-			return false;
-		for (size_t i = 1; i <= n; i++) {
-			if ((p[i] & 0xc0) != 0x80)
-				return false;
-			c = c << 6 | (p[i] & 0x3f);
-		}
-		if ((n == 2 && (c < 0x800 || (c >= 0xd800 && c <= 0xdfff))) ||
-		    (n == 3 && (c < 0x10000 || c > 0x10ffff)))
-			return false;
-		p += n + 1;
+		i += (size_t)n;
 	}
 	return true;
 }

@@ -41,10 +41,6 @@ static inline bool cstr_equal(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
-/* Edit distance (insert, delete, replace, swap of neighbours) for suggestions; stops counting at 9.
- */
-size_t cstr_distance(const char *a, const char *b);
-
 /* The nearest of `names` (NULL-terminated list) to `s`, or NULL when none is near. */
 const char *cstr_nearest(const char *s, const char *const *names);
 
@@ -73,8 +69,9 @@ void strbuf_addf(struct strbuf *b, const char *fmt, ...) _printf_(2, 3);
 void strbuf_vaddf(struct strbuf *b, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
 void strbuf_truncate(struct strbuf *b, size_t len);
-void strbuf_add_json(struct strbuf *b, const char *s, size_t len); /* quoted JSON string */
-const char *strbuf_str(const struct strbuf *b);			   /* "" when empty; borrowed */
+/* A quoted JSON string. Bytes that are no UTF-8 become U+FFFD each, so that it is always valid. */
+void strbuf_add_json(struct strbuf *b, const char *s, size_t len);
+const char *strbuf_str(const struct strbuf *b); /* "" when empty; borrowed */
 struct str strbuf_slice(const struct strbuf *b);
 char *strbuf_take(struct strbuf *b); /* the caller owns the text; the buffer is empty */
 
@@ -88,12 +85,14 @@ int strbuf_check(const struct strbuf *b, const char *what, struct err *err) _mus
 int parse_int64(struct str s, int64_t min, int64_t max, int64_t *ret, struct err *err) _must_check_;
 int parse_uint64(struct str s, uint64_t max, uint64_t *ret, struct err *err) _must_check_;
 int parse_double(struct str s, double *ret, struct err *err) _must_check_;
-int parse_bool(struct str s, bool *ret, struct err *err)
-    _must_check_; /* true false yes no on off 1 0 */
-int parse_size(struct str s, int64_t *ret_bytes, struct err *err)
-    _must_check_; /* 10, 4K, 256M, 2G */
-int parse_duration(struct str s, int64_t *ret_ms, struct err *err)
-    _must_check_; /* 20ms 5s 10m 2h 7d */
+/* true, false, yes, no, on, off, 1, 0 */
+int parse_bool(struct str s, bool *ret, struct err *err) _must_check_;
+/* 10, 4K, 256M, 2G */
+int parse_size(struct str s, int64_t *ret_bytes, struct err *err) _must_check_;
+/* 20ms, 5s, 10m, 2h, 7d */
+int parse_duration(struct str s, int64_t *ret_ms, struct err *err) _must_check_;
+
+#define UTF8_REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
 
 /* Whether the bytes are well-formed UTF-8 (no surrogates, no overlong forms, at most U+10FFFF). */
 bool utf8_is_valid(const char *s, size_t len);

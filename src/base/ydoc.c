@@ -51,17 +51,27 @@ static void children_done(struct children *c)
 	mem_free(c->items);
 }
 
+/* "file:line:column: message" */
+__attribute__((format(printf, 5, 0))) static int position_error(const char *file, size_t line,
+								size_t column, struct err *err,
+								const char *fmt, va_list ap)
+{
+	char message[ERR_MESSAGE_MAX];
+
+	vsnprintf(message, sizeof(message), fmt, ap);
+	return err_set(err, ERR_INVALID_ARGUMENT, "%s:%zu:%zu: %s", file, line, column, message);
+}
+
 _printf_(4, 5) static int error_at(struct builder *b, size_t line, size_t column, const char *fmt,
 				   ...)
 {
-	char message[ERR_MESSAGE_MAX];
 	va_list ap;
+	int r;
 
 	va_start(ap, fmt);
-	vsnprintf(message, sizeof(message), fmt, ap);
+	r = position_error(b->file, line, column, b->err, fmt, ap);
 	va_end(ap);
-	return err_set(b->err, ERR_INVALID_ARGUMENT, "%s:%zu:%zu: %s", b->file, line, column,
-		       message);
+	return r;
 }
 
 #define event_error(b, ...) \
@@ -145,26 +155,31 @@ static void keep_children(struct builder *b, struct ynode *n, const struct child
 	memcpy(n->children, c->items, c->len * sizeof(*n->children));
 }
 
+/* Reads the child that the current event starts, and the event behind it. */
+static int add_child(struct builder *b, struct children *c, struct ynode *child, unsigned depth)
+{
+	int r = read_node(b, child, depth);
+
+	if (r < 0)
+		return r;
+	mem_grow(&c->items, &c->cap, c->len + 1, sizeof(*c->items));
+	c->items[c->len++] = *child;
+	return next_event(b);
+}
+
 static int read_list(struct builder *b, struct ynode *n, unsigned depth)
 {
 	_cleanup_(children_done) struct children c = {0};
+	int r = next_event(b);
 
-	for (;;) {
+	while (r == 0 && b->event.type != YAML_SEQUENCE_END_EVENT) {
 		struct ynode child = {0};
-		int r = next_event(b);
 
-		if (r < 0)
-			return r;
-		if (b->event.type == YAML_SEQUENCE_END_EVENT)
-			break;
-		r = read_node(b, &child, depth);
-		if (r < 0)
-			return r;
-		mem_grow(&c.items, &c.cap, c.len + 1, sizeof(*c.items));
-		c.items[c.len++] = child;
+		r = add_child(b, &c, &child, depth);
 	}
-	keep_children(b, n, &c);
-	return 0;
+	if (r == 0)
+		keep_children(b, n, &c);
+	return r;
 }
 
 /* The key that the current event is; names where the same key stood before. */
@@ -202,29 +217,20 @@ static int read_map(struct builder *b, struct ynode *n, unsigned depth)
 {
 	_cleanup_(children_done) struct children c = {0};
 	_cleanup_(map_done) struct map seen = {0};
+	int r = next_event(b);
 
-	for (;;) {
+	while (r == 0 && b->event.type != YAML_MAPPING_END_EVENT) {
 		struct ynode child = {0};
-		int r = next_event(b);
 
-		if (r < 0)
-			return r;
-		if (b->event.type == YAML_MAPPING_END_EVENT)
-			break;
 		r = read_key(b, &seen, &child);
-		if (r < 0)
-			return r;
-		r = next_event(b);
-		if (r < 0)
-			return r;
-		r = read_node(b, &child, depth);
-		if (r < 0)
-			return r;
-		mem_grow(&c.items, &c.cap, c.len + 1, sizeof(*c.items));
-		c.items[c.len++] = child;
+		if (r == 0)
+			r = next_event(b);
+		if (r == 0)
+			r = add_child(b, &c, &child, depth);
 	}
-	keep_children(b, n, &c);
-	return 0;
+	if (r == 0)
+		keep_children(b, n, &c);
+	return r;
 }
 
 /* Reads the node that the current event starts. `depth` is that of its parent. */
@@ -396,29 +402,13 @@ bool ynode_is_null(const struct ynode *n)
 	       (!n->text[0] || cstr_equal(n->text, "~") || cstr_equal(n->text, "null"));
 }
 
-static int error_va(const struct ynode *n, bool at_key, struct err *err, const char *fmt,
-		    va_list ap) __attribute__((format(printf, 4, 0)));
-
-static int error_va(const struct ynode *n, bool at_key, struct err *err, const char *fmt,
-		    va_list ap)
-{
-	char message[ERR_MESSAGE_MAX];
-
-	vsnprintf(message, sizeof(message), fmt, ap);
-	if (at_key && n->key)
-		return err_set(err, ERR_INVALID_ARGUMENT, "%s:%zu:%zu: %s", n->file, n->key_line,
-			       n->key_column, message);
-	return err_set(err, ERR_INVALID_ARGUMENT, "%s:%zu:%zu: %s", n->file, n->line, n->column,
-		       message);
-}
-
 int ynode_error(const struct ynode *n, struct err *err, const char *fmt, ...)
 {
 	va_list ap;
 	int r;
 
 	va_start(ap, fmt);
-	r = error_va(n, false, err, fmt, ap);
+	r = position_error(n->file, n->line, n->column, err, fmt, ap);
 	va_end(ap);
 	return r;
 }
@@ -429,7 +419,8 @@ int ynode_key_error(const struct ynode *n, struct err *err, const char *fmt, ...
 	int r;
 
 	va_start(ap, fmt);
-	r = error_va(n, true, err, fmt, ap);
+	r = position_error(n->file, n->key ? n->key_line : n->line,
+			   n->key ? n->key_column : n->column, err, fmt, ap);
 	va_end(ap);
 	return r;
 }

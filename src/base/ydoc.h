@@ -25,8 +25,7 @@ struct ynode {
 	enum ynode_kind kind;
 	const char *file;    /* as given to the loader */
 	size_t line, column; /* from 1 */
-	const char
-	    *key; /* the name under which a map holds this node, NULL in lists and at the root */
+	const char *key;     /* under which a map holds this node; NULL in lists and at the root */
 	size_t key_line, key_column;
 	const char *text; /* scalar: NUL-terminated UTF-8 without NUL bytes inside; else "" */
 	bool quoted;	  /* scalar: was written in quotes (then `null` and "" are texts) */
@@ -50,8 +49,7 @@ const struct ynode *ynode_get(const struct ynode *map, const char *key);
 /* Unquoted empty, "~" or "null". */
 bool ynode_is_null(const struct ynode *n);
 
-/* Sets "file:line:column: message"; the variant of a key points at the key. Returns
- * -INVALID_ARGUMENT. */
+/* Sets "file:line:column: message", of the key in the second; returns -ERR_INVALID_ARGUMENT. */
 int ynode_error(const struct ynode *n, struct err *err, const char *fmt, ...) _printf_(3, 4);
 int ynode_key_error(const struct ynode *n, struct err *err, const char *fmt, ...) _printf_(3, 4);
 

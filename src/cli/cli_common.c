@@ -159,6 +159,7 @@ const struct command command_help = {
     .arguments = "[COMMAND...]",
     .max_args = -1,
     .run = run_help,
+    .no_config = true,
 };
 
 static int run_version(const struct command_line *line, struct err *err)
@@ -175,4 +176,5 @@ const struct command command_version = {
     .name = "version",
     .summary = "the version of this program",
     .run = run_version,
+    .no_config = true,
 };

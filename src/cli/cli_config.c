@@ -116,18 +116,53 @@ static int run_show(const struct command_line *line, struct err *err)
 	return 0;
 }
 
-/* Loading has checked everything; what was wrong has been the error of the program. */
+static int check_json(const char *path, const struct config_mistakes *m, struct err *err)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < m->len; i++)
+		json_array_append_new(
+		    list, json_pack("{s:s, s:s, s:s?}", "code", err_name((int)m->items[i].code),
+				    "message", m->items[i].message, "hint",
+				    m->items[i].hint[0] ? m->items[i].hint : NULL));
+	return cli_print_json(
+	    json_pack("{s:b, s:s?, s:o}", "ok", m->len == 0, "file", path, "mistakes", list), err);
+}
+
+static int check_text(const char *path, const struct config_mistakes *m, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
+
+	if (m->len > 1) {
+		for (size_t i = 0; i < m->len; i++)
+			cli_format_error(&m->items[i], false, &b);
+		fputs(strbuf_str(&b), stderr);
+	} else if (!m->len && path) {
+		printf("%s: the configuration is valid\n", path);
+	} else if (!m->len) {
+		printf("no configuration file: environment and options are valid\n");
+	}
+	return cli_flush(err);
+}
+
+/* One mistake is the error of the program, as it is for every other verb. Of several all are
+ * printed, and their number is the error; its class is the first one's. */
 static int run_check(const struct command_line *line, struct err *err)
 {
-	const char *path = config_file_path(line->config);
+	_cleanup_(config_freep) struct config *config = NULL;
+	_cleanup_(config_mistakes_done) struct config_mistakes m = {0};
+	const char *path;
+	int r;
 
-	if (line->json)
-		return cli_print_json(json_pack("{s:b, s:s?}", "ok", 1, "file", path), err);
-	if (path)
-		printf("%s: the configuration is valid\n", path);
-	else
-		printf("no configuration file: environment and options are valid\n");
-	return 0;
+	config_check(cli_config_tables, line->config_path, line->flags, line->n_flags, &m, &config);
+	path = config_file_path(config);
+	r = line->json ? check_json(path, &m, err) : check_text(path, &m, err);
+	if (r < 0 || !m.len)
+		return r;
+	if (m.len > 1)
+		return err_set(err, m.items[0].code, "the configuration has %zu mistakes", m.len);
+	*err = m.items[0];
+	return -(int)err->code;
 }
 
 /* --- reference ------------------------------------------------------------------------------- */
@@ -189,7 +224,7 @@ static const char reference_head[] =
     "What the environment says goes before the file, and an option of the command line\n"
     "(`--log.level debug`) before both. Lists are YAML lists in the file and separated by commas\n"
     "elsewhere. `aethermart config show --origin` prints every value and where it came from,\n"
-    "`aethermart config check` says whether all is valid. A key that does not exist, a value of\n"
+    "`aethermart config check` lists all that is wrong. A key that does not exist, a value of\n"
     "the wrong type or out of range is an error that names file, line and column.\n"
     "\n"
     "A key without a value and an empty environment variable leave an option as it is. Secrets\n"
@@ -252,8 +287,10 @@ static const struct command show = {
 static const struct command check = {
     .name = "check",
     .summary = "whether file, environment and options are valid",
-    .help = "What is wrong is named with file, line and column, and what would be allowed.",
+    .help = "Everything that is wrong is named with file, line and column, and what would be "
+	    "allowed.",
     .run = run_check,
+    .no_config = true,
 };
 
 static const struct command docs = {

@@ -10,26 +10,11 @@ static void add_text(json_t *o, const char *name, const char *value)
 	(void)json_object_set_new(o, name, value ? json_string(value) : json_null());
 }
 
-/* "host:port" or "[address]:port" into its parts. */
-static void add_host(json_t *o, struct arena *arena, const char *host, unsigned port)
-{
-	const char *end = strrchr(host, ':');
-	int64_t number = port;
-
-	if (end && (host[0] == '[' ? end[-1] == ']' : strchr(host, ':') == end)) {
-		(void)(parse_int64(str_from(end + 1), 1, 65535, &number, NULL) < 0);
-		host = arena_strndup(arena, host, (size_t)(end - host));
-	}
-	if (host[0] == '[')
-		host = arena_strndup(arena, host + 1, strcspn(host + 1, "]"));
-	add_text(o, "host", host);
-	(void)json_object_set_new(o, "port", json_integer(number));
-}
-
 static int add_maria(const struct command_line *line, enum endpoint_role role, json_t *root,
 		     struct arena *arena, struct err *err)
 {
 	struct maria_options o = {0};
+	struct maria_host host = {0};
 	struct state s = {0};
 	json_t *out = json_object();
 	int r = endpoint_maria(line->config, role, arena, &o, err);
@@ -39,13 +24,15 @@ static int add_maria(const struct command_line *line, enum endpoint_role role, j
 		r = state_read(endpoint_var_dir(line->config, arena), arena, &s, err);
 	if (r < 0)
 		return r;
-	add_text(out, "socket", o.socket);
 	if (s.mariadb.port)
-		add_host(out, arena, "127.0.0.1", s.mariadb.port);
-	else if (o.hosts)
-		add_host(out, arena, o.hosts[0], o.port);
+		host = (struct maria_host){"127.0.0.1", s.mariadb.port};
 	else
-		add_host(out, arena, "localhost", o.port);
+		r = maria_parse_host(o.hosts ? o.hosts[0] : "localhost", o.port, arena, &host, err);
+	if (r < 0)
+		return r;
+	add_text(out, "socket", o.socket);
+	add_text(out, "host", host.name);
+	(void)json_object_set_new(out, "port", json_integer(host.port));
 	add_text(out, "user", o.user);
 	add_text(out, "password_file", endpoint_maria_password_file(line->config, role, arena));
 	add_text(out, "database", o.database);

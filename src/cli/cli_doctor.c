@@ -140,10 +140,8 @@ static void check_mongo(struct doctor *d, struct mongo *m)
 	else
 		note(d, "MongoDB has no transactions: it is a standalone server",
 		     "make it a replica set of one: set replication.replSetName (and, with "
-		     "accounts, "
-		     "security.keyFile) in mongod.conf, restart it, run rs.initiate() in mongosh, "
-		     "and "
-		     "add directConnection=true or replicaSet=NAME to mongodb.uri");
+		     "accounts, security.keyFile) in mongod.conf, restart it, run rs.initiate() "
+		     "in mongosh, and add directConnection=true or replicaSet=NAME to mongodb.uri");
 }
 
 /* --- sync ------------------------------------------------------------------------------------ */
@@ -376,6 +374,6 @@ const struct command command_doctor = {
     .summary = "check everything that must hold, each with its fix",
     .options = options,
     .help = "Versions, rights, triggers, disk, limits, what the servers lack. The exit status is 0 "
-	    "when nothing has to\nbe fixed.\n\n  aethermart doctor\n  aethermart doctor --grants",
+	    "when nothing has to be fixed.\n\n  aethermart doctor\n  aethermart doctor --grants",
     .run = run,
 };

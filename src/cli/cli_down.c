@@ -29,7 +29,7 @@ const struct command command_down = {
     .summary = "stop the worker and the embedded servers; the data stays",
     .help =
 	"Stops exactly what `aethermart up` started, the worker first. What has not ended after "
-	"stack.stop_timeout\nis killed and recovers at the next start. Your own servers are never "
+	"stack.stop_timeout is killed and recovers at the next start. Your own servers are never "
 	"touched.\n\n  aethermart down",
     .run = run,
 };

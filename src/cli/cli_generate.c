@@ -31,8 +31,7 @@ static const struct command_option options[] = {
     {"no-catalog", COMMAND_FLAG, NULL, NULL, 0, 0, "sell invented products only"},
     {"catalog", COMMAND_TEXT, "FILE", NULL, 0, 0,
      "file or folder of products (JSON lines, plain or gzip), instead of shop.data; more of them "
-     "as "
-     "arguments"},
+     "as arguments"},
     {0},
 };
 
@@ -154,7 +153,7 @@ const struct command command_generate = {
     .options = options,
     .help =
 	"Customers, addresses, orders, order lines and reviews for the products of the "
-	"catalogue, with some defects\nthat `load` has to find; defects.csv lists them. The same "
+	"catalogue, with some defects that `load` has to find; defects.csv lists them. The same "
 	"arguments give the same bytes on every machine.\n\n"
 	"  aethermart generate --customers 100 --orders 500 --reviews 300 --out shop\n"
 	"  aethermart generate --orders 1000000 --customers 100000 --defects 0",

@@ -97,11 +97,12 @@ static int run(const struct command_line *line, struct err *err)
 	const char *order = command_text(line, "date-order");
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct shop_load_report report;
-	struct shop_load_options o = {.paths = line->argv,
-				      .rules_dir =
-					  endpoint_share_path(line->config, &arena, "rules"),
-				      .dry_run = command_has(line, "dry-run"),
-				      .quiet = line->quiet};
+	struct shop_load_options o = {
+	    .paths = line->argv,
+	    .rules_dir = endpoint_share_path(line->config, &arena, "rules"),
+	    .dry_run = command_has(line, "dry-run"),
+	    .quiet = line->quiet,
+	};
 	int r;
 
 	if (cstr_equal(order, "dmy"))
@@ -135,11 +136,9 @@ const struct command command_load = {
     .options = options,
     .help =
 	"Reads CSV and JSON-lines files, plain or gzip, and folders of them. The header tells what "
-	"a\n"
-	"file holds. All files are read and checked before the first row of the shop changes; "
-	"every\n"
-	"value that is corrected and every row that is rejected is written to data_quality_logs.\n"
-	"Loading the same files again changes nothing.\n\n"
+	"a file holds. All files are read and checked before the first row of the shop changes; "
+	"every value that is corrected and every row that is rejected is written to "
+	"data_quality_logs. Loading the same files again changes nothing.\n\n"
 	"  aethermart load data/              the catalogue that ships with AetherMart\n"
 	"  aethermart load customers.csv orders.csv.gz order_items.csv.gz\n"
 	"  aethermart load --dry-run --json feed/  what would happen\n",

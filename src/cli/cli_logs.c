@@ -22,15 +22,9 @@ struct log {
 	const char *name;
 	const char *path;
 	bool is_wanted;
+	int fd;	     /* -1: not there yet */
 	off_t shown; /* bytes of it that are on the screen */
 };
-
-static off_t size_of(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 ? st.st_size : 0;
-}
 
 static void print_lines(const struct log *log, const char *text, size_t len, bool with_name)
 {
@@ -48,18 +42,13 @@ static void print_lines(const struct log *log, const char *text, size_t len, boo
 	}
 }
 
-/* What was added since the last look; whole lines only. A file that shrank begins anew. */
-static void print_new(struct log *log, bool with_name)
+/* What was added since the last look; whole lines only. */
+static void print_added(struct log *log, bool with_name)
 {
-	_cleanup_(closep) int fd = open(log->path, O_RDONLY | O_CLOEXEC);
 	char buf[65536];
 	ssize_t n;
 
-	if (fd < 0)
-		return;
-	if (size_of(log->path) < log->shown)
-		log->shown = 0;
-	while ((n = pread(fd, buf, sizeof(buf), log->shown)) > 0) {
+	while ((n = pread(log->fd, buf, sizeof(buf), log->shown)) > 0) {
 		ssize_t whole = n;
 
 		while (whole > 0 && buf[whole - 1] != '\n')
@@ -73,11 +62,43 @@ static void print_new(struct log *log, bool with_name)
 	}
 }
 
+/* Whether the name means another file than the open one, or that one begins anew. */
+static bool is_rotated(const struct log *log)
+{
+	struct stat here, named;
+
+	if (log->fd < 0)
+		return true;
+	if (fstat(log->fd, &here) < 0 || stat(log->path, &named) < 0)
+		return false; /* between two files */
+	return here.st_ino != named.st_ino || here.st_dev != named.st_dev ||
+	       named.st_size < log->shown;
+}
+
+/* A log that was rotated is first shown to its end, under whatever name. */
+static void print_new(struct log *log, bool with_name)
+{
+	if (log->fd >= 0)
+		print_added(log, with_name);
+	if (!is_rotated(log))
+		return;
+	closep(&log->fd);
+	log->fd = open(log->path, O_RDONLY | O_CLOEXEC);
+	log->shown = 0;
+	if (log->fd >= 0)
+		print_added(log, with_name);
+}
+
 static void print_tail(struct log *log, unsigned lines, bool with_name)
 {
-	_cleanup_(mem_freep) char *tail = process_log_tail(log->path, lines);
+	_cleanup_(mem_freep) char *tail = NULL;
+	struct stat st;
 
-	log->shown = size_of(log->path);
+	log->fd = open(log->path, O_RDONLY | O_CLOEXEC);
+	if (log->fd < 0 || fstat(log->fd, &st) < 0)
+		return;
+	log->shown = st.st_size;
+	tail = process_log_tail_fd(log->fd, (uint64_t)st.st_size, lines);
 	print_lines(log, tail, strlen(tail), with_name);
 }
 
@@ -120,11 +141,32 @@ static int choose(const struct command_line *line, struct log *logs, struct err 
 		       "there is no log \"%s\": it is mariadb, mongodb, serve or up", wanted);
 }
 
+static void close_logs(struct log *logs)
+{
+	for (size_t i = 0; i < LOGS; i++)
+		closep(&logs[i].fd);
+}
+
+/* The last lines of the logs, and what follows. */
+static int show(const struct command_line *line, struct log *logs, const char *dir, struct err *err)
+{
+	unsigned lines = (unsigned)command_number(line, "lines");
+	int r;
+
+	for (size_t i = 0; i < LOGS; i++)
+		if (logs[i].is_wanted)
+			print_tail(&logs[i], lines, line->argc == 0);
+	r = cli_flush(err);
+	if (r == 0 && command_has(line, "follow"))
+		r = follow(logs, dir, line->argc == 0, err);
+	close_logs(logs);
+	return r;
+}
+
 static int run(const struct command_line *line, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	const char *var_dir = endpoint_var_dir(line->config, &arena);
-	unsigned lines = (unsigned)command_number(line, "lines");
 	struct log logs[LOGS] = {0};
 	bool is_any = false;
 	int r = choose(line, logs, err);
@@ -133,6 +175,7 @@ static int run(const struct command_line *line, struct err *err)
 		return r;
 	for (size_t i = 0; i < LOGS; i++) {
 		logs[i].name = names[i];
+		logs[i].fd = -1;
 		logs[i].path = layout_log(&arena, var_dir, names[i]);
 		is_any |= logs[i].is_wanted && file_exists(logs[i].path);
 	}
@@ -140,13 +183,7 @@ static int run(const struct command_line *line, struct err *err)
 		(void)err_set(err, ERR_NOT_FOUND, "there is no log yet in \"%s/log\"", var_dir);
 		return err_hint(err, "logs begin with `aethermart up`");
 	}
-	for (size_t i = 0; i < LOGS; i++)
-		if (logs[i].is_wanted)
-			print_tail(&logs[i], lines, line->argc == 0);
-	r = cli_flush(err);
-	if (r < 0 || !command_has(line, "follow"))
-		return r;
-	return follow(logs, arena_printf(&arena, "%s/log", var_dir), line->argc == 0, err);
+	return show(line, logs, arena_printf(&arena, "%s/log", var_dir), err);
 }
 
 static const struct command_option options[] = {

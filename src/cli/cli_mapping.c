@@ -232,18 +232,6 @@ static int run_triggers(const struct command_line *line, struct err *err)
 
 /* --- sample ---------------------------------------------------------------------------------- */
 
-static int read_one(struct maria *db, const struct mapping *m, struct str key,
-		    struct mapping_batch *batch, struct err *err)
-{
-	int r = maria_snapshot_begin(db, err);
-
-	if (r == 0)
-		r = mapping_read(m, db, &key, 1, SAMPLE_BYTES_MAX, batch, err);
-	if (r == 0)
-		r = maria_exec(db, "COMMIT", err);
-	return r;
-}
-
 /* A key of one mapping may be none of another. */
 static int sample(struct walk *w, const struct mapping *m, struct err *err)
 {
@@ -255,7 +243,11 @@ static int sample(struct walk *w, const struct mapping *m, struct err *err)
 
 	if (r < 0)
 		return w->only ? r : 0;
-	r = read_one(w->db, m, key, &batch, err);
+	r = maria_snapshot_begin(w->db, err);
+	if (r == 0)
+		r = mapping_read(m, w->db, &key, 1, SAMPLE_BYTES_MAX, &batch, err);
+	if (r == 0)
+		r = maria_snapshot_end(w->db, err);
 	if (r < 0 || batch.items[0].state == MAPPING_ABSENT)
 		return r;
 	if (batch.items[0].state == MAPPING_REFUSED) {

@@ -1,5 +1,4 @@
-/* `aethermart migrate`: projects every row into its document, by the worker when one runs, else
- * here. */
+/* `aethermart migrate`: projects every row into its document; by the worker, if one runs. */
 #include "cli/cli.h"
 
 #include "base/logger.h"

@@ -167,7 +167,7 @@ const struct command command_reset = {
     .options = options,
     .help =
 	"Teardown, servers, schema, data, accounts and migration in one go. On your own "
-	"servers it deletes only\nwhat it created, and the database's name has to be typed; --yes "
+	"servers it deletes only what it created, and the database's name has to be typed; --yes "
 	"does not stand for that.\n\n  aethermart reset --yes",
     .run = run,
 };

@@ -44,21 +44,17 @@ static void add_setting(struct strbuf *b, const char *name, const char *value)
 	strbuf_addstr(b, "\"\n");
 }
 
-static void add_host(struct strbuf *b, struct arena *arena, const struct maria_options *o)
+static int add_host(struct strbuf *b, struct arena *arena, const struct maria_options *o,
+		    struct err *err)
 {
-	const char *host = o->hosts[0];
-	const char *end = strrchr(host, ':');
+	struct maria_host host = {0};
+	int r = maria_parse_host(o->hosts[0], o->port, arena, &host, err);
 
-	if (end && (host[0] == '[' ? end[-1] == ']' : strchr(host, ':') == end)) {
-		add_setting(b, "port", end + 1);
-		host = arena_strndup(arena, host, (size_t)(end - host));
-	} else {
-		strbuf_addf(b, "port=%u\n", o->port ? o->port : 3306);
-	}
-	if (host[0] == '[')
-		host = arena_strndup(arena, host + 1, strcspn(host + 1, "]"));
-	add_setting(b, "host", host);
-	strbuf_addstr(b, "protocol=tcp\n");
+	if (r < 0)
+		return r;
+	add_setting(b, "host", host.name);
+	strbuf_addf(b, "port=%u\nprotocol=tcp\n", host.port);
+	return 0;
 }
 
 /* A file in memory that the client reads as its settings; it inherits the descriptor. */
@@ -66,15 +62,17 @@ static int settings_file(const struct maria_options *o, struct arena *arena, int
 			 struct err *err)
 {
 	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(65536);
-	int fd;
+	int fd, r = 0;
 
 	strbuf_addstr(&b, "[client]\ndefault-character-set=utf8mb4\n");
 	add_setting(&b, "user", o->user);
 	add_setting(&b, "password", o->password);
 	if (o->hosts)
-		add_host(&b, arena, o);
+		r = add_host(&b, arena, o, err);
 	else
 		add_setting(&b, "socket", o->socket);
+	if (r < 0)
+		return r;
 	if (o->tls)
 		strbuf_addstr(&b, "ssl\nssl-verify-server-cert\n");
 	add_setting(&b, "ssl-ca", o->tls_ca);
@@ -117,46 +115,6 @@ static int shell_maria(const struct command_line *line, struct err *err)
 
 /* --- mongosh --------------------------------------------------------------------------------- */
 
-static void add_percent(struct strbuf *b, const char *s)
-{
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
-			strbuf_addch(b, *s);
-		else
-			strbuf_addf(b, "%%%02X", c);
-	}
-}
-
-/* The URI with user and password in it, and the database. */
-static int full_uri(const struct mongo_options *o, struct strbuf *b, struct err *err)
-{
-	const char *hosts = strstr(o->uri, "://");
-	const char *rest;
-	size_t len;
-
-	if (!hosts)
-		return err_set(err, ERR_INVALID_ARGUMENT, "mongodb.uri is no URI");
-	hosts += 3;
-	len = strcspn(hosts, "/?");
-	rest = hosts + len;
-	strbuf_add(b, o->uri, (size_t)(hosts - o->uri));
-	if (o->user) {
-		add_percent(b, o->user);
-		strbuf_addch(b, ':');
-		add_percent(b, o->password ? o->password : "");
-		strbuf_addch(b, '@');
-	}
-	strbuf_add(b, hosts, len);
-	strbuf_addf(b, "/%s", o->database);
-	rest += strcspn(rest, "?");
-	strbuf_addstr(b, rest);
-	if (o->user && !strstr(rest, "authSource="))
-		strbuf_addf(b, "%sauthSource=admin", *rest ? "&" : "?");
-	return strbuf_check(b, "the URI", err);
-}
-
 static int shell_mongo(const struct command_line *line, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
@@ -176,7 +134,7 @@ static int shell_mongo(const struct command_line *line, struct err *err)
 	}
 	r = endpoint_mongo(line->config, ENDPOINT_ADMIN, &arena, &o, err);
 	if (r == 0)
-		r = full_uri(&o, &uri, err);
+		r = mongo_uri_text(&o, &uri, err);
 	if (r < 0)
 		return r;
 	(void)setenv(URI_VARIABLE, strbuf_str(&uri), 1);

@@ -7,8 +7,7 @@
 #include "cli/cli.h"
 #include "cluster/stack.h"
 
-/* Callbacks that write a line a step to stderr ("mariadb   started …   0.5s"); none with --quiet.
- */
+/* Callbacks that write a line a step to stderr ("mariadb   started (0.5s)"); --quiet: none. */
 struct stack_callbacks cli_steps(const struct command_line *line);
 void cli_step(const struct command_line *line, const char *part, int64_t took_us, const char *fmt,
 	      ...) _printf_(4, 5);

@@ -377,7 +377,7 @@ const struct command command_status = {
     .summary = "servers, counts, queues, lag, dead letters, last verification",
     .options = options,
     .help = "P50 and P99 are the times from a change to its acknowledged document, over about the "
-	    "last minute; OLDEST\nis the age of the oldest change that still waits.\n\n"
+	    "last minute; OLDEST is the age of the oldest change that still waits.\n\n"
 	    "  aethermart status --watch",
     .run = run,
 };

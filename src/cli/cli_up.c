@@ -431,11 +431,13 @@ int cli_wants_shop(const struct command_line *line, bool *ret, struct err *err)
 
 int cli_up(const struct command_line *line, unsigned flags, struct err *err)
 {
-	struct up u = {.line = line,
-		       .has_own_maria = endpoint_is_embedded_maria(line->config),
-		       .has_own_mongo = endpoint_is_embedded_mongo(line->config),
-		       .is_asked = flags & CLI_UP_ASKED,
-		       .wants_shop = flags & CLI_UP_SHOP};
+	struct up u = {
+	    .line = line,
+	    .has_own_maria = endpoint_is_embedded_maria(line->config),
+	    .has_own_mongo = endpoint_is_embedded_mongo(line->config),
+	    .is_asked = flags & CLI_UP_ASKED,
+	    .wants_shop = flags & CLI_UP_SHOP,
+	};
 	int64_t since = clock_monotonic_us();
 	int r;
 
@@ -471,8 +473,8 @@ const struct command command_up = {
     .options = options,
     .help =
 	"Starts the servers that the configuration does not name, makes schema and triggers, "
-	"loads the default\nshop, migrates it to MongoDB and keeps both in step from then on. Run "
-	"it again at any time: what is\nthere stays as it is, what is missing is added, and after "
+	"loads the default shop, migrates it to MongoDB and keeps both in step from then on. Run "
+	"it again at any time: what is there stays as it is, what is missing is added, and after "
 	"a crash it recovers.\n\n  aethermart up\n  aethermart up --no-shop",
     .run = run,
 };

@@ -262,8 +262,7 @@ struct account {
 	const char *password_file;
 };
 
-/* The account of a role on a named server, from the options of `section`; the password file is not
- * read. */
+/* The account of a role on a named server, from the options of `section`; reads no file. */
 static struct account named_account(const struct config *config, const char *section,
 				    enum endpoint_role role, struct arena *arena)
 {

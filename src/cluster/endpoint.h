@@ -38,8 +38,7 @@ int endpoint_mongo(const struct config *config, enum endpoint_role role, struct 
 bool endpoint_is_embedded_maria(const struct config *config);
 bool endpoint_is_embedded_mongo(const struct config *config);
 
-/* The file that holds the password of that role, for `connection`; NULL: none, or it comes from the
- * environment. */
+/* The file with that role's password, for `connection`; NULL: none, or it is set elsewhere. */
 const char *endpoint_maria_password_file(const struct config *config, enum endpoint_role role,
 					 struct arena *arena);
 const char *endpoint_mongo_password_file(const struct config *config, enum endpoint_role role,

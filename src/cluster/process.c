@@ -34,7 +34,9 @@
 #define PID_FILE_MAX 256
 #define STAT_MAX     4096	       /* /proc/PID/stat is a line of some 300 bytes */
 #define LOG_FILE_MAX ((off_t)32 << 20) /* a log above this becomes NAME.1 at the next start */
-#define KILL_WAIT_MS 10000	       /* SIGKILL is quick, except in a stuck disk's wait */
+#define TAIL_BLOCK   ((uint64_t)64 << 10)
+#define TAIL_MAX     ((uint64_t)16 << 20) /* more is no tail: the largest count of lines, long ones */
+#define KILL_WAIT_MS 10000		  /* SIGKILL is quick, except in a stuck disk's wait */
 
 /* --- who is who ------------------------------------------------------------------------------- */
 
@@ -491,8 +493,7 @@ char *process_find_program(const char *name)
 		_cleanup_(mem_freep) char *file = mem_printf("%.*s/%s", (int)len, p, name);
 		struct stat st;
 
-		/* Relative entries of the PATH are left out: a server must not depend on where one
-		 * stands. */
+		/* Not relative entries: a server must not depend on where one stands. */
 		if (p[0] == '/' && access(file, X_OK) == 0 && stat(file, &st) == 0 &&
 		    S_ISREG(st.st_mode))
 			return TAKE_PTR(file);
@@ -502,19 +503,57 @@ char *process_find_program(const char *name)
 	return NULL;
 }
 
+/* Where the last `lines` lines of the text begin; 0 also when it has fewer. */
+static size_t last_lines(struct str text, unsigned lines)
+{
+	size_t begin = text.len;
+
+	for (; begin && lines; begin--)
+		if (text.data[begin - 1] == '\n' && --lines == 0)
+			break;
+	return begin;
+}
+
+/* Up to `len` bytes before `end`; fewer when it cannot be read. */
+static size_t read_before(int fd, off_t end, char *buf, size_t len)
+{
+	size_t done = 0;
+	ssize_t n = 1;
+
+	while (done < len && n > 0) {
+		n = pread(fd, buf + done, len - done, end - (off_t)(len - done));
+		done += n > 0 ? (size_t)n : 0;
+	}
+	return done;
+}
+
+/* Most tails are in the last block; where they are not, four times as much is read anew. */
+char *process_log_tail_fd(int fd, uint64_t size, unsigned lines)
+{
+	for (uint64_t want = TAIL_BLOCK;; want *= 4) {
+		size_t len = (size_t)(want < size ? want : size), begin;
+		_cleanup_(mem_freep) char *buf = mem_alloc(len);
+		struct str text = {buf, read_before(fd, (off_t)size, buf, len)};
+
+		while (text.len && text.data[text.len - 1] == '\n')
+			text.len--;
+		begin = last_lines(text, lines);
+		if (begin == 0 && len < size && text.len) {
+			const char *newline = memchr(buf, '\n', text.len);
+
+			if (want < TAIL_MAX)
+				continue;
+			/* What stands before the first newline is the end of a line. */
+			begin = newline ? (size_t)(newline - buf) + 1 : 0;
+		}
+		return mem_strndup(buf + begin, text.len - begin);
+	}
+}
+
 char *process_log_tail(const char *log_path, unsigned lines)
 {
 	_cleanup_(closep) int fd = open(log_path, O_RDONLY | O_CLOEXEC);
-	char buf[8192];
-	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
-	off_t from = size > (off_t)sizeof(buf) ? size - (off_t)sizeof(buf) : 0;
-	ssize_t n = size <= 0 ? 0 : pread(fd, buf, sizeof(buf), from);
-	size_t end = n < 0 ? 0 : (size_t)n, begin;
+	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
 
-	while (end && buf[end - 1] == '\n')
-		end--;
-	for (begin = end; begin && lines; begin--)
-		if (buf[begin - 1] == '\n' && --lines == 0)
-			break;
-	return mem_strndup(buf + begin, end - begin);
+	return process_log_tail_fd(fd, size < 0 ? 0 : (uint64_t)size, lines);
 }

@@ -66,9 +66,11 @@ int process_stop(const char *name, const char *pid_path, int64_t timeout_ms, boo
 int process_run(const struct process_spec *spec, int64_t timeout_ms, int *ret_status,
 		struct err *err) _must_check_;
 
-/* First executable file of that name on the PATH, then in the sbin folders; NULL: none. Owned by
- * the caller. */
+/* On the PATH, then in the sbin folders; NULL: none. Owned by the caller. */
 char *process_find_program(const char *name);
 
-/* The last `lines` lines of a log, for messages; "" when it cannot be read. Owned by the caller. */
+/* The last `lines` lines of a log, whole ones, of 16 MiB at most; "" when it cannot be read. Owned
+ * by the caller. */
 char *process_log_tail(const char *log_path, unsigned lines);
+/* The same of an open log up to its byte `size`. */
+char *process_log_tail_fd(int fd, uint64_t size, unsigned lines);

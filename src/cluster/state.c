@@ -109,21 +109,22 @@ int state_write(const char *var_dir, const struct state *s, struct err *err)
 	_cleanup_(json_decrefp_) json_t *root =
 	    json_pack("{s:i, s:s?, s:s?}", "format", STATE_FORMAT, "created", s->created, "account",
 		      s->account);
-	int r;
+	int r = 0;
 
+	/* A text that is no UTF-8 makes no object, and setting it fails. */
 	if (s->mariadb.dir)
-		(void)json_object_set_new(root, "mariadb",
-					  json_pack("{s:s, s:s, s:s?, s:i}", "dir", s->mariadb.dir,
-						    "socket", s->mariadb.socket, "version",
-						    s->mariadb.version, "port",
-						    (int)s->mariadb.port));
+		r = json_object_set_new(root, "mariadb",
+					json_pack("{s:s, s:s, s:s?, s:i}", "dir", s->mariadb.dir,
+						  "socket", s->mariadb.socket, "version",
+						  s->mariadb.version, "port",
+						  (int)s->mariadb.port));
 	if (s->mongodb.dir)
-		(void)json_object_set_new(
+		r |= json_object_set_new(
 		    root, "mongodb",
 		    json_pack("{s:s, s:s, s:s?, s:i, s:b}", "dir", s->mongodb.dir, "kind",
 			      s->mongodb.kind, "version", s->mongodb.version, "port",
 			      (int)s->mongodb.port, "has_users", s->mongodb.has_users));
-	text = json_dumps(root, JSON_INDENT(2));
+	text = r ? NULL : json_dumps(root, JSON_INDENT(2));
 	if (!text)
 		return err_set(err, ERR_INVALID_ARGUMENT,
 			       "could not write \"%s\": a path in it is no UTF-8", path);

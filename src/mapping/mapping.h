@@ -46,8 +46,7 @@ int mapping_bind(struct mapping *m, const struct schema *schema, struct err *err
 struct mapping *mapping_free(struct mapping *m);
 DEFINE_CLEANUP(struct mapping *, mapping_free)
 
-/* All *.yaml of a folder, bound, sorted by collection; a queue or collection named twice is an
- * error. */
+/* All *.yaml of a folder, bound, by collection. No two may have the same queue or collection. */
 struct mapping_set {
 	size_t len;
 	struct mapping **items;
@@ -66,21 +65,20 @@ bool mapping_has_target(const struct mapping *m);     /* false: `target: none` *
 bool mapping_keeps_on_leave(const struct mapping *m); /* `on_leave: keep` */
 const char *mapping_hash(const struct mapping *m);    /* 64 hex digits over the bound plan */
 const char *const *mapping_owned_fields(const struct mapping *m); /* top level, NULL-terminated */
-const bson_t *
-mapping_initial_fields(const struct mapping *m); /* MongoDB's own, with first values */
-const bson_t *
-mapping_indexes(const struct mapping *m); /* array of {key, name, unique…} for createIndexes */
-const bson_t *
-mapping_validator(const struct mapping *m); /* {$jsonSchema: …} of the owned fields only */
+/* MongoDB's own, with first values. */
+const bson_t *mapping_initial_fields(const struct mapping *m);
+/* Array of {key, name, unique…} for createIndexes. */
+const bson_t *mapping_indexes(const struct mapping *m);
+/* {$jsonSchema: …} of the owned fields only. */
+const bson_t *mapping_validator(const struct mapping *m);
 
 /* --- triggers -------------------------------------------------------------------------------- */
 
 struct mapping_trigger {
 	const char *name; /* "aethermart_<collection>_<table>_ai", at most 64 bytes */
 	const char *table;
-	const char *event; /* "INSERT", "UPDATE", "DELETE"; always AFTER */
-	const char
-	    *body; /* the statement as information_schema.TRIGGERS.ACTION_STATEMENT shows it */
+	const char *event;	/* "INSERT", "UPDATE", "DELETE"; always AFTER */
+	const char *body;	/* as information_schema.TRIGGERS.ACTION_STATEMENT shows it */
 	const char *create_sql; /* CREATE OR REPLACE TRIGGER …, one statement */
 };
 size_t mapping_triggers(const struct mapping *m, const struct mapping_trigger **ret); /* borrowed */
@@ -125,18 +123,24 @@ struct mapping_path {
 	const char *table;	 /* whose changes come this way */
 	const char *description; /* "Order_Items.order_id > Orders.customer_id" */
 };
-size_t mapping_paths(const struct mapping *m,
-		     const struct mapping_path **ret); /* without the root */
+/* Without the root. */
+size_t mapping_paths(const struct mapping *m, const struct mapping_path **ret);
+
+/* A page of the documents that a queued (path, key) touches. */
+struct mapping_expansion {
+	uint32_t path;
+	struct str key;
+	struct str cursor; /* empty at first; opaque bytes of at most MAPPING_KEY_MAX */
+	size_t limit;	   /* keys; at least 2 (the empty text is a key, and would be no cursor) */
+};
 
 /*
- * The next page of documents that a queued (path, key) touches: at most `limit` keys after `cursor`
- * (empty at first; opaque bytes of at most MAPPING_KEY_MAX). The new cursor goes to `ret_cursor`,
- * in the arena; len 0 means that this was the last page. `limit` is at least 2 (the empty text is a
- * key, and would be no cursor). ERR_NOT_FOUND: no such path in this plan.
+ * The keys after the cursor. The new cursor goes to `ret_cursor`, in the arena; len 0 means that
+ * this was the last page. ERR_NOT_FOUND: no such path in this plan.
  */
-int mapping_expand(const struct mapping *m, struct maria *db, uint32_t path, struct str key,
-		   struct str cursor, size_t limit, struct arena *arena, struct mapping_keys *ret,
-		   struct str *ret_cursor, struct err *err) _must_check_;
+int mapping_expand(const struct mapping *m, struct maria *db, const struct mapping_expansion *what,
+		   struct arena *arena, struct mapping_keys *ret, struct str *ret_cursor,
+		   struct err *err) _must_check_;
 
 /*
  * At most `limit` (2 or more) keys of the root table after `after`, in the order of its key (len 0:
@@ -149,10 +153,11 @@ int mapping_page(const struct mapping *m, struct maria *db, struct str after, si
 int mapping_present(const struct mapping *m, struct maria *db, const struct str *keys, size_t n,
 		    bool *ret_present, struct err *err) _must_check_;
 
-/* The key as the document's _id. ERR_DOCUMENT when it is not one (an integer key that is no
- * number). */
+/* The key as the document's _id. ERR_DOCUMENT: it is none (an integer key that is no number). */
 int mapping_key_append(const struct mapping *m, struct str key, bson_t *doc, const char *field,
 		       struct err *err) _must_check_;
+/* Of the _id's of this mapping, as MongoDB's $type names it: "number", "string", "binData". */
+const char *mapping_id_type(const struct mapping *m);
 /* The key of an _id as found in MongoDB; ERR_DOCUMENT for an _id that no row can have. */
 int mapping_key_of_id(const struct mapping *m, const bson_iter_t *id, struct arena *arena,
 		      struct str *ret, struct err *err) _must_check_;
@@ -164,8 +169,7 @@ int mapping_key_parse(const struct mapping *m, const char *text, struct arena *a
 
 enum mapping_state {
 	MAPPING_ABSENT,	 /* no such row, or the filter leaves it out */
-	MAPPING_PRESENT, /* `document` holds _id and all owned fields, in the order of the mapping
-			  */
+	MAPPING_PRESENT, /* `document` holds _id and the owned fields, in the mapping's order */
 	MAPPING_REFUSED, /* the row cannot become a document: `error` says why, without values */
 };
 

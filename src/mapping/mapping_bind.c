@@ -322,8 +322,7 @@ static int check_cycle(const struct mapping_level *level, struct err *err)
 	}
 	return ynode_error(
 	    level->node, err,
-	    "a cycle: \"%s\" goes back to table \"%s\" by the columns by which \"%s\" came"
-	    " from it",
+	    "a cycle: \"%s\" goes back to table \"%s\" by the columns by which \"%s\" left it",
 	    level->path, g->tables[0].name, p->path);
 }
 

@@ -119,7 +119,7 @@ static int append_index_key(const struct mapping *m, bson_t *index, const struct
 
 		if (r == 0)
 			r = ynode_text(n, &text, err);
-		if (r < 0)
+		if (r != 0)
 			return r;
 		while (kinds[kind] && !cstr_equal(kinds[kind], text))
 			kind++;
@@ -128,10 +128,9 @@ static int append_index_key(const struct mapping *m, bson_t *index, const struct
 		else if (cstr_equal(text, "1") || cstr_equal(text, "-1"))
 			bson_append_int32(&child, n->key, -1, *text == '1' ? 1 : -1);
 		else
-			return ynode_error(n, err,
-					   "\"%s\": an index key is 1, -1, text, 2dsphere or"
-					   " hashed",
-					   text);
+			return ynode_error(
+			    n, err, "\"%s\": an index key is 1, -1, text, 2dsphere or hashed",
+			    text);
 		strbuf_addf(name, "%s%s_%s", name->len ? "_" : "", n->key, text);
 	}
 	bson_append_document_end(index, &child);
@@ -147,10 +146,9 @@ static int append_index(const struct mapping *m, bson_t *index, const struct yno
 	const char *text = NULL;
 	int r = ynode_check_keys(n, "an index", keys, err);
 
-	if (r == 0 && !key)
-		r = ynode_error(n, err, "an index has no \"key\"");
 	if (r == 0)
-		r = append_index_key(m, index, key, &b, err);
+		r = key ? append_index_key(m, index, key, &b, err)
+			: ynode_error(n, err, "an index has no \"key\"");
 	if (r == 0 && name)
 		r = ynode_text(name, &text, err);
 	if (r == 0)

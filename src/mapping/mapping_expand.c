@@ -66,9 +66,9 @@ int mapping_page(const struct mapping *m, struct maria *db, struct str after, si
 	return r < 0 ? err_context(err, "paging through table \"%s\"", m->root->tables[0].name) : 0;
 }
 
-int mapping_expand(const struct mapping *m, struct maria *db, uint32_t path, struct str key,
-		   struct str cursor, size_t limit, struct arena *arena, struct mapping_keys *ret,
-		   struct str *ret_cursor, struct err *err)
+int mapping_expand(const struct mapping *m, struct maria *db, const struct mapping_expansion *what,
+		   struct arena *arena, struct mapping_keys *ret, struct str *ret_cursor,
+		   struct err *err)
 {
 	const struct schema_column *columns[MAPPING_KEY_COLUMNS_MAX],
 	    *root[MAPPING_KEY_COLUMNS_MAX];
@@ -78,32 +78,32 @@ int mapping_expand(const struct mapping *m, struct maria *db, uint32_t path, str
 	size_t i = 0, n;
 	int r;
 
-	while (i < m->n_paths && m->paths[i].id != path)
+	while (i < m->n_paths && m->paths[i].id != what->path)
 		i++;
 	if (i == m->n_paths)
 		return err_set(err, ERR_NOT_FOUND, "the mapping of \"%s\" has no path %u",
-			       m->collection, path);
+			       m->collection, what->path);
 	w = &m->ways[i];
 	ret->len = 0;
 	*ret_cursor = (struct str){NULL, 0};
 	/* The value has the changed row's type, and is compared with the row above. */
 	for (n = 0; n < w->n_values; n++)
 		columns[n] = &w->level->links[n].child_column;
-	if (!mapping_key_split(key, columns, w->n_values, arena, parts))
+	if (!mapping_key_split(what->key, columns, w->n_values, arena, parts))
 		return 0; /* no column can have this value: it joins nothing */
 	for (n = 0; n < w->n_values; n++)
 		params[n] = mapping_key_value(parts[n], columns[n], arena);
-	if (cursor.len) {
+	if (what->cursor.len) {
 		mapping_key_columns(m, root);
-		if (!mapping_key_split(cursor, root, m->root->n_links, arena, parts))
+		if (!mapping_key_split(what->cursor, root, m->root->n_links, arena, parts))
 			return bad_cursor(err);
 		n += bind_after(root, parts, m->root->n_links, arena, params + n);
 	}
-	params[n++] = MARIA_U(limit);
-	r = run(db, cursor.len ? w->next_sql : w->first_sql, params, n, arena, ret, err);
+	params[n++] = MARIA_U(what->limit);
+	r = run(db, what->cursor.len ? w->next_sql : w->first_sql, params, n, arena, ret, err);
 	if (r < 0)
 		return err_context(err, "expanding %s", m->paths[i].description);
-	if (ret->len && ret->len >= limit) {
+	if (ret->len && ret->len >= what->limit) {
 		last = ret->items[ret->len - 1];
 		*ret_cursor = (struct str){arena_strndup(arena, last.data, last.len), last.len};
 	}

@@ -137,12 +137,12 @@ static int resolve_concat(struct mapping *m, struct mapping_level *level, struct
 
 static unsigned scale_of(const struct schema_column *c)
 {
-	const char *comma = strchr(c->sql_type, ',');
+	const char *comma = c->type == SCHEMA_DECIMAL ? strchr(c->sql_type, ',') : NULL;
 	unsigned scale = 0;
 
 	for (const char *p = comma ? comma + 1 : ""; *p >= '0' && *p <= '9'; p++)
 		scale = scale * 10 + (unsigned)(*p - '0');
-	return c->type == SCHEMA_DECIMAL ? scale : 0;
+	return scale;
 }
 
 static int resolve_figure(struct mapping *m, struct mapping_level *level, struct mapping_field *f,

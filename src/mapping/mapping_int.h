@@ -241,12 +241,9 @@ size_t mapping_add_slot(struct mapping_level *level, const char *name,
 
 /* `alias`.`column`; an alias of NULL leaves it out. */
 void mapping_add_column(struct strbuf *b, const char *alias, const char *column);
-/* The column as it is selected: integers as plain numbers, times as MariaDB prints them. */
-void mapping_add_select(struct strbuf *b, const char *alias, const struct schema_column *c);
 /* The canonical key of these columns as bytes. */
 void mapping_add_key(struct strbuf *b, const char *alias,
 		     const struct schema_column *const *columns, size_t n);
-void mapping_add_decimal(struct strbuf *b, const struct schema_column *c);
 /* A parameter that is compared with the column. */
 void mapping_add_parameter(struct strbuf *b, const struct schema_column *c);
 /* Sets the SQL of reading of every level, and `where_sql`. */
@@ -287,8 +284,7 @@ struct maria_value mapping_key_value(struct str value, const struct schema_colum
 				     struct arena *arena);
 void mapping_key_columns(const struct mapping *m, const struct schema_column **ret);
 
-/* --- rows in memory (mapping_read.c fills, mapping_build.c reads) ------------------------------
- */
+/* --- rows in memory (mapping_read.c fills, mapping_build.c reads) ----------------------------- */
 
 #define MAPPING_NO_GROUP UINT32_MAX
 

@@ -226,6 +226,15 @@ int mapping_key_append(const struct mapping *m, struct str key, bson_t *doc, con
 	return r;
 }
 
+const char *mapping_id_type(const struct mapping *m)
+{
+	enum mapping_convert convert = id_convert(m);
+
+	if (convert == CONVERT_INT || convert == CONVERT_DECIMAL)
+		return "number";
+	return convert == CONVERT_BINARY ? "binData" : "string";
+}
+
 static struct str hex_of(struct arena *arena, const uint8_t *bytes, size_t len)
 {
 	static const char digits[] = "0123456789ABCDEF";

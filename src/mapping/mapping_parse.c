@@ -520,7 +520,7 @@ static int read_aggregate(struct parser *p, struct mapping_level *parent, struct
 		r = need(p, n, "values", "an aggregate", &values);
 	if (r == 0)
 		r = need_map(p, values, "\"values\"");
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (!values->len)
 		return ynode_error(values, p->err, "an aggregate without values");
@@ -735,7 +735,7 @@ static int read_file(struct parser *p, const struct ynode *top)
 		r = need(p, top, "key", "the mapping", &key);
 	if (r == 0)
 		r = need(p, top, "fields", "the mapping", &fields);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	m->root = level_new(p, NULL, FIELD_OBJECT, top, "");
 	r = read_tables(p, m->root, table);

@@ -348,9 +348,7 @@ static int add_path(struct mapping *m, const struct way *w, uint32_t id, const c
 			return 0;
 	}
 	if (m->n_paths == MAPPING_PATHS_MAX)
-		return err_set(err, ERR_LIMIT,
-			       "%s: collection \"%s\" has more than %d ways to its"
-			       " documents",
+		return err_set(err, ERR_LIMIT, "%s: \"%s\" has more than %d ways to its documents",
 			       m->file, m->collection, MAPPING_PATHS_MAX);
 	way.first_sql = expansion_sql(m, w, false);
 	way.next_sql = expansion_sql(m, w, true);

@@ -253,8 +253,7 @@ static int read_level(struct mapping_reader *r, const struct mapping_level *leve
 {
 	struct mapping_rows *rows = &r->levels[level->index];
 
-	/* A tree grows while it is read. Its rounds are bounded: what is deeper is refused anyway.
-	 */
+	/* A tree grows while it is read. Its rounds are bounded: what is deeper is refused. */
 	for (size_t round = 0; rows->read < rows->len && round <= MAPPING_TREE_MAX; round++) {
 		size_t end = rows->len;
 

@@ -8,52 +8,12 @@
 
 #include "base/banned.h"
 
-static bool is_mapping_file(const char *name)
+static int is_mapping_file(const struct dirent *e)
 {
+	const char *name = e->d_name;
 	size_t n = strlen(name);
 
 	return name[0] != '.' && n > 5 && cstr_equal(name + n - 5, ".yaml");
-}
-
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-struct names {
-	struct arena arena;
-	char **items;
-	size_t len, cap;
-};
-
-static void names_done(struct names *n)
-{
-	mem_free(n->items);
-	arena_done(&n->arena);
-}
-
-static int list_files(const char *dir, struct names *ret, struct err *err)
-{
-	DIR *d = opendir(dir);
-	const struct dirent *e;
-	int r;
-
-	if (!d) {
-		r = err_set(err, ERR_NOT_FOUND, "could not open the folder of mappings \"%s\": %s",
-			    dir, strerror(errno));
-		err_hint(err, "set mapping.dir to the folder with the mapping files");
-		return r;
-	}
-	while ((e = readdir(d))) {
-		if (!is_mapping_file(e->d_name))
-			continue;
-		mem_grow(&ret->items, &ret->cap, ret->len + 1, sizeof(char *));
-		ret->items[ret->len++] = arena_printf(&ret->arena, "%s/%s", dir, e->d_name);
-	}
-	closedir(d);
-	if (ret->len)
-		qsort(ret->items, ret->len, sizeof(char *), compare_names);
-	return 0;
 }
 
 static int check_names(const struct mapping_set *set, const struct mapping *m, struct err *err)
@@ -61,7 +21,8 @@ static int check_names(const struct mapping_set *set, const struct mapping *m, s
 	for (size_t i = 0; i < set->len; i++) {
 		const struct mapping *other = set->items[i];
 
-		if (cstr_equal(other->collection, m->collection))
+		/* Names of triggers know no case on some systems, and people confuse them. */
+		if (strcasecmp(other->collection, m->collection) == 0)
 			return ynode_error(m->collection_node, err,
 					   "collection \"%s\" is already that of %s", m->collection,
 					   other->file);
@@ -78,32 +39,49 @@ static int compare_collections(const void *a, const void *b)
 		      (*(struct mapping *const *)b)->collection);
 }
 
+static int add_file(struct mapping_set *set, const char *path, const struct schema *schema,
+		    struct err *err)
+{
+	_cleanup_(mapping_freep) struct mapping *m = NULL;
+	int r = mapping_load(path, &m, err);
+
+	if (r == 0)
+		r = check_names(set, m, err);
+	if (r == 0)
+		r = mapping_bind(m, schema, err);
+	if (r == 0)
+		set->items[set->len++] = TAKE_PTR(m);
+	return r;
+}
+
 int mapping_set_load(const char *dir, const struct schema *schema, struct mapping_set *ret,
 		     struct err *err)
 {
-	_cleanup_(mapping_set_done) struct mapping_set set = {0};
-	_cleanup_(names_done) struct names names = {0};
-	int r = list_files(dir, &names, err);
+	struct mapping_set set = {0};
+	struct dirent **names = NULL;
+	int n = scandir(dir, &names, is_mapping_file, alphasort), r = 0;
 
-	if (r < 0)
-		return r;
-	set.items = mem_alloc_array(names.len, sizeof(*set.items));
-	for (size_t i = 0; i < names.len; i++) {
-		_cleanup_(mapping_freep) struct mapping *m = NULL;
-
-		r = mapping_load(names.items[i], &m, err);
-		if (r == 0)
-			r = check_names(&set, m, err);
-		if (r == 0)
-			r = mapping_bind(m, schema, err);
-		if (r < 0)
-			return r;
-		set.items[set.len++] = TAKE_PTR(m);
+	if (n < 0) {
+		(void)err_set(err, ERR_NOT_FOUND,
+			      "could not open the folder of mappings \"%s\": %s", dir,
+			      strerror(errno));
+		return err_hint(err, "set mapping.dir to the folder with the mapping files");
 	}
-	if (set.len)
-		qsort(set.items, set.len, sizeof(*set.items), compare_collections);
+	set.items = mem_alloc_array((size_t)n, sizeof(*set.items));
+	for (int i = 0; i < n; i++) {
+		_cleanup_(mem_freep) char *path = mem_printf("%s/%s", dir, names[i]->d_name);
+
+		if (r == 0)
+			r = add_file(&set, path, schema, err);
+		mem_free(names[i]);
+	}
+	mem_free(names);
+	if (r < 0) {
+		mapping_set_done(&set);
+		return r;
+	}
+	qsort(set.items, set.len, sizeof(*set.items), compare_collections);
 	*ret = set;
-	set = (struct mapping_set){0};
 	return 0;
 }
 

@@ -54,7 +54,8 @@ static bool wants_number(const struct schema_column *c)
 	       strstr(c->sql_type, "zerofill");
 }
 
-void mapping_add_select(struct strbuf *b, const char *alias, const struct schema_column *c)
+/* The column as it is selected: integers as plain numbers, times as MariaDB prints them. */
+static void add_select(struct strbuf *b, const char *alias, const struct schema_column *c)
 {
 	bool is_time =
 	    c->type == SCHEMA_DATE || c->type == SCHEMA_DATETIME || c->type == SCHEMA_TIME;
@@ -83,7 +84,7 @@ static void add_key_part(struct strbuf *b, const char *alias, const struct schem
 		mapping_add_column(b, alias, c->name);
 		strbuf_addstr(b, is_text ? " USING utf8mb4)" : ")");
 	} else {
-		mapping_add_select(b, alias, c);
+		add_select(b, alias, c);
 	}
 	strbuf_addstr(b, escape ? ", '%', '%25'), ':', '%3A')" : "");
 }
@@ -100,7 +101,7 @@ void mapping_add_key(struct strbuf *b, const char *alias,
 }
 
 /* "DECIMAL(12,2)", without UNSIGNED and ZEROFILL, which a cast does not know. */
-void mapping_add_decimal(struct strbuf *b, const struct schema_column *c)
+static void add_decimal(struct strbuf *b, const struct schema_column *c)
 {
 	const char *paren = strchr(c->sql_type, '('), *end = paren ? strchr(paren, ')') : NULL;
 
@@ -113,7 +114,7 @@ void mapping_add_parameter(struct strbuf *b, const struct schema_column *c)
 {
 	if (c->type == SCHEMA_DECIMAL) {
 		strbuf_addstr(b, "CAST(? AS ");
-		mapping_add_decimal(b, c);
+		add_decimal(b, c);
 		strbuf_addch(b, ')');
 	} else if (c->type == SCHEMA_TEXT && c->collation) {
 		strbuf_addf(b, "CONVERT(? USING %s) COLLATE %s", c->charset, c->collation);
@@ -132,7 +133,7 @@ static void add_json_type(struct strbuf *b, const struct schema_column *c)
 		strbuf_addstr(b, c->is_unsigned ? "BIGINT UNSIGNED" : "BIGINT");
 		break;
 	case SCHEMA_DECIMAL:
-		mapping_add_decimal(b, c);
+		add_decimal(b, c);
 		break;
 	case SCHEMA_TEXT:
 		if (c->collation)
@@ -233,7 +234,7 @@ static void add_link(struct strbuf *b, const struct mapping_level *level, bool i
 	if (!level->is_list)
 		strbuf_addstr(b, level->n_tables == 1 ? "k.i" : "u.`#i`");
 	else if (is_result)
-		mapping_add_select(b, alias_of(level), &level->links[0].child_column);
+		add_select(b, alias_of(level), &level->links[0].child_column);
 	else
 		mapping_add_column(b, alias_of(level), level->links[0].child);
 }
@@ -247,7 +248,7 @@ static void add_slot(struct strbuf *b, const struct mapping_level *level, size_t
 	const struct mapping_slot *slot = &level->slots[i];
 
 	if (level->kind != FIELD_AGGREGATE) {
-		mapping_add_select(b, alias_of(level), &slot->type);
+		add_select(b, alias_of(level), &slot->type);
 	} else if (!slot->column) {
 		strbuf_addstr(b, "COUNT(*)");
 	} else {
@@ -259,7 +260,7 @@ static void add_slot(struct strbuf *b, const struct mapping_level *level, size_t
 		strbuf_addstr(b, functions[slot->figure]);
 		if (cstr_equal(slot->type.data_type, "float") ||
 		    (slot->type.type == SCHEMA_INT && wants_number(&slot->type)))
-			mapping_add_select(b, alias_of(level), &slot->type);
+			add_select(b, alias_of(level), &slot->type);
 		else
 			mapping_add_column(b, alias_of(level), slot->column);
 		strbuf_addstr(b, is_time ? ") AS CHAR)" : ")");

@@ -162,7 +162,7 @@ static int parse_attribute(struct categorizer *c, const struct ynode *n, const c
 		return ynode_error(n, err, "an attribute without a name");
 	ret->name = (struct str){arena_strndup(&c->arena, name.data, name.len), name.len};
 	if (equals) {
-		uint32_t id;
+		uint32_t id = 0;
 		int r = phrase_id(c, n, str_from(equals + 1), &id, err);
 
 		if (r < 0)

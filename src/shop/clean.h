@@ -38,9 +38,8 @@ void clean_done(struct clean *c);
 unsigned clean_text(struct clean *c, struct str in, const struct clean_text_options *options,
 		    struct strbuf *out);
 
-/* The steps of clean_text(), each on its own; they return whether something changed. */
+/* The first step of clean_text() on its own; returns whether something changed. */
 bool clean_encoding(struct str in, struct strbuf *out);
-bool clean_html(struct str in, bool lines, struct strbuf *out);
 
 /*
  * Folds text for comparing names: compatibility form, no case, no accents; everything that is no

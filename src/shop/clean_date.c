@@ -392,7 +392,7 @@ static bool parse(struct str s, enum clean_date_order order, struct clean_date *
 		return false;
 	if (zone) {
 		int64_t t = days_from_civil(d->year, d->month, d->day) * SECONDS_PER_DAY +
-			    d->hour * 3600 + d->minute * 60 + d->second;
+			    INT64_C(3600) * d->hour + INT64_C(60) * d->minute + d->second;
 
 		civil_from_seconds(t - (int64_t)zone * 60, d);
 	}

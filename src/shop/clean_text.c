@@ -47,44 +47,15 @@ static void add_codepoint(struct strbuf *out, uint32_t cp)
 	strbuf_add(out, buf, (size_t)n);
 }
 
-/* Length of the well-formed UTF-8 character at s, 0 when there is none. */
-static size_t utf8_char_len(const char *s, size_t len)
-{
-	unsigned char c = (unsigned char)s[0];
-	size_t n = c < 0x80		   ? 1
-		   : c >= 0xC2 && c < 0xE0 ? 2
-		   : c >= 0xE0 && c < 0xF0 ? 3
-		   : c >= 0xF0 && c < 0xF5 ? 4
-					   : 0;
-
-	if (n == 0 || n > len)
-		return 0;
-	return n == 1 || utf8_is_valid(s, n) ? n : 0;
-}
-
-/* The character at s, which is well-formed. */
-static uint32_t utf8_codepoint(const char *s, size_t *ret_len)
-{
-	utf8proc_int32_t cp = CODEPOINT_REPLACED;
-	utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)s, 4, &cp);
-
-	*ret_len = n > 0 ? (size_t)n : 1;
-	return n > 0 ? (uint32_t)cp : CODEPOINT_REPLACED;
-}
-
+/* The character at s and its length in bytes; U+FFFD and 1 where the bytes form none. */
 static uint32_t codepoint_at(const char *s, size_t left, size_t *ret_len)
 {
-	if ((unsigned char)s[0] < 0x80) {
-		*ret_len = 1;
-		return (unsigned char)s[0];
-	}
-	if (left >= 4)
-		return utf8_codepoint(s, ret_len);
+	utf8proc_int32_t cp;
+	utf8proc_ssize_t n;
 
-	char pad[4] = {0};
-
-	memcpy(pad, s, left);
-	return utf8_codepoint(pad, ret_len);
+	n = utf8proc_iterate((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)left, &cp);
+	*ret_len = n > 0 ? (size_t)n : 1;
+	return n > 0 ? (uint32_t)cp : CODEPOINT_REPLACED;
 }
 
 /* The byte that Windows-1252 has for a character above ASCII, -1 when none. */
@@ -104,17 +75,17 @@ static bool repair_bytes(struct str in, struct strbuf *out)
 	bool changed = false;
 
 	for (size_t i = 0; i < in.len;) {
-		size_t n = utf8_char_len(in.data + i, in.len - i);
+		unsigned char c = (unsigned char)in.data[i];
+		size_t n;
 
-		if (n) {
+		(void)codepoint_at(in.data + i, in.len - i, &n);
+		if (n > 1 || c < 0x80) {
 			strbuf_add(out, in.data + i, n);
-			i += n;
-			continue;
+		} else {
+			add_codepoint(out, c < 0xA0 && cp1252[c - 0x80] ? cp1252[c - 0x80] : c);
+			changed = true;
 		}
-		unsigned char c = (unsigned char)in.data[i++];
-
-		add_codepoint(out, c < 0xA0 && cp1252[c - 0x80] ? cp1252[c - 0x80] : c);
-		changed = true;
+		i += n;
 	}
 	return changed;
 }
@@ -125,8 +96,9 @@ static bool is_mojibake(const char *bytes, size_t len)
 	size_t chars = 0, doubtful = 0;
 
 	for (size_t i = 0; i < len;) {
-		size_t n = utf8_char_len(bytes + i, len - i);
+		size_t n;
 
+		(void)codepoint_at(bytes + i, len - i, &n);
 		if (n < 2)
 			return false;
 		if (n == 2 && (unsigned char)bytes[i] > 0xC5)
@@ -238,31 +210,39 @@ static const struct {
     {"beta", 0x3B2},   {"Omega", 0x3A9},   {"mu", 0x3BC},
 };
 
+/* The value of a digit to base 16 or below, UINT32_MAX when it is none. */
+static uint32_t hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return (uint32_t)(c - '0');
+	c |= 32;
+	return c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a') + 10 : UINT32_MAX;
+}
+
+/* What browsers make of a number: &#150; is Windows-1252, a surrogate is nothing (0). */
+static uint32_t browser_codepoint(uint32_t cp)
+{
+	if (cp >= 0x80 && cp < 0xA0 && cp1252[cp - 0x80])
+		return cp1252[cp - 0x80];
+	return cp >= 0xD800 && cp < 0xE000 ? 0 : cp;
+}
+
+/* The character of "#150" or "#x96", 0 when it is none. */
 static uint32_t entity_number(const char *s, size_t len)
 {
-	bool is_hex = len > 1 && (s[1] == 'x' || s[1] == 'X');
+	uint32_t base = len > 1 && (s[1] == 'x' || s[1] == 'X') ? 16 : 10;
 	uint32_t cp = 0;
-	size_t i = is_hex ? 2 : 1;
 
-	if (i >= len)
-		return 0;
-	for (; i < len; i++) {
-		char c = s[i];
-		uint32_t digit;
+	for (size_t i = base == 16 ? 2 : 1; i < len; i++) {
+		uint32_t digit = hex_digit(s[i]);
 
-		if (c >= '0' && c <= '9')
-			digit = (uint32_t)(c - '0');
-		else if (is_hex && (c | 32) >= 'a' && (c | 32) <= 'f')
-			digit = (uint32_t)((c | 32) - 'a') + 10;
-		else
+		if (digit >= base)
 			return 0;
-		cp = cp * (is_hex ? 16 : 10) + digit;
+		cp = cp * base + digit;
 		if (cp > CODEPOINT_MAX)
 			return 0;
 	}
-	if (cp >= 0x80 && cp < 0xA0 && cp1252[cp - 0x80])
-		return cp1252[cp - 0x80]; /* what browsers do with &#150; */
-	return cp >= 0xD800 && cp < 0xE000 ? 0 : cp;
+	return browser_codepoint(cp);
 }
 
 /* Decodes the entity at s ("&name;"); returns its length, 0 when it is none. */
@@ -372,7 +352,7 @@ static size_t skip_tag(struct str in, size_t i, bool lines, struct strbuf *out)
 	return next;
 }
 
-bool clean_html(struct str in, bool lines, struct strbuf *out)
+static bool plain_text(struct str in, bool lines, struct strbuf *out)
 {
 	bool changed = false;
 
@@ -546,7 +526,7 @@ unsigned clean_text(struct clean *c, struct str in, const struct clean_text_opti
 		}
 		if (options->html &&
 		    (memchr(in.data, '<', in.len) || memchr(in.data, '&', in.len)) &&
-		    clean_html(in, options->lines, &c->b)) {
+		    plain_text(in, options->lines, &c->b)) {
 			changes |= CLEAN_HTML;
 			in = strbuf_slice(&c->b);
 		}

@@ -14,6 +14,7 @@
 #define EMAIL_LOCAL_MAX	 64  /* RFC 5321, 4.5.3.1.1 */
 #define PHONE_DIGITS_MIN 5
 #define PHONE_DIGITS_MAX 20
+#define EAN_DIGITS_MAX	 16 /* a GTIN has 14 */
 #define AMOUNT_DIGITS	 14 /* DECIMAL(14,2) has 12 before the point; the range is the caller's */
 
 static bool is_digit(char c)
@@ -54,6 +55,13 @@ static struct str email_core(struct str s)
 	return s;
 }
 
+/* Whether "(at)" or "[at]" stands at s. */
+static bool is_written_at(const char *s, size_t len)
+{
+	return len >= 4 && (s[0] == '(' || s[0] == '[') && strncasecmp(s + 1, "at", 2) == 0 &&
+	       s[3] == (s[0] == '(' ? ')' : ']');
+}
+
 /* Lower case, without spaces, "(at)" and "[at]" as "@", "@@" as "@", "," in the domain as ".". */
 static void email_repair(struct str s, struct strbuf *out)
 {
@@ -63,9 +71,7 @@ static void email_repair(struct str s, struct strbuf *out)
 	for (size_t i = 0; i < s.len; i++) {
 		char c = lower(s.data[i]);
 
-		if (i + 4 <= s.len && (c == '(' || c == '[') &&
-		    strncasecmp(s.data + i + 1, "at", 2) == 0 &&
-		    s.data[i + 3] == (c == '(' ? ')' : ']')) {
+		if (is_written_at(s.data + i, s.len - i)) {
 			c = '@';
 			i += 3;
 		}
@@ -179,26 +185,36 @@ static bool ean_is_valid(const char *digits, size_t n)
 	return sum % 10 == 0 && all != 0;
 }
 
-enum clean_result clean_ean(struct str in, struct strbuf *out)
+/* The digits among spaces, hyphens and points; 0 when there is anything else, or too many. */
+static size_t ean_digits(struct str in, char ret[EAN_DIGITS_MAX])
 {
-	char digits[16];
-	size_t n = 0, skip = 0;
+	size_t n = 0;
 
 	for (size_t i = 0; i < in.len; i++) {
-		if (is_digit(in.data[i]) && n < sizeof(digits))
-			digits[n++] = in.data[i];
+		if (is_digit(in.data[i]) && n < EAN_DIGITS_MAX)
+			ret[n++] = in.data[i];
 		else if (is_digit(in.data[i]) || !strchr(" -.", in.data[i]))
-			return CLEAN_BAD;
+			return 0;
 	}
-	if (n == 14 && digits[0] == '0')
-		skip = 1; /* the same article with a packing digit of zero */
-	if ((n != 8 && n != 12 && n != 13 && n - skip != 13) ||
-	    !ean_is_valid(digits + skip, n - skip))
+	return n;
+}
+
+enum clean_result clean_ean(struct str in, struct strbuf *out)
+{
+	char buf[EAN_DIGITS_MAX];
+	const char *digits = buf;
+	size_t n = ean_digits(in, buf);
+
+	if (n == 14 && buf[0] == '0') { /* the same article with a packing digit of zero */
+		digits++;
+		n--;
+	}
+	if ((n != 8 && n != 12 && n != 13) || !ean_is_valid(digits, n))
 		return CLEAN_BAD;
 	if (n == 12)
 		strbuf_addch(out, '0');
-	strbuf_add(out, digits + skip, n - skip);
-	return n == in.len && (n == 13 || n == 8) ? CLEAN_OK : CLEAN_CORRECTED;
+	strbuf_add(out, digits, n);
+	return n == in.len && n != 12 ? CLEAN_OK : CLEAN_CORRECTED;
 }
 
 static bool is_currency(struct str s)
@@ -320,30 +336,48 @@ static bool amount_value(struct str s, char point, int64_t *ret, bool *ret_round
 	return a.digits > 0;
 }
 
+/* Takes a sign from the amount, "+", "-" or the parentheses of bookkeepers; whether it is minus. */
+static bool take_sign(struct str *s)
+{
+	bool negative;
+
+	if (s->len > 2 && s->data[0] == '(' && s->data[s->len - 1] == ')') {
+		*s = (struct str){s->data + 1, s->len - 2};
+		return true;
+	}
+	if (s->len == 0 || (s->data[0] != '-' && s->data[0] != '+'))
+		return false;
+	negative = s->data[0] == '-';
+	*s = amount_core((struct str){s->data + 1, s->len - 1});
+	return negative;
+}
+
+/* Whether it is written as we write amounts: a minus or none, digits, one point between digits. */
+static bool is_plain_amount(struct str s)
+{
+	size_t points = 0;
+
+	if (s.len && s.data[0] == '-')
+		s = (struct str){s.data + 1, s.len - 1};
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.data[i] == '.' && i > 0 && i + 1 < s.len)
+			points++;
+		else if (!is_digit(s.data[i]))
+			return false;
+	}
+	return points <= 1;
+}
+
 enum clean_result clean_decimal(struct str in, int64_t *ret_hundredths)
 {
 	struct str s = amount_core(in);
-	bool negative = false, rounded, plain = s.len == in.len;
+	bool negative = take_sign(&s), rounded;
 
-	if (s.len > 2 && s.data[0] == '(' && s.data[s.len - 1] == ')') {
-		s = (struct str){s.data + 1, s.len - 2}; /* how bookkeepers write minus */
-		negative = true;
-		plain = false;
-	} else if (s.len && (s.data[0] == '-' || s.data[0] == '+')) {
-		negative = s.data[0] == '-';
-		plain &= s.data[0] == '-';
-		s.data++;
-		s.len--;
-		s = amount_core(s);
-	}
 	if (s.len == 0 || !amount_value(s, decimal_point(s), ret_hundredths, &rounded))
 		return CLEAN_BAD;
 	if (negative)
 		*ret_hundredths = -*ret_hundredths;
-	for (size_t i = 0; i < s.len; i++)
-		plain &= is_digit(s.data[i]) ||
-			 (s.data[i] == '.' && decimal_point(s) == '.' && i > 0 && i + 1 < s.len);
-	return plain && !rounded && decimal_point(s) != ',' ? CLEAN_OK : CLEAN_CORRECTED;
+	return is_plain_amount(in) && !rounded ? CLEAN_OK : CLEAN_CORRECTED;
 }
 
 enum clean_result clean_integer(struct str in, int64_t *ret)

@@ -126,9 +126,7 @@ static int check_options(const struct shop_generate_options *o, struct err *err)
 			       o->orders);
 	if (o->reviews && !o->orders)
 		return err_set(err, ERR_INVALID_ARGUMENT,
-			       "%" PRIu64
-			       " reviews without orders: reviewers have bought what they "
-			       "review",
+			       "%" PRIu64 " reviews without orders: only buyers write them",
 			       o->reviews);
 	return 0;
 }
@@ -139,7 +137,7 @@ static void init_days(struct gen *g)
 
 	/* 29 February, three years earlier, is 1 March. */
 	g->window_from = gen_day_from(d.year - WINDOW_YEARS, d.month, d.day);
-	g->n_days = (size_t)(g->until - g->window_from + 1);
+	g->n_days = (size_t)(g->until - g->window_from) + 1;
 	g->day_sums = mem_alloc_array(g->n_days + 1, sizeof(*g->day_sums));
 	for (size_t i = 0; i < g->n_days; i++)
 		g->day_sums[i + 1] =
@@ -207,8 +205,8 @@ static int run(struct gen *g, struct err *err)
 	if (r < 0)
 		return r;
 	if (g->options->orders && !g->catalog.n) {
-		r = err_set(err, ERR_INVALID_ARGUMENT,
-			    "no products to sell: the catalogue is empty");
+		(void)err_set(err, ERR_INVALID_ARGUMENT,
+			      "no products to sell: the catalogue is empty");
 		return err_hint(err, "name product files by --catalog, or invent products by "
 				     "--products");
 	}

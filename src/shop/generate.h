@@ -19,9 +19,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SHOP_GENERATE_CUSTOMERS 2000
-#define SHOP_GENERATE_ORDERS	10000
-#define SHOP_GENERATE_REVIEWS	8000
 #define SHOP_GENERATE_UNTIL	"2026-06-30"
 #define SHOP_GENERATE_ROWS_MAX	50000000 /* customers, orders, reviews: each */
 #define SHOP_GENERATE_GOODS_MAX 1000000	 /* invented products; they are held in memory */
@@ -33,8 +30,8 @@ struct shop_generate_options {
 	uint32_t defects_ppm; /* share of rows with a defect, in millionths */
 	const char *until;    /* last day, YYYY-MM-DD; NULL: SHOP_GENERATE_UNTIL */
 	const char *out;      /* folder, made when absent; files of the same names are replaced */
-	const char *const *catalog; /* JSON lines, plain or gzip, or folders of them; ends by NULL;
-				       may be NULL when products > 0 */
+	/* JSON lines, plain or gzip, or folders of them; ends by NULL. NULL: only invented ones. */
+	const char *const *catalog;
 	void (*progress)(void *ctx, uint64_t rows); /* now and then; NULL: none */
 	void *progress_ctx;
 };

@@ -25,7 +25,7 @@
 
 #include "base/banned.h"
 
-#define CATALOG_LINE_MAX (1024 * 1024)
+#define CATALOG_LINE_MAX (1 << 20)
 #define TITLE_PLAIN_MAX	 1024
 #define PRICE_CENTS_MAX	 INT64_C(1000000000) /* ten million; what DECIMAL(12,2) holds with room */
 

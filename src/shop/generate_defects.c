@@ -102,8 +102,8 @@ static bool read_moment(struct str f, struct moment *m)
 		return false;
 	m->d.year = year;
 	m->has_time = f.len == 19;
-	m->at = gen_day_from(year, m->d.month, m->d.day) * GEN_DAY + m->hour * 3600 +
-		m->minute * 60 + m->second;
+	m->at = gen_day_from(year, m->d.month, m->d.day) * GEN_DAY + INT64_C(3600) * m->hour +
+		INT64_C(60) * m->minute + m->second;
 	return true;
 }
 

@@ -11,7 +11,7 @@
 #include "base/banned.h"
 
 #define DEFAULT_SUPPLIERS 12
-#define SUPPLIER_NAME_MAX 160
+#define MODEL_LETTERS	  676 /* pairs of letters */
 
 /* Every supplier's name is its own: the words' combinations first, then a number. */
 static char *supplier_name(const struct gen *g, uint64_t i)
@@ -134,7 +134,7 @@ static int make_product(struct gen *g, uint64_t i, uint64_t suppliers, struct er
 	m.stock = gen_below(&rng, gen_below(&rng, 900) + 1);
 	p.id = arena_printf(&g->catalog.arena, "AMG-%07" PRIu64, i + 1);
 	m.id = p.id;
-	letters = gen_below(&rng, 26 * 26); /* one draw: the order of arguments is the compiler's */
+	letters = gen_below(&rng, MODEL_LETTERS); /* one draw: the compiler orders arguments */
 	p.facts[GEN_FACT_MODEL] =
 	    arena_printf(&g->catalog.arena, "%c%c-%" PRIu64, (char)('A' + letters / 26),
 			 (char)('A' + letters % 26), 100 + i);

@@ -88,7 +88,7 @@ struct gen_text {
  */
 void gen_text_add(struct gen_text *t, const char *text);
 void gen_text_done(struct gen_text *t);
-const struct gen_section *gen_text_get(const struct gen_text *t, const char *name); /* or NULL */
+/* NULL when there is none. */
 const struct gen_section *gen_text_getf(const struct gen_text *t, const char *fmt, ...)
     _printf_(2, 3);
 const struct gen_section *gen_text_need(const struct gen_text *t, const char *name); /* or a bug */
@@ -206,7 +206,7 @@ uint32_t gen_price_on(const struct gen_product *p, uint64_t seed, int32_t day, i
 /* ---- files ---- */
 
 #define GEN_FIELDS_MAX 20
-#define GEN_SCRATCH    (96 * 1024) /* a row's texts; the longest made is an over-long description */
+#define GEN_SCRATCH    ((size_t)96 << 10) /* a row's texts; the longest is a description */
 
 struct gen_row {
 	struct str fields[GEN_FIELDS_MAX];
@@ -265,8 +265,7 @@ struct gen_customers {
 struct gen_defects {
 	uint64_t seed;
 	uint32_t ppm;
-	struct gen_file *manifest;
-	struct gen_row row;			 /* of the manifest */
+	struct gen_row row;			 /* of defects.csv */
 	uint64_t turn[SHOP_GENERATE_FILE_COUNT]; /* kinds take turns, so that each occurs */
 	uint64_t owed[SHOP_GENERATE_FILE_COUNT]; /* kinds that did not fit at their turn, as bits */
 	struct strbuf last[SHOP_GENERATE_FILE_COUNT]; /* e-mail, EAN of the row before */
@@ -330,7 +329,6 @@ struct gen_order {
 void gen_order_make(const struct gen *g, uint64_t index, int32_t day, struct gen_order *ret);
 /* Number of the first order of the n-th day of the window. */
 uint64_t gen_orders_before(const struct gen *g, size_t nth_day);
-const char *gen_status_text(enum gen_status s);
 int gen_orders_write(struct gen *g, struct err *err) _must_check_;
 
 struct gen_review_picker;

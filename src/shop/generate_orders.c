@@ -26,7 +26,7 @@ uint64_t gen_orders_before(const struct gen *g, size_t nth_day)
 			  g->day_sums[g->n_days]);
 }
 
-const char *gen_status_text(enum gen_status s)
+static const char *status_text(enum gen_status s)
 {
 	static const char *const texts[] = {"pending",	 "paid",      "shipped",
 					    "delivered", "cancelled", "returned"};
@@ -226,7 +226,7 @@ static int write_order(struct gen *g, const struct gen_order *o, struct err *err
 		gen_row_text(row, "");
 	}
 	gen_row_time(row, o->at);
-	gen_row_text(row, gen_status_text(o->status));
+	gen_row_text(row, status_text(o->status));
 	gen_row_cents(row, o->total_cents);
 	gen_row_text(row, g->catalog.currencies[first->currency]);
 	return gen_write(g, SHOP_GENERATE_FILE_ORDERS, err);

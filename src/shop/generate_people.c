@@ -14,8 +14,10 @@
 
 #include "base/banned.h"
 
-#define EARLY_PERCENT 35  /* customers from before the window */
-#define EARLY_DAYS    730 /* over this time */
+#define EARLY_PERCENT 35    /* customers from before the window */
+#define EARLY_DAYS    730   /* over this time */
+#define OPENS_S	      21600 /* people register from six in the morning */
+#define OPEN_S	      50400 /* for fourteen hours */
 
 static struct gen_locale locale_from(struct gen *g, struct str line)
 {
@@ -229,6 +231,7 @@ static int write_customer(struct gen *g, struct gen_rng *rng, const struct gen_l
 	struct str first = pick(rng, l->first[is_male]);
 	struct str last = family_name(pick(rng, l->last), is_male);
 	int32_t registered = g->customers.registered[i];
+	uint64_t at = gen_hash(g->options->seed, GEN_STREAM_CUSTOMER, i) % OPEN_S;
 
 	gen_row_clear(row);
 	gen_row_key(row, 'C', i + 1);
@@ -244,9 +247,7 @@ static int write_customer(struct gen *g, struct gen_rng *rng, const struct gen_l
 				     (int32_t)gen_below(rng, 11000));
 	else
 		gen_row_text(row, "");
-	gen_row_time(
-	    row, registered * GEN_DAY + 6 * 3600 +
-		     (int64_t)(gen_hash(g->options->seed, GEN_STREAM_CUSTOMER, i) % (14 * 3600)));
+	gen_row_time(row, registered * GEN_DAY + OPENS_S + (int64_t)at);
 	gen_row_text(row, gen_chance(rng, 60000) ? "inactive" : "active");
 	gen_row_str(row, l->name);
 	return gen_write(g, SHOP_GENERATE_FILE_CUSTOMERS, err);

@@ -85,7 +85,7 @@ struct gen_review_picker *gen_review_picker_new(const struct gen *g, struct err 
 	p->filter = filter;
 	p->filter_mask = bytes * 8 - 1;
 	p->title = (struct strbuf)STRBUF_INIT(4096);
-	p->text = (struct strbuf)STRBUF_INIT(64 * 1024);
+	p->text = (struct strbuf)STRBUF_INIT((size_t)64 << 10);
 	memset(p->filter, 0, bytes);
 	gen_rng_init(&p->rng, g->options->seed, GEN_STREAM_REVIEW_PICK, 0);
 	p->wanted = g->options->reviews;

@@ -64,7 +64,7 @@ void gen_text_done(struct gen_text *t)
 	*t = (struct gen_text){0};
 }
 
-const struct gen_section *gen_text_get(const struct gen_text *t, const char *name)
+static const struct gen_section *find(const struct gen_text *t, const char *name)
 {
 	uintptr_t i = (uintptr_t)map_get(&t->by_name, str_from(name));
 
@@ -79,12 +79,12 @@ const struct gen_section *gen_text_getf(const struct gen_text *t, const char *fm
 	va_start(ap, fmt);
 	(void)vsnprintf(name, sizeof(name), fmt, ap);
 	va_end(ap);
-	return gen_text_get(t, name);
+	return find(t, name);
 }
 
 const struct gen_section *gen_text_need(const struct gen_text *t, const char *name)
 {
-	const struct gen_section *s = gen_text_get(t, name);
+	const struct gen_section *s = find(t, name);
 
 	bug_if(!s || !s->n);
 	return s;

@@ -100,8 +100,7 @@ static struct str cut_choice(struct str *choices)
 	return part;
 }
 
-/* Whether all facts in the text are known, those of every alternative. Braces nest twice at most.
- */
+/* Whether all facts in the text are known, of every alternative. Braces nest twice at most. */
 static bool is_known(const char *const *facts, struct str text)
 {
 	struct str before, inside;
@@ -327,8 +326,7 @@ static bool add_observation(struct review *v, bool is_good)
 	return add_aspect(v, is_good);
 }
 
-/* The other side: "That said, ..." and an aspect against the mood, or against what was said last.
- */
+/* The other side: "That said, ..." and an aspect against the mood, or against the last one. */
 static void add_turn(struct review *v)
 {
 	size_t before = v->out->len;

@@ -20,16 +20,17 @@
 
 #include <stdio.h>
 
-enum load_entity_id { /* in the order in which they are merged */
-		      LOAD_SUPPLIERS,
-		      LOAD_CATEGORIES,
-		      LOAD_PRODUCTS,
-		      LOAD_CUSTOMERS,
-		      LOAD_ADDRESSES,
-		      LOAD_ORDERS,
-		      LOAD_ORDER_ITEMS,
-		      LOAD_REVIEWS,
-		      LOAD_ENTITIES
+/* In the order in which they are merged. */
+enum load_entity_id {
+	LOAD_SUPPLIERS,
+	LOAD_CATEGORIES,
+	LOAD_PRODUCTS,
+	LOAD_CUSTOMERS,
+	LOAD_ADDRESSES,
+	LOAD_ORDERS,
+	LOAD_ORDER_ITEMS,
+	LOAD_REVIEWS,
+	LOAD_ENTITIES
 };
 
 /* "customers"; NULL beyond the last. */

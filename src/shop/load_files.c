@@ -211,7 +211,7 @@ int load_files_find(const struct shop_load_options *options, struct load_files *
 		r = err_set(err, ERR_NOT_FOUND,
 			    "no feed file (.csv, .jsonl, plain or .gz) in \"%s\"",
 			    options->paths[0] ? options->paths[0] : "");
-	if (r < 0) {
+	if (r != 0 || files.n == 0) {
 		load_files_done(&files);
 		return r;
 	}

@@ -10,8 +10,7 @@
 #include "shop/load_reader.h"
 #include "shop/quality.h"
 
-/* --- what the entities are (load_entity.c) -----------------------------------------------------
- */
+/* --- what the entities are (load_entity.c) ---------------------------------------------------- */
 
 #define LOAD_COLUMNS_MAX 24 /* products have 19 */
 #define LOAD_KEY_MAX	 64 /* external_id */
@@ -43,6 +42,7 @@ enum load_column_flags {
 	LOAD_DETAIL = 1 << 2,	 /* lives in the entity's detail table */
 	LOAD_PAST = 1 << 3,	 /* a date that cannot lie in the future */
 	LOAD_ALWAYS = 1 << 4,	 /* counts as given even when the feed does not have it */
+	LOAD_UNIQUE = 1 << 5,	 /* no two rows of the shop have the same value */
 };
 
 struct load_column {
@@ -87,18 +87,12 @@ static inline const char *load_column_target(const struct load_column *c)
 	return c->target ? c->target : load_column_stage(c);
 }
 
-static inline bool load_column_is_ref(const struct load_column *c)
-{
-	return c->ref_table != NULL;
-}
-
 /* Which entity a header belongs to, and which column each field is. An unknown or missing column is
  * an error that names the nearest. */
 int load_entity_match(const char *file, const struct load_record *header, enum load_entity_id *ret,
 		      int ret_columns[LOAD_FIELDS_MAX], struct err *err) _must_check_;
 
-/* --- files (load_files.c) -----------------------------------------------------------------------
- */
+/* --- files (load_files.c) --------------------------------------------------------------------- */
 
 struct load_file {
 	char *path;
@@ -124,8 +118,7 @@ int load_files_find(const struct shop_load_options *options, struct load_files *
 		    struct err *err) _must_check_;
 void load_files_done(struct load_files *f);
 
-/* --- suppliers and categories (load_names.c) -----------------------------------------------------
- */
+/* --- suppliers and categories (load_names.c) -------------------------------------------------- */
 
 #define LOAD_NAMES_MAX 200000 /* different suppliers, and categories; kept in memory */
 
@@ -159,8 +152,7 @@ int load_names_supplier(struct load_names *n, struct str name, const char **ret,
 int load_names_category(struct load_names *n, struct str path, struct load_category **ret,
 			struct err *err) _must_check_;
 
-/* --- one row (load_row.c, load_product.c)
- * --------------------------------------------------------- */
+/* --- one row (load_row.c, load_product.c) ----------------------------------------------------- */
 
 struct load_finding {
 	enum quality_rule_id rule;
@@ -187,6 +179,9 @@ struct load_row {
 	bool is_rejected;
 	struct load_category *category;
 	struct arena arena; /* of the row */
+	/* of the file */
+	struct map unknown; /* names of fields that were met and are not known */
+	struct arena file_arena;
 	/* scratch */
 	struct clean clean;
 	struct strbuf scratch, json;
@@ -204,14 +199,22 @@ struct str load_row_value(const struct load_row *row, size_t column);
 /* Column by its name in the feed; a bug when there is none. */
 size_t load_entity_column(const struct load_entity *e, const char *name);
 
-/* Fills row->raw from a line of a JSON-lines file. `c` may be NULL. ERR_CORRUPTED when it is no
- * object. */
+/* Whether it has more than 16 levels. Arbitrary; the server takes JSON of more than 32 for invalid.
+ */
+struct json_t;
+bool load_json_is_deep(struct json_t *json);
+
+/* Fills row->raw from a line of JSON; `c` may be NULL. ERR_CORRUPTED when it is no object,
+ * ERR_LIMIT when the file has more fields than a feed would. */
 int load_product_parse(struct load_row *row, struct str line, struct categorizer *c,
 		       struct err *err) _must_check_;
 
-/* --- statements (load_sql.c): made from the table of entities; each replaces the text in `b`.
- * Where a range of rows is meant, the first two parameters are its begin and end in stage_id.
- * ------------- */
+/* --- statements (load_sql.c) ------------------------------------------------------------------ */
+
+/*
+ * Made from the table of entities; each replaces the text in `b`. Where a range of rows is meant,
+ * the first two parameters are its begin and end in stage_id.
+ */
 
 void load_sql_stage(struct strbuf *b, const struct load_entity *e);
 void load_sql_resolve(struct strbuf *b, const struct load_entity *e, const struct load_column *c);
@@ -224,6 +227,11 @@ void load_sql_correct(struct strbuf *b, const struct load_entity *e, const char 
 		      const char *where);
 void load_sql_duplicate_where(struct strbuf *b, const struct load_entity *e);
 void load_sql_same_hash(struct strbuf *b, const struct load_entity *e);
+/* Rows whose value of the unique column `i` is another row's. A row of the shop that this load
+ * gives another value hands its own over, with `hand_overs`; without, it keeps it. */
+void load_sql_taken_where(struct strbuf *b, const struct load_entity *e, size_t i, bool hand_overs);
+/* Takes from rows of the shop what they hand over to the rows of the range. */
+void load_sql_release(struct strbuf *b, const struct load_entity *e, size_t i);
 void load_sql_classify(struct strbuf *b, const struct load_entity *e);
 void load_sql_update(struct strbuf *b, const struct load_entity *e);
 void load_sql_insert(struct strbuf *b, const struct load_entity *e);
@@ -232,8 +240,7 @@ void load_sql_insert_detail(struct strbuf *b, const struct load_entity *e);
 /* Parameters: load id, begin, end. */
 void load_sql_log(struct strbuf *b, const struct load_entity *e);
 
-/* --- the database (load_stage.c, load_merge.c)
- * ---------------------------------------------------- */
+/* --- the database (load_stage.c, load_merge.c) ------------------------------------------------ */
 
 struct load {
 	struct maria *m;
@@ -249,7 +256,6 @@ struct load {
 	uint64_t first_id[LOAD_ENTITIES], end_id[LOAD_ENTITIES]; /* stage ids of each entity */
 	struct strbuf rows, findings; /* of the chunk, as LOAD DATA text */
 	size_t n_rows, n_findings;
-	bool is_merging;
 };
 
 int load_stage_clear(struct load *l, struct err *err) _must_check_;
@@ -257,17 +263,13 @@ int load_stage_files(struct load *l, struct err *err) _must_check_;
 int load_merge(struct load *l, struct err *err) _must_check_;
 /* Ratings and totals that an interrupted load left to do. */
 int load_merge_touched(struct load *l, struct err *err) _must_check_;
-int load_merge_categories(struct load *l, struct err *err) _must_check_;
-int load_merge_new_suppliers(struct load *l, struct err *err) _must_check_;
-/* A transaction; nothing of its own in a dry run, which is one transaction as a whole. */
-int load_begin(struct load *l, struct err *err) _must_check_;
-int load_commit(struct load *l, struct err *err) _must_check_;
 
 /* Embedded SQL, src/shop/sql. */
 extern const char shop_sql_load_aliases[];
 extern const char shop_sql_load_category_add[];
 extern const char shop_sql_load_category_find[];
 extern const char shop_sql_load_category_rename[];
+extern const char shop_sql_load_ean_drop[];
 extern const char shop_sql_load_findings_drop[];
 extern const char shop_sql_load_has_schema[];
 extern const char shop_sql_load_lock[];

@@ -2,9 +2,11 @@
  * Merging: entity by entity, parents first, in chunks of staged rows. What takes several rows to
  * see is found here by SQL (unknown references, duplicates, totals); then each row is classed as
  * new, changed or unchanged by comparing it with the shop's, and a transaction a chunk writes rows
- * and log together. A crash between two chunks leaves whole rows with their log; the next load
- * finds them unchanged. What has to be computed again because of them (ratings, totals) is noted in
- * Staging_Touched in the same transactions and survives the crash.
+ * and log together. Unique values that rows hand to each other (an e-mail address, an article
+ * number) are taken from those that have them at the begin of the transaction that needs them. A
+ * crash between two chunks leaves whole rows with their log; the next load finds them unchanged.
+ * What has to be computed again because of them (ratings, totals) is noted in Staging_Touched in
+ * the same transactions and survives the crash.
  */
 #include "shop/load_int.h"
 
@@ -15,32 +17,27 @@
 #define CHUNK_ROWS    10000 /* of a transaction: some megabytes of undo */
 #define TOUCHED_CHUNK 2000
 #define RETRIES	      5
-
-static int run(struct load *l, const char *sql, const struct maria_value *params, size_t n,
-	       uint64_t *ret_rows, struct err *err)
-{
-	return maria_run(l->m, sql, params, n, ret_rows, err);
-}
+#define CHAIN_MAX     50 /* customers that each wait for the address of the next one */
 
 static int run_range(struct load *l, const char *sql, uint64_t from, uint64_t to, struct err *err)
 {
 	struct maria_value params[] = {MARIA_U(from), MARIA_U(to)};
 
-	return run(l, sql, params, 2, NULL, err);
+	return maria_run(l->m, sql, params, 2, NULL, err);
 }
 
-int load_begin(struct load *l, struct err *err)
+/* A transaction; nothing of its own in a dry run, which is one transaction as a whole. */
+static int begin(struct load *l, struct err *err)
 {
 	return l->options->dry_run ? 0 : maria_exec(l->m, "START TRANSACTION", err);
 }
 
-int load_commit(struct load *l, struct err *err)
+static int commit(struct load *l, struct err *err)
 {
 	return l->options->dry_run ? 0 : maria_exec(l->m, "COMMIT", err);
 }
 
-/* --- what takes several rows to see ------------------------------------------------------------
- */
+/* --- what takes several rows to see ----------------------------------------------------------- */
 
 static int find(struct load *l, const struct load_entity *e, enum quality_rule_id rule,
 		const char *column, const char *before, const char *after, const char *where,
@@ -109,40 +106,45 @@ static int find_duplicates(struct load *l, const struct load_entity *e, uint64_t
 	return r < 0 ? r : reject_found(l, e, from, to, err);
 }
 
-#define OTHER_CUSTOMER                                                                       \
-	"s.email IS NOT NULL AND (EXISTS (SELECT 1 FROM Customers c WHERE c.email = s.email" \
-	" AND NOT (c.external_id <=> s.external_id)) OR EXISTS (SELECT 1 FROM"               \
-	" Staging_Customers w WHERE w.email = s.email AND w.stage_id < s.stage_id AND"       \
-	" w.row_class = 0))"
-
-static int check_customers(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
-			   struct err *err)
+/* Finds rows whose value of the unique column belongs to another row. */
+static int find_taken(struct load *l, const struct load_entity *e, enum quality_rule_id rule,
+		      const char *column, bool hand_overs, uint64_t from, uint64_t to,
+		      struct err *err)
 {
-	int r = find(l, e, QUALITY_EMAIL_DUPLICATE, "email", "s.email", "NULL", OTHER_CUSTOMER,
-		     from, to, err);
+	_cleanup_(strbuf_done) struct strbuf where = STRBUF_INIT(0);
+	char *before = mem_printf("s.%s", column);
+	int r;
+
+	load_sql_taken_where(&where, e, load_entity_column(e, column), hand_overs);
+	r = find(l, e, rule, column, before, "NULL", strbuf_str(&where), from, to, err);
+	mem_free(before);
+	return r;
+}
+
+static int pass_customers(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
+			  struct err *err)
+{
+	int r = find_taken(l, e, QUALITY_EMAIL_DUPLICATE, "email", true, from, to, err);
 
 	return r < 0 ? r : reject_found(l, e, from, to, err);
 }
 
-#define OTHER_PRODUCT                                                                       \
-	"s.ean IS NOT NULL AND (EXISTS (SELECT 1 FROM Products c WHERE c.ean = s.ean AND"   \
-	" NOT (c.external_id <=> s.external_id)) OR EXISTS (SELECT 1 FROM Staging_Products" \
-	" w WHERE w.ean = s.ean AND w.stage_id < s.stage_id AND w.row_class = 0))"
+static int pass_customers_strictly(struct load *l, const struct load_entity *e, uint64_t from,
+				   uint64_t to, struct err *err)
+{
+	int r = find_taken(l, e, QUALITY_EMAIL_DUPLICATE, "email", false, from, to, err);
 
+	return r < 0 ? r : reject_found(l, e, from, to, err);
+}
+
+/* A product without its article number is loaded all the same, so it hands its former one over
+ * whatever becomes of the new one: one pass sees all. */
 static int check_products(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
 			  struct err *err)
 {
-	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
-	int r =
-	    find(l, e, QUALITY_EAN_DUPLICATE, "ean", "s.ean", "NULL", OTHER_PRODUCT, from, to, err);
+	int r = find_taken(l, e, QUALITY_EAN_DUPLICATE, "ean", true, from, to, err);
 
-	if (r < 0)
-		return r;
-	/* By the findings: the condition itself would change while it is applied. */
-	load_sql_correct(&sql, e, "s.ean = NULL, s.corrections = s.corrections + 1",
-			 "EXISTS (SELECT 1 FROM Staging_Quality q WHERE q.stage_id = s.stage_id"
-			 " AND q.quality_rule = 'ean_duplicate')");
-	return run_range(l, strbuf_str(&sql), from, to, err);
+	return r < 0 ? r : run_range(l, shop_sql_load_ean_drop, from, to, err);
 }
 
 /* The sum of an order's lines: those of this load, and the shop's that this load does not name. */
@@ -173,8 +175,7 @@ static int check_orders(struct load *l, const struct load_entity *e, uint64_t fr
 	return r;
 }
 
-/* --- passes over the rows of an entity
- * ------------------------------------------------------------ */
+/* --- passes over the rows of an entity -------------------------------------------------------- */
 
 typedef int (*chunk_fn)(struct load *, const struct load_entity *, uint64_t, uint64_t,
 			struct err *);
@@ -195,9 +196,7 @@ static int pass_references(struct load *l, const struct load_entity *e, uint64_t
 			   struct err *err)
 {
 	for (size_t i = 0; i < e->n_columns; i++) {
-		int r = load_column_is_ref(&e->columns[i])
-			    ? resolve(l, e, &e->columns[i], from, to, err)
-			    : 0;
+		int r = e->columns[i].ref_table ? resolve(l, e, &e->columns[i], from, to, err) : 0;
 
 		if (r < 0)
 			return r;
@@ -228,9 +227,10 @@ static int touch(struct load *l, const struct load_entity *e, uint64_t from, uin
 	struct maria_value params[] = {MARIA_U(from), MARIA_U(to), MARIA_U(from), MARIA_U(to)};
 
 	if (e->id == LOAD_REVIEWS)
-		return run(l, shop_sql_load_touch_products, params, 4, NULL, err);
-	return e->id == LOAD_ORDER_ITEMS ? run(l, shop_sql_load_touch_orders, params, 2, NULL, err)
-					 : 0;
+		return maria_run(l->m, shop_sql_load_touch_products, params, 4, NULL, err);
+	return e->id == LOAD_ORDER_ITEMS
+		   ? maria_run(l->m, shop_sql_load_touch_orders, params, 2, NULL, err)
+		   : 0;
 }
 
 static int write_log(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
@@ -242,8 +242,25 @@ static int write_log(struct load *l, const struct load_entity *e, uint64_t from,
 	int r;
 
 	load_sql_log(&sql, e);
-	r = run(l, strbuf_str(&sql), params, 3, &rows, err);
+	r = maria_run(l->m, strbuf_str(&sql), params, 3, &rows, err);
 	l->report->findings += rows;
+	return r;
+}
+
+/* Unique values that rows of the chunk get from others, which may stand in a later chunk: those are
+ * without until then, also after a crash, and the next load gives them their own. */
+static int release(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
+		   struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	int r = 0;
+
+	for (size_t i = 0; i < e->n_columns && r == 0; i++) {
+		if (!(e->columns[i].flags & LOAD_UNIQUE))
+			continue;
+		load_sql_release(&sql, e, i);
+		r = run_range(l, strbuf_str(&sql), from, to, err);
+	}
 	return r;
 }
 
@@ -255,6 +272,8 @@ static int write_rows(struct load *l, const struct load_entity *e, uint64_t from
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 	int r = touch(l, e, from, to, err);
 
+	if (r == 0)
+		r = release(l, e, from, to, err);
 	for (size_t i = 0; i < (e->detail ? 4 : 2) && r == 0; i++) {
 		statements[i](&sql, e);
 		r = run_range(l, strbuf_str(&sql), from, to, err);
@@ -262,25 +281,30 @@ static int write_rows(struct load *l, const struct load_entity *e, uint64_t from
 	return r < 0 ? r : write_log(l, e, from, to, err);
 }
 
+/* Before any row is merged: what a row hands over would make it look as if it had been without. */
+static int pass_classify(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
+			 struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+
+	load_sql_classify(&sql, e);
+	return run_range(l, strbuf_str(&sql), from, to, err);
+}
+
 /* One chunk into the shop; a deadlock with somebody else's transaction repeats it. */
 static int pass_merge(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
 		      struct err *err)
 {
-	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 	uint64_t findings = l->report->findings;
 	int r;
 
-	load_sql_classify(&sql, e);
-	r = run_range(l, strbuf_str(&sql), from, to, err);
-	if (r < 0)
-		return r;
 	for (int i = 0;; i++) {
 		l->report->findings = findings;
-		r = load_begin(l, err);
+		r = begin(l, err);
 		if (r == 0)
 			r = write_rows(l, e, from, to, err);
 		if (r == 0)
-			r = load_commit(l, err);
+			r = commit(l, err);
 		if (r == 0)
 			break;
 		if (l->options->dry_run || maria_is_lost(l->m))
@@ -329,11 +353,41 @@ static int count(struct load *l, const struct load_entity *e, struct err *err)
 	return r;
 }
 
+static int count_rejected(struct load *l, const struct load_entity *e, int64_t *ret,
+			  struct err *err)
+{
+	char *sql = mem_printf("SELECT COUNT(*) FROM %s WHERE row_class = 4", e->stage);
+	int r = maria_query_int(l->m, sql, NULL, 0, ret, err);
+
+	mem_free(sql);
+	return r;
+}
+
+/*
+ * A customer that is rejected hands its address to nobody, so whoever counted on it is rejected,
+ * too: the check is repeated until it finds nothing. Each pass follows one link of such a chain;
+ * whoever makes a longer one than anybody needs loses the hand-overs.
+ */
+static int check_customers(struct load *l, const struct load_entity *e, struct err *err)
+{
+	int64_t before, now = 0;
+	int r = count_rejected(l, e, &now, err);
+
+	for (int i = 0; r == 0 && i <= CHAIN_MAX; i++) {
+		before = now;
+		r = each_chunk(l, e, i < CHAIN_MAX ? pass_customers : pass_customers_strictly, err);
+		if (r == 0)
+			r = count_rejected(l, e, &now, err);
+		if (now == before)
+			break;
+	}
+	return r;
+}
+
 static int merge_entity(struct load *l, enum load_entity_id id, struct err *err)
 {
 	static const chunk_fn checks[LOAD_ENTITIES] = {
 	    [LOAD_PRODUCTS] = check_products,
-	    [LOAD_CUSTOMERS] = check_customers,
 	    [LOAD_ORDERS] = check_orders,
 	};
 	const struct load_entity *e = load_entity_get(id);
@@ -347,6 +401,10 @@ static int merge_entity(struct load *l, enum load_entity_id id, struct err *err)
 		r = each_chunk(l, e, find_duplicates, err);
 	if (r == 0 && checks[id])
 		r = each_chunk(l, e, checks[id], err);
+	if (r == 0 && id == LOAD_CUSTOMERS)
+		r = check_customers(l, e, err);
+	if (r == 0)
+		r = each_chunk(l, e, pass_classify, err);
 	if (r == 0)
 		r = each_chunk(l, e, pass_merge, err);
 	if (r == 0 && id == LOAD_CUSTOMERS)
@@ -354,12 +412,12 @@ static int merge_entity(struct load *l, enum load_entity_id id, struct err *err)
 	return r < 0 ? r : count(l, e, err);
 }
 
-/* --- suppliers and categories that products bring along ------------------------------------------
- */
+/* --- suppliers and categories that products bring along --------------------------------------- */
 
-int load_merge_new_suppliers(struct load *l, struct err *err)
+static int merge_new_suppliers(struct load *l, struct err *err)
 {
-	return run(l, shop_sql_load_suppliers_add, NULL, 0, &l->report->new_suppliers, err);
+	return maria_run(l->m, shop_sql_load_suppliers_add, NULL, 0, &l->report->new_suppliers,
+			 err);
 }
 
 static int find_category(struct load *l, struct load_category *c, bool *ret_same_name,
@@ -383,7 +441,7 @@ static int insert_category(struct load *l, struct load_category *c, struct err *
 	struct maria_value params[] = {c->parent ? MARIA_U(c->parent->id) : MARIA_N,
 				       MARIA_S(c->name), MARIA_S(c->slug)};
 	bool same;
-	int r = run(l, shop_sql_load_category_add, params, 3, NULL, err);
+	int r = maria_run(l->m, shop_sql_load_category_add, params, 3, NULL, err);
 
 	return r < 0 ? r : find_category(l, c, &same, err);
 }
@@ -401,16 +459,17 @@ static int merge_category(struct load *l, struct load_category *c, struct err *e
 	if (is_new)
 		r = insert_category(l, c, err);
 	else if (!same && c->stage_id)
-		r = run(l, shop_sql_load_category_rename,
-			(struct maria_value[]){MARIA_S(c->name), MARIA_U(c->id)}, 2, NULL, err);
+		r = maria_run(l->m, shop_sql_load_category_rename,
+			      (struct maria_value[]){MARIA_S(c->name), MARIA_U(c->id)}, 2, NULL,
+			      err);
 	if (r < 0)
 		return r;
 	if (!c->stage_id) {
 		l->report->new_categories += is_new;
 	} else if (!is_new && same) {
 		counts->unchanged++;
-		return run(l, shop_sql_load_findings_drop,
-			   (struct maria_value[]){MARIA_U(c->stage_id)}, 1, NULL, err);
+		return maria_run(l->m, shop_sql_load_findings_drop,
+				 (struct maria_value[]){MARIA_U(c->stage_id)}, 1, NULL, err);
 	} else if (c->corrections) {
 		counts->corrected++;
 	} else {
@@ -419,10 +478,10 @@ static int merge_category(struct load *l, struct load_category *c, struct err *e
 	return 0;
 }
 
-int load_merge_categories(struct load *l, struct err *err)
+static int merge_categories(struct load *l, struct err *err)
 {
 	const struct load_entity *e = load_entity_get(LOAD_CATEGORIES);
-	int r = load_begin(l, err);
+	int r = begin(l, err);
 
 	for (struct load_category *c = l->names.first; c && r == 0; c = c->next) {
 		if (c->is_used)
@@ -430,27 +489,26 @@ int load_merge_categories(struct load *l, struct err *err)
 	}
 	if (r == 0)
 		r = write_log(l, e, l->first_id[e->id], l->end_id[e->id], err);
-	return r < 0 ? r : load_commit(l, err);
+	return r < 0 ? r : commit(l, err);
 }
 
-/* --- ratings and totals -------------------------------------------------------------------------
- */
+/* --- ratings and totals ----------------------------------------------------------------------- */
 
 static int settle_ratings(struct load *l, const struct maria_value *range, struct err *err)
 {
 	struct maria_value params[] = {range[0], range[1], range[0], range[1]};
 
-	return run(l, shop_sql_load_settle_ratings, params, 4, NULL, err);
+	return maria_run(l->m, shop_sql_load_settle_ratings, params, 4, NULL, err);
 }
 
 static int settle_totals(struct load *l, const struct maria_value *range, struct err *err)
 {
 	struct maria_value params[] = {MARIA_U(l->report->load_id), range[0], range[1]};
 	uint64_t rows = 0;
-	int r = run(l, shop_sql_load_settle_totals_log, params, 3, &rows, err);
+	int r = maria_run(l->m, shop_sql_load_settle_totals_log, params, 3, &rows, err);
 
 	l->report->findings += rows;
-	return r < 0 ? r : run(l, shop_sql_load_settle_totals, range, 2, NULL, err);
+	return r < 0 ? r : maria_run(l->m, shop_sql_load_settle_totals, range, 2, NULL, err);
 }
 
 /* One page of touched rows; ret_at is the last of them, unchanged at the end. */
@@ -468,14 +526,14 @@ static int settle_page(struct load *l, const char *kind, uint64_t *at, bool *ret
 	struct maria_value range[] = {MARIA_U(*at), MARIA_U((uint64_t)last)};
 	struct maria_value gone[] = {MARIA_S(kind), range[0], range[1]};
 
-	r = load_begin(l, err);
+	r = begin(l, err);
 	if (r == 0)
 		r = cstr_equal(kind, "order") ? settle_totals(l, range, err)
 					      : settle_ratings(l, range, err);
 	if (r == 0)
-		r = run(l, shop_sql_load_touched_drop, gone, 3, NULL, err);
+		r = maria_run(l->m, shop_sql_load_touched_drop, gone, 3, NULL, err);
 	*at = (uint64_t)last;
-	return r < 0 ? r : load_commit(l, err);
+	return r < 0 ? r : commit(l, err);
 }
 
 int load_merge_touched(struct load *l, struct err *err)
@@ -516,9 +574,9 @@ int load_merge(struct load *l, struct err *err)
 	l->progress.is_quiet |= l->options->quiet;
 	r = merge_entity(l, LOAD_SUPPLIERS, err);
 	if (r == 0)
-		r = load_merge_new_suppliers(l, err);
+		r = merge_new_suppliers(l, err);
 	if (r == 0)
-		r = load_merge_categories(l, err);
+		r = merge_categories(l, err);
 	for (int id = LOAD_PRODUCTS; id < LOAD_ENTITIES && r == 0; id++) {
 		if (id == LOAD_ORDERS)
 			r = merge_items_early(l, err);

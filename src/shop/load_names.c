@@ -78,7 +78,7 @@ static int read_same(struct load_names *n, const struct ynode *entry, struct err
 {
 	static const char *const keys[] = {"name", "also", NULL};
 	const struct ynode *also, *name_node;
-	const char *name, *spelling;
+	const char *name, *spelling = "";
 	int r = ynode_check_keys(entry, "a supplier", keys, err);
 
 	if (r < 0)
@@ -94,7 +94,7 @@ static int read_same(struct load_names *n, const struct ynode *entry, struct err
 		const char *other;
 
 		r = ynode_text(&also->children[i], &other, err);
-		if (r < 0)
+		if (r != 0)
 			break;
 		struct str key = supplier_key(n, str_from(other));
 		char *known = map_get(&n->suppliers, key);

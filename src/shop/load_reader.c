@@ -17,7 +17,8 @@
 #include "base/banned.h"
 
 #define WINDOW_SIZE    (LOAD_LINE_MAX + ((size_t)64 << 10))
-#define INFLATE_BUFFER (128 << 10)
+#define INFLATE_BUFFER (32 << 10)
+#define READ_MAX       ((size_t)64 << 10) /* at once: text that is lost before damage in a gzip */
 
 struct load_reader {
 	char *name;
@@ -90,24 +91,40 @@ static int broken(const struct load_reader *r, enum err_code code, struct err *e
 	return err_set(err, code, "%s:%llu: %s", r->name, (unsigned long long)r->next_line, what);
 }
 
+/* The line up to which the file could be unpacked: behind the window's, which are not consumed. */
+static unsigned long long last_line(const struct load_reader *r)
+{
+	unsigned long long line = r->next_line;
+
+	for (size_t i = r->begin; i < r->end; i++)
+		line += r->window[i] == '\n';
+	return line;
+}
+
+static int gz_broken(const struct load_reader *r, int code, const char *why, struct err *err)
+{
+	const char *reason = strstr(why, ": "); /* behind zlib's "<fd:4>" */
+
+	if (code == Z_ERRNO)
+		return err_set(err, ERR_IO, "%s: could not be read: %s", r->name, strerror(errno));
+	if (code == Z_BUF_ERROR)
+		(void)err_set(err, ERR_CORRUPTED, "%s:%llu: the gzip file ends too early", r->name,
+			      last_line(r));
+	else
+		(void)err_set(err, ERR_CORRUPTED,
+			      "%s:%llu: the gzip file is damaged here or a little behind: %s",
+			      r->name, last_line(r), reason ? reason + 2 : why);
+	return err_hint(err, "fetch the file again; nothing of it was loaded");
+}
+
 static int read_gz(struct load_reader *r, size_t room, size_t *ret, struct err *err)
 {
-	int n = gzread(r->gz, r->window + r->end, (unsigned)room);
+	int n = gzread(r->gz, r->window + r->end, (unsigned)(room < READ_MAX ? room : READ_MAX));
 	int code = Z_OK;
 	const char *why = gzerror(r->gz, &code);
 
-	if (n < 0 || (n == 0 && code != Z_OK && code != Z_STREAM_END)) {
-		if (code == Z_BUF_ERROR)
-			return err_hint(
-			    err, "%s",
-			    (broken(r, ERR_CORRUPTED, err, "the gzip file ends too early"),
-			     "fetch the file again; nothing of it was loaded"));
-		if (code == Z_ERRNO)
-			return err_set(err, ERR_IO, "%s: could not be read: %s", r->name,
-				       strerror(errno));
-		return err_set(err, ERR_CORRUPTED, "%s:%llu: the gzip file is damaged: %s", r->name,
-			       (unsigned long long)r->next_line, why);
-	}
+	if (n < 0 || (n == 0 && code != Z_OK && code != Z_STREAM_END))
+		return gz_broken(r, code, why, err);
 	*ret = (size_t)n;
 	return 0;
 }
@@ -366,11 +383,4 @@ int load_reader_record(struct load_reader *r, struct load_record *ret, struct er
 uint64_t load_reader_line_number(const struct load_reader *r)
 {
 	return r->line;
-}
-
-uint64_t load_reader_position(const struct load_reader *r)
-{
-	z_off_t at = r->gz ? gzoffset(r->gz) : 0;
-
-	return at > 0 ? (uint64_t)at : 0;
 }

@@ -40,5 +40,3 @@ int load_reader_record(struct load_reader *r, struct load_record *ret, struct er
 
 /* Line where the last line or record begins, from 1. */
 uint64_t load_reader_line_number(const struct load_reader *r);
-/* Bytes of the file (as stored) read so far, for progress. */
-uint64_t load_reader_position(const struct load_reader *r);

@@ -13,6 +13,7 @@
 
 #define EXTERNAL_STOCK_MAX 250 /* derived stock: 1 to this, and 0 for one product in twelve */
 #define STOCK_EMPTY_EVERY  12
+#define JSON_DEEP_MAX	   16
 
 void load_row_done(struct load_row *row)
 {
@@ -21,11 +22,17 @@ void load_row_done(struct load_row *row)
 	strbuf_done(&row->json);
 	clean_done(&row->clean);
 	arena_done(&row->arena);
+	map_done(&row->unknown);
+	arena_done(&row->file_arena);
 	mem_free(row->findings);
 }
 
 void load_row_begin(struct load_row *row, const struct load_file *file, uint64_t line)
 {
+	if (row->file != file) {
+		map_done(&row->unknown);
+		arena_clear(&row->file_arena);
+	}
 	row->file = file;
 	row->entity = load_entity_get(file->entity);
 	row->line = line;
@@ -217,6 +224,33 @@ static int clean_category(struct value *v, struct err *err)
 	return 0;
 }
 
+static size_t json_depth(json_t *v)
+{
+	size_t deepest = 0;
+	const char *key;
+	json_t *item;
+	size_t i;
+
+	json_object_foreach(v, key, item)
+	{
+		size_t n = json_depth(item);
+
+		deepest = n > deepest ? n : deepest;
+	}
+	json_array_foreach(v, i, item)
+	{
+		size_t n = json_depth(item);
+
+		deepest = n > deepest ? n : deepest;
+	}
+	return deepest + 1;
+}
+
+bool load_json_is_deep(json_t *json)
+{
+	return json_depth(json) > JSON_DEEP_MAX;
+}
+
 static void clean_json(struct value *v)
 {
 	json_error_t error;
@@ -228,7 +262,7 @@ static void clean_json(struct value *v)
 		return;
 	}
 	json = json_loadb(v->text.data, v->text.len, JSON_REJECT_DUPLICATES, &error);
-	text = json_is_object(json)
+	text = json_is_object(json) && !load_json_is_deep(json)
 		   ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(15))
 		   : NULL;
 	json_decref(json);
@@ -405,8 +439,12 @@ static void check_product(struct load_row *row)
 	size_t first = load_entity_column(e, "service_type");
 
 	if (!str_equal(kind, str_from("service"))) {
-		for (size_t i = first; i < e->n_columns; i++)
+		for (size_t i = first; i < e->n_columns; i++) {
+			if (row->cells[i].is_given && !row->cells[i].is_null)
+				load_row_find(row, QUALITY_VALUE_DROPPED, e->columns[i].name,
+					      load_row_value(row, i), (struct str){NULL, 0});
 			set_null(row, i);
+		}
 		if (row->cells[stock].is_null)
 			derive_stock(row, stock);
 		return;

@@ -112,6 +112,51 @@ void load_sql_same_hash(struct strbuf *b, const struct load_entity *e)
 	strbuf_addstr(b, " ORDER BY w.stage_id DESC LIMIT 1) <=> s.row_hash");
 }
 
+/* True where w, the row of the load for the shop's row `holder`, changes the value that `holder`
+ * has in common with s. NULL is a change, too. */
+static void add_hands_over(struct strbuf *b, const struct load_entity *e, size_t i,
+			   const char *holder)
+{
+	const char *column = load_column_target(&e->columns[i]);
+
+	strbuf_addf(b,
+		    "w.%s = %s.%s AND w.row_class <> 4 AND w.given & %" PRIu64
+		    " AND NOT (w.%s <=> s.%s)",
+		    e->key_stage[0], holder, e->key_target[0], UINT64_C(1) << i, column, column);
+}
+
+void load_sql_taken_where(struct strbuf *b, const struct load_entity *e, size_t i, bool hand_overs)
+{
+	const char *column = load_column_target(&e->columns[i]);
+
+	strbuf_clear(b);
+	strbuf_addf(b,
+		    "s.%s IS NOT NULL AND NOT EXISTS (SELECT 1 FROM %s c WHERE c.%s = s.%s AND"
+		    " c.%s = s.%s) AND (EXISTS (SELECT 1 FROM %s c WHERE c.%s = s.%s",
+		    column, e->target, column, column, e->key_target[0], e->key_stage[0], e->target,
+		    column, column);
+	if (hand_overs) {
+		strbuf_addf(b, " AND NOT EXISTS (SELECT 1 FROM %s w WHERE ", e->stage);
+		add_hands_over(b, e, i, "c");
+		strbuf_addch(b, ')');
+	}
+	strbuf_addf(b,
+		    ") OR EXISTS (SELECT 1 FROM %s w WHERE w.%s = s.%s AND w.stage_id < s.stage_id"
+		    " AND w.row_class = 0))",
+		    e->stage, column, column);
+}
+
+void load_sql_release(struct strbuf *b, const struct load_entity *e, size_t i)
+{
+	const char *column = load_column_target(&e->columns[i]);
+
+	strbuf_clear(b);
+	strbuf_addf(b, "UPDATE %s s STRAIGHT_JOIN %s t ON t.%s = s.%s STRAIGHT_JOIN %s w ON ",
+		    e->stage, e->target, column, column, e->stage);
+	add_hands_over(b, e, i, "t");
+	strbuf_addf(b, " SET t.%s = NULL WHERE " IN_RANGE " AND s.row_class IN (1, 2)", column);
+}
+
 static bool is_key(const struct load_entity *e, const struct load_column *c)
 {
 	const char *target = load_column_target(c);
@@ -277,6 +322,9 @@ void load_sql_log(struct strbuf *b, const struct load_entity *e)
 		strbuf_addf(b, " LEFT JOIN %s s ON s.stage_id = q.stage_id", e->stage);
 	strbuf_addstr(b, " WHERE q.stage_id >= ? AND q.stage_id < ?");
 	if (e->stage)
-		strbuf_addstr(b, " AND (q.quality_action = 'rejected' OR s.row_class IN (1, 2))");
+		strbuf_addf(b,
+			    " AND (q.quality_action = 'rejected' OR q.quality_rule = '%s' OR"
+			    " s.row_class IN (1, 2))",
+			    quality_rule_get(QUALITY_FIELD_UNKNOWN)->name); /* of the file */
 	strbuf_addstr(b, " ORDER BY q.finding_id");
 }

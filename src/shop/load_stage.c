@@ -145,7 +145,7 @@ static void add_findings(struct load *l, const struct load_row *row, struct str 
 		const struct quality_rule *rule = quality_rule_get(f->rule);
 		const struct str *values[] = {&f->before, &f->after};
 
-		if (row->is_rejected && !rule->is_rejection)
+		if (row->is_rejected && !rule->is_rejection && f->rule != QUALITY_FIELD_UNKNOWN)
 			continue;
 		strbuf_addf(&l->findings, "%" PRIu64 "\t%s\t%s\t%s\t%s\t", l->next_stage_id,
 			    rule->name, rule->severity, rule->action, row->entity->name);

@@ -7,7 +7,8 @@ const struct quality_rule *quality_rule_get(enum quality_rule_id id)
 {
 	static const struct quality_rule rules[] = {
 #define X(id_, name_, severity_, action_, help_) \
-	[QUALITY_##id_] = {name_, severity_, action_, help_, action_[0] == 'r', action_[0] == 'c'},
+	[QUALITY_##                              \
+	    id_] = {name_, severity_, action_, help_, (action_)[0] == 'r', (action_)[0] == 'c'},
 	    QUALITY_TABLE(X)
 #undef X
 	};

@@ -62,8 +62,10 @@
 	  "a country, currency or language was written differently than by its code")             \
 	X(CODE_INVALID, "code_invalid", "error", "rejected",                                      \
 	  "a required country or currency that is no code")                                       \
+	X(FIELD_UNKNOWN, "field_unknown", "warning", "noted",                                     \
+	  "JSON lines: a field that loading does not know, and its first value; once a file")     \
 	X(JSON_INVALID, "json_invalid", "warning", "corrected",                                   \
-	  "specifications that are no JSON object became empty")                                  \
+	  "specifications that are no JSON object, or one of many levels, became empty")          \
 	X(SERVICE_INCOMPLETE, "service_incomplete", "error", "rejected",                          \
 	  "a service without type, duration or delivery mode")                                    \
 	X(SERVICE_STOCK, "service_stock", "info", "corrected", "services have no stock")          \

@@ -115,7 +115,6 @@ void shop_schema_report_done(struct shop_schema_report *report)
 /* Everything that one look or one run needs. */
 struct schema_run {
 	struct maria *m;
-	const struct embedded_file *files;
 	size_t n_files;
 	struct shop_schema_report *report;
 	struct record *records; /* one an item: first the files in order, then unknown ones */
@@ -132,7 +131,7 @@ static int add_files(struct schema_run *run, struct err *err)
 {
 	size_t n = 0;
 
-	while (run->files[n].name)
+	while (shop_schema_files[n].name)
 		n++;
 	run->n_files = n;
 	run->report->items = mem_alloc_array(n ? n : 1, sizeof(*run->report->items));
@@ -141,10 +140,10 @@ static int add_files(struct schema_run *run, struct err *err)
 	for (size_t i = 0; i < n; i++) {
 		struct shop_schema_item *item = &run->report->items[i];
 
-		if (shop_schema_number(run->files[i].name, &item->number, err) < 0)
+		if (shop_schema_number(shop_schema_files[i].name, &item->number, err) < 0)
 			return -ERR_INVALID_ARGUMENT;
-		item->name = run->files[i].name;
-		item->statements = shop_schema_count(run->files[i].text);
+		item->name = shop_schema_files[i].name;
+		item->statements = shop_schema_count(shop_schema_files[i].text);
 		run->records[i].item = item;
 	}
 	return 0;
@@ -248,7 +247,7 @@ static int look(struct schema_run *run, struct err *err)
 	for (size_t i = 0; i < run->n_files; i++) {
 		struct record *rec = &run->records[i];
 
-		shop_schema_checksum(run->files[i].text, checksum);
+		shop_schema_checksum(shop_schema_files[i].text, checksum);
 		if (rec->checksum && !cstr_equal(rec->checksum, checksum))
 			rec->item->state = SHOP_SCHEMA_CHANGED;
 		if (rec->item->state == SHOP_SCHEMA_PENDING ||
@@ -390,7 +389,7 @@ static int apply_file(struct schema_run *run, size_t i, struct err *err)
 	int r;
 
 	if (!is_resumed) {
-		shop_schema_checksum(run->files[i].text, checksum);
+		shop_schema_checksum(shop_schema_files[i].text, checksum);
 		r = maria_run(
 		    run->m, shop_sql_schema_add,
 		    (struct maria_value[]){MARIA_U(item->number), name, MARIA_S(checksum)}, 3, NULL,
@@ -398,7 +397,7 @@ static int apply_file(struct schema_run *run, size_t i, struct err *err)
 		if (r < 0)
 			return err_context(err, "recording migration \"%s\"", item->name);
 	}
-	r = maria_script_split(run->files[i].text, run_statement, &f, err);
+	r = maria_script_split(shop_schema_files[i].text, run_statement, &f, err);
 	if (r < 0)
 		return r;
 	r = maria_run(run->m, shop_sql_schema_finish, &name, 1, NULL, err);
@@ -442,7 +441,7 @@ static int check_all_free(struct schema_run *run, struct err *err)
 		struct file_run f = {.run = run, .record = &run->records[i]};
 
 		if (f.record->item->state != SHOP_SCHEMA_APPLIED)
-			r = maria_script_split(run->files[i].text, check_free, &f, err);
+			r = maria_script_split(shop_schema_files[i].text, check_free, &f, err);
 	}
 	return r;
 }
@@ -512,10 +511,9 @@ static void unlock(struct maria *m, const char *name)
 		err_clear(&ignored);
 }
 
-int shop_schema_apply_files(struct maria *m, const struct embedded_file *files,
-			    struct shop_schema_report *ret, struct err *err)
+int shop_schema_apply(struct maria *m, struct shop_schema_report *ret, struct err *err)
 {
-	_cleanup_(schema_run_done) struct schema_run run = {.m = m, .files = files, .report = ret};
+	_cleanup_(schema_run_done) struct schema_run run = {.m = m, .report = ret};
 	char name[64];
 	int r;
 
@@ -530,30 +528,18 @@ int shop_schema_apply_files(struct maria *m, const struct embedded_file *files,
 	return r < 0 ? err_context(err, "applying the schema") : 0;
 }
 
-int shop_schema_pending_files(struct maria *m, const struct embedded_file *files,
-			      struct shop_schema_report *ret, struct err *err)
+int shop_schema_pending(struct maria *m, struct shop_schema_report *ret, struct err *err)
 {
-	_cleanup_(schema_run_done) struct schema_run run = {.m = m, .files = files, .report = ret};
+	_cleanup_(schema_run_done) struct schema_run run = {.m = m, .report = ret};
 
 	*ret = (struct shop_schema_report){0};
 	return look(&run, err);
 }
 
-int shop_schema_apply(struct maria *m, struct shop_schema_report *ret, struct err *err)
-{
-	return shop_schema_apply_files(m, shop_schema_files, ret, err);
-}
-
-int shop_schema_pending(struct maria *m, struct shop_schema_report *ret, struct err *err)
-{
-	return shop_schema_pending_files(m, shop_schema_files, ret, err);
-}
-
 int shop_schema_check(struct maria *m, struct err *err)
 {
 	_cleanup_(shop_schema_report_done) struct shop_schema_report report = {0};
-	_cleanup_(schema_run_done) struct schema_run run = {
-	    .m = m, .files = shop_schema_files, .report = &report};
+	_cleanup_(schema_run_done) struct schema_run run = {.m = m, .report = &report};
 	int r = look(&run, err);
 
 	return r < 0 ? r : check_known(&run, err);
@@ -618,7 +604,7 @@ static int drop_recorded(struct schema_run *run, struct err *err)
 		struct file_run f = {.run = run, .record = &run->records[i]};
 
 		if (f.record->item->state != SHOP_SCHEMA_PENDING)
-			r = maria_script_split(run->files[i].text, drop_created, &f, err);
+			r = maria_script_split(shop_schema_files[i].text, drop_created, &f, err);
 	}
 	return r;
 }
@@ -639,8 +625,7 @@ static int drop_all(struct schema_run *run, struct err *err)
 int shop_schema_drop(struct maria *m, struct err *err)
 {
 	_cleanup_(shop_schema_report_done) struct shop_schema_report report = {0};
-	_cleanup_(schema_run_done) struct schema_run run = {
-	    .m = m, .files = shop_schema_files, .report = &report};
+	_cleanup_(schema_run_done) struct schema_run run = {.m = m, .report = &report};
 	struct err why = {0};
 	char name[64];
 	bool is_own = false;

@@ -30,8 +30,3 @@ struct str shop_schema_created(struct str statement, bool *ret_is_view);
 bool shop_schema_is_ddl(struct str statement);
 /* Whether the error of a repeated statement says that it happened before. */
 bool shop_schema_happened(int native);
-
-int shop_schema_apply_files(struct maria *m, const struct embedded_file *files,
-			    struct shop_schema_report *ret, struct err *err) _must_check_;
-int shop_schema_pending_files(struct maria *m, const struct embedded_file *files,
-			      struct shop_schema_report *ret, struct err *err) _must_check_;

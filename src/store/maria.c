@@ -242,8 +242,7 @@ static int connect_one(struct maria *m, const struct maria_host *host, struct er
 	return -(int)(err ? err->code : ERR_UNAVAILABLE);
 }
 
-/* Of several hosts, one that takes writes: a replica or a Galera node that is not ready answers
- * too. */
+/* Of several hosts, one that takes writes: a replica, or Galera that is not ready, answers too. */
 static bool takes_writes(struct maria *m)
 {
 	int64_t read_only = 0;
@@ -289,10 +288,11 @@ static int connect_any(struct maria *m, struct err *err)
 	return r;
 }
 
-int maria_parse_host(struct maria *m, const char *text, struct maria_host *ret, struct err *err)
+int maria_parse_host(const char *text, unsigned default_port, struct arena *arena,
+		     struct maria_host *ret, struct err *err)
 {
 	const char *colon = strrchr(text, ':'), *end = text + strlen(text);
-	int64_t port = m->options.port ? m->options.port : 3306;
+	int64_t port = default_port ? default_port : 3306;
 
 	if (text[0] == '[') {
 		const char *close = strchr(text, ']');
@@ -311,7 +311,7 @@ int maria_parse_host(struct maria *m, const char *text, struct maria_host *ret, 
 		return err_context(err, "port of host \"%s\"", text);
 	if (end == text)
 		return err_set(err, ERR_INVALID_ARGUMENT, "a host without a name");
-	ret->name = arena_strndup(&m->arena, text, (size_t)(end - text));
+	ret->name = arena_strndup(arena, text, (size_t)(end - text));
 	ret->port = (unsigned)port;
 	return 0;
 }
@@ -341,7 +341,7 @@ int maria_open(const struct maria_options *options, struct maria **ret, struct e
 		n++;
 	m->hosts = arena_alloc(&m->arena, (n + 1) * sizeof(*m->hosts));
 	for (size_t i = 0; i < n; i++) {
-		r = maria_parse_host(m, options->hosts[i], &m->hosts[i], err);
+		r = maria_parse_host(options->hosts[i], o->port, &m->arena, &m->hosts[i], err);
 		if (r < 0)
 			return r;
 	}
@@ -360,18 +360,15 @@ static void statement_done(struct maria_statement *s)
 {
 	if (s->handle)
 		mysql_stmt_close(s->handle);
-	for (size_t i = 0; i < s->n_columns; i++) {
+	for (size_t i = 0; i < s->n_columns; i++)
 		mem_free(s->results[i].buffer);
-		mem_free(s->names[i]);
-	}
 	mem_free(s->results);
 	mem_free(s->columns);
-	mem_free(s->names);
 	mem_free(s->sql);
 	*s = (struct maria_statement){0};
 }
 
-void maria_drop_statements(struct maria *m)
+static void drop_statements(struct maria *m)
 {
 	for (size_t i = 0; i < m->n_statements; i++)
 		statement_done(&m->statements[i]);
@@ -382,7 +379,7 @@ static void disconnect(struct maria *m)
 {
 	if (m->rows.is_open)
 		maria_rows_close(&m->rows);
-	maria_drop_statements(m);
+	drop_statements(m);
 	if (m->handle)
 		mysql_close(m->handle);
 	m->handle = NULL;
@@ -416,11 +413,6 @@ const char *maria_host(const struct maria *m)
 	return m->where ? m->where : "";
 }
 
-uint64_t maria_thread_id(const struct maria *m)
-{
-	return m->handle ? mysql_thread_id(m->handle) : 0;
-}
-
 const char *maria_server_version(const struct maria *m)
 {
 	return m->handle ? mysql_get_server_info(m->handle) : "";
@@ -435,8 +427,7 @@ int maria_check_usable(struct maria *m, struct err *err)
 	return 0;
 }
 
-/* --- statements --------------------------------------------------------------------------------
- */
+/* --- statements ------------------------------------------------------------------------------- */
 
 static struct maria_statement *find_statement(struct maria *m, const char *sql, uint64_t hash)
 {
@@ -467,20 +458,15 @@ static struct maria_statement *free_slot(struct maria *m)
 static void prepare_results(struct maria_statement *s)
 {
 	MYSQL_RES *meta = mysql_stmt_result_metadata(s->handle);
-	MYSQL_FIELD *fields;
 
 	if (!meta)
 		return;
 	s->n_columns = mysql_num_fields(meta);
-	fields = mysql_fetch_fields(meta);
 	s->results = mem_alloc_array(s->n_columns, sizeof(*s->results));
 	s->columns = mem_alloc_array(s->n_columns, sizeof(*s->columns));
-	s->names = mem_alloc_array(s->n_columns, sizeof(*s->names));
 	for (size_t i = 0; i < s->n_columns; i++) {
 		MYSQL_BIND *b = &s->results[i];
 
-		s->names[i] = mem_strdup(fields[i].name);
-		s->columns[i].bind = b;
 		b->buffer_type = MYSQL_TYPE_STRING;
 		b->buffer = mem_alloc(COLUMN_BUFFER_MIN);
 		b->buffer_length = COLUMN_BUFFER_MIN - 1; /* room for our NUL */
@@ -531,10 +517,6 @@ static void bind_value(MYSQL_BIND *b, const struct maria_value *v)
 							     : (const void *)&v->i},
 		       sizeof(b->buffer));
 		return;
-	case MARIA_DOUBLE:
-		b->buffer_type = MYSQL_TYPE_DOUBLE;
-		memcpy(&b->buffer, &(const void *){&v->d}, sizeof(b->buffer));
-		return;
 	case MARIA_TEXT:
 	case MARIA_BYTES:
 		b->buffer_type = v->type == MARIA_TEXT ? MYSQL_TYPE_STRING : MYSQL_TYPE_BLOB;
@@ -551,12 +533,11 @@ static int execute(struct maria *m, struct maria_statement *s, const struct mari
 		   size_t n_params, struct err *err)
 {
 	MYSQL_BIND few[MARIA_PARAMS_ON_STACK];
-	_cleanup_(mem_freep) MYSQL_BIND *many = NULL;
-	MYSQL_BIND *binds = few;
+	_cleanup_(mem_freep) MYSQL_BIND *many =
+	    n_params > MARIA_PARAMS_ON_STACK ? mem_alloc_array(n_params, sizeof(*many)) : NULL;
+	MYSQL_BIND *binds = many ? many : few;
 
 	bug_if(mysql_stmt_param_count(s->handle) != n_params);
-	if (n_params > MARIA_PARAMS_ON_STACK)
-		binds = many = mem_alloc_array(n_params, sizeof(*many));
 	for (size_t i = 0; i < n_params; i++)
 		bind_value(&binds[i], &params[i]);
 	if ((n_params && mysql_stmt_bind_param(s->handle, binds)) || mysql_stmt_execute(s->handle))
@@ -598,7 +579,7 @@ int maria_execute(struct maria *m, const char *sql, const struct maria_value *pa
 int maria_run(struct maria *m, const char *sql, const struct maria_value *params, size_t n_params,
 	      uint64_t *ret_affected, struct err *err)
 {
-	struct maria_statement *s;
+	struct maria_statement *s = NULL;
 	int r;
 
 	if (n_params == 0) {
@@ -608,7 +589,7 @@ int maria_run(struct maria *m, const char *sql, const struct maria_value *params
 		return r;
 	}
 	r = maria_execute(m, sql, params, n_params, &s, err);
-	if (r < 0)
+	if (!s)
 		return r;
 	if (ret_affected)
 		*ret_affected = mysql_stmt_affected_rows(s->handle);
@@ -640,4 +621,9 @@ int maria_snapshot_begin(struct maria *m, struct err *err)
 	if (r == 0)
 		r = maria_exec(m, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", err);
 	return r;
+}
+
+int maria_snapshot_end(struct maria *m, struct err *err)
+{
+	return maria_exec(m, "COMMIT", err);
 }

@@ -17,6 +17,7 @@
 
 #include "base/strbuf.h"
 
+struct arena;
 struct maria;
 struct maria_rows;
 
@@ -34,6 +35,17 @@ struct maria_options {
 	unsigned read_timeout_s;    /* 0: 60 */
 };
 
+/*
+ * One of `hosts`: "host", "host:port", "[::1]:port", a bare IPv6 address. `default_port` (0: 3306)
+ * stands in where the text names none. The name goes to the arena.
+ */
+struct maria_host {
+	const char *name;
+	unsigned port;
+};
+int maria_parse_host(const char *text, unsigned default_port, struct arena *arena,
+		     struct maria_host *ret, struct err *err) _must_check_;
+
 /* Texts are copied. The first host that answers is used. */
 int maria_open(const struct maria_options *options, struct maria **ret, struct err *err)
     _must_check_;
@@ -41,24 +53,21 @@ struct maria *maria_close(struct maria *m);
 DEFINE_CLEANUP(struct maria *, maria_close)
 int maria_reconnect(struct maria *m, struct err *err) _must_check_;
 bool maria_is_lost(const struct maria *m);
-const char *maria_host(const struct maria *m);	 /* "host:port" or the socket's path; borrowed */
-uint64_t maria_thread_id(const struct maria *m); /* CONNECTION_ID(), for KILL */
+const char *maria_host(const struct maria *m); /* "host:port" or the socket's path; borrowed */
 const char *maria_server_version(const struct maria *m);
 
 /* A bound parameter. Text and bytes are borrowed for the call. */
-enum maria_type { MARIA_NULL, MARIA_INT, MARIA_UINT, MARIA_DOUBLE, MARIA_TEXT, MARIA_BYTES };
+enum maria_type { MARIA_NULL, MARIA_INT, MARIA_UINT, MARIA_TEXT, MARIA_BYTES };
 struct maria_value {
 	enum maria_type type;
 	union {
 		int64_t i;
 		uint64_t u;
-		double d;
 		struct str s;
 	};
 };
 #define MARIA_I(x) ((struct maria_value){.type = MARIA_INT, .i = (x)})
 #define MARIA_U(x) ((struct maria_value){.type = MARIA_UINT, .u = (x)})
-#define MARIA_D(x) ((struct maria_value){.type = MARIA_DOUBLE, .d = (x)})
 #define MARIA_S(x) \
 	((struct maria_value){.type = MARIA_TEXT, .s = str_from(x)})	   /* C string, not NULL */
 #define MARIA_STR(x) ((struct maria_value){.type = MARIA_TEXT, .s = (x)})  /* struct str */
@@ -77,6 +86,7 @@ int maria_exec(struct maria *m, const char *sql, struct err *err) _must_check_;
 
 /* BEGIN at REPEATABLE READ with a consistent snapshot, read only, whatever the session's level. */
 int maria_snapshot_begin(struct maria *m, struct err *err) _must_check_;
+int maria_snapshot_end(struct maria *m, struct err *err) _must_check_;
 
 /* Runs each statement of a script; `delimiter` lines as in the client are understood. Errors name
  * `name` and the line in it. Stops at the first error. */
@@ -96,11 +106,8 @@ int maria_script_split(const char *text, maria_statement_fn fn, void *arg, struc
 #define MARIA_STATEMENTS_MAX 256
 int maria_query(struct maria *m, const char *sql, const struct maria_value *params, size_t n_params,
 		struct maria_rows **ret, struct err *err) _must_check_;
-int maria_rows_next(struct maria_rows *r, struct err *err)
-    _must_check_; /* 1 row, 0 end, < 0 error */
-size_t maria_rows_columns(const struct maria_rows *r);
-const char *maria_rows_name(const struct maria_rows *r, size_t column);
-bool maria_rows_is_null(const struct maria_rows *r, size_t column);
+/* 1 row, 0 end, < 0 error. */
+int maria_rows_next(struct maria_rows *r, struct err *err) _must_check_;
 /* data == NULL when SQL NULL; always NUL-terminated besides; valid until the next row. */
 struct str maria_rows_str(const struct maria_rows *r, size_t column);
 int64_t maria_rows_int(const struct maria_rows *r, size_t column);   /* 0 when NULL or no number */
@@ -132,13 +139,11 @@ int maria_count_rows(struct maria *m, const char *table, int64_t *ret, struct er
 /* Makes a database for utf8mb4 unless there is one of that name. */
 int maria_make_database(struct maria *m, const char *name, struct err *err) _must_check_;
 
-/* --- text of statements ------------------------------------------------------------------------
- */
+/* --- text of statements ----------------------------------------------------------------------- */
 
 /* Appends `name` in backquotes, backquotes doubled. The only way an identifier gets into SQL. */
 void maria_add_identifier(struct strbuf *b, const char *name);
-/* Appends a text literal in quotes: for DDL (comments, triggers), where parameters are not allowed.
- */
+/* Appends a text literal in quotes: for DDL (comments, triggers), which takes no parameters. */
 void maria_add_literal(struct strbuf *b, struct str text);
 
 /* Appends a line "GRANT rights ON database.table TO user@'%';"; table NULL: all. */

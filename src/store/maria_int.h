@@ -8,7 +8,6 @@
 #include <mysql.h>
 
 struct maria_column {
-	MYSQL_BIND *bind; /* into statement->results */
 	unsigned long length;
 	my_bool is_null, is_cut;
 };
@@ -22,7 +21,6 @@ struct maria_statement {
 	size_t n_columns;
 	MYSQL_BIND *results;
 	struct maria_column *columns;
-	char **names;
 };
 
 struct maria_rows {
@@ -33,11 +31,6 @@ struct maria_rows {
 	unsigned long *lengths;
 	size_t n_columns;
 	bool is_open, is_at_end;
-};
-
-struct maria_host {
-	const char *name;
-	unsigned port;
 };
 
 struct maria {
@@ -57,11 +50,6 @@ struct maria {
 	bool fill_failed;
 };
 
-/* "host", "host:port", "[::1]:port", a bare IPv6 address; the name goes to the connection's arena.
- */
-int maria_parse_host(struct maria *m, const char *text, struct maria_host *ret, struct err *err)
-    _must_check_;
-
 /* Classifies the handle's or statement's last error, notes a lost connection. Returns -class. */
 int maria_fail(struct maria *m, unsigned code, const char *text, struct err *err);
 int maria_fail_handle(struct maria *m, struct err *err);
@@ -71,4 +59,3 @@ int maria_execute(struct maria *m, const char *sql, const struct maria_value *pa
 		  size_t n_params, struct maria_statement **ret, struct err *err) _must_check_;
 /* ERR_UNAVAILABLE when not connected; a result left open is a bug. */
 int maria_check_usable(struct maria *m, struct err *err) _must_check_;
-void maria_drop_statements(struct maria *m);

@@ -20,7 +20,7 @@ int maria_query(struct maria *m, const char *sql, const struct maria_value *para
 
 	if (n_params) {
 		r = maria_execute(m, sql, params, n_params, &s, err);
-		if (r < 0)
+		if (!s)
 			return r;
 		bug_if(!s->n_columns); /* not a query */
 		if (mysql_stmt_bind_result(s->handle, s->results))
@@ -106,20 +106,7 @@ int maria_rows_next(struct maria_rows *r, struct err *err)
 	return mysql_errno(r->conn->handle) ? maria_fail_handle(r->conn, err) : 0;
 }
 
-size_t maria_rows_columns(const struct maria_rows *r)
-{
-	return r->n_columns;
-}
-
-const char *maria_rows_name(const struct maria_rows *r, size_t column)
-{
-	bug_if(column >= r->n_columns);
-	if (r->statement)
-		return r->statement->names[column];
-	return mysql_fetch_field_direct(r->result, (unsigned)column)->name;
-}
-
-bool maria_rows_is_null(const struct maria_rows *r, size_t column)
+static bool is_null(const struct maria_rows *r, size_t column)
 {
 	bug_if(column >= r->n_columns);
 	return r->statement ? r->statement->columns[column].is_null : !r->row[column];
@@ -127,7 +114,7 @@ bool maria_rows_is_null(const struct maria_rows *r, size_t column)
 
 struct str maria_rows_str(const struct maria_rows *r, size_t column)
 {
-	if (maria_rows_is_null(r, column))
+	if (is_null(r, column))
 		return (struct str){NULL, 0};
 	if (r->statement)
 		return (struct str){r->statement->results[column].buffer,
@@ -161,30 +148,30 @@ struct maria_rows *maria_rows_close(struct maria_rows *r)
 	return NULL;
 }
 
-/* The first row of a query, for which the caller closes the rows. */
+/* The first row of a query: *ret, NULL before, stays so without one; else the caller closes it. */
 static int first_row(struct maria *m, const char *sql, const struct maria_value *params,
 		     size_t n_params, struct maria_rows **ret, struct err *err)
 {
 	int r = maria_query(m, sql, params, n_params, ret, err);
 
-	if (r < 0)
+	if (!*ret)
 		return r;
 	r = maria_rows_next(*ret, err);
 	if (r == 1)
 		return 0;
 	if (r == 0)
 		r = err_set(err, ERR_NOT_FOUND, "the query found no row");
-	maria_rows_close(*ret);
+	*ret = maria_rows_close(*ret);
 	return r;
 }
 
 int maria_query_int(struct maria *m, const char *sql, const struct maria_value *params,
 		    size_t n_params, int64_t *ret, struct err *err)
 {
-	struct maria_rows *rows;
+	struct maria_rows *rows = NULL;
 	int r = first_row(m, sql, params, n_params, &rows, err);
 
-	if (r < 0)
+	if (!rows)
 		return r;
 	*ret = maria_rows_int(rows, 0);
 	maria_rows_close(rows);
@@ -194,11 +181,11 @@ int maria_query_int(struct maria *m, const char *sql, const struct maria_value *
 int maria_query_text(struct maria *m, const char *sql, const struct maria_value *params,
 		     size_t n_params, char **ret, struct err *err)
 {
-	struct maria_rows *rows;
+	struct maria_rows *rows = NULL;
 	struct str s;
 	int r = first_row(m, sql, params, n_params, &rows, err);
 
-	if (r < 0)
+	if (!rows)
 		return r;
 	s = maria_rows_str(rows, 0);
 	*ret = s.data ? mem_strndup(s.data, s.len) : NULL;

@@ -12,7 +12,7 @@
 struct script {
 	const char *at;
 	size_t line;
-	char delimiter[8];
+	struct str delimiter; /* in the script's text */
 };
 
 /* Behind a quoted text that starts at s (quote doubled or, but for backquotes, escaped inside). */
@@ -21,9 +21,7 @@ static const char *skip_quoted(const char *s)
 	char quote = *s++;
 
 	while (*s) {
-		if (*s == '\\' && quote != '`' && s[1])
-			s += 2;
-		else if (*s == quote && s[1] == quote)
+		if ((*s == '\\' && quote != '`' && s[1]) || (*s == quote && s[1] == quote))
 			s += 2;
 		else if (*s++ == quote)
 			break;
@@ -37,8 +35,7 @@ static bool is_line_comment(const char *s)
 	return *s == '#' || (s[0] == '-' && s[1] == '-' && (unsigned char)s[2] <= ' ');
 }
 
-/* What the server executes, all of it or by version, is no comment: then `!` or `M!` follows the
- * star. */
+/* With `!` or `M!` behind the star the server executes it, always or by version: no comment. */
 static bool is_block_comment(const char *s)
 {
 	return s[0] == '/' && s[1] == '*' && s[2] != '!' && !(s[2] == 'M' && s[3] == '!');
@@ -81,10 +78,8 @@ static bool read_delimiter(struct script *s)
 	if (strncasecmp(s->at, "DELIMITER ", 10) != 0)
 		return false;
 	rest = str_trim((struct str){s->at + 10, (size_t)(end - s->at) - 10});
-	if (rest.len && rest.len < sizeof(s->delimiter)) {
-		memcpy(s->delimiter, rest.data, rest.len);
-		s->delimiter[rest.len] = '\0';
-	}
+	if (rest.len)
+		s->delimiter = rest;
 	advance(s, end);
 	return true;
 }
@@ -93,7 +88,6 @@ static bool read_delimiter(struct script *s)
 static bool next_statement(struct script *s, struct str *ret, size_t *ret_line)
 {
 	const char *start, *p;
-	size_t n;
 
 	for (;;) {
 		while (*s->at && is_comment_or_space(s->at))
@@ -103,19 +97,18 @@ static bool next_statement(struct script *s, struct str *ret, size_t *ret_line)
 	}
 	if (!*s->at)
 		return false;
-	n = strlen(s->delimiter);
 	start = p = s->at;
 	*ret_line = s->line;
-	while (*p && strncmp(p, s->delimiter, n) != 0)
+	while (*p && strncmp(p, s->delimiter.data, s->delimiter.len) != 0)
 		p = skip_piece(p);
 	*ret = str_trim((struct str){start, (size_t)(p - start)});
-	advance(s, *p ? p + n : p);
+	advance(s, *p ? p + s->delimiter.len : p);
 	return true;
 }
 
 int maria_script_split(const char *text, maria_statement_fn fn, void *arg, struct err *err)
 {
-	struct script s = {.at = text, .line = 1, .delimiter = ";"};
+	struct script s = {.at = text, .line = 1, .delimiter = {";", 1}};
 	struct str statement;
 	size_t line;
 

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/strbuf.h"
 
+#include <ctype.h>
 #include <pthread.h>
 #include <stdio.h>
 
@@ -42,13 +43,11 @@ static void driver_init(void)
 	mongoc_init();
 }
 
-static int make_uri(const struct mongo_options *o, mongoc_uri_t **ret, struct err *err)
+/* The URI of the options, checked. */
+static int parse_uri(const char *text, mongoc_uri_t **ret, struct err *err)
 {
 	bson_error_t e;
-	mongoc_uri_t *uri = mongoc_uri_new_with_error(o->uri, &e);
-	int timeout = o->timeout_ms ? (int)o->timeout_ms : TIMEOUT_MS_DEFAULT;
-	mongoc_write_concern_t *wc;
-	mongoc_read_concern_t *rc;
+	mongoc_uri_t *uri = mongoc_uri_new_with_error(text, &e);
 
 	if (!uri)
 		return err_set(err, ERR_INVALID_ARGUMENT, "the MongoDB URI is not valid: %s",
@@ -59,17 +58,79 @@ static int make_uri(const struct mongo_options *o, mongoc_uri_t **ret, struct er
 		return err_hint(err, "leave user and password out of the URI: set mongodb.user and "
 				     "mongodb.password_file, or MONGO_USER and MONGO_PASS");
 	}
+	*ret = uri;
+	return 0;
+}
+
+static void add_percent(struct strbuf *b, const char *s)
+{
+	for (; *s; s++) {
+		if (isalnum((unsigned char)*s))
+			strbuf_addch(b, *s);
+		else
+			strbuf_addf(b, "%%%02X", (unsigned)(unsigned char)*s);
+	}
+}
+
+/* An option that the URI does not set itself. */
+static void add_option(struct strbuf *b, const mongoc_uri_t *uri, const char *name,
+		       const char *value)
+{
+	if (mongoc_uri_has_option(uri, name) ||
+	    bson_has_field(mongoc_uri_get_credentials(uri), name))
+		return; /* what is about accounts is no option to libmongoc */
+	strbuf_addf(b, "%s%s=", strchr(strbuf_str(b), '?') ? "&" : "?", name);
+	add_percent(b, value);
+}
+
+/* libmongoc gives a URI back as it was parsed only, so it is put together as text. */
+static void add_uri(struct strbuf *b, const mongoc_uri_t *uri, const struct mongo_options *o)
+{
+	const char *hosts = strstr(o->uri, "://") + 3; /* it was parsed */
+	const char *rest = hosts + strcspn(hosts, "/?");
+	const char *at = memrchr(hosts, '@', (size_t)(rest - hosts));
+
+	strbuf_add(b, o->uri, (size_t)(hosts - o->uri));
 	if (o->user) {
-		mongoc_uri_set_username(uri, o->user);
-		mongoc_uri_set_password(uri, o->password ? o->password : "");
-		if (!mongoc_uri_get_auth_source(uri) ||
-		    !mongoc_uri_has_option(uri, MONGOC_URI_AUTHSOURCE))
-			mongoc_uri_set_auth_source(uri, "admin");
+		add_percent(b, o->user);
+		strbuf_addch(b, ':');
+		add_percent(b, o->password ? o->password : "");
+		strbuf_addch(b, '@');
+		hosts = at ? at + 1 : hosts;
 	}
+	strbuf_add(b, hosts, (size_t)(rest - hosts));
+	strbuf_addch(b, '/');
+	add_percent(b, o->database ? o->database : "");
+	strbuf_addstr(b, rest + strcspn(rest, "?"));
+	if (o->user)
+		add_option(b, uri, MONGOC_URI_AUTHSOURCE, "admin");
 	if (o->tls_ca) {
-		mongoc_uri_set_option_as_bool(uri, MONGOC_URI_TLS, true);
-		mongoc_uri_set_option_as_utf8(uri, MONGOC_URI_TLSCAFILE, o->tls_ca);
+		add_option(b, uri, MONGOC_URI_TLS, "true");
+		add_option(b, uri, MONGOC_URI_TLSCAFILE, o->tls_ca);
 	}
+}
+
+int mongo_uri_text(const struct mongo_options *options, struct strbuf *ret, struct err *err)
+{
+	mongoc_uri_t *uri = NULL;
+	int r;
+
+	pthread_once(&driver_once, driver_init);
+	r = parse_uri(options->uri, &uri, err);
+	if (r < 0)
+		return r;
+	add_uri(ret, uri, options);
+	mongoc_uri_destroy(uri);
+	return strbuf_check(ret, "the MongoDB URI", err);
+}
+
+/* How our own connections behave. */
+static void set_behaviour(mongoc_uri_t *uri, const struct mongo_options *o)
+{
+	int timeout = o->timeout_ms ? (int)o->timeout_ms : TIMEOUT_MS_DEFAULT;
+	mongoc_write_concern_t *wc;
+	mongoc_read_concern_t *rc;
+
 	mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, timeout);
 	mongoc_uri_set_option_as_int32(uri, MONGOC_URI_CONNECTTIMEOUTMS, timeout);
 	mongoc_uri_set_option_as_int32(uri, MONGOC_URI_SOCKETTIMEOUTMS, timeout * 3);
@@ -89,7 +150,21 @@ static int make_uri(const struct mongo_options *o, mongoc_uri_t **ret, struct er
 	mongoc_read_concern_set_level(rc, MONGOC_READ_CONCERN_LEVEL_MAJORITY);
 	mongoc_uri_set_read_concern(uri, rc);
 	mongoc_read_concern_destroy(rc);
-	*ret = uri;
+}
+
+/* No text of the driver's: it could quote the password. */
+static int make_uri(const struct mongo_options *o, mongoc_uri_t **ret, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf text = STRBUF_INIT(0);
+	int r = mongo_uri_text(o, &text, err);
+
+	if (r < 0)
+		return r;
+	*ret = mongoc_uri_new(strbuf_str(&text));
+	if (!*ret)
+		return err_set(err, ERR_INVALID_ARGUMENT,
+			       "the MongoDB URI is not valid with account and database in it");
+	set_behaviour(*ret, o);
 	return 0;
 }
 
@@ -100,7 +175,6 @@ int mongo_open(const struct mongo_options *options, struct mongo **ret, struct e
 	bson_error_t e;
 	int r;
 
-	pthread_once(&driver_once, driver_init);
 	r = make_uri(options, &uri, err);
 	if (r < 0)
 		return r;
@@ -155,8 +229,7 @@ const char *mongo_database(const struct mongo *m)
 	return m->database;
 }
 
-/* --- errors ------------------------------------------------------------------------------------
- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 /* Server codes, from MongoDB's error_codes.yml. */
 static const struct {
@@ -300,8 +373,7 @@ int mongo_command(struct mongo *m, const char *database, const bson_t *command, 
 	return r;
 }
 
-/* --- probe -------------------------------------------------------------------------------------
- */
+/* --- probe ------------------------------------------------------------------------------------ */
 
 static void read_hello(const bson_t *reply, struct mongo_server *ret)
 {

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "base/err.h"
+#include "base/strbuf.h"
 
 #include <mongoc/mongoc.h>
 
@@ -24,6 +24,13 @@ struct mongo_options {
 	unsigned pool_max;
 	unsigned timeout_ms; /* server selection and sockets; 0: 10000 */
 };
+
+/*
+ * The URI with account, default database and TLS in it, as another client needs it: it holds the
+ * password. ERR_INVALID_ARGUMENT as mongo_open().
+ */
+int mongo_uri_text(const struct mongo_options *options, struct strbuf *ret, struct err *err)
+    _must_check_;
 
 int mongo_open(const struct mongo_options *options, struct mongo **ret, struct err *err)
     _must_check_;

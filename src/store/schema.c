@@ -43,6 +43,14 @@ static const char *copy_column(struct schema *s, const struct maria_rows *rows, 
 	return v.data ? arena_strndup(&s->arena, v.data, v.len) : NULL;
 }
 
+/* Of a column that has no NULL. */
+static const char *copy_text(struct schema *s, const struct maria_rows *rows, size_t column)
+{
+	const char *text = copy_column(s, rows, column);
+
+	return text ? text : "";
+}
+
 static bool ends_with(const char *s, const char *end)
 {
 	size_t n = strlen(s), m = strlen(end);
@@ -96,8 +104,7 @@ static struct schema_table *table_of_row(struct schema *s, const struct maria_ro
 	return NULL; /* made since the tables were read */
 }
 
-/* Appends an item to an array in the arena; arrays are small, so they are copied when they double.
- */
+/* Appends an item to an array in the arena; arrays are small, and copied when they double. */
 static void *append(struct schema *s, void *items, size_t *n, size_t size)
 {
 	char *a = items;
@@ -105,7 +112,7 @@ static void *append(struct schema *s, void *items, size_t *n, size_t size)
 	if ((*n & (*n - 1)) == 0) { /* 0 or a power of two: full */
 		char *b = arena_alloc(&s->arena, (*n ? *n * 2 : 1) * size);
 
-		if (*n)
+		if (a)
 			memcpy(b, a, *n * size);
 		a = b;
 	}
@@ -130,25 +137,21 @@ static void add_column(struct schema *s, const struct maria_rows *rows)
 {
 	struct schema_table *t = table_of_row(s, rows);
 	struct schema_column *c;
-	const char *extra;
 
 	if (!t)
 		return;
 	t->columns = append(s, t->columns, &t->n_columns, sizeof(*t->columns));
 	c = &t->columns[t->n_columns - 1];
-	c->name = copy_column(s, rows, 1);
-	c->sql_type = copy_column(s, rows, 2);
-	c->data_type = copy_column(s, rows, 3);
+	c->name = copy_text(s, rows, 1);
+	c->sql_type = copy_text(s, rows, 2);
+	c->data_type = copy_text(s, rows, 3);
 	c->type = type_of(c->data_type);
 	c->is_unsigned = strstr(c->sql_type, "unsigned") || cstr_equal(c->data_type, "bit");
-	c->is_nullable = cstr_equal(maria_rows_str(rows, 4).data, "YES");
+	c->is_nullable = str_equal(maria_rows_str(rows, 4), str_from("YES"));
 	c->charset = copy_column(s, rows, 5);
 	c->collation = copy_column(s, rows, 6);
 	c->fallback = copy_column(s, rows, 7);
-	extra = maria_rows_str(rows, 8).data;
-	c->is_auto_increment = extra && strstr(extra, "auto_increment");
-	c->is_generated = extra && strstr(extra, "GENERATED");
-	c->comment = copy_column(s, rows, 9);
+	c->comment = copy_column(s, rows, 8);
 	c->is_byte_exact = is_byte_exact(c);
 }
 

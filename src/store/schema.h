@@ -25,10 +25,10 @@ struct schema_column {
 	enum schema_type type;
 	const char *sql_type;  /* "decimal(12,2)", "bigint(20) unsigned" */
 	const char *data_type; /* "decimal" */
-	bool is_unsigned, is_nullable, is_auto_increment, is_generated;
+	bool is_unsigned, is_nullable;
 	const char *charset, *collation; /* NULL when not text */
-	bool is_byte_exact;   /* equal values are equal bytes: numbers, dates, binary collations w/o
-				 padding */
+	/* Equal values are equal bytes: numbers, dates, binary collations without padding. */
+	bool is_byte_exact;
 	const char *fallback; /* default expression, NULL: none */
 	const char *comment;
 };

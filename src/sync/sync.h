@@ -17,8 +17,7 @@ extern const struct config_option sync_options[]; /* section "sync" */
 struct sync_install_report {
 	unsigned triggers_made, triggers_kept, collections_changed;
 };
-/* Idempotent. `admin` owns the schema. Collections whose mapping changed go to state "reproject".
- */
+/* Idempotent. `admin` owns the schema. Collections whose mapping changed go to "reproject". */
 int sync_install(struct maria *admin, struct mongo *mongo, const struct mapping_set *mappings,
 		 struct sync_install_report *ret, struct err *err) _must_check_;
 /* Drops triggers, queues and the sync's tables; documents stay. The queues are those of the
@@ -37,7 +36,7 @@ struct sync_change {
 	int64_t applied_us; /* wall clock */
 	const char *collection;
 	struct str key;
-	const char *operation; /* "upsert", "delete", "unchanged" */
+	const char *operation; /* "upsert", "delete", "unchanged", "refused" */
 	int64_t lag_us;	       /* from queued_at to the acknowledged write */
 };
 
@@ -46,15 +45,14 @@ struct sync_engine_options {
 	const struct maria_options *maria; /* copied by the engine's connections */
 	const struct mongo_options *mongo;
 	const char *mapping_dir;
-	/* Called on worker threads for each applied change; must be quick and must not block. May
-	 * be NULL. */
+	/* For each applied change, on worker threads: quick, without blocking. May be NULL. */
 	void (*on_change)(void *arg, const struct sync_change *change);
 	void *on_change_arg;
 	/* For `migrate` without a running worker: return when all work is done; ERR_CONFLICT at
 	 * once when another process holds the lease. */
 	bool exit_when_migrated;
-	void (*on_tick)(
-	    void *arg); /* each 100 ms on the calling thread, for progress; may be NULL */
+	/* Each 100 ms on the calling thread, for progress; may be NULL. */
+	void (*on_tick)(void *arg);
 	void *on_tick_arg;
 };
 
@@ -66,13 +64,13 @@ int sync_engine_new(const struct sync_engine_options *options, struct sync_engin
  * after sync_engine_stop() and an error only for what cannot heal by itself (wrong config, no
  * grants). */
 int sync_engine_run(struct sync_engine *e, struct err *err) _must_check_;
-/* Any thread, and signal handlers: finish the batches in hand, release the lease, return from run.
- */
+/* Any thread, and signal handlers: finishes the batches in hand, releases the lease, ends run. */
 void sync_engine_stop(struct sync_engine *e);
 struct sync_engine *sync_engine_free(struct sync_engine *e);
 
 bool sync_engine_is_ready(const struct sync_engine *e); /* holds the lease and both stores answer */
-/* Live state as a JSON object: role, term, workers, lag p50/p99 (ms), rates, errors by class. */
+/* Live state as a JSON object: role, term, workers; by collection lag p50/p99 (ms), counts,
+ * retries. */
 void sync_engine_status(struct sync_engine *e, struct strbuf *json);
 
 /* --- durable state, readable by any process -------------------------------------------------- */
@@ -80,7 +78,7 @@ void sync_engine_status(struct sync_engine *e, struct strbuf *json);
 struct sync_queue_status {
 	const char *collection;
 	const char *queue;
-	const char *state; /* "live", "reproject", "migrating", "mapping_changed", "paused" */
+	const char *state; /* "live", "reproject", "migrating", "paused" */
 	int64_t pending, oldest_age_ms, applied, failed, dead_letters;
 	int64_t migrated, migrate_total; /* of a running migration; total -1: none */
 	const char *mapping_hash;	 /* as installed */

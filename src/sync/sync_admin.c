@@ -166,6 +166,27 @@ static int request_one(struct maria *db, struct mongo *mongo, const struct mappi
 	return r;
 }
 
+/* Whether a migration is on its way; an error when none can be. */
+static int read_migrating(struct maria *db, const struct mapping *m, bool *ret, struct err *err)
+{
+	_cleanup_(mem_freep) char *state = NULL;
+	int r = maria_query_text(
+	    db, sync_sql_collection_state,
+	    (struct maria_value[]){MARIA_S(mapping_hash(m)), MARIA_S(mapping_collection(m))}, 2,
+	    &state, err);
+
+	if (r == -ERR_NOT_FOUND)
+		return no_collection(mapping_collection(m), err);
+	if (r < 0)
+		return r;
+	*ret = cstr_equal(state, "migrating");
+	if (!cstr_equal(state, "mapping_changed"))
+		return 0;
+	err_set(err, ERR_CONFLICT, "the mapping of \"%s\" changed since it was installed",
+		mapping_collection(m));
+	return err_hint(err, "run aethermart sync install first");
+}
+
 int sync_migrate_request(struct maria *db, struct mongo *mongo, const struct mapping_set *mappings,
 			 const char *collection, bool only_unfinished, unsigned *ret_requested,
 			 struct err *err)
@@ -174,32 +195,19 @@ int sync_migrate_request(struct maria *db, struct mongo *mongo, const struct map
 
 	for (size_t i = 0; i < mappings->len; i++) {
 		const struct mapping *m = mappings->items[i];
-		_cleanup_(mem_freep) char *state = NULL;
+		bool is_running = false;
 		int r;
 
 		if (collection && !cstr_equal(collection, mapping_collection(m)))
 			continue;
-		r = maria_query_text(db, sync_sql_collection_state,
-				     (struct maria_value[]){MARIA_S(mapping_hash(m)),
-							    MARIA_S(mapping_collection(m))},
-				     2, &state, err);
-		if (r == -ERR_NOT_FOUND)
-			return no_collection(mapping_collection(m), err);
-		if (r < 0)
-			return r;
-		if (cstr_equal(state, "mapping_changed")) {
-			err_set(err, ERR_CONFLICT,
-				"the mapping of \"%s\" changed since it was installed",
-				mapping_collection(m));
-			return err_hint(err, "run aethermart sync install first");
-		}
-		n++;
-		if (!cstr_equal(state, "migrating") && !only_unfinished)
+		r = read_migrating(db, m, &is_running, err);
+		if (r == 0 && !is_running && only_unfinished)
+			continue;
+		if (r == 0 && !is_running)
 			r = request_one(db, mongo, m, err);
-		else if (!cstr_equal(state, "migrating"))
-			n--;
 		if (r < 0)
 			return r;
+		n++;
 	}
 	if (collection && !n && !only_unfinished)
 		return no_collection(collection, err);
@@ -240,28 +248,34 @@ int sync_dead_letter_each(struct maria *db, const char *collection, int64_t id,
 	return r;
 }
 
-static int replay_collection(struct maria *db, const struct mapping *m, int64_t id, uint64_t *ret_n,
-			     struct err *err)
+/*
+ * Queues dead letters again. `mark_sql` notes the time in those that are meant, and thereby locks
+ * them; the time then says which they were.
+ */
+static int requeue(struct maria *db, const struct mapping *m, const char *mark_sql, int64_t id,
+		   uint64_t *ret_n, struct err *err)
 {
-	struct maria_value params[] = {MARIA_S(mapping_collection(m)), MARIA_I(id)};
-	struct strbuf b = STRBUF_INIT(0);
-	int r = maria_exec(db, "START TRANSACTION", err);
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
+	_cleanup_(mem_freep) char *now = NULL;
+	int r = maria_query_text(db, "SELECT CURRENT_TIMESTAMP", NULL, 0, &now, err);
 
 	strbuf_addstr(&b, "INSERT INTO ");
 	maria_add_identifier(&b, mapping_queue(m));
 	strbuf_addstr(&b, " (path, `key`, queued_at) SELECT path, `key`, SYSDATE(6)"
-			  " FROM sync_dead_letter WHERE collection = ? AND ? IN (0, id)");
+			  " FROM sync_dead_letter WHERE collection = ? AND replayed_at = ?");
 	if (r == 0)
-		r = maria_run(db, strbuf_str(&b), params, ARRAY_LEN(params), ret_n, err);
-	if (r == 0)
-		r = maria_run(db, sync_sql_dead_letter_replayed, params, ARRAY_LEN(params), NULL,
-			      err);
-	if (r == 0)
-		r = maria_exec(db, "COMMIT", err);
-	if (r < 0 && !maria_is_lost(db))
-		sync_rollback(db);
-	strbuf_done(&b);
-	return r;
+		r = maria_exec(db, "START TRANSACTION", err);
+	if (r < 0)
+		return r;
+	r = maria_run(
+	    db, mark_sql,
+	    (struct maria_value[]){MARIA_S(now), MARIA_S(mapping_collection(m)), MARIA_I(id)}, 3,
+	    ret_n, err);
+	if (r == 0 && *ret_n)
+		r = maria_run(db, strbuf_str(&b),
+			      (struct maria_value[]){MARIA_S(mapping_collection(m)), MARIA_S(now)},
+			      2, NULL, err);
+	return sync_end(db, r, err);
 }
 
 int sync_dead_letter_replay(struct maria *db, const struct mapping_set *mappings,
@@ -274,7 +288,7 @@ int sync_dead_letter_replay(struct maria *db, const struct mapping_set *mappings
 
 		if (collection && !cstr_equal(collection, mapping_collection(mappings->items[i])))
 			continue;
-		r = replay_collection(db, mappings->items[i], id, &n, err);
+		r = requeue(db, mappings->items[i], sync_sql_dead_letter_replayed, id, &n, err);
 		if (r < 0)
 			return r;
 		*ret_n += n;
@@ -284,28 +298,9 @@ int sync_dead_letter_replay(struct maria *db, const struct mapping_set *mappings
 
 int sync_dead_letter_heal(struct maria *db, const struct mapping *m, struct err *err)
 {
-	struct strbuf b = STRBUF_INIT(0);
 	uint64_t n = 0;
-	int r = maria_exec(db, "START TRANSACTION", err);
 
-	strbuf_addstr(&b, "INSERT INTO ");
-	maria_add_identifier(&b, mapping_queue(m));
-	strbuf_addstr(&b,
-		      " (path, `key`, queued_at) SELECT path, `key`, SYSDATE(6)"
-		      " FROM sync_dead_letter WHERE collection = ? AND error LIKE '%DuplicateKey%'"
-		      " AND replayed_at IS NULL AND last_at < CURRENT_TIMESTAMP"
-		      " - INTERVAL LEAST(attempts * 10, 3600) SECOND");
-	if (r == 0)
-		r = maria_run(db, strbuf_str(&b), &MARIA_S(mapping_collection(m)), 1, &n, err);
-	if (r == 0 && n)
-		r = maria_run(db, sync_sql_dead_letter_heal, &MARIA_S(mapping_collection(m)), 1,
-			      NULL, err);
-	if (r == 0)
-		r = maria_exec(db, "COMMIT", err);
-	if (r < 0 && !maria_is_lost(db))
-		sync_rollback(db);
-	strbuf_done(&b);
-	return r;
+	return requeue(db, m, sync_sql_dead_letter_heal, 0, &n, err);
 }
 
 int sync_dead_letter_drop(struct maria *db, const char *collection, int64_t id, uint64_t *ret_n,
@@ -333,10 +328,7 @@ int sync_consumer_drop(struct maria *db, const char *consumer, struct err *err)
 		r = maria_run(db, sync_sql_consumer_drop, &MARIA_S(consumer), 1, &n, err);
 	if (r == 0)
 		r = maria_run(db, sync_sql_handoff_drop, &MARIA_S(consumer), 1, NULL, err);
-	if (r == 0)
-		r = maria_exec(db, "COMMIT", err);
-	if (r < 0 && !maria_is_lost(db))
-		sync_rollback(db);
+	r = sync_end(db, r, err);
 	if (r == 0 && !n)
 		return err_set(err, ERR_NOT_FOUND, "no consumer \"%s\"", consumer);
 	return r;

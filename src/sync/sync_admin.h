@@ -14,7 +14,7 @@ int sync_pause(struct maria *db, const char *collection, bool pause, struct err 
 int sync_drain(struct maria *db, const struct mapping_set *mappings, const char *collection,
 	       int64_t timeout_ms, struct err *err) _must_check_;
 
-/* Asks the holder of the lease to project every row again; NULL: all. Paused ones are left out. */
+/* Asks the holder of the lease to project every row again; NULL: all. What is paused waits. */
 int sync_migrate_request(struct maria *db, struct mongo *mongo, const struct mapping_set *mappings,
 			 const char *collection, bool only_unfinished, unsigned *ret_requested,
 			 struct err *err) _must_check_;

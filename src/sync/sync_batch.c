@@ -52,44 +52,74 @@ static int compare_keys(const void *a, const void *b)
 	return str_compare(*(const struct str *)a, *(const struct str *)b);
 }
 
-/*
- * Roots whose key changed wait until their document has moved (sync_key_changes_step): the snapshot
- * shows the change of the row and the note of it, or neither.
- */
-static int defer_key_changes(struct sync_worker *w, struct sync_batch *b, struct err *err)
+/* Keys asked for at a time; the last one is repeated, so that one statement serves all numbers. */
+#define MOVING_KEYS 128
+
+static char *make_moving_sql(void)
+{
+	struct strbuf b = STRBUF_INIT(0);
+
+	for (size_t side = 0; side < 2; side++) {
+		strbuf_addf(&b, "%sSELECT %s FROM sync_key_change WHERE queue = ? AND %s IN (?",
+			    side ? " UNION ALL " : "", side ? "new_key" : "old_key",
+			    side ? "new_key" : "old_key");
+		for (size_t i = 1; i < MOVING_KEYS; i++)
+			strbuf_addstr(&b, ",?");
+		strbuf_addch(&b, ')');
+	}
+	return strbuf_take(&b);
+}
+
+/* Adds those of these keys to `moving` that stand in a note. */
+static int find_moving(struct sync_worker *w, const char *queue, const struct str *keys, size_t n,
+		       struct map *moving, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	struct map moving = {0};
-	size_t keep = 0;
-	int r = maria_query(w->db, sync_sql_key_change_keys,
-			    &MARIA_S(mapping_queue(b->collection->mapping)), 1, &rows, err);
+	struct maria_value params[2 * (MOVING_KEYS + 1)];
+	int r;
 
+	for (size_t i = 0; i <= MOVING_KEYS; i++) {
+		params[i] = i == 0 ? MARIA_S(queue) : MARIA_B(keys[i - 1 < n ? i - 1 : n - 1]);
+		params[MOVING_KEYS + 1 + i] = params[i];
+	}
+	if (!w->moving_sql)
+		w->moving_sql = make_moving_sql();
+	r = maria_query(w->db, w->moving_sql, params, ARRAY_LEN(params), &rows, err);
 	if (r < 0)
 		return r;
 	while ((r = maria_rows_next(rows, err)) > 0) {
-		for (size_t column = 0; column < 2; column++) {
-			struct str key = maria_rows_str(rows, column);
+		struct str key = maria_rows_str(rows, 0);
 
-			key.data = arena_strndup(&w->arena, key.data, key.len);
-			*map_put(&moving, key) = w;
-		}
+		key.data = arena_strndup(&w->arena, key.data, key.len);
+		*map_put(moving, key) = w;
 	}
+	return r;
+}
+
+/*
+ * Roots whose key changed wait until their document has moved (sync_key_changes_step): the snapshot
+ * shows the change of the row and the note of it, or neither. Mostly there is no note at all.
+ */
+static int defer_key_changes(struct sync_worker *w, struct sync_batch *b, struct err *err)
+{
+	const char *queue = mapping_queue(b->collection->mapping);
+	struct map moving = {0};
+	int64_t has_notes = 0;
+	size_t keep = 0;
+	int r =
+	    maria_query_int(w->db, sync_sql_key_change_exists, &MARIA_S(queue), 1, &has_notes, err);
+
+	for (size_t i = 0; i < b->n && r == 0 && has_notes; i += MOVING_KEYS)
+		r = find_moving(w, queue, b->keys + i,
+				b->n - i < MOVING_KEYS ? b->n - i : MOVING_KEYS, &moving, err);
 	for (size_t i = 0; moving.len && i < b->n; i++) {
-		struct str key = b->keys[keep];
-		int64_t at = b->queued_us[keep];
-
-		if (!map_get(&moving, b->keys[i])) { /* swap the kept ones to the front */
+		if (!map_get(&moving, b->keys[i])) {
 			b->keys[keep] = b->keys[i];
-			b->queued_us[keep] = b->queued_us[i];
-			b->keys[i] = key;
-			b->queued_us[i] = at;
-			keep++;
+			b->queued_us[keep++] = b->queued_us[i];
 		}
 	}
-	if (moving.len) {
-		b->n_deferred = b->n - keep;
+	if (moving.len)
 		b->n = keep;
-	}
 	map_done(&moving);
 	return r;
 }
@@ -235,7 +265,6 @@ int sync_batch_record(struct sync_worker *w, const struct sync_batch *b, struct 
 		if (b->writes[i].outcome == SYNC_REFUSED) {
 			r = sync_dead_letter_add(w->db, collection, MAPPING_PATH_ROOT, b->keys[i],
 						 b->writes[i].error, err);
-			atomic_store(&w->shared->has_dead_letters, true);
 		} else if (clear) {
 			r = sync_dead_letter_clear(w->db, collection, MAPPING_PATH_ROOT, b->keys[i],
 						   err);
@@ -262,11 +291,47 @@ static void publish(struct sync_worker *w, const struct sync_batch *b, size_t i,
 		o->on_change(o->on_change_arg, &change);
 }
 
+struct times { /* of the changes in a batch; 0: none came from the queue */
+	int64_t first_us, last_us, max_lag_us;
+};
+
+static void observe(struct sync_collection *c, const struct sync_batch *b, size_t i, int64_t lag_us,
+		    struct times *t)
+{
+	int64_t queued_us = b->queued_us[i], in_hand_us = b->applied_us - b->claimed_us;
+
+	metric_observe(c->m_lag, lag_us);
+	metric_observe(c->m_lag_queue, lag_us > in_hand_us ? lag_us - in_hand_us : 0);
+	metric_observe(c->m_lag_read, b->read_us - b->claimed_us);
+	metric_observe(c->m_lag_apply, b->applied_us - b->read_us);
+	t->first_us = !t->first_us || queued_us < t->first_us ? queued_us : t->first_us;
+	t->last_us = queued_us > t->last_us ? queued_us : t->last_us;
+	t->max_lag_us = lag_us > t->max_lag_us ? lag_us : t->max_lag_us;
+}
+
+/* Under the mutex: adds a batch to the row of this minute. */
+static void add_to_minute(struct sync_collection *c, const struct sync_counts *n,
+			  const struct times *t)
+{
+	c->minute.inserted += n->inserted;
+	c->minute.updated += n->updated;
+	c->minute.deleted += n->deleted;
+	c->minute.unchanged += n->unchanged;
+	c->minute.failed += n->failed;
+	if (t->first_us && (!c->minute_first_us || t->first_us < c->minute_first_us))
+		c->minute_first_us = t->first_us;
+	if (t->last_us > c->minute_last_us)
+		c->minute_last_us = t->last_us;
+	if (t->max_lag_us > c->minute_max_lag_us)
+		c->minute_max_lag_us = t->max_lag_us;
+}
+
 void sync_batch_count(struct sync_worker *w, const struct sync_batch *b)
 {
 	struct sync_collection *c = b->collection;
 	int64_t elapsed = clock_monotonic_us() - b->applied_us; /* the lag ends at the write */
-	int64_t now = clock_wall_us() - elapsed, first = 0, last = 0, max_lag = 0;
+	int64_t now = clock_wall_us() - elapsed;
+	struct times t = {0};
 
 	for (size_t i = 0; i < b->n; i++) {
 		int64_t lag = b->queued_us[i] ? now + w->clock_offset_us - b->queued_us[i] : 0;
@@ -275,30 +340,13 @@ void sync_batch_count(struct sync_worker *w, const struct sync_batch *b)
 			lag = 0; /* clocks of two machines */
 		publish(w, b, i, now, lag);
 		metric_add(c->m_applied[b->writes[i].outcome], 1);
-		if (!b->queued_us[i])
-			continue;
-		metric_observe(c->m_lag, lag);
-		metric_observe(c->m_lag_queue, lag - (b->applied_us - b->claimed_us) > 0
-						   ? lag - (b->applied_us - b->claimed_us)
-						   : 0);
-		metric_observe(c->m_lag_read, b->read_us - b->claimed_us);
-		metric_observe(c->m_lag_apply, b->applied_us - b->read_us);
-		first = !first || b->queued_us[i] < first ? b->queued_us[i] : first;
-		last = b->queued_us[i] > last ? b->queued_us[i] : last;
-		max_lag = lag > max_lag ? lag : max_lag;
+		if (b->queued_us[i])
+			observe(c, b, i, lag, &t);
 	}
+	if (b->counts.failed)
+		sync_shared_set_aside(w->shared);
 	pthread_mutex_lock(&w->shared->mutex);
-	c->minute.inserted += b->counts.inserted;
-	c->minute.updated += b->counts.updated;
-	c->minute.deleted += b->counts.deleted;
-	c->minute.unchanged += b->counts.unchanged;
-	c->minute.failed += b->counts.failed;
-	if (first && (!c->minute_first_us || first < c->minute_first_us))
-		c->minute_first_us = first;
-	if (last > c->minute_last_us)
-		c->minute_last_us = last;
-	if (max_lag > c->minute_max_lag_us)
-		c->minute_max_lag_us = max_lag;
+	add_to_minute(c, &b->counts, &t);
 	pthread_mutex_unlock(&w->shared->mutex);
 }
 

@@ -61,6 +61,14 @@ void sync_shared_sleep(struct sync_shared *s, int64_t us)
 	pthread_mutex_unlock(&s->mutex);
 }
 
+void sync_shared_set_aside(struct sync_shared *s)
+{
+	pthread_mutex_lock(&s->mutex);
+	s->dead_letters_set++;
+	atomic_store(&s->has_dead_letters, true);
+	pthread_mutex_unlock(&s->mutex);
+}
+
 static void init_locks(struct sync_shared *s)
 {
 	pthread_condattr_t ca;
@@ -290,13 +298,31 @@ static void take_state(struct sync_engine *e, const struct maria_rows *rows,
 	arena_done(&scratch);
 }
 
+/* "None" counts only if no worker set anything aside since before the question. */
+static int look_for_dead_letters(struct sync_engine *e, struct err *err)
+{
+	struct sync_shared *s = &e->shared;
+	int64_t has_some = 0;
+	unsigned before;
+	int r;
+
+	pthread_mutex_lock(&s->mutex);
+	before = s->dead_letters_set;
+	pthread_mutex_unlock(&s->mutex);
+	r = maria_query_int(e->db, sync_sql_dead_letter_exists, NULL, 0, &has_some, err);
+	pthread_mutex_lock(&s->mutex);
+	if (r == 0 && (has_some || s->dead_letters_set == before))
+		atomic_store(&s->has_dead_letters, has_some != 0);
+	pthread_mutex_unlock(&s->mutex);
+	return r;
+}
+
 /* What other processes decided: pause, install, migrate, dead letters. */
 static int read_states(struct sync_engine *e, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	_cleanup_(mem_freep) bool *seen = mem_alloc_array(e->mappings.len + 1, sizeof(*seen));
 	uint64_t registry = 1;
-	int64_t has_dead = 0;
 	int r = maria_query(e->db, sync_sql_collection_states, NULL, 0, &rows, err);
 
 	if (r < 0)
@@ -320,11 +346,7 @@ static int read_states(struct sync_engine *e, struct err *err)
 			return err_set(err, ERR_NOT_FOUND, "collection \"%s\" is not installed",
 				       mapping_collection(e->mappings.items[i]));
 	}
-	if (r == 0)
-		r = maria_query_int(e->db, sync_sql_dead_letter_exists, NULL, 0, &has_dead, err);
-	if (r == 0)
-		atomic_store(&e->shared.has_dead_letters, has_dead != 0);
-	return r;
+	return r < 0 ? r : look_for_dead_letters(e, err);
 }
 
 /* --- housekeeping ---------------------------------------------------------------------------- */

@@ -14,11 +14,11 @@
 
 #include "base/banned.h"
 
-#define TRIGGER_PREFIX	 "aethermart_"
 #define TRIGGER_ATTEMPTS 60 /* of a second each */
 
 struct trigger {
 	const char *name, *table, *event, *body;
+	bool is_ours; /* by its body: others may begin their triggers' names as we do */
 	bool is_wanted;
 };
 
@@ -50,6 +50,7 @@ static int list_triggers(struct maria *db, struct trigger_list *l, struct err *e
 		t->table = arena_strdup(&l->arena, maria_rows_str(rows, 1).data);
 		t->event = arena_strdup(&l->arena, maria_rows_str(rows, 2).data);
 		t->body = arena_strdup(&l->arena, maria_rows_str(rows, 3).data);
+		t->is_ours = maria_rows_int(rows, 4) != 0;
 	}
 	return r;
 }
@@ -172,21 +173,24 @@ static bool list_has(const char *const *list, const char *s)
 	return false;
 }
 
-static char *json_of_list(const char *const *a, const char *const *b, const char *const *without)
+static char *take_json(json_t *list)
 {
-	json_t *list = json_array();
-	const char *const *parts[] = {a, b};
-	char *text;
+	char *text = json_dumps(list, JSON_COMPACT);
 
-	for (size_t k = 0; k < ARRAY_LEN(parts); k++) {
-		for (const char *const *f = parts[k]; f && *f; f++) {
-			if (!without || !list_has(without, *f))
-				json_array_append_new(list, json_string(*f));
-		}
-	}
-	text = json_dumps(list, JSON_COMPACT);
 	json_decref(list);
 	return text;
+}
+
+/* Fields that the sync owned: neither does it own them now, nor are they MongoDB's from now on. */
+static void add_retired(json_t *list, const struct mapping *m, const char *const *fields)
+{
+	const bson_t *initial = mapping_initial_fields(m);
+
+	for (; fields && *fields; fields++) {
+		if (!list_has(mapping_owned_fields(m), *fields) &&
+		    !(initial && bson_has_field(initial, *fields)))
+			json_array_append_new(list, json_string(*fields));
+	}
 }
 
 struct registered {
@@ -223,13 +227,17 @@ static int read_registered(struct maria *db, const struct mapping *m, struct are
 static int register_collection(struct maria *db, const struct mapping *m,
 			       const struct registered *was, struct err *err)
 {
-	const char *const *owned = mapping_owned_fields(m);
-	_cleanup_(mem_freep) char *owned_json = json_of_list(owned, NULL, NULL);
-	_cleanup_(mem_freep) char *retired_json = json_of_list(was->owned, was->retired, owned);
+	json_t *owned = json_array(), *retired = json_array();
+	_cleanup_(mem_freep) char *owned_json = NULL, *retired_json = NULL;
 	struct maria_value params[] = {MARIA_S(mapping_collection(m)), MARIA_S(mapping_queue(m)),
-				       MARIA_S(mapping_hash(m)), MARIA_S(owned_json),
-				       MARIA_S(retired_json)};
+				       MARIA_S(mapping_hash(m)), MARIA_N, MARIA_N};
 
+	for (const char *const *f = mapping_owned_fields(m); *f; f++)
+		json_array_append_new(owned, json_string(*f));
+	add_retired(retired, m, was->owned);
+	add_retired(retired, m, was->retired);
+	params[3] = MARIA_S(owned_json = take_json(owned));
+	params[4] = MARIA_S(retired_json = take_json(retired));
 	return maria_run(db, sync_sql_collection_register, params, ARRAY_LEN(params), NULL, err);
 }
 
@@ -353,7 +361,8 @@ static int make_status_view(struct maria *db, const struct mapping_set *mappings
 static int drop_unwanted(struct maria *admin, const struct trigger_list *l, struct err *err)
 {
 	for (size_t i = 0; i < l->len; i++) {
-		int r = l->items[i].is_wanted ? 0 : drop_trigger(admin, l->items[i].name, err);
+		const struct trigger *t = &l->items[i];
+		int r = t->is_ours && !t->is_wanted ? drop_trigger(admin, t->name, err) : 0;
 
 		if (r < 0)
 			return r;
@@ -376,8 +385,7 @@ int sync_install(struct maria *admin, struct mongo *mongo, const struct mapping_
 		r = install_one(admin, mongo, mappings->items[i], &triggers, &report, err);
 	if (r == 0)
 		r = drop_unwanted(admin, &triggers, err);
-	/* Behind the last trigger that queues them; CREATE and DROP TRIGGER waited for its writers.
-	 */
+	/* Behind the last trigger that queues them: dropping it has waited for its writers. */
 	for (size_t i = 0; i < mappings->len && r == 0; i++)
 		r = drop_unknown_paths(admin, mappings->items[i], err);
 	if (r == 0)
@@ -527,7 +535,7 @@ int sync_check(struct maria *db, struct mongo *mongo, const struct mapping_set *
 	for (size_t i = 0; i < mappings->len && r == 0; i++)
 		r = check_collection(&c, db, mappings->items[i], &triggers, err);
 	for (size_t i = 0; i < triggers.len && r == 0; i++) {
-		if (!triggers.items[i].is_wanted)
+		if (triggers.items[i].is_ours && !triggers.items[i].is_wanted)
 			problem(&c, "aethermart sync install",
 				"trigger \"%s\" belongs to no mapping", triggers.items[i].name);
 	}

@@ -60,8 +60,9 @@ struct sync_queue {
 	const struct mapping *mapping;
 	unsigned owner, owners;
 	uint64_t floor, acked_max, next_floor; /* a hint where to look, never a watermark */
-	uint64_t hold; /* lowest row whose expansion goes on, 0: none; the floor stays below it */
-	char *claim_sql, *delete_sql[6], *insert_sql[3], *move_sql;
+	uint64_t hold; /* lowest row of the last claim that stays, 0: none; the floor is below it */
+	char *claim_sql[2]; /* [1]: without keys that wait for their document to move */
+	char *delete_sql[6], *insert_sql[3], *move_sql;
 };
 void sync_queue_init(struct sync_queue *q, const struct mapping *m, unsigned owner,
 		     unsigned owners);
@@ -71,10 +72,18 @@ static inline uint64_t sync_queue_floor(const struct sync_queue *q)
 {
 	return q->hold && q->hold <= q->floor ? q->hold - 1 : q->floor;
 }
+/* A row of the claim in hand stays in the queue. */
+static inline void sync_queue_hold(struct sync_queue *q, uint64_t id)
+{
+	if (!q->hold || id < q->hold)
+		q->hold = id;
+}
 /* With each full look: the floor follows what was acknowledged two looks ago. */
 void sync_queue_rotate(struct sync_queue *q);
-/* At most `limit` rows above the floor (from 0 when `full`), in id order. */
-int sync_queue_claim(struct sync_queue *q, struct maria *db, bool full, size_t limit,
+enum { SYNC_CLAIM_FULL = 1, SYNC_CLAIM_UNMOVED = 2 };
+/* At most `limit` rows above the floor, in id order. FULL: from 0. UNMOVED: from 0 and without keys
+ * that wait for their document to move, which could otherwise fill every claim. */
+int sync_queue_claim(struct sync_queue *q, struct maria *db, unsigned flags, size_t limit,
 		     struct sync_claim *ret, struct err *err) _must_check_;
 /* Deletes exactly these rows; inside a transaction. */
 int sync_queue_delete(struct sync_queue *q, struct maria *db, const uint64_t *ids, size_t n,
@@ -131,12 +140,41 @@ struct sync_sink_context {
 int sync_sink_apply(struct sync_sink *s, const struct sync_sink_context *c,
 		    struct sync_write *writes, size_t n, struct arena *arena, struct err *err)
     _must_check_;
-/* Moves a document with all that MongoDB's users added to another _id. */
-int sync_sink_move(struct sync_sink *s, const struct sync_sink_context *c, struct str old_key,
-		   struct str new_key, struct err *err) _must_check_;
-/* Keys of marked documents after `after` (an _id as found; empty document: from the start). */
+/* A document that goes to another _id, with all that MongoDB's users added. */
+struct sync_move {
+	uint64_t id; /* of the note */
+	struct str old_key, new_key;
+};
+#define SYNC_MOVES_MAX 16 /* whole documents are in memory: at most 2 * 16 * 16 MiB */
+/* Moves whose keys are all different, in one transaction. ERR_DOCUMENT: one of them was refused,
+ * and none was done. */
+int sync_sink_move(struct sync_sink *s, const struct sync_sink_context *c,
+		   const struct sync_move *moves, size_t n, struct err *err) _must_check_;
+/* In one fenced transaction each, of marked documents only: deletes those of these _id's (any
+ * types, the values of `ids`); makes one a foreign document, which keeps all it has. */
+int sync_sink_remove(struct sync_sink *s, const struct sync_sink_context *c, const bson_t *ids,
+		     struct err *err) _must_check_;
+int sync_sink_release(struct sync_sink *s, const struct sync_sink_context *c, struct str key,
+		      struct err *err) _must_check_;
+
+struct sync_page { /* marked documents in the order of their _id's */
+	struct mapping_keys keys;
+	bson_t strays; /* _id's that no row can have, as an array */
+	uint32_t n_strays;
+	bool is_last; /* nothing follows */
+};
+#define SYNC_PAGE_INIT                     \
+	{                                  \
+		.strays = BSON_INITIALIZER \
+	}
+void sync_page_done(struct sync_page *p);
+/* Documents behind the key `after` (empty: from the start) whose _id is of the key's type; ends
+ * when keys or strays reach `limit`. */
 int sync_sink_page(struct sync_sink *s, const struct mapping *m, struct str after, size_t limit,
-		   struct arena *arena, struct mapping_keys *ret, struct err *err) _must_check_;
+		   struct arena *arena, struct sync_page *ret, struct err *err) _must_check_;
+/* Documents whose _id is of another type: all of them are strays. */
+int sync_sink_strays(struct sync_sink *s, const struct mapping *m, size_t limit,
+		     struct arena *arena, struct sync_page *ret, struct err *err) _must_check_;
 
 /* The sink's decisions, without a server. */
 
@@ -195,19 +233,22 @@ struct sync_shared {
 	const struct mapping_set *mappings;
 	struct sync_collection *collections; /* one a mapping, same order */
 	pthread_mutex_t mutex;
-	pthread_cond_t wake; /* stop, lost */
-	atomic_bool stop;    /* finish and leave */
-	atomic_bool lost;    /* the lease: back to standby */
-	atomic_bool has_dead_letters;
+	pthread_cond_t wake;	      /* stop, lost */
+	atomic_bool stop;	      /* finish and leave */
+	atomic_bool lost;	      /* the lease: back to standby */
+	atomic_bool has_dead_letters; /* so that a success looks for its dead letter */
 	const char *holder;
 	int64_t term; /* both set before the workers start */
 	unsigned owners;
 	size_t batch;
+	unsigned dead_letters_set;  /* under mutex: rises with each commit that set one aside */
 	atomic_int healthy_workers; /* those whose last round met both stores */
 	struct arena arena;	    /* retired lists, under mutex */
 };
 
 void sync_shared_sleep(struct sync_shared *s, int64_t us); /* or until woken */
+/* After the commit that set something aside. */
+void sync_shared_set_aside(struct sync_shared *s);
 
 /* --- workers --------------------------------------------------------------------------------- */
 
@@ -233,7 +274,7 @@ struct sync_worker {
 	struct arena arena;	 /* of the batch in hand */
 	int64_t clock_offset_us; /* server's wall clock minus ours */
 	unsigned failures;	 /* rounds in a row in which a store did not answer */
-	char *peek_sql;
+	char *peek_sql, *moving_sql;
 };
 void *sync_worker_main(void *worker);
 
@@ -241,11 +282,9 @@ void *sync_worker_main(void *worker);
 struct sync_batch {
 	struct sync_collection *collection;
 	struct sync_queue *queue;
-	const char *source; /* "queue", "migration" */
 	struct str *keys;   /* unique roots */
 	int64_t *queued_us; /* the oldest change of each; 0 for migration */
-	size_t n;
-	size_t n_deferred; /* keys[n_deferred..] wait for a key change */
+	size_t n;	    /* without those that wait for a key change */
 	int64_t claimed_us, read_us, applied_us;
 	struct sync_write *writes;
 	struct mapping_document *unreadable; /* a single root whose rows cannot be read, or NULL */
@@ -271,8 +310,7 @@ void sync_rollback(struct maria *db); /* whatever is open; errors do not matter 
 /* A transaction of the lease's holder: ERR_FENCED when it is no longer this one. sync_end() ends it
  * also after an error. */
 int sync_begin_guarded(struct sync_worker *w, struct err *err) _must_check_;
-/* Commits when `r` is 0; else, or when that fails, rolls back. Returns `r` or the commit's error.
- */
+/* Commits when `r` is 0; else, or when that fails, rolls back. Returns the first error. */
 int sync_end(struct maria *db, int r, struct err *err) _must_check_;
 
 void sync_audit_write(struct maria *db, const struct sync_shared *s, struct sync_collection *c,
@@ -314,7 +352,7 @@ extern const char sync_sql_dead_letter_replayed[];
 extern const char sync_sql_handoff_add[];
 extern const char sync_sql_handoff_drop[];
 extern const char sync_sql_key_change_done[];
-extern const char sync_sql_key_change_keys[];
+extern const char sync_sql_key_change_exists[];
 extern const char sync_sql_key_changes[];
 extern const char sync_sql_lease_guard[];
 extern const char sync_sql_lease_is_held[];
@@ -338,8 +376,7 @@ int sync_dead_letter_add(struct maria *db, const char *collection, uint32_t path
 int sync_dead_letter_clear(struct maria *db, const char *collection, uint32_t path, struct str key,
 			   struct err *err) _must_check_;
 
-/* Collection, validator and indexes in MongoDB; `narrow` false: the validator lets everything pass.
- */
+/* Collection, validator and indexes in MongoDB; not `narrow`: the validator lets all pass. */
 int sync_target_prepare(struct mongo *mongo, const struct mapping *m, bool narrow, struct err *err)
     _must_check_;
 

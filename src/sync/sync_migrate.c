@@ -68,7 +68,7 @@ static int write_place(struct sync_worker *w, size_t i, unsigned generation, con
 			      err);
 	if (r == 0 && changed != 1)
 		r = err_set(err, ERR_RETRY, "the migration was begun anew, or its mapping changed");
-	if (r == 0 && b && b->n)
+	if (r == 0 && b->n)
 		r = sync_batch_record(w, b, err);
 	return sync_end(w->db, r, err);
 }
@@ -89,52 +89,101 @@ static void take_own(struct sync_worker *w, const struct mapping_keys *page, siz
 	}
 }
 
+static struct sync_sink_context context_of(const struct sync_worker *w, size_t i)
+{
+	return (struct sync_sink_context){.mapping = w->shared->collections[i].mapping,
+					  .term = w->shared->term};
+}
+
+/* Marked documents whose _id no row can have, left by a mapping with another key: they belong to no
+ * worker, so the first one deletes them. */
+static int remove_strays(struct sync_worker *w, size_t i, const struct sync_page *page,
+			 struct err *err)
+{
+	struct sync_sink_context context = context_of(w, i);
+
+	return page->n_strays && w->owner == 0
+		   ? sync_sink_remove(w->sink, &context, &page->strays, err)
+		   : 0;
+}
+
+/* The sweep begins with _id's of other types, which the order of the keys does not reach. */
+static int sweep_other_types(struct sync_worker *w, size_t i, struct err *err)
+{
+	struct sync_page page = SYNC_PAGE_INIT;
+	int r = 0;
+
+	while (r == 0 && !page.is_last) {
+		sync_page_done(&page);
+		page = (struct sync_page)SYNC_PAGE_INIT;
+		r = sync_sink_strays(w->sink, w->shared->collections[i].mapping, PAGE_KEYS,
+				     &w->arena, &page, err);
+		if (r == 0)
+			r = remove_strays(w, i, &page, err);
+	}
+	sync_page_done(&page);
+	return r;
+}
+
+static int read_page(struct sync_worker *w, size_t i, const struct place *p, bool is_sweep,
+		     struct sync_page *ret, struct err *err)
+{
+	const struct mapping *m = w->shared->collections[i].mapping;
+	int r = 0;
+
+	if (!is_sweep) {
+		r = mapping_page(m, w->db, p->after, PAGE_KEYS, &w->arena, &ret->keys, err);
+		ret->is_last = ret->keys.len < PAGE_KEYS;
+		return r;
+	}
+	if (!p->after.len && w->owner == 0)
+		r = sweep_other_types(w, i, err);
+	if (r == 0)
+		r = sync_sink_page(w->sink, m, p->after, PAGE_KEYS, &w->arena, ret, err);
+	return r < 0 ? r : remove_strays(w, i, ret, err);
+}
+
 /*
  * A key change hides a root from the page (its old key is behind us, its new one too): it is
  * deferred to the queue, where the change itself is. So deferred keys are not lost here.
+ *
+ * The last page moves to the next phase itself: there is no place behind the key "", and a page
+ * from the start would be the first one again.
  */
 static int migrate_page(struct sync_worker *w, size_t i, unsigned generation, struct place *p,
 			struct err *err)
 {
 	struct sync_collection *c = &w->shared->collections[i];
-	struct sync_batch b = {.collection = c,
-			       .queue = &w->queues[i],
-			       .source = "migration",
-			       .claimed_us = clock_monotonic_us()};
-	bool is_sweep = cstr_equal(p->phase, "sweep"), is_last = false;
-	struct mapping_keys page = {0};
-	int r =
-	    is_sweep
-		? sync_sink_page(w->sink, c->mapping, p->after, PAGE_KEYS, &w->arena, &page, err)
-		: mapping_page(c->mapping, w->db, p->after, PAGE_KEYS, &w->arena, &page, err);
+	struct sync_batch b = {
+	    .collection = c, .queue = &w->queues[i], .claimed_us = clock_monotonic_us()};
+	bool is_sweep = cstr_equal(p->phase, "sweep");
+	struct sync_page page = SYNC_PAGE_INIT;
+	int r = read_page(w, i, p, is_sweep, &page, err);
 
-	if (r == 0 && !page.len) {
+	if (r < 0) {
+		sync_page_done(&page);
+		return r;
+	}
+	take_own(w, &page.keys, w->migrating[i].limit, &b, &p->after);
+	if (page.is_last &&
+	    (!page.keys.len || p->after.data == page.keys.items[page.keys.len - 1].data)) {
 		p->phase = is_sweep || !atomic_load(&c->sweep) ? "done" : "sweep";
 		p->after = (struct str){"", 0};
-		p->done = 0;
-		r = write_place(w, i, generation, p, NULL, err);
-	} else if (r == 0) {
-		take_own(w, &page, w->migrating[i].limit, &b, &p->after);
-		is_last = page.len < PAGE_KEYS && p->after.data == page.items[page.len - 1].data;
-		pthread_rwlock_rdlock(&c->moving);
-		r = sync_batch_apply(w, &b, err);
-		p->done = is_sweep ? 0 : b.n;
-		if (is_last) { /* a page behind "" would be the first one again */
-			p->phase = is_sweep || !atomic_load(&c->sweep) ? "done" : "sweep";
-			p->after = (struct str){"", 0};
-		}
-		if (r == 0)
-			r = write_place(w, i, generation, p, &b, err);
-		pthread_rwlock_unlock(&c->moving);
-		if (r == 0)
-			sync_batch_count(w, &b);
 	}
-	mapping_keys_done(&page);
+	pthread_rwlock_rdlock(&c->moving);
+	if (b.n)
+		r = sync_batch_apply(w, &b, err);
+	p->done = is_sweep ? 0 : b.n;
+	if (r == 0)
+		r = write_place(w, i, generation, p, &b, err);
+	pthread_rwlock_unlock(&c->moving);
+	if (r == 0)
+		sync_batch_count(w, &b);
+	sync_page_done(&page);
 	return r < 0 ? err_context(err, "migrating %s", mapping_collection(c->mapping)) : 0;
 }
 
-/* The validator is narrowed before the collection counts as live: a crash in between repeats both.
- */
+/* The validator is narrowed before the collection counts as live: a crash between repeats both. */
 static int finish(struct sync_worker *w, size_t i, unsigned generation, struct err *err)
 {
 	struct sync_shared *s = w->shared;
@@ -148,7 +197,10 @@ static int finish(struct sync_worker *w, size_t i, unsigned generation, struct e
 
 	if (r < 0 || done < (int64_t)s->owners)
 		return r;
-	r = sync_target_prepare(w->mongo, m, true, err);
+	/* A process that was stopped since must not put back the validator of its time. */
+	r = sync_end(w->db, sync_begin_guarded(w, err), err);
+	if (r == 0)
+		r = sync_target_prepare(w->mongo, m, true, err);
 	if (r == 0)
 		r = maria_run(w->db, sync_sql_migration_finish, params, 2, &changed, err);
 	if (r == 0 && changed) {
@@ -169,7 +221,7 @@ int sync_migrate_step(struct sync_worker *w, size_t i, bool *ret_worked, struct 
 		return r;
 	if (!mapping_has_target(c->mapping) && !cstr_equal(p.phase, "done")) {
 		p.phase = "done";
-		r = write_place(w, i, generation, &p, NULL, err);
+		r = write_place(w, i, generation, &p, &(struct sync_batch){0}, err);
 		if (r < 0)
 			return r;
 	}
@@ -181,16 +233,11 @@ int sync_migrate_step(struct sync_worker *w, size_t i, bool *ret_worked, struct 
 
 /* --- key changes ----------------------------------------------------------------------------- */
 
-struct move {
-	uint64_t id;
-	struct str old_key, new_key;
-};
-
-static int read_moves(struct sync_worker *w, const struct mapping *m, struct move **ret,
+static int read_moves(struct sync_worker *w, const struct mapping *m, struct sync_move **ret,
 		      size_t *ret_n, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	_cleanup_(mem_freep) struct move *moves = NULL;
+	_cleanup_(mem_freep) struct sync_move *moves = NULL;
 	size_t n = 0, cap = 0;
 	int r = maria_query(w->db, sync_sql_key_changes, &MARIA_S(mapping_queue(m)), 1, &rows, err);
 
@@ -213,38 +260,69 @@ static int read_moves(struct sync_worker *w, const struct mapping *m, struct mov
 	return 0;
 }
 
-/* The note goes; with `error`, the document is set aside under its new key. */
-static int forget_move(struct sync_worker *w, const struct mapping *m, const struct move *move,
-		       const char *error, struct err *err)
+/* Their notes go; with `error`, the one document is set aside under its new key. */
+static int forget_moves(struct sync_worker *w, const struct mapping *m,
+			const struct sync_move *moves, size_t n, const char *error, struct err *err)
 {
 	int r = sync_begin_guarded(w, err);
 
 	if (r == 0 && error)
 		r = sync_dead_letter_add(w->db, mapping_collection(m), MAPPING_PATH_ROOT,
-					 move->new_key, error, err);
-	if (r == 0)
-		r = maria_run(w->db, sync_sql_key_change_done, &MARIA_U(move->id), 1, NULL, err);
+					 moves->new_key, error, err);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = maria_run(w->db, sync_sql_key_change_done, &MARIA_U(moves[i].id), 1, NULL, err);
 	r = sync_end(w->db, r, err);
-	if (error)
-		atomic_store(&w->shared->has_dead_letters, true);
+	if (r == 0 && error)
+		sync_shared_set_aside(w->shared);
 	return r;
 }
 
-static int move_one(struct sync_worker *w, const struct sync_sink_context *context,
-		    const struct move *move, struct err *err)
+/* A refused move: the queue row of the old key would delete the document with all that its users
+ * added. They keep it, as a document of their own. */
+static int give_up_move(struct sync_worker *w, const struct sync_sink_context *context,
+			const struct sync_move *move, struct err *err)
+{
+	_cleanup_(mem_freep) char *error = mem_strdup(err->message);
+	int r;
+
+	err_clear(err);
+	r = sync_sink_release(w->sink, context, move->old_key, err);
+	return r == 0 ? forget_moves(w, context->mapping, move, 1, error, err) : r;
+}
+
+static int move_some(struct sync_worker *w, const struct sync_sink_context *context,
+		     const struct sync_move *moves, size_t n, struct err *err)
 {
 	const struct mapping *m = context->mapping;
-	_cleanup_(mem_freep) char *error = NULL;
-	int r = mapping_has_target(m)
-		    ? sync_sink_move(w->sink, context, move->old_key, move->new_key, err)
-		    : 0;
+	int r = mapping_has_target(m) ? sync_sink_move(w->sink, context, moves, n, err) : 0;
 
-	if (r == -ERR_DOCUMENT) {
-		error = mem_strdup(err->message);
-		err_clear(err);
-		r = 0;
+	if (r == 0)
+		return forget_moves(w, m, moves, n, NULL, err);
+	if (r != -ERR_DOCUMENT)
+		return r;
+	if (n == 1)
+		return give_up_move(w, context, moves, err);
+	err_clear(err); /* which one it was shows alone */
+	r = 0;
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = move_some(w, context, &moves[i], 1, err);
+	return r;
+}
+
+/* How many of the next moves have nothing to do with each other: no chain, no swap. */
+static size_t count_separate(const struct sync_move *moves, size_t n)
+{
+	struct map seen = {0};
+	size_t i = 0;
+
+	while (i < n && i < SYNC_MOVES_MAX && !map_get(&seen, moves[i].old_key) &&
+	       !map_get(&seen, moves[i].new_key)) {
+		*map_put(&seen, moves[i].old_key) = &seen;
+		*map_put(&seen, moves[i].new_key) = &seen;
+		i++;
 	}
-	return r == 0 ? forget_move(w, m, move, error, err) : r;
+	map_done(&seen);
+	return i;
 }
 
 /* Batches of the collection wait while documents move: not for longer than this at a time. */
@@ -258,17 +336,18 @@ static int move_one(struct sync_worker *w, const struct sync_sink_context *conte
 int sync_key_changes_step(struct sync_worker *w, size_t i, bool *ret_worked, struct err *err)
 {
 	struct sync_collection *c = &w->shared->collections[i];
-	struct sync_sink_context context = {.mapping = c->mapping, .term = w->shared->term};
-	_cleanup_(mem_freep) struct move *moves = NULL;
+	struct sync_sink_context context = context_of(w, i);
+	_cleanup_(mem_freep) struct sync_move *moves = NULL;
 	int64_t until = clock_monotonic_us() + MOVING_US;
-	size_t n = 0;
+	size_t n = 0, now;
 	int r = read_moves(w, c->mapping, &moves, &n, err);
 
 	if (r < 0 || !n)
 		return r;
 	pthread_rwlock_wrlock(&c->moving);
-	for (size_t k = 0; k < n && r == 0 && (k == 0 || clock_monotonic_us() < until); k++) {
-		r = move_one(w, &context, &moves[k], err);
+	for (size_t k = 0; k < n && r == 0 && (k == 0 || clock_monotonic_us() < until); k += now) {
+		now = count_separate(&moves[k], n - k);
+		r = move_some(w, &context, &moves[k], now, err);
 		*ret_worked |= r == 0;
 	}
 	pthread_rwlock_unlock(&c->moving);

@@ -39,23 +39,38 @@ void sync_claim_done(struct sync_claim *c)
 	*c = (struct sync_claim){0};
 }
 
+/* Pause and mapping are read by the same statement: what was committed after the pause, or by
+ * triggers of a newer mapping, is not claimed. */
+static char *make_claim_sql(const struct mapping *m, bool is_unmoved)
+{
+	struct strbuf b = STRBUF_INIT(0);
+
+	strbuf_addstr(&b, "SELECT id, path, `key`, `cursor`,"
+			  " CAST(UNIX_TIMESTAMP(queued_at) * 1000000 AS SIGNED) FROM ");
+	maria_add_identifier(&b, mapping_queue(m));
+	strbuf_addstr(&b, " q WHERE id > ? AND CRC32(`key`) % ? = ? AND EXISTS (SELECT 1 FROM"
+			  " sync_collection WHERE NOT is_paused AND collection = ");
+	maria_add_literal(&b, str_from(mapping_collection(m)));
+	strbuf_addf(&b, " AND mapping_hash = '%s')", mapping_hash(m));
+	for (int side = 0; side < 2 && is_unmoved; side++) {
+		strbuf_addstr(&b, " AND NOT EXISTS (SELECT 1 FROM sync_key_change WHERE queue = ");
+		maria_add_literal(&b, str_from(mapping_queue(m)));
+		strbuf_addf(&b, " AND %s = q.`key`)", side ? "new_key" : "old_key");
+	}
+	strbuf_addstr(&b, " ORDER BY id LIMIT ?");
+	return strbuf_take(&b);
+}
+
 void sync_queue_init(struct sync_queue *q, const struct mapping *m, unsigned owner, unsigned owners)
 {
-	struct strbuf name = STRBUF_INIT(0), collection = STRBUF_INIT(0);
+	struct strbuf name = STRBUF_INIT(0);
 	const char *table;
 
 	*q = (struct sync_queue){.mapping = m, .owner = owner, .owners = owners};
 	maria_add_identifier(&name, mapping_queue(m));
 	table = strbuf_str(&name);
-	maria_add_literal(&collection, str_from(mapping_collection(m)));
-	/* Pause and mapping are read by the same statement: what was committed after the pause, or
-	 * by triggers of a newer mapping, is not claimed. */
-	q->claim_sql = mem_printf(
-	    "SELECT id, path, `key`, `cursor`, CAST(UNIX_TIMESTAMP(queued_at) * 1000000 AS SIGNED)"
-	    " FROM %s WHERE id > ? AND CRC32(`key`) %% ? = ? AND EXISTS (SELECT 1"
-	    " FROM sync_collection WHERE collection = %s AND NOT is_paused AND mapping_hash = '%s')"
-	    " ORDER BY id LIMIT ?",
-	    table, strbuf_str(&collection), mapping_hash(m));
+	for (size_t i = 0; i < ARRAY_LEN(q->claim_sql); i++)
+		q->claim_sql[i] = make_claim_sql(m, i == 1);
 	for (size_t i = 0; i < ARRAY_LEN(insert_buckets); i++) {
 		struct strbuf b = STRBUF_INIT(0);
 
@@ -75,12 +90,12 @@ void sync_queue_init(struct sync_queue *q, const struct mapping *m, unsigned own
 		q->delete_sql[i] = strbuf_take(&b);
 	}
 	strbuf_done(&name);
-	strbuf_done(&collection);
 }
 
 void sync_queue_done(struct sync_queue *q)
 {
-	mem_free(q->claim_sql);
+	for (size_t i = 0; i < ARRAY_LEN(q->claim_sql); i++)
+		mem_free(q->claim_sql[i]);
 	for (size_t i = 0; i < ARRAY_LEN(q->insert_sql); i++)
 		mem_free(q->insert_sql[i]);
 	mem_free(q->move_sql);
@@ -109,16 +124,17 @@ void sync_queue_rotate(struct sync_queue *q)
 	q->next_floor = q->acked_max;
 }
 
-int sync_queue_claim(struct sync_queue *q, struct maria *db, bool full, size_t limit,
+int sync_queue_claim(struct sync_queue *q, struct maria *db, unsigned flags, size_t limit,
 		     struct sync_claim *ret, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	struct maria_value params[] = {MARIA_U(full ? 0 : sync_queue_floor(q)), MARIA_U(q->owners),
+	const char *sql = q->claim_sql[flags & SYNC_CLAIM_UNMOVED ? 1 : 0];
+	struct maria_value params[] = {MARIA_U(flags ? 0 : sync_queue_floor(q)), MARIA_U(q->owners),
 				       MARIA_U(q->owner), MARIA_U(limit)};
 	int r;
 
 	sync_claim_clear(ret);
-	r = maria_query(db, q->claim_sql, params, ARRAY_LEN(params), &rows, err);
+	r = maria_query(db, sql, params, ARRAY_LEN(params), &rows, err);
 	if (r < 0)
 		return err_context(err, "claiming from \"%s\"", mapping_queue(q->mapping));
 	while ((r = maria_rows_next(rows, err)) > 0)

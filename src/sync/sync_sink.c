@@ -126,8 +126,7 @@ static int add_found(void *arg, const bson_t *doc, struct err *err)
 	(void)err;
 	if (!bson_iter_init_find(&id, doc, "_id") ||
 	    mapping_key_of_id(f->mapping, &id, f->arena, &key, NULL) < 0)
-		return 0; /* no row can have this _id, though it equals one we asked for (1.0 and 1)
-			   */
+		return 0; /* of no row, though it equals one that we asked for: 1.0 and 1 */
 	bytes = arena_alloc(f->arena, doc->len);
 	memcpy(bytes, bson_get_data(doc), doc->len);
 	copy = arena_alloc(f->arena, sizeof(*copy));
@@ -178,6 +177,8 @@ static int find_present(struct sync_sink *s, const struct sync_sink_context *c,
 
 	if (only_owned)
 		append_projection(c, &opts);
+	if (r == 0 && mongoc_client_session_in_transaction(s->session))
+		bug_if(!mongoc_client_session_append(s->session, &opts, NULL));
 	if (r == 0)
 		r = each_found(collection_of(s, c->mapping), &filter, &opts, add_found, f, err);
 	bson_destroy(&filter);
@@ -327,15 +328,23 @@ static int add_update(struct plan *p, const struct mapping *m, struct str key, c
 	return r;
 }
 
+/* Only documents that the sync made are ever touched without being compared. */
+static void append_marked(bson_t *filter)
+{
+	bson_t exists;
+
+	BSON_APPEND_DOCUMENT_BEGIN(filter, SYNC_MARK, &exists);
+	BSON_APPEND_BOOL(&exists, "$exists", true);
+	bson_append_document_end(filter, &exists);
+}
+
 static int add_delete(struct plan *p, const struct mapping *m, struct str key, struct err *err)
 {
-	bson_t filter = BSON_INITIALIZER, exists;
+	bson_t filter = BSON_INITIALIZER;
 	bson_error_t e;
 	int r = mapping_key_append(m, key, &filter, "_id", err);
 
-	BSON_APPEND_DOCUMENT_BEGIN(&filter, SYNC_MARK, &exists);
-	BSON_APPEND_BOOL(&exists, "$exists", true);
-	bson_append_document_end(&filter, &exists);
+	append_marked(&filter);
 	if (r == 0 && !mongoc_bulk_operation_remove_one_with_opts(p->bulk, &filter, NULL, &e))
 		r = mongo_error(err, &e, NULL, "a delete");
 	bson_destroy(&filter);
@@ -467,7 +476,6 @@ static int commit(struct sync_sink *s, struct err *err)
 		int r = ok || again ? 0 : mongo_error(err, &e, &reply, "committing");
 
 		s->is_uncertain = !ok;
-
 		bson_destroy(&reply);
 		if (!again)
 			return r;
@@ -483,7 +491,13 @@ static int begin(struct sync_sink *s, struct err *err)
 	return 0;
 }
 
-static void roll_back(struct sync_sink *s);
+static void roll_back(struct sync_sink *s)
+{
+	bson_error_t e;
+
+	if (mongoc_client_session_in_transaction(s->session))
+		(void)mongoc_client_session_abort_transaction(s->session, &e);
+}
 
 /*
  * Behind a commit whose outcome is not known: a transaction that writes the same fence is ordered
@@ -499,14 +513,6 @@ static int settle(struct sync_sink *s, int64_t term, struct err *err)
 		r = commit(s, err);
 	roll_back(s);
 	return r;
-}
-
-static void roll_back(struct sync_sink *s)
-{
-	bson_error_t e;
-
-	if (mongoc_client_session_in_transaction(s->session))
-		(void)mongoc_client_session_abort_transaction(s->session, &e);
 }
 
 static size_t number_of(const bson_t *reply, const char *field)
@@ -533,7 +539,7 @@ static int run_bulk(struct plan *p, int64_t *ret_refused, struct err *err)
 		}
 		if (r == -ERR_DOCUMENT)
 			*ret_refused = mongo_write_error_index(&reply);
-	} else if (number_of(&reply, "nMatched") != p->n_updates) {
+	} else if (number_of(&reply, "nMatched") < p->n_updates) {
 		r = err_set(err, ERR_RETRY, "a document went away while it was compared");
 	}
 	bson_destroy(&reply);
@@ -553,9 +559,7 @@ static mongoc_bulk_operation_t *new_bulk(struct sync_sink *s, const struct mappi
 	return bulk;
 }
 
-/* What servers also say about a command they do not understand: alone it names no document. */
-#define CODE_BAD_VALUE	   2
-
+#define CODE_BAD_VALUE	   2 /* also of a command that is not understood: names no document */
 #define CODE_DUPLICATE_KEY 11000
 
 static bool is_id_taken(const struct err *err)
@@ -563,10 +567,23 @@ static bool is_id_taken(const struct err *err)
 	return err->native == CODE_DUPLICATE_KEY && strstr(err->message, "\"_id_\"");
 }
 
+/* The fence and the operations, as one transaction that was begun. */
+static int run_plan(struct sync_sink *s, int64_t term, struct plan *p, int64_t *ret_refused,
+		    struct err *err)
+{
+	int r = write_fence(s, term, err);
+
+	if (r == 0)
+		r = run_bulk(p, ret_refused, err);
+	return r == 0 ? commit(s, err) : r;
+}
+
+enum { ATTEMPT_DONE, ATTEMPT_REST, ATTEMPT_LOOK_AGAIN }; /* what an attempt leaves to do */
+
 /*
- * One attempt. On ERR_DOCUMENT the write that was refused is marked and 1 returned: try the rest.
- * When the server does not say which one it was and there are several, the caller gets ERR_RETRY
- * and comes back with fewer.
+ * One attempt. On ERR_DOCUMENT the write that was refused is marked: the rest can be tried. When
+ * the server does not say which one it was and there are several, the caller gets ERR_RETRY and
+ * comes back with fewer.
  */
 static int attempt(struct sync_sink *s, const struct sync_sink_context *c,
 		   struct sync_write *writes, size_t n, const struct found *f, struct arena *arena,
@@ -580,13 +597,8 @@ static int attempt(struct sync_sink *s, const struct sync_sink_context *c,
 		return r;
 	p.bulk = new_bulk(s, c->mapping, false);
 	r = make_plan(c, writes, n, f, arena, &p, err);
-	if (r == 0 && p.n) {
-		r = write_fence(s, c->term, err);
-		if (r == 0)
-			r = run_bulk(&p, &refused, err);
-		if (r == 0)
-			r = commit(s, err);
-	}
+	if (r == 0 && p.n)
+		r = run_plan(s, c->term, &p, &refused, err);
 	roll_back(s);
 	mongoc_bulk_operation_destroy(p.bulk);
 	if (r != -ERR_DOCUMENT)
@@ -602,59 +614,70 @@ static int attempt(struct sync_sink *s, const struct sync_sink_context *c,
 	if (is_id_taken(err) && !writes[p.index[refused]].is_taken) {
 		writes[p.index[refused]].is_taken = true;
 		err_clear(err);
-		return 2;
+		return ATTEMPT_LOOK_AGAIN;
 	}
 	refuse(&writes[p.index[refused]], arena, err);
-	return 1;
+	return ATTEMPT_REST;
 }
 
-static void refuse_unbuildable(struct sync_write *w, const struct mapping *m, struct arena *arena)
+/* What needs no look at the target. A key that no row can have, left in the queue by a former
+ * mapping or by hand, has no document either. */
+static bool is_decided(struct sync_write *w, const struct mapping *m, struct arena *arena)
 {
 	bson_t probe = BSON_INITIALIZER;
 	struct err err = {0};
+	bool is_id = mapping_key_append(m, w->document->key, &probe, "_id", &err) == 0;
 
+	bson_destroy(&probe);
 	if (w->document->state == MAPPING_REFUSED) {
 		w->outcome = SYNC_REFUSED;
 		w->error = w->document->error->message;
-	} else if (mapping_key_append(m, w->document->key, &probe, "_id", &err) < 0) {
+	} else if (!is_id && w->document->state == MAPPING_PRESENT) {
 		w->outcome = SYNC_REFUSED;
 		w->error = arena_strdup(arena, err.message);
+	} else if (!is_id) {
+		w->outcome = SYNC_UNCHANGED;
 	}
-	bson_destroy(&probe);
+	return !is_id || w->document->state == MAPPING_REFUSED;
+}
+
+static int write_open(struct sync_sink *s, const struct sync_sink_context *c,
+		      struct sync_write *writes, size_t n, struct arena *arena, struct err *err)
+{
+	struct found f = {.mapping = c->mapping, .arena = arena};
+	int r = s->is_uncertain ? settle(s, c->term, err) : 0;
+
+	for (int next = ATTEMPT_LOOK_AGAIN; r == 0 && next != ATTEMPT_DONE;) {
+		if (next == ATTEMPT_LOOK_AGAIN) {
+			map_done(&f.by_key);
+			r = find_present(s, c, writes, n, true, &f, err);
+		}
+		if (r == 0)
+			r = next = attempt(s, c, writes, n, &f, arena, err);
+		if (r > 0)
+			r = 0;
+	}
+	map_done(&f.by_key);
+	return r;
 }
 
 int sync_sink_apply(struct sync_sink *s, const struct sync_sink_context *c,
 		    struct sync_write *writes, size_t n, struct arena *arena, struct err *err)
 {
-	struct found f = {.mapping = c->mapping, .arena = arena};
-	struct sync_write *good = arena_alloc(arena, (n + 1) * sizeof(*good));
-	size_t *from = arena_alloc(arena, (n + 1) * sizeof(*from)), n_good = 0;
+	struct sync_write *open = arena_alloc(arena, (n + 1) * sizeof(*open));
+	size_t *from = arena_alloc(arena, (n + 1) * sizeof(*from)), n_open = 0;
 	int r = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		refuse_unbuildable(&writes[i], c->mapping, arena);
-		if (writes[i].outcome != SYNC_REFUSED) {
-			from[n_good] = i;
-			good[n_good++] = writes[i];
+		if (!is_decided(&writes[i], c->mapping, arena)) {
+			from[n_open] = i;
+			open[n_open++] = writes[i];
 		}
 	}
-	if (n_good && s->is_uncertain)
-		r = settle(s, c->term, err);
-	if (r == 0 && n_good)
-		r = find_present(s, c, good, n_good, true, &f, err);
-	if (r == 0 && n_good) {
-		while ((r = attempt(s, c, good, n_good, &f, arena, err)) > 0) {
-			if (r == 1)
-				continue;
-			map_clear(&f.by_key);
-			r = find_present(s, c, good, n_good, true, &f, err);
-			if (r < 0)
-				break;
-		}
-	}
-	for (size_t i = 0; i < n_good && r == 0; i++)
-		writes[from[i]] = good[i];
-	map_done(&f.by_key);
+	if (n_open)
+		r = write_open(s, c, open, n_open, arena, err);
+	for (size_t i = 0; i < n_open && r == 0; i++)
+		writes[from[i]] = open[i];
 	return r;
 }
 
@@ -691,63 +714,137 @@ void sync_sink_make_adopt(const struct mapping *m, const bson_t *from, const bso
 	bson_destroy(&unset);
 }
 
-/* In order: a unique index must not take the old document for another one. */
-static int plan_move(const struct sync_sink_context *c, struct plan *p, const bson_t *from,
-		     const bson_t *to, struct str old_key, struct str new_key, struct err *err)
+/* The move's part of one kind of operations, of the documents as the transaction sees them. */
+static int plan_move(const struct sync_sink_context *c, struct plan *p, const struct found *f,
+		     const struct sync_move *move, enum sync_outcome kind, struct err *err)
 {
+	const bson_t *from = map_get(&f->by_key, move->old_key);
+	const bson_t *to = map_get(&f->by_key, move->new_key);
 	bson_t doc = BSON_INITIALIZER;
-	int r = add_delete(p, c->mapping, old_key, err);
+	int r = 0;
 
-	if (r == 0 && to) {
+	if (!from || !has_field(from, SYNC_MARK))
+		return 0; /* moved already, or somebody else's */
+	if (kind == SYNC_DELETED) {
+		r = add_delete(p, c->mapping, move->old_key, err);
+	} else if (kind == SYNC_UPDATED && to) {
 		sync_sink_make_adopt(c->mapping, from, to, &doc);
 		if (!bson_empty(&doc))
-			r = add_update(p, c->mapping, new_key, &doc, err);
+			r = add_update(p, c->mapping, move->new_key, &doc, err);
 		p->n_updates += !bson_empty(&doc);
-	} else if (r == 0) {
-		r = mapping_key_append(c->mapping, new_key, &doc, "_id", err);
+	} else if (kind == SYNC_INSERTED && !to) {
+		r = mapping_key_append(c->mapping, move->new_key, &doc, "_id", err);
 		bson_copy_to_excluding_noinit(from, &doc, "_id", (char *)NULL);
 		if (r == 0)
 			r = add_insert(p, &doc, err);
 	}
+	p->n += kind == SYNC_DELETED;
 	bson_destroy(&doc);
 	return r;
 }
 
-int sync_sink_move(struct sync_sink *s, const struct sync_sink_context *c, struct str old_key,
-		   struct str new_key, struct err *err)
+/* Deletes come first: a unique index must not take an old document for another one. */
+static int plan_moves(const struct sync_sink_context *c, struct plan *p, const struct found *f,
+		      const struct sync_move *moves, size_t n, struct err *err)
+{
+	static const enum sync_outcome kinds[] = {SYNC_DELETED, SYNC_UPDATED, SYNC_INSERTED};
+	int r = 0;
+
+	for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+		for (size_t i = 0; i < n && r == 0; i++)
+			r = plan_move(c, p, f, &moves[i], kinds[k], err);
+	}
+	return r;
+}
+
+int sync_sink_move(struct sync_sink *s, const struct sync_sink_context *c,
+		   const struct sync_move *moves, size_t n, struct err *err)
 {
 	struct arena arena = {0};
 	struct found f = {.mapping = c->mapping, .arena = &arena};
-	struct mapping_document docs[] = {{.key = old_key}, {.key = new_key}};
-	struct sync_write ends[] = {{.document = &docs[0]}, {.document = &docs[1]}};
-	const bson_t *from;
+	struct mapping_document docs[2 * SYNC_MOVES_MAX] = {0};
+	struct sync_write ends[2 * SYNC_MOVES_MAX] = {0};
+	struct plan p = {0};
 	int64_t refused;
 	int r = s->is_uncertain ? settle(s, c->term, err) : 0;
 
-	if (r == 0)
-		r = find_present(s, c, ends, ARRAY_LEN(ends), false, &f, err);
-
-	from = r == 0 ? map_get(&f.by_key, old_key) : NULL;
-	if (from && has_field(from, SYNC_MARK)) {
-		struct plan p = {0};
-
-		r = begin(s, err);
-		if (r == 0) {
-			p.bulk = new_bulk(s, c->mapping, true);
-			r = plan_move(c, &p, from, map_get(&f.by_key, new_key), old_key, new_key,
-				      err);
-			if (r == 0)
-				r = write_fence(s, c->term, err);
-			if (r == 0)
-				r = run_bulk(&p, &refused, err);
-			if (r == 0)
-				r = commit(s, err);
-			roll_back(s);
-			mongoc_bulk_operation_destroy(p.bulk);
-		}
+	bug_if(n > SYNC_MOVES_MAX);
+	for (size_t i = 0; i < 2 * n; i++) {
+		docs[i].key = i % 2 ? moves[i / 2].new_key : moves[i / 2].old_key;
+		ends[i].document = &docs[i];
 	}
+	/* Read inside: what users write meanwhile conflicts, and is not lost. */
+	if (r == 0)
+		r = begin(s, err);
+	if (r < 0)
+		return r;
+	p.bulk = new_bulk(s, c->mapping, true);
+	r = find_present(s, c, ends, 2 * n, false, &f, err);
+	if (r == 0)
+		r = plan_moves(c, &p, &f, moves, n, err);
+	if (r == 0 && p.n)
+		r = run_plan(s, c->term, &p, &refused, err);
+	roll_back(s);
+	mongoc_bulk_operation_destroy(p.bulk);
 	map_done(&f.by_key);
 	arena_done(&arena);
+	return r;
+}
+
+/* --- documents that no row can have ---------------------------------------------------------- */
+
+/* One transaction of operations on documents by their _id as it is; `update` NULL: they are
+ * deleted. What lost its mark meanwhile is left alone. */
+static int change_marked(struct sync_sink *s, const struct sync_sink_context *c, const bson_t *ids,
+			 const bson_t *update, struct err *err)
+{
+	struct plan p = {0};
+	int64_t refused;
+	bson_iter_t id;
+	int r = s->is_uncertain ? settle(s, c->term, err) : 0;
+
+	if (r == 0)
+		r = begin(s, err);
+	if (r < 0)
+		return r;
+	p.bulk = new_bulk(s, c->mapping, true);
+	for (bson_iter_init(&id, ids); bson_iter_next(&id) && r == 0;) {
+		bson_t filter = BSON_INITIALIZER;
+		bson_error_t e;
+
+		bson_append_iter(&filter, "_id", -1, &id);
+		append_marked(&filter);
+		if (!(update
+			  ? mongoc_bulk_operation_update_one_with_opts(p.bulk, &filter, update,
+								       NULL, &e)
+			  : mongoc_bulk_operation_remove_one_with_opts(p.bulk, &filter, NULL, &e)))
+			r = mongo_error(err, &e, NULL, "a change");
+		bson_destroy(&filter);
+	}
+	if (r == 0)
+		r = run_plan(s, c->term, &p, &refused, err);
+	roll_back(s);
+	mongoc_bulk_operation_destroy(p.bulk);
+	return r;
+}
+
+int sync_sink_remove(struct sync_sink *s, const struct sync_sink_context *c, const bson_t *ids,
+		     struct err *err)
+{
+	return change_marked(s, c, ids, NULL, err);
+}
+
+int sync_sink_release(struct sync_sink *s, const struct sync_sink_context *c, struct str key,
+		      struct err *err)
+{
+	bson_t *update = BCON_NEW("$unset", "{", SYNC_MARK, BCON_UTF8(""), "}");
+	bson_t ids = BSON_INITIALIZER;
+	int r = mapping_key_append(c->mapping, key, &ids, "0", err);
+
+	if (r == 0)
+		r = change_marked(s, c, &ids, update, err);
+	bson_destroy(&ids);
+	bson_destroy(update);
 	return r;
 }
 
@@ -756,48 +853,81 @@ int sync_sink_move(struct sync_sink *s, const struct sync_sink_context *c, struc
 struct page {
 	const struct mapping *mapping;
 	struct arena *arena;
-	struct mapping_keys *keys;
 	size_t limit;
+	struct sync_page *ret;
 };
 
-static int add_page_key(void *arg, const bson_t *doc, struct err *err)
+static int add_to_page(void *arg, const bson_t *doc, struct err *err)
 {
 	struct page *p = arg;
+	struct mapping_keys *keys = &p->ret->keys;
+	char buf[16];
+	const char *index;
 	bson_iter_t id;
 	struct str key;
 
 	(void)err;
-	if (!bson_iter_init_find(&id, doc, "_id") ||
-	    mapping_key_of_id(p->mapping, &id, p->arena, &key, NULL) < 0)
-		return 0; /* marked, but no row can have this _id: verify lists it */
-	mem_grow(&p->keys->items, &p->keys->cap, p->keys->len + 1, sizeof(*p->keys->items));
-	p->keys->items[p->keys->len++] = key;
-	return p->keys->len == p->limit; /* enough */
+	if (!bson_iter_init_find(&id, doc, "_id"))
+		return 0;
+	if (mapping_key_of_id(p->mapping, &id, p->arena, &key, NULL) < 0) {
+		(void)bson_uint32_to_string(p->ret->n_strays++, &index, buf, sizeof(buf));
+		bson_append_iter(&p->ret->strays, index, -1, &id);
+	} else {
+		mem_grow(&keys->items, &keys->cap, keys->len + 1, sizeof(*keys->items));
+		keys->items[keys->len++] = key;
+	}
+	p->ret->is_last = keys->len < p->limit && p->ret->n_strays < p->limit;
+	return p->ret->is_last ? 0 : 1; /* enough */
+}
+
+void sync_page_done(struct sync_page *p)
+{
+	mapping_keys_done(&p->keys);
+	bson_destroy(&p->strays);
+}
+
+static int read_page(struct sync_sink *s, const struct mapping *m, const bson_t *filter,
+		     size_t limit, struct arena *arena, struct sync_page *ret, struct err *err)
+{
+	struct page p = {m, arena, limit, ret};
+	bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "_id",
+				BCON_INT32(1), "}", "batchSize", BCON_INT64((int64_t)limit));
+	int r;
+
+	ret->is_last = true;
+	r = each_found(collection_of(s, m), filter, opts, add_to_page, &p, err);
+	bson_destroy(opts);
+	return r < 0 ? r : 0;
 }
 
 int sync_sink_page(struct sync_sink *s, const struct mapping *m, struct str after, size_t limit,
-		   struct arena *arena, struct mapping_keys *ret, struct err *err)
+		   struct arena *arena, struct sync_page *ret, struct err *err)
 {
-	struct page p = {m, arena, ret, limit};
 	bson_t filter = BSON_INITIALIZER, bound;
-	bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "_id",
-				BCON_INT32(1), "}", "batchSize", BCON_INT64((int64_t)limit));
 	int r = 0;
 
-	ret->len = 0;
-	BSON_APPEND_DOCUMENT_BEGIN(&filter, SYNC_MARK, &bound);
-	BSON_APPEND_BOOL(&bound, "$exists", true);
-	bson_append_document_end(&filter, &bound);
+	append_marked(&filter);
 	if (after.len) {
 		BSON_APPEND_DOCUMENT_BEGIN(&filter, "_id", &bound);
 		r = mapping_key_append(m, after, &bound, "$gt", err);
 		bson_append_document_end(&filter, &bound);
 	}
 	if (r == 0)
-		r = each_found(collection_of(s, m), &filter, opts, add_page_key, &p, err);
-	if (r > 0)
-		r = 0;
+		r = read_page(s, m, &filter, limit, arena, ret, err);
 	bson_destroy(&filter);
-	bson_destroy(opts);
 	return r;
+}
+
+int sync_sink_strays(struct sync_sink *s, const struct mapping *m, size_t limit,
+		     struct arena *arena, struct sync_page *ret, struct err *err)
+{
+	bson_t filter = BSON_INITIALIZER, bound, type;
+
+	append_marked(&filter);
+	BSON_APPEND_DOCUMENT_BEGIN(&filter, "_id", &bound);
+	BSON_APPEND_DOCUMENT_BEGIN(&bound, "$not", &type);
+	BSON_APPEND_UTF8(&type, "$type", mapping_id_type(m));
+	bson_append_document_end(&bound, &type);
+	bson_append_document_end(&filter, &bound);
+	return read_page(s, m, &filter, limit, arena, ret, err);
 }

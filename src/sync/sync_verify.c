@@ -4,9 +4,10 @@
  * Two passes, each in the key order of the side that it walks, so that no order of texts has to be
  * the same on both sides: pages of rows, whose documents are fetched by _id and compared; then
  * pages of documents, whose rows are looked up. What differs is a suspect. Suspects are judged in
- * rounds: wait until everything queued now is acknowledged, read both sides again. A suspect whose
- * row is as it was the round before and whose document still differs is a true difference; one
- * whose row changed in between gets another round.
+ * rounds: wait until everything queued now is acknowledged, read both sides again. It is a true
+ * difference when the snapshot of the row shows nothing queued for it, and row and document (with
+ * its mark, which tells one write from another) are as they were in the rounds before: values that
+ * come back are changes in flight, not differences.
  */
 #include "sync/sync_verify.h"
 
@@ -19,13 +20,13 @@
 #define WAIT_MS_DEFAULT 30000
 #define SUSPECTS_MAX	100000 /* beyond, the rest is counted without a second look */
 #define READ_BYTES_MAX	((size_t)256 << 20)
-
-enum verdict { AGREES, DIFFERS };
+#define SAME_LOOKS	2     /* in a row, behind the first one */
+#define PENDING_MAX	10000 /* queued rows that are looked at; with more, all is in flight */
 
 struct suspect {
 	struct str key;
-	uint64_t row_hash,
-	    have_hash; /* of what the row makes, of what is there with its mark; 0: none */
+	uint64_t row_hash, have_hash; /* of what the row makes, of what is there with its mark */
+	unsigned n_same;	      /* looks in a row that showed the same */
 	bool is_true, is_settled;
 	enum sync_difference_kind kind;
 	char *paths;
@@ -43,6 +44,9 @@ struct verify {
 	struct suspect *suspects;
 	size_t n_suspects, cap_suspects;
 	struct map suspected;
+	struct arena lists;
+	const char *const *retired; /* fields of a former mapping that still have to go */
+	bool wants_pending;	    /* whether looks say what is queued */
 	uint64_t total;
 };
 
@@ -145,7 +149,8 @@ char *sync_diff_documents(const bson_t *want, const bson_t *have)
 /* --- looking at both sides of some keys ------------------------------------------------------ */
 
 struct look { /* what one key looks like on both sides */
-	bool differs, has_row, has_document, is_foreign, is_refused;
+	bool differs, has_row, is_refused;
+	bool is_pending; /* something is queued for it; only with wants_pending */
 	enum sync_difference_kind kind;
 	uint64_t row_hash, have_hash;
 	char *paths; /* owned */
@@ -156,39 +161,81 @@ static bool has_left(const bson_t *doc)
 	return bson_has_field(doc, "_sync.left_at");
 }
 
+/* Paths that differ, with fields of a former mapping that are still there; NULL: none. */
+static char *diff(const struct verify *v, const bson_t *want, const bson_t *have)
+{
+	char *paths = sync_diff_documents(want, have);
+
+	for (const char *const *f = v->retired; *f; f++) {
+		char *longer;
+
+		if (!bson_has_field(have, SYNC_MARK) || !bson_has_field(have, *f))
+			continue;
+		longer = mem_printf("%s%s%s", paths ? paths : "", paths ? ", " : "", *f);
+		mem_free(paths);
+		paths = longer;
+	}
+	return paths;
+}
+
+static uint64_t hash_of(const bson_t *doc)
+{
+	return doc ? map_hash((struct str){(const char *)bson_get_data(doc), doc->len}) : 0;
+}
+
 static void judge(const struct verify *v, const struct mapping_document *d, const bson_t *have,
 		  struct look *ret)
 {
 	bool is_marked = have && bson_has_field(have, SYNC_MARK);
 
-	*ret = (struct look){.has_row = d->state == MAPPING_PRESENT, .has_document = have != NULL};
-	if (have)
-		ret->have_hash =
-		    map_hash((struct str){(const char *)bson_get_data(have), have->len});
+	ret->has_row = d->state == MAPPING_PRESENT;
 	ret->is_refused = d->state == MAPPING_REFUSED;
+	ret->have_hash = hash_of(have);
 	if (d->state == MAPPING_PRESENT) {
-		ret->row_hash = map_hash(
-		    (struct str){(const char *)bson_get_data(d->document), d->document->len});
-		ret->paths = have ? sync_diff_documents(d->document, have) : NULL;
+		ret->row_hash = hash_of(d->document);
+		ret->paths = have ? diff(v, d->document, have) : NULL;
 		ret->differs = !have || ret->paths;
 		ret->kind = have ? SYNC_DIFFERENT : SYNC_MISSING;
-	} else if (d->state == MAPPING_ABSENT && have) {
-		ret->is_foreign = !is_marked;
+	} else if (d->state == MAPPING_ABSENT) {
 		ret->differs = is_marked && !(mapping_keeps_on_leave(v->mapping) && has_left(have));
 		ret->kind = SYNC_EXTRA;
 	}
 }
 
-static int fetch(struct verify *v, const struct str *keys, size_t n, struct map *by_key,
-		 struct err *err)
+/* Which of the keys have something queued, as the snapshot that is open shows it. */
+static int find_pending(struct verify *v, const struct str *keys, size_t n, struct look *looks,
+			struct err *err)
 {
-	bson_t filter = BSON_INITIALIZER, opts = BSON_INITIALIZER, in, ids;
-	mongoc_cursor_t *cursor;
-	const bson_t *doc;
-	bson_error_t e;
-	int r = 0;
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	struct map queued = {0};
+	size_t n_rows = 0;
+	bool is_all = false;
+	int r;
 
-	BSON_APPEND_DOCUMENT_BEGIN(&filter, "_id", &in);
+	strbuf_addstr(&sql, "SELECT path, `key` FROM ");
+	maria_add_identifier(&sql, mapping_queue(v->mapping));
+	strbuf_addf(&sql, " LIMIT %d", PENDING_MAX);
+	r = maria_query(v->db, strbuf_str(&sql), NULL, 0, &rows, err);
+	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
+		struct str key = maria_rows_str(rows, 1);
+
+		/* What an expansion touches is not known before it is through. */
+		is_all |= maria_rows_uint(rows, 0) != MAPPING_PATH_ROOT || ++n_rows == PENDING_MAX;
+		key.data = arena_strndup(&v->arena, key.data, key.len);
+		*map_put(&queued, key) = v;
+	}
+	for (size_t i = 0; i < n; i++)
+		looks[i].is_pending = is_all || map_get(&queued, keys[i]);
+	map_done(&queued);
+	return r;
+}
+
+static void append_wanted(const struct verify *v, const struct str *keys, size_t n, bson_t *filter)
+{
+	bson_t in, ids;
+
+	BSON_APPEND_DOCUMENT_BEGIN(filter, "_id", &in);
 	BSON_APPEND_ARRAY_BEGIN(&in, "$in", &ids);
 	for (size_t i = 0; i < n; i++) {
 		char buf[16];
@@ -199,12 +246,37 @@ static int fetch(struct verify *v, const struct str *keys, size_t n, struct map 
 		(void)!mapping_key_append(v->mapping, keys[i], &ids, index, NULL);
 	}
 	bson_append_array_end(&in, &ids);
-	bson_append_document_end(&filter, &in);
-	BSON_APPEND_DOCUMENT_BEGIN(&opts, "projection", &in);
-	for (const char *const *f = mapping_owned_fields(v->mapping); *f; f++)
-		BSON_APPEND_INT32(&in, *f, 1);
-	BSON_APPEND_INT32(&in, SYNC_MARK, 1);
-	bson_append_document_end(&opts, &in);
+	bson_append_document_end(filter, &in);
+}
+
+/* Only what is compared: users may have put megabytes beside it. */
+static void append_projection(const struct verify *v, bson_t *opts)
+{
+	const char *const *lists[] = {mapping_owned_fields(v->mapping), v->retired};
+	bson_t fields;
+
+	BSON_APPEND_DOCUMENT_BEGIN(opts, "projection", &fields);
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		for (const char *const *f = lists[i]; *f; f++)
+			BSON_APPEND_INT32(&fields, *f, 1);
+	}
+	BSON_APPEND_INT32(&fields, SYNC_MARK, 1);
+	bson_append_document_end(opts, &fields);
+}
+
+/* The documents as they are. The sink has such a query too; verification trusts none of its code.
+ */
+static int fetch(struct verify *v, const struct str *keys, size_t n, struct map *by_key,
+		 struct err *err)
+{
+	bson_t filter = BSON_INITIALIZER, opts = BSON_INITIALIZER;
+	mongoc_cursor_t *cursor;
+	const bson_t *doc;
+	bson_error_t e;
+	int r = 0;
+
+	append_wanted(v, keys, n, &filter);
+	append_projection(v, &opts);
 	cursor = mongoc_collection_find_with_opts(v->collection, &filter, &opts, NULL);
 	while (mongoc_cursor_next(cursor, &doc)) {
 		void *bytes = arena_alloc(&v->arena, doc->len);
@@ -226,7 +298,15 @@ static int fetch(struct verify *v, const struct str *keys, size_t n, struct map 
 	return r;
 }
 
-/* Both sides of these keys; looks are valid until the batch is cleared, their paths are owned. */
+static void clear_looks(struct look *looks, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		mem_free(looks[i].paths);
+	memset(looks, 0, n * sizeof(*looks));
+}
+
+/* Both sides of these keys. The looks are empty before; the caller clears them, also after an
+ * error. */
 static int look_at(struct verify *v, const struct str *keys, size_t n, struct look *looks,
 		   struct err *err)
 {
@@ -236,6 +316,8 @@ static int look_at(struct verify *v, const struct str *keys, size_t n, struct lo
 	mapping_batch_clear(&v->batch);
 	if (r == 0)
 		r = mapping_read(v->mapping, v->db, keys, n, READ_BYTES_MAX, &v->batch, err);
+	if (r == 0 && v->wants_pending)
+		r = find_pending(v, keys, n, looks, err);
 	if (!maria_is_lost(v->db))
 		sync_rollback(v->db);
 	if (r == -ERR_LIMIT && n > 1) {
@@ -282,7 +364,7 @@ static void progress(const struct verify *v)
 
 static int pass_rows(struct verify *v, struct err *err)
 {
-	struct look looks[PAGE];
+	struct look looks[PAGE] = {0};
 	struct mapping_keys keys = {0};
 	struct strbuf after = STRBUF_INIT(MAPPING_KEY_MAX);
 	int r;
@@ -294,17 +376,16 @@ static int pass_rows(struct verify *v, struct err *err)
 				 err);
 		if (r < 0 || !keys.len)
 			break;
-		memset(looks, 0, sizeof(looks));
 		r = look_at(v, keys.items, keys.len, looks, err);
-		if (r < 0)
-			break;
-		for (size_t i = 0; i < keys.len; i++) {
+		for (size_t i = 0; i < keys.len && r == 0; i++) {
 			v->result->rows += looks[i].has_row;
 			v->result->refused += looks[i].is_refused;
 			if (looks[i].differs)
 				add_suspect(v, keys.items[i], &looks[i]);
-			mem_free(looks[i].paths);
 		}
+		clear_looks(looks, keys.len);
+		if (r < 0)
+			break;
 		strbuf_clear(&after);
 		strbuf_add(&after, keys.items[keys.len - 1].data, keys.items[keys.len - 1].len);
 		progress(v);
@@ -330,6 +411,31 @@ static int check_page(struct verify *v, const struct mapping_keys *keys, struct 
 	return r;
 }
 
+static void list_difference(struct sync_verify_result *r, enum sync_difference_kind kind,
+			    struct str key, const char *paths)
+{
+	if (!r->differences)
+		r->differences = mem_alloc_array(SYNC_VERIFY_LISTED, sizeof(*r->differences));
+	if (r->n_differences < SYNC_VERIFY_LISTED)
+		r->differences[r->n_differences++] = (struct sync_difference){
+		    kind, key, paths ? arena_strdup(&r->arena, paths) : NULL};
+}
+
+/* A marked document whose _id no row can have: no change in flight can make it right. */
+static void add_stray(struct verify *v, const bson_t *doc)
+{
+	bson_t id = BSON_INITIALIZER;
+	char *json;
+
+	bson_copy_to_excluding_noinit(doc, &id, SYNC_MARK, (char *)NULL);
+	json = bson_as_relaxed_extended_json(&id, NULL);
+	v->result->extra++;
+	list_difference(v->result, SYNC_EXTRA, str_from(arena_strdup(&v->result->arena, json)),
+			NULL);
+	bson_free(json);
+	bson_destroy(&id);
+}
+
 static int pass_documents(struct verify *v, struct err *err)
 {
 	bson_t filter = BSON_INITIALIZER;
@@ -348,9 +454,12 @@ static int pass_documents(struct verify *v, struct err *err)
 		struct str key;
 
 		v->result->documents++;
-		if (!bson_has_field(doc, SYNC_MARK) || !bson_iter_init_find(&id, doc, "_id") ||
-		    mapping_key_of_id(v->mapping, &id, &v->arena, &key, NULL) < 0) {
+		if (!bson_has_field(doc, SYNC_MARK) || !bson_iter_init_find(&id, doc, "_id")) {
 			v->result->foreign++;
+			continue;
+		}
+		if (mapping_key_of_id(v->mapping, &id, &v->arena, &key, NULL) < 0) {
+			add_stray(v, doc);
 			continue;
 		}
 		if (has_left(doc))
@@ -377,17 +486,30 @@ static int pass_documents(struct verify *v, struct err *err)
 
 /* --- judging suspects ------------------------------------------------------------------------ */
 
+static void judge_again(struct suspect *s, struct look *look)
+{
+	bool is_same = look->row_hash == s->row_hash && look->have_hash == s->have_hash;
+
+	s->n_same = is_same && !look->is_pending ? s->n_same + 1 : 0;
+	s->is_settled = !look->differs || s->n_same >= SAME_LOOKS;
+	s->is_true = look->differs && s->is_settled;
+	s->row_hash = look->row_hash;
+	s->have_hash = look->have_hash;
+	s->kind = look->kind;
+	mem_free(s->paths);
+	s->paths = TAKE_PTR(look->paths);
+}
+
 /* Looks again at the suspects that are not settled. */
 static int look_again(struct verify *v, size_t *ret_open, struct err *err)
 {
-	struct look looks[PAGE];
+	struct look looks[PAGE] = {0};
 	struct str keys[PAGE];
 	size_t index[PAGE], n = 0;
+	int r = 0;
 
 	*ret_open = 0;
-	for (size_t i = 0; i <= v->n_suspects; i++) {
-		int r;
-
+	for (size_t i = 0; i <= v->n_suspects && r == 0; i++) {
 		if (i < v->n_suspects && !v->suspects[i].is_settled) {
 			keys[n] = v->suspects[i].key;
 			index[n++] = i;
@@ -395,26 +517,15 @@ static int look_again(struct verify *v, size_t *ret_open, struct err *err)
 		if (!n || (n < PAGE && i < v->n_suspects))
 			continue;
 		arena_clear(&v->arena);
-		memset(looks, 0, sizeof(looks));
 		r = look_at(v, keys, n, looks, err);
 		for (size_t k = 0; k < n && r == 0; k++) {
-			struct suspect *s = &v->suspects[index[k]];
-
-			s->is_settled = !looks[k].differs || (looks[k].row_hash == s->row_hash &&
-							      looks[k].have_hash == s->have_hash);
-			s->is_true = looks[k].differs && s->is_settled;
-			s->row_hash = looks[k].row_hash;
-			s->have_hash = looks[k].have_hash;
-			s->kind = looks[k].kind;
-			mem_free(s->paths);
-			s->paths = TAKE_PTR(looks[k].paths);
-			*ret_open += !s->is_settled;
+			judge_again(&v->suspects[index[k]], &looks[k]);
+			*ret_open += !v->suspects[index[k]].is_settled;
 		}
-		if (r < 0)
-			return r;
+		clear_looks(looks, n);
 		n = 0;
 	}
-	return 0;
+	return r;
 }
 
 static bool has_worker(struct verify *v)
@@ -455,6 +566,7 @@ static int judge_suspects(struct verify *v, struct err *err)
 	size_t open = v->n_suspects;
 	bool drained = true;
 
+	v->wants_pending = true;
 	for (int round = 0; round < ROUNDS && open && clock_monotonic_us() < until; round++) {
 		int r = settle_queue(v, &drained, err);
 
@@ -486,11 +598,10 @@ static int repair(struct verify *v, struct err *err)
 			continue;
 		r = sync_queue_insert(&q, v->db, &v->suspects[i].key, 1, clock_wall_us(), err);
 		v->suspects[i].is_settled = v->suspects[i].is_true = false;
-		v->suspects[i].row_hash = 0; /* two more looks */
+		v->suspects[i].n_same = 0;
 		n++;
 	}
-	if (r == 0)
-		r = maria_exec(v->db, "COMMIT", err);
+	r = sync_end(v->db, r, err);
 	sync_queue_done(&q);
 	if (r < 0 || !n)
 		return r;
@@ -505,7 +616,6 @@ static void count_suspects(struct verify *v)
 {
 	struct sync_verify_result *res = v->result;
 
-	res->differences = mem_alloc_array(SYNC_VERIFY_LISTED, sizeof(*res->differences));
 	for (size_t i = 0; i < v->n_suspects; i++) {
 		const struct suspect *s = &v->suspects[i];
 		uint64_t *counters[] = {&res->missing, &res->extra, &res->different};
@@ -515,9 +625,7 @@ static void count_suspects(struct verify *v)
 		if (!s->is_true)
 			continue;
 		++*counters[s->kind];
-		if (res->n_differences < SYNC_VERIFY_LISTED)
-			res->differences[res->n_differences++] = (struct sync_difference){
-			    s->kind, s->key, s->paths ? arena_strdup(&res->arena, s->paths) : NULL};
+		list_difference(res, s->kind, s->key, s->paths);
 	}
 }
 
@@ -536,6 +644,21 @@ static int record(struct verify *v, struct err *err)
 			 err);
 }
 
+static int read_retired(struct verify *v, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	struct maria_value params[] = {MARIA_S(mapping_queue(v->mapping)),
+				       MARIA_S(mapping_collection(v->mapping))};
+	int r = maria_query(v->db, sync_sql_collection_read, params, ARRAY_LEN(params), &rows, err);
+
+	if (r == 0)
+		r = maria_rows_next(rows, err);
+	if (r >= 0)
+		v->retired = sync_list_of_json(&v->lists, r > 0 ? maria_rows_str(rows, 2)
+								: (struct str){NULL, 0});
+	return r < 0 ? r : 0;
+}
+
 int sync_verify(struct maria *db, struct mongo *mongo, const struct mapping *mapping,
 		const struct sync_verify_options *options, struct sync_verify_result *ret,
 		struct err *err)
@@ -547,6 +670,8 @@ int sync_verify(struct maria *db, struct mongo *mongo, const struct mapping *map
 	v.client = mongo_pop(mongo);
 	v.collection = mongoc_client_get_collection(v.client, mongo_database(mongo),
 						    mapping_collection(mapping));
+	if (r == 0)
+		r = read_retired(&v, err);
 	if (r == 0)
 		r = pass_rows(&v, err);
 	v.total = ret->rows * 2;
@@ -566,6 +691,7 @@ int sync_verify(struct maria *db, struct mongo *mongo, const struct mapping *map
 	map_done(&v.suspected);
 	mapping_batch_done(&v.batch);
 	arena_done(&v.arena);
+	arena_done(&v.lists);
 	mongoc_collection_destroy(v.collection);
 	mongo_push(mongo, v.client);
 	return r < 0 ? err_context(err, "verifying %s", mapping_collection(mapping)) : 0;

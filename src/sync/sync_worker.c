@@ -83,17 +83,16 @@ static size_t same_expansions(const struct sync_claim *c, size_t first, uint64_t
 static int expand_page(struct sync_worker *w, struct sync_collection *c, struct sync_queue *q,
 		       const struct sync_item *it, const uint64_t *ids, size_t n, struct err *err)
 {
+	struct mapping_expansion what = {it->path, it->key, it->cursor, EXPAND_PAGE};
 	struct mapping_keys keys = {0};
 	struct str cursor = {NULL, 0};
 	int r = sync_begin_guarded(w, err);
 
 	if (r == 0)
-		r = mapping_expand(c->mapping, w->db, it->path, it->key, it->cursor, EXPAND_PAGE,
-				   &w->arena, &keys, &cursor, err);
+		r = mapping_expand(c->mapping, w->db, &what, &w->arena, &keys, &cursor, err);
 	if (r == 0)
 		r = sync_queue_insert(q, w->db, keys.items, keys.len, it->queued_us, err);
-	/* The first row moves on; the others of its kind, committed before this read, are covered.
-	 */
+	/* The first row moves on; the others of its kind, committed before this read, are done. */
 	if (r == 0 && cursor.len)
 		r = sync_queue_move(q, w->db, ids[0], cursor, err);
 	if (r == 0)
@@ -103,8 +102,8 @@ static int expand_page(struct sync_worker *w, struct sync_collection *c, struct 
 		r = sync_dead_letter_clear(w->db, mapping_collection(c->mapping), it->path, it->key,
 					   err);
 	r = sync_end(w->db, r, err);
-	if (r == 0 && cursor.len && (!q->hold || ids[0] < q->hold))
-		q->hold = ids[0];
+	if (r == 0 && cursor.len)
+		sync_queue_hold(q, ids[0]);
 	mapping_keys_done(&keys);
 	return r;
 }
@@ -125,7 +124,8 @@ static int refuse_expansion(struct sync_worker *w, struct sync_collection *c, st
 	if (r == 0)
 		r = sync_queue_delete(q, w->db, ids, n, err);
 	r = sync_end(w->db, r, err);
-	atomic_store(&w->shared->has_dead_letters, true);
+	if (r == 0)
+		sync_shared_set_aside(w->shared);
 	return r;
 }
 
@@ -141,8 +141,8 @@ static int expand_all(struct sync_worker *w, struct sync_collection *c, struct s
 {
 	uint64_t *ids = arena_alloc(&w->arena, (w->claim.len + 1) * sizeof(*ids));
 	bool *is_taken = arena_alloc(&w->arena, w->claim.len + 1);
+	struct err first = {0};
 
-	q->hold = 0;
 	for (size_t i = 0; i < w->claim.len; i++) {
 		const struct sync_item *it = &w->claim.items[i];
 		size_t n;
@@ -154,11 +154,20 @@ static int expand_all(struct sync_worker *w, struct sync_collection *c, struct s
 		r = expand_page(w, c, q, it, ids, n, err);
 		if (r < 0 && is_hopeless(err))
 			r = refuse_expansion(w, c, q, it, ids, n, err);
-		if (r < 0)
-			return err_context(err, "expanding a change of path %" PRIu32, it->path);
-		++*ret_done;
+		if (r == 0) {
+			++*ret_done;
+			continue;
+		}
+		(void)err_context(err, "expanding a change of path %" PRIu32, it->path);
+		if (maria_is_lost(w->db) || r == -ERR_FENCED)
+			return r;
+		if (!first.code) /* it must not keep the others waiting */
+			first = *err;
+		err_clear(err);
 	}
-	return 0;
+	if (first.code)
+		*err = first;
+	return -(int)first.code;
 }
 
 /* --- documents ------------------------------------------------------------------------------- */
@@ -192,7 +201,8 @@ static void gather_roots(struct sync_worker *w, struct sync_batch *b, size_t lim
 	map_done(&seen);
 }
 
-/* The queue rows of the roots that were handled; deferred and left-over ones stay. */
+/* The queue rows of the roots that were handled. Those put off and left over stay, and hold the
+ * floor below them. */
 static size_t ids_of_handled(struct sync_worker *w, const struct sync_batch *b, uint64_t *ids)
 {
 	struct map handled = {0};
@@ -203,8 +213,12 @@ static size_t ids_of_handled(struct sync_worker *w, const struct sync_batch *b, 
 	for (size_t i = 0; i < w->claim.len; i++) {
 		const struct sync_item *it = &w->claim.items[i];
 
-		if (it->path == MAPPING_PATH_ROOT && map_get(&handled, it->key))
+		if (it->path != MAPPING_PATH_ROOT)
+			continue;
+		if (map_get(&handled, it->key))
 			ids[n++] = it->id;
+		else
+			sync_queue_hold(b->queue, it->id);
 	}
 	map_done(&handled);
 	return n;
@@ -214,10 +228,8 @@ static int apply_roots(struct sync_worker *w, size_t i, int64_t claimed_us, size
 		       struct err *err)
 {
 	struct sync_shared *s = w->shared;
-	struct sync_batch b = {.collection = &s->collections[i],
-			       .queue = &w->queues[i],
-			       .source = "queue",
-			       .claimed_us = claimed_us};
+	struct sync_batch b = {
+	    .collection = &s->collections[i], .queue = &w->queues[i], .claimed_us = claimed_us};
 	uint64_t *ids = arena_alloc(&w->arena, (w->claim.len + 1) * sizeof(*ids));
 	size_t n = 0;
 	int r;
@@ -242,7 +254,7 @@ static int apply_roots(struct sync_worker *w, size_t i, int64_t claimed_us, size
 /* Rows of a claim. Several name one root, the more the longer the queue: they go with one write. */
 #define ROWS_A_ROOT 20
 
-static int handle_queue(struct sync_worker *w, size_t i, bool full, bool *ret_worked,
+static int handle_queue(struct sync_worker *w, size_t i, unsigned flags, bool *ret_worked,
 			struct err *err)
 {
 	struct sync_collection *c = &w->shared->collections[i];
@@ -252,11 +264,14 @@ static int handle_queue(struct sync_worker *w, size_t i, bool full, bool *ret_wo
 	int r;
 
 	arena_clear(&w->arena);
-	r = sync_queue_claim(&w->queues[i], w->db, full, w->live[i].limit * ROWS_A_ROOT, &w->claim,
+	r = sync_queue_claim(&w->queues[i], w->db, flags, w->live[i].limit * ROWS_A_ROOT, &w->claim,
 			     err);
 	claimed_us = clock_monotonic_us();
-	if (r < 0 || !w->claim.len)
+	if (r < 0)
 		return r;
+	w->queues[i].hold = 0;
+	if (!w->claim.len)
+		return 0;
 	/* An expansion that fails must not keep documents waiting. */
 	if (expand_all(w, c, &w->queues[i], &done, &first) < 0 && maria_is_lost(w->db))
 		r = -(int)first.code;
@@ -266,6 +281,7 @@ static int handle_queue(struct sync_worker *w, size_t i, bool full, bool *ret_wo
 	*ret_worked |= done > 0;
 	if (r == 0 && !first.code)
 		return 0;
+	sync_queue_hold(&w->queues[i], w->claim.items[0].id);
 	if (first.code)
 		*err = first;
 	return -(int)err->code;
@@ -335,6 +351,8 @@ static int peek(struct sync_worker *w, bool full, bool *flags, struct err *err)
 	struct maria_value *params = arena_alloc(&w->arena, 3 * (n + 1) * sizeof(*params));
 	int r;
 
+	if (!n)
+		return 0;
 	for (size_t i = 0; i < n; i++) {
 		params[3 * i] = MARIA_U(full ? 0 : sync_queue_floor(&w->queues[i]));
 		params[3 * i + 1] = MARIA_U(w->shared->owners);
@@ -361,6 +379,18 @@ static int64_t pause_us(unsigned failures)
 	return us / 2 + (int64_t)(chance % (uint32_t)(us / 2));
 }
 
+/* Fewer documents help against conflicts, and against a batch that never ends in time; not against
+ * a server that is away. */
+static bool wants_halving(struct sync_progress *p, const struct err *err)
+{
+	if (err->code == ERR_LIMIT)
+		return true;
+	if (err->code == ERR_UNAVAILABLE || ++p->conflicts < CONFLICTS_BEFORE_HALVING)
+		return false;
+	p->conflicts = 0;
+	return true;
+}
+
 /* After an error in one collection: what to do about it. Returns whether the round goes on. */
 static bool survive(struct sync_worker *w, size_t i, struct sync_progress *p, const char *source,
 		    struct err *err)
@@ -372,12 +402,7 @@ static bool survive(struct sync_worker *w, size_t i, struct sync_progress *p, co
 		atomic_store(&s->lost, true);
 		return false;
 	}
-	if (err->code != ERR_UNAVAILABLE && err->code != ERR_TIMEOUT &&
-	    ++p->conflicts >= CONFLICTS_BEFORE_HALVING) {
-		p->conflicts = 0;
-		p->limit = p->limit > 1 ? p->limit / 2 : 1;
-	}
-	if (err->code == ERR_LIMIT && p->limit > 1)
+	if (wants_halving(p, err) && p->limit > 1)
 		p->limit /= 2;
 	sync_batch_failed(w, &s->collections[i], source, err);
 	if (err->code != ERR_RETRY && err->code != ERR_LIMIT)
@@ -409,6 +434,8 @@ static bool is_due(const struct sync_progress *p)
 static int handle_live(struct sync_worker *w, size_t i, struct look look, bool full,
 		       bool *ret_worked, struct err *err)
 {
+	unsigned flags =
+	    (full ? SYNC_CLAIM_FULL : 0) | (look.has_key_changes ? SYNC_CLAIM_UNMOVED : 0);
 	struct err moving = {0};
 
 	if (look.has_key_changes && w->owner == 0 &&
@@ -416,7 +443,7 @@ static int handle_live(struct sync_worker *w, size_t i, struct look look, bool f
 		*err = moving;
 		return -(int)err->code;
 	}
-	if (look.has_rows && handle_queue(w, i, full, ret_worked, err) < 0)
+	if (look.has_rows && handle_queue(w, i, flags, ret_worked, err) < 0)
 		return -(int)err->code;
 	if (moving.code)
 		*err = moving;
@@ -544,6 +571,7 @@ void *sync_worker_main(void *arg)
 	mem_free(w->live);
 	mem_free(w->migrating);
 	mem_free(w->peek_sql);
+	mem_free(w->moving_sql);
 	sync_claim_done(&w->claim);
 	mapping_batch_done(&w->batch);
 	arena_done(&w->arena);

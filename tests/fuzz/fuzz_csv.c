@@ -1,5 +1,4 @@
-/* Any bytes as a CSV feed file and its values: cleaned text that is clean, or an error with a line.
- */
+/* Any bytes as a CSV feed and its values: cleaned text that is clean, or an error with a line. */
 #include "fuzz.h"
 #include "shop/clean.h"
 #include "shop/clean_date.h"

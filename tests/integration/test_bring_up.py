@@ -109,42 +109,46 @@ def test_reset_wipes_and_rebuilds(stack):
     stack.assert_in_step()
 
 
+@pytest.fixture
+def socket_folders():
+    """Paths below /tmp that the stack has made, removed when it has ended."""
+    folders = set()
+    yield folders
+    for folder in folders:
+        if folder.startswith("/tmp/aethermart-"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.mark.fresh
 @pytest.mark.limit(240)
-def test_a_folder_with_a_path_that_no_socket_can_have(new_stack):
+def test_a_folder_with_a_path_that_no_socket_can_have(socket_folders, new_stack):
     """Sockets are elsewhere then; whoever looks for one finds it."""
     stack = new_stack
     stack.var = stack.root / ("long-" + "x" * 120)
     stack.write_config(stack={"dir": str(stack.var)})
     stack.up()
     servers = {server["name"]: server for server in stack.json("status")["servers"]}
-    folders = {os.path.dirname(where) for where in
-               (servers["worker"]["address"], stack.connection()["mariadb"]["socket"])}
-    try:
-        assert {server["state"] for server in servers.values()} == {"answers"}, servers
-        assert len(servers["worker"]["address"]) < 108
-        child = stack.start("watch")
-        standby = stack.start("serve")
+    socket_folders.update(os.path.dirname(where) for where in (
+        servers["worker"]["address"], stack.connection()["mariadb"]["socket"]))
+    assert {server["state"] for server in servers.values()} == {"answers"}, servers
+    assert len(servers["worker"]["address"]) < 108
+    child = stack.start("watch")
+    standby = stack.start("serve")
 
-        def seen():
-            stack.sql("UPDATE Products SET price = price + 1 LIMIT 1")
-            return "product_catalog" in child.log.read_text()
-        until(seen, 10, 0.2, "watch shows the change")
-        stack.kill("worker")
-        # The one that stood by answers at the same place, within a second or so.
-        until(lambda: stack.json("status")["worker"], 20, 0.2, "the standby answers")
-        assert standby.poll() is None, standby.log.read_text()
-        standby.terminate()
-        assert standby.wait(20) == 0
-        os.rmdir(os.path.dirname(servers["worker"]["address"]))  # a worker by hand makes it
-        again = stack.start("serve")
-        until(lambda: stack.json("status")["worker"], 20, 0.2, "a worker of its own answers")
-        assert again.poll() is None, again.log.read_text()
-        stack.down()
-    finally:
-        for folder in folders:
-            if folder.startswith("/tmp/aethermart-"):
-                shutil.rmtree(folder, ignore_errors=True)
+    def seen():
+        stack.sql("UPDATE Products SET price = price + 1 LIMIT 1")
+        return "product_catalog" in child.log.read_text()
+    until(seen, 10, 0.2, "watch shows the change")
+    stack.kill("worker")
+    # The one that stood by answers at the same place, within a second or so.
+    until(lambda: stack.json("status")["worker"], 20, 0.2, "the standby answers")
+    assert standby.poll() is None, standby.log.read_text()
+    standby.terminate()
+    assert standby.wait(20) == 0
+    os.rmdir(os.path.dirname(servers["worker"]["address"]))  # a worker by hand makes it
+    again = stack.start("serve")
+    until(lambda: stack.json("status")["worker"], 20, 0.2, "a worker of its own answers")
+    assert again.poll() is None, again.log.read_text()
 
 
 def test_connection_says_how_any_client_connects(stack):
@@ -222,3 +226,20 @@ def test_doctor_is_content_with_a_fresh_stack(stack):
 
 def test_logs_are_shown(stack):
     assert stack.run("logs").stdout.strip()
+
+
+def test_logs_follow_a_log_that_was_rotated(new_stack):
+    """Also one that has grown beyond the old one's size before anybody looked."""
+    folder = new_stack.var / "log"
+    folder.mkdir(parents=True)
+    log = folder / "serve.log"
+    log.write_text("one\ntwo\n")
+    child = new_stack.start("logs", "-f", "serve")
+    until(lambda: "two\n" in child.log.read_text(), 10, what="the tail is shown")
+    log.open("a").write("last\n")
+    log.rename(folder / "serve.log.1")
+    (folder / "new").write_text("a first line that is longer than all of the old log\nthree\n")
+    (folder / "new").rename(log)
+    until(lambda: "three\n" in child.log.read_text(), 10, what="the new log is shown")
+    assert child.log.read_text().splitlines() == [
+        "one", "two", "last", "a first line that is longer than all of the old log", "three"]

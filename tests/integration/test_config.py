@@ -34,8 +34,25 @@ def test_a_mistake_is_named_with_its_place(new_stack, name, verb):
     assert "Traceback" not in message and len(message.splitlines()) < 12
 
 
+def test_a_check_names_every_mistake(new_stack):
+    new_stack.config_path.write_text(
+        "stak:\n  dir: var\nhttp:\n  port: 70000\n  prt: 1\nlog:\n  level: loud\n")
+    places = ["yaml:1:1: ", "yaml:4:9: ", "yaml:5:3: ", "yaml:7:10: "]
+    message = new_stack.fails("config", "check")
+    found = [message.index(place) for place in places]
+    assert found == sorted(found) and "4 mistakes" in message
+    done = new_stack.run("config", "check", "--json", check=False)
+    answer = json.loads(done.stdout)
+    assert done.returncode == 2 and answer["ok"] is False
+    assert all(place in one["message"] for place, one in zip(places, answer["mistakes"]))
+    assert len(answer["mistakes"]) == len(places)
+    message = new_stack.fails("config", "show")  # others stop at the first
+    assert places[0] in message and places[1] not in message
+
+
 def test_a_good_file_passes(new_stack):
-    new_stack.run("config", "check")
+    assert "valid" in new_stack.run("config", "check").stdout
+    assert new_stack.json("config", "check")["mistakes"] == []
 
 
 def test_order_of_origins(new_stack):

@@ -207,6 +207,88 @@ def test_loading_the_same_again_changes_nothing(stack):
     assert numbers["loaded"] == 0 and numbers["corrected"] == 0, numbers
 
 
+def load_twice(stack, kind, rows):
+    """Loads the rows, and again, which changes nothing; the numbers of the first load."""
+    path = write(stack, f"{kind}.csv", kind, rows)
+    stack.run("load", path)
+    numbers = report_adds_up(stack)
+    stack.run("load", path)
+    again = report_adds_up(stack)
+    assert (again["loaded"], again["corrected"]) == (0, 0), again
+    assert again["rejected"] == numbers["rejected"], (numbers, again)
+    return numbers
+
+
+EANS = ["4006381333931", "4006381333948", "4006381333955"]
+
+
+def test_a_value_that_is_handed_over_arrives_with_one_load(stack):
+    """Whoever had an address or an article number gets another one in the same load: it is free."""
+    load_twice(stack, "customers", [customer("m1", "x@example.com"),
+                                    customer("m2", "a@example.com"),
+                                    customer("m3", "b@example.com"),
+                                    customer("m4", "c@example.com")])
+    numbers = load_twice(stack, "customers", [
+        customer("m9", "x@example.com"), customer("m1", "y@example.com"),  # to a new row
+        customer("m2", "b@example.com"), customer("m3", "c@example.com"),  # in a circle
+        customer("m4", "a@example.com")])
+    assert numbers["loaded"] == 5, numbers
+    assert [held(stack, "Customers", f"m{i}", "email") for i in (9, 1, 2, 3, 4)] == [
+        f"{name}@example.com" for name in "xybca"]
+    numbers = load_twice(stack, "customers", [customer("m8", "y@example.com"), customer("m1")])
+    assert numbers["loaded"] == 2, "an address that its holder gives up is free, too"
+
+    load_twice(stack, "products", [product("m1", ean=EANS[0]), product("m2", ean=EANS[1])])
+    numbers = load_twice(stack, "products", [product("m3", ean=EANS[0]), product("m1", ean=EANS[1]),
+                                             product("m2", ean=EANS[2])])
+    assert numbers["loaded"] == 3, numbers
+    assert [held(stack, "Products", f"m{i}", "ean") for i in (3, 1, 2)] == EANS
+    stack.assert_in_step()
+
+
+def test_a_value_that_is_not_handed_over_stays(stack):
+    load_twice(stack, "customers", [customer("s1", "x@example.com"), customer("s2", "y@example.com")])
+    # s1 may not have y, which s2 keeps; so it keeps x, which s3 then may not have.
+    numbers = load_twice(stack, "customers", [customer("s3", "x@example.com"),
+                                              customer("s1", "y@example.com")])
+    assert numbers["rejected"] == 2, numbers
+    assert held(stack, "Customers", "s1", "email") == "x@example.com"
+    assert held(stack, "Customers", "s3", "email") == "rejected"
+    # The row that has it counts before one that stands above it.
+    numbers = load_twice(stack, "customers", [customer("s4", "x@example.com"),
+                                              customer("s1", "x@example.com", first="Bea")])
+    assert (numbers["loaded"], numbers["rejected"]) == (1, 1), numbers
+    assert held(stack, "Customers", "s1", "first_name") == "Bea"
+    load_twice(stack, "products", [product("s1", ean=EANS[0])])
+    load_twice(stack, "products", [product("s2", ean=EANS[0]), product("s1", ean=EANS[0])])
+    assert held(stack, "Products", "s1", "ean") == EANS[0]
+    assert held(stack, "Products", "s2", "ean") is None
+    # A customer that no feed names gives nothing away.
+    stack.sql("UPDATE Customers SET external_id = NULL WHERE external_id = 's2'")
+    load_twice(stack, "customers", [customer("s5", "y@example.com")])
+    assert held(stack, "Customers", "s5", "email") == "rejected"
+    stack.assert_in_step()
+
+
+@pytest.mark.limit(240)
+def test_a_value_is_handed_over_across_transactions(stack):
+    """Rows are merged 10,000 at a time; each way through such a border."""
+    middle = [customer(f"u{i}", f"u{i}@example.com") for i in range(10000)]
+    stack.run("load", write(stack, "c.csv", "customers", [
+        customer("t1", "p@example.com"), *middle, customer("t2", "q@example.com")]))
+    rows = [customer("t1", "q@example.com"), customer("t3", "r@example.com"), *middle,
+            customer("t2", "p@example.com")]
+    numbers = load_twice(stack, "customers", rows)
+    assert (numbers["loaded"], numbers["unchanged"]) == (3, 10000), numbers
+    assert held(stack, "Customers", "t1", "email") == "q@example.com"
+    assert held(stack, "Customers", "t2", "email") == "p@example.com"
+    # As it stands when a load ends between the two: what is missing comes with the next one.
+    stack.sql("UPDATE Customers SET email = NULL WHERE external_id = 't2'")
+    assert load_twice(stack, "customers", rows)["loaded"] == 1
+    stack.wait_synced(90)
+    assert stack.verify("--collection", "customer_profiles")["equal"]
+
+
 def test_dates_of_many_forms(stack):
     rows = [customer(f"t{i}", f"t{i}@example.com", date=text) for i, (text, _) in enumerate(DATES)]
     stack.run("load", write(stack, "c.csv", "customers", rows))
@@ -240,6 +322,50 @@ def test_gzip_and_plain_and_a_folder(stack):
     assert held(stack, "Products", "j1", "price") == "123.45"
     assert report_adds_up(stack)["rows_read"] == 3
     stack.assert_in_step()
+
+
+def test_nothing_of_a_json_feed_is_dropped_silently(stack):
+    lines = [
+        {"id": "n1", "title": "One", "supplier": "S", "price": 100, "ean": 4006381333931,
+         "specifications": {"Ports": ["USB", "HDMI"], "weight": 1.5}, "name": ["M1"], "hue": "red"},
+        {"id": "n2", "title": "Two", "supplier": "S", "price": -1, "hue": "blue", "url": "u"},
+        {"id": "n3", "title": "Three", "supplier": "S", "price": 300, "hue": "green",
+         "service": {"type": "repair"}},  # of a physical product
+    ]
+    path = stack.root / "p.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    path.chmod(0o644)
+    for _ in range(2):  # each load says what it left out
+        stack.run("load", path)
+        numbers = report_adds_up(stack)
+    assert (numbers["unchanged"], numbers["rejected"]) == (2, 1), numbers
+    assert held(stack, "Products", "n1", "ean") == "4006381333931"
+    assert json.loads(held(stack, "Products", "n1", "specifications")) == {
+        "ports": ["USB", "HDMI"], "weight": 1.5}
+    assert sorted(stack.sql(
+        "SELECT load_id = (SELECT MAX(load_id) FROM Load_Runs), quality_rule, entity_key,"
+        " column_name, value_before, line_number FROM data_quality_logs"
+        " WHERE file_name = 'p.jsonl' AND quality_rule <> 'price_negative'")) == [
+            (0, "field_unknown", "n1", "hue", '"red"', 1),
+            (0, "field_unknown", "n2", "url", '"u"', 2),  # though its row is rejected
+            (0, "value_dropped", "n1", "model_name", '["M1"]', 1),
+            (0, "value_dropped", "n3", "service_type", "repair", 3),
+            (1, "field_unknown", "n1", "hue", '"red"', 1),
+            (1, "field_unknown", "n2", "url", '"u"', 2),
+        ]
+    stack.assert_in_step()
+
+
+def test_specifications_that_the_server_could_not_take_are_dropped(stack):
+    """It calls JSON of more than 32 levels invalid."""
+    deep = '{"a": ' * 40 + "1" + "}" * 40
+    header = "product_id,supplier_name,product_name,price,specifications\n"
+    path = stack.root / "p.csv"
+    path.write_text(header + f"q1,S,One,1.00,{field(deep)}\n")
+    path.chmod(0o644)
+    stack.run("load", path)
+    assert held(stack, "Products", "q1", "specifications") is None
+    assert "json_invalid" in rules_of(stack, "q1")
 
 
 GOOD = "customer_id,first_name,last_name,registration_date\nb1,A,B,2026-01-01\n"

@@ -1,4 +1,5 @@
--- The sync's own tables. Repeatable: nothing here changes what exists.
+-- The sync's own tables. Repeatable: nothing here changes what exists. Names of collections, queues
+-- and consumers are compared byte by byte.
 
 CREATE TABLE IF NOT EXISTS sync_lease (
   name        VARCHAR(32) NOT NULL,
@@ -11,8 +12,8 @@ CREATE TABLE IF NOT EXISTS sync_lease (
 INSERT IGNORE INTO sync_lease (name) VALUES ('sync');
 
 CREATE TABLE IF NOT EXISTS sync_collection (
-  collection      VARCHAR(120) NOT NULL,
-  queue           VARCHAR(64) NOT NULL,
+  collection      VARCHAR(120) COLLATE utf8mb4_nopad_bin NOT NULL,
+  queue           VARCHAR(64) COLLATE utf8mb4_nopad_bin NOT NULL,
   mapping_hash    CHAR(64) CHARACTER SET ascii NOT NULL,
   mapping_version INT UNSIGNED NOT NULL DEFAULT 1 COMMENT 'rises with each change of the hash',
   state           ENUM('reproject','migrating','live') NOT NULL DEFAULT 'reproject',
@@ -32,7 +33,7 @@ CREATE TABLE IF NOT EXISTS sync_collection (
 ) ENGINE=InnoDB COMMENT='Collections that the sync keeps';
 
 CREATE TABLE IF NOT EXISTS sync_migration (
-  collection  VARCHAR(120) NOT NULL,
+  collection  VARCHAR(120) COLLATE utf8mb4_nopad_bin NOT NULL,
   owner       SMALLINT UNSIGNED NOT NULL COMMENT 'worker',
   generation  INT UNSIGNED NOT NULL,
   owners      SMALLINT UNSIGNED NOT NULL COMMENT 'number of workers when it began',
@@ -46,17 +47,19 @@ CREATE TABLE IF NOT EXISTS sync_migration (
 
 CREATE TABLE IF NOT EXISTS sync_key_change (
   id          BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-  queue       VARCHAR(64) NOT NULL,
+  queue       VARCHAR(64) COLLATE utf8mb4_nopad_bin NOT NULL,
   old_key     VARBINARY(1024) NOT NULL,
   new_key     VARBINARY(1024) NOT NULL,
   changed_at  TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
   PRIMARY KEY (id),
-  KEY ix_key_change_queue (queue, id) COMMENT 'pending changes of one queue'
+  KEY ix_key_change_queue (queue, id) COMMENT 'pending changes of one queue, oldest first',
+  KEY ix_key_change_old (queue, old_key) COMMENT 'which keys of a batch have to wait',
+  KEY ix_key_change_new (queue, new_key) COMMENT 'which keys of a batch have to wait'
 ) ENGINE=InnoDB COMMENT='Roots whose key changed: MongoDB''s own fields move to the new _id';
 
 CREATE TABLE IF NOT EXISTS sync_dead_letter (
   id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
-  collection   VARCHAR(120) NOT NULL,
+  collection   VARCHAR(120) COLLATE utf8mb4_nopad_bin NOT NULL,
   path         INT UNSIGNED NOT NULL,
   `key`        VARBINARY(1024) NOT NULL,
   key_hash     BINARY(20) AS (UNHEX(SHA1(`key`))) PERSISTENT,
@@ -70,7 +73,7 @@ CREATE TABLE IF NOT EXISTS sync_dead_letter (
 ) ENGINE=InnoDB COMMENT='Documents that the target refused';
 
 CREATE TABLE IF NOT EXISTS sync_consumer (
-  consumer    VARCHAR(64) NOT NULL COMMENT 'id of its data folder',
+  consumer    VARCHAR(64) COLLATE utf8mb4_nopad_bin NOT NULL COMMENT 'id of its data folder',
   kind        VARCHAR(32) NOT NULL,
   created_at  TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
   seen_at     TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
@@ -78,8 +81,8 @@ CREATE TABLE IF NOT EXISTS sync_consumer (
 ) ENGINE=InnoDB COMMENT='Who reads the hand-off';
 
 CREATE TABLE IF NOT EXISTS sync_handoff (
-  consumer    VARCHAR(64) NOT NULL,
-  collection  VARCHAR(120) NOT NULL,
+  consumer    VARCHAR(64) COLLATE utf8mb4_nopad_bin NOT NULL,
+  collection  VARCHAR(120) COLLATE utf8mb4_nopad_bin NOT NULL,
   `key`       VARBINARY(1024) NOT NULL,
   version     BIGINT UNSIGNED NOT NULL COMMENT 'a consumer deletes the row only at the version it read',
   PRIMARY KEY (consumer, collection, `key`)
@@ -90,7 +93,7 @@ CREATE SEQUENCE IF NOT EXISTS sync_handoff_version CACHE 1000;
 CREATE TABLE IF NOT EXISTS sync_audit_log (
   id               BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   logged_at        TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
-  collection       VARCHAR(120) NOT NULL,
+  collection       VARCHAR(120) COLLATE utf8mb4_nopad_bin NOT NULL,
   source           VARCHAR(32) NOT NULL COMMENT 'queue, migration',
   outcome          VARCHAR(64) NOT NULL COMMENT 'applied, or the class of the error',
   inserted         INT UNSIGNED NOT NULL DEFAULT 0,

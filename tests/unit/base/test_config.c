@@ -263,6 +263,45 @@ static void environment_and_flags_are_checked_too(void **state)
 	unsetenv("TEST_SHOP_WAIT");
 }
 
+static void a_check_finds_every_mistake(void **state)
+{
+	static const char *const found[] = {
+	    ":1:1: \"shp\" is not a section; did you mean \"shop\"?",
+	    ":3:9: shop.port must be a whole number",
+	    ":4:3: \"prt\" is not an option of \"shop\"; did you mean \"port\"?",
+	    ":6:7: \"till\" must be a map of options",
+	    "environment TEST_SHOP_WAIT: ",
+	    "\"--shop.prt\" is not an option",
+	};
+	struct config_flag flags[] = {{"shop.prt", "1"}, {"shop.name", "mall"}};
+	struct config_mistakes m = {0};
+	struct config *c = NULL;
+
+	(void)state;
+	write_file("shp: {port: 1}\nshop:\n  port: 0\n  prt: 1\n  open: yes\ntill: 1\n", 0600);
+	setenv("TEST_SHOP_WAIT", "soon", 1);
+	config_check(tables, file, flags, 2, &m, &c);
+	unsetenv("TEST_SHOP_WAIT");
+	assert_int_equal(m.len, ARRAY_LEN(found));
+	for (size_t i = 0; i < m.len; i++)
+		assert_non_null(strstr(m.items[i].message, found[i]));
+	assert_true(config_bool(c, "shop.open")); /* what was right counts */
+	assert_int_equal(config_int(c, "shop.port"), 80);
+	assert_string_equal(config_text(c, "shop.name"), "mall");
+	config_mistakes_done(&m);
+	config_free(c);
+
+	write_file("shop: [\n", 0600);
+	config_check(tables, file, NULL, 0, &m, &c);
+	assert_int_equal(m.len, 1);
+	config_mistakes_done(&m);
+	config_free(c);
+	write_file("shop: {port: 1}\n", 0600);
+	config_check(tables, file, NULL, 0, &m, &c);
+	assert_int_equal(m.len, 0);
+	config_free(c);
+}
+
 static void a_secret_is_never_shown(void **state)
 {
 	struct config_flag flag = {"till.code", "hush"};
@@ -339,6 +378,7 @@ int main(void)
 	    cmocka_unit_test(unknown_names_are_suggested),
 	    cmocka_unit_test(values_are_checked_with_type_and_range),
 	    cmocka_unit_test(environment_and_flags_are_checked_too),
+	    cmocka_unit_test(a_check_finds_every_mistake),
 	    cmocka_unit_test(a_secret_is_never_shown),
 	    cmocka_unit_test(a_file_with_a_secret_is_its_owners_alone),
 	    cmocka_unit_test(paths_in_the_file_start_at_its_folder),

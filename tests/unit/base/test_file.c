@@ -71,6 +71,30 @@ static void a_write_replaces_the_whole_file_and_its_mode_and_leaves_nothing_besi
 	assert_false(file_exists(arena_printf(&arena, "%s.%d.tmp", in("b"), (int)getpid())));
 }
 
+static void a_link_in_the_way_of_a_write_is_not_followed(void **state)
+{
+	const char *tmp = arena_printf(&arena, "%s.%d.tmp", in("d"), (int)getpid());
+	struct strbuf b = STRBUF_INIT(0);
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(file_write_atomic(in("victim"), "precious", 8, 0600, &err), 0);
+	assert_int_equal(symlink(in("victim"), tmp), 0);
+	assert_int_equal(file_write_atomic(in("d"), "new", 3, 0644, &err), 0);
+	assert_int_equal(file_read(in("victim"), &b, &err), 0);
+	assert_string_equal(strbuf_str(&b), "precious");
+	strbuf_clear(&b);
+	assert_int_equal(file_read(in("d"), &b, &err), 0);
+	assert_string_equal(strbuf_str(&b), "new");
+	/* Nor is a file of somebody else written into: a reader of it would read along. */
+	assert_int_equal(link(in("victim"), tmp), 0);
+	assert_int_equal(file_write_atomic(in("d"), "newer", 5, 0644, &err), 0);
+	strbuf_clear(&b);
+	assert_int_equal(file_read(in("victim"), &b, &err), 0);
+	assert_string_equal(strbuf_str(&b), "precious");
+	strbuf_done(&b);
+}
+
 static void errors_name_the_path_and_the_reason(void **state)
 {
 	struct strbuf b = STRBUF_INIT(0);
@@ -146,6 +170,7 @@ int main(void)
 	    cmocka_unit_test(what_is_written_is_read),
 	    cmocka_unit_test(
 		a_write_replaces_the_whole_file_and_its_mode_and_leaves_nothing_beside),
+	    cmocka_unit_test(a_link_in_the_way_of_a_write_is_not_followed),
 	    cmocka_unit_test(errors_name_the_path_and_the_reason),
 	    cmocka_unit_test(a_file_above_the_buffers_maximum_is_refused),
 	    cmocka_unit_test(folders_are_made_with_their_parents_and_again),

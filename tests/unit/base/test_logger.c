@@ -67,7 +67,7 @@ static void a_pipe_gets_one_json_object_a_line(void **state)
 	listen_begin();
 	logger_init(LOGGER_INFO, -1); /* stderr is no terminal: JSON */
 	logger_event(LOGGER_WARN, "sync", "lease taken", "term", "7", "holder",
-		     "a \"host\"\nwith\ttwo lines", "none", NULL, NULL);
+		     "a \"host\"\nwith\ttwo lines", "none", NULL, "latin", "Caf\xe9\n", NULL);
 	out = listen_end();
 	assert_int_equal(lines_of(out), 1);
 	o = json_loads(out, 0, NULL);
@@ -78,6 +78,7 @@ static void a_pipe_gets_one_json_object_a_line(void **state)
 	assert_string_equal(field(o, "term"), "7");
 	assert_string_equal(field(o, "holder"), "a \"host\"\nwith\ttwo lines");
 	assert_string_equal(field(o, "none"), "");
+	assert_string_equal(field(o, "latin"), "Caf\\xe9\\n"); /* JSON is UTF-8 */
 	assert_int_equal(strlen(field(o, "time")), strlen("2026-11-23T03:09:24.123Z"));
 	json_decref(o);
 }
@@ -92,6 +93,23 @@ static void text_has_its_pairs_behind_it(void **state)
 	logger_event(LOGGER_INFO, "http", "listening", "port", "80", NULL);
 	out = listen_end();
 	assert_non_null(strstr(out, "Z info  http: listening port=80\n"));
+}
+
+static void a_text_event_is_one_line_without_controls(void **state)
+{
+	char *out;
+
+	(void)state;
+	listen_begin();
+	logger_init(LOGGER_INFO, 0);
+	logger_event(LOGGER_WARN, "sync", "refused", "error", "two\nlines\tand \033[2Jclear\r\x7f",
+		     "c1", "\xc2\x9b[2J", "latin", "Caf\xe9 \x9b", "name",
+		     "J\xc3\xb6rg \\ \xe2\x82\xac", "cut", "\xe2\x82", NULL);
+	out = listen_end();
+	assert_int_equal(lines_of(out), 1);
+	assert_non_null(strstr(out, " error=two\\nlines\\tand \\x1b[2Jclear\\r\\x7f"
+				    " c1=\\xc2\\x9b[2J latin=Caf\\xe9 \\x9b"
+				    " name=J\xc3\xb6rg \\ \xe2\x82\xac cut=\\xe2\\x82\n"));
 }
 
 static void what_is_below_the_level_is_not_written(void **state)
@@ -180,6 +198,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_pipe_gets_one_json_object_a_line),
 	    cmocka_unit_test(text_has_its_pairs_behind_it),
+	    cmocka_unit_test(a_text_event_is_one_line_without_controls),
 	    cmocka_unit_test(what_is_below_the_level_is_not_written),
 	    cmocka_unit_test(an_error_is_written_whole),
 	    cmocka_unit_test(a_text_that_repeats_is_counted_instead),

@@ -16,12 +16,9 @@ static int values[5000];
 static void an_empty_map_answers_null(void **state)
 {
 	struct map m = {0};
-	size_t i = 0;
 
 	(void)state;
 	assert_null(map_get(&m, str_from("a")));
-	assert_null(map_next(&m, &i));
-	map_clear(&m);
 	map_done(&m);
 }
 
@@ -69,8 +66,6 @@ static void it_grows_and_loses_nothing(void **state)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct map m = {0};
-	struct map_entry *e;
-	size_t seen = 0;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(values); i++)
@@ -80,33 +75,20 @@ static void it_grows_and_loses_nothing(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(values); i++)
 		assert_ptr_equal(map_get(&m, str_from(arena_printf(&arena, "key %zu", i))),
 				 &values[i]);
-	for (size_t i = 0; (e = map_next(&m, &i));) {
-		int *value = e->value;
-
-		*value += 1;
-		seen++;
-	}
-	assert_int_equal(seen, ARRAY_LEN(values));
-	for (size_t i = 0; i < ARRAY_LEN(values); i++)
-		assert_int_equal(values[i], 1); /* each entry once */
 	map_done(&m);
 }
 
-static void a_cleared_map_is_empty_and_usable(void **state)
+static void a_map_that_is_done_is_empty_and_usable(void **state)
 {
 	struct map m = {0};
-	size_t cap;
 
 	(void)state;
 	*map_put(&m, str_from("a")) = &values[1];
-	cap = m.cap;
-	map_clear(&m);
+	map_done(&m);
 	assert_int_equal(m.len, 0);
-	assert_int_equal(m.cap, cap);
-	assert_null(map_get(&m, str_from("a")));
+	assert_null(m.entries);
 	assert_null(*map_put(&m, str_from("a"))); /* a new slot holds NULL */
 	map_done(&m);
-	assert_null(m.entries);
 }
 
 int main(void)
@@ -117,7 +99,7 @@ int main(void)
 	    cmocka_unit_test(keys_are_bytes),
 	    cmocka_unit_test(the_empty_text_is_a_key),
 	    cmocka_unit_test(it_grows_and_loses_nothing),
-	    cmocka_unit_test(a_cleared_map_is_empty_and_usable),
+	    cmocka_unit_test(a_map_that_is_done_is_empty_and_usable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

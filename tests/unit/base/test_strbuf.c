@@ -68,21 +68,50 @@ static void sizes_and_durations_have_units(void **state)
 
 static void utf8_is_checked_strictly(void **state)
 {
-	static const char *const good[] = {"", "abc", "\xc3\xa9", "\xe2\x82\xac",
-					   "\xf0\x9f\x98\x80"};
+	static const char *const good[] = {"",
+					   "abc",
+					   "\xc3\xa9",
+					   "\xe2\x82\xac",
+					   "\xf0\x9f\x98\x80",
+					   "eight by",
+					   "seven b\xc3\xa9, then more",
+					   "eight by\xe2\x82\xac"};
 	static const char *const bad[] = {"\x80",
 					  "\xc3",
 					  "\xc0\xaf",
 					  "\xed\xa0\x80",
 					  "\xf4\x90\x80\x80",
 					  "\xe2\x28\xa1",
-					  "\xf8\x88\x80\x80"};
+					  "\xf8\x88\x80\x80",
+					  "seven b\xc3",
+					  "eight by\xe2\x82",
+					  "eight byte words: \xff and more"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
 		assert_true(utf8_is_valid(good[i], strlen(good[i])));
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_false(utf8_is_valid(bad[i], strlen(bad[i])));
+}
+
+static void json_text_is_valid_whatever_the_bytes(void **state)
+{
+	static const char *const cases[][2] = {
+	    {"a \"b\" \\ \n\t\x01\x7f", "\"a \\\"b\\\" \\\\ \\n\\t\\u0001\\u007f\""},
+	    {"Zo\xc3\xab \xf0\x9f\x98\x80", "\"Zo\xc3\xab \xf0\x9f\x98\x80\""},
+	    {"Zo\xeb", "\"Zo\xef\xbf\xbd\""},
+	    {"cut \xe2\x82", "\"cut \xef\xbf\xbd\xef\xbf\xbd\""},
+	    {"\xed\xa0\x80x", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdx\""},
+	};
+	struct strbuf b = STRBUF_INIT(0);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		strbuf_clear(&b);
+		strbuf_add_json(&b, cases[i][0], strlen(cases[i][0]));
+		assert_string_equal(strbuf_str(&b), cases[i][1]);
+	}
+	strbuf_done(&b);
 }
 
 static void the_nearest_name_is_suggested_and_nothing_for_nonsense(void **state)
@@ -103,6 +132,7 @@ int main(void)
 	    cmocka_unit_test(numbers_are_whole_texts_in_range),
 	    cmocka_unit_test(sizes_and_durations_have_units),
 	    cmocka_unit_test(utf8_is_checked_strictly),
+	    cmocka_unit_test(json_text_is_valid_whatever_the_bytes),
 	    cmocka_unit_test(the_nearest_name_is_suggested_and_nothing_for_nonsense),
 	};
 

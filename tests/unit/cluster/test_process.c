@@ -227,6 +227,37 @@ static void test_log_tail(void **state)
 	mem_free(tail);
 }
 
+static void test_log_tail_reads_as_far_back_as_it_takes(void **state)
+{
+	struct strbuf b = STRBUF_INIT(0);
+	size_t begin = 0;
+	char *tail;
+
+	(void)state;
+	for (int i = 0; i < 40000; i++) {
+		if (i == 39000)
+			begin = b.len;
+		strbuf_addf(&b, "line %d of a log, which is some sixty characters long\n", i);
+	}
+	assert_int_equal(file_write_atomic(log_path, b.data, b.len, 0600, NULL), 0);
+	tail = process_log_tail(log_path, 1000);
+	assert_int_equal(strlen(tail), b.len - begin - 1);
+	assert_memory_equal(tail, b.data + begin, b.len - begin - 1);
+	mem_free(tail);
+	tail = process_log_tail(log_path, 50000);
+	assert_int_equal(strlen(tail), b.len - 1);
+	mem_free(tail);
+	/* More than it reads: whole lines all the same. */
+	while (b.len < (size_t)20 << 20)
+		strbuf_addstr(&b, "a line that stands here very often\n");
+	assert_int_equal(file_write_atomic(log_path, b.data, b.len, 0600, NULL), 0);
+	tail = process_log_tail(log_path, 2000000);
+	assert_true(strlen(tail) > (size_t)15 << 20);
+	assert_int_equal(strncmp(tail, "a line that", 11), 0);
+	mem_free(tail);
+	strbuf_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +270,7 @@ int main(void)
 	    cmocka_unit_test(test_a_script_is_a_program_too),
 	    cmocka_unit_test(test_run_does_not_outlive_us),
 	    cmocka_unit_test(test_log_tail),
+	    cmocka_unit_test(test_log_tail_reads_as_far_back_as_it_takes),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

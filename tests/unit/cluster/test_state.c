@@ -65,6 +65,29 @@ static void test_round_trip(void **state)
 	arena_done(&arena);
 }
 
+/* JSON cannot hold it; a file without its part would read as a stack without that server. */
+static void test_a_path_that_is_no_text_is_refused(void **state)
+{
+	struct state servers[] = {
+	    {.created = "2026-11-23T00:00:00.000Z",
+	     .mariadb = {.dir = "/a/\xff/m", .socket = "/a/s", .port = 3307}},
+	    {.created = "2026-11-23T00:00:00.000Z",
+	     .mongodb = {.dir = "/a/\xff/g", .kind = "mongod", .port = 27018}},
+	};
+	char path[64];
+
+	(void)state;
+	(void)snprintf(path, sizeof(path), "%s/stack.json", dir);
+	for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+		struct err err = {0};
+
+		(void)remove(path);
+		assert_int_equal(state_write(dir, &servers[i], &err), -ERR_INVALID_ARGUMENT);
+		assert_non_null(strstr(err.message, "no UTF-8"));
+		assert_false(file_exists(path));
+	}
+}
+
 static void test_broken_files(void **state)
 {
 	static const char *const texts[] = {
@@ -131,6 +154,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_round_trip),
+	    cmocka_unit_test(test_a_path_that_is_no_text_is_refused),
 	    cmocka_unit_test(test_broken_files),
 	    cmocka_unit_test(test_socket_paths),
 	    cmocka_unit_test(test_absolute),

@@ -216,8 +216,7 @@ static void every_type_has_its_value(void **state)
 	expect(odd, "x", MAPPING_ABSENT, NULL);
 }
 
-/* Runs a statement; the documents that it touches, "key key " in the order of queue and expansion.
- */
+/* Runs a statement; what it touches is "key key ", in the order of queue and expansion. */
 static void touches(const struct mapping *m, const char *sql, const char *wanted)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
@@ -250,9 +249,9 @@ static void touches(const struct mapping *m, const char *sql, const char *wanted
 			continue;
 		}
 		do {
-			ok(mapping_expand(m, db, paths[i], all.items[i], cursor, 1, &arena, &page,
-					  &cursor, &err),
-			   &err);
+			struct mapping_expansion what = {paths[i], all.items[i], cursor, 1};
+
+			ok(mapping_expand(m, db, &what, &arena, &page, &cursor, &err), &err);
 			for (size_t j = 0; j < page.len; j++)
 				strbuf_addf(&got, "%.*s|", STR_ARGS(page.items[j]));
 		} while (cursor.len);

@@ -49,6 +49,8 @@ static void encodings_are_repaired(void **state)
 	    {"CAF\xC3\x89\xC2\xAE", "CAF\xC3\x89\xC2\xAE", 0}, /* looks like it, is none */
 	    {"Intel\xC2\xAE Core\xE2\x84\xA2", "Intel\xC2\xAE Core\xE2\x84\xA2", 0},
 	    {"e\xCC\x81", "\xC3\xA9", CLEAN_NFC},
+	    {"cut \xE2\x82", "cut \xC3\xA2\xE2\x80\x9A", CLEAN_ENCODING}, /* half a euro sign */
+	    {"\xC3\xA9\xE9", "\xC3\xA9\xC3\xA9", CLEAN_ENCODING},	  /* both */
 	};
 
 	(void)state;
@@ -68,6 +70,8 @@ static void html_becomes_text(void **state)
 	    {"size < 5 and > 3", "size < 5 and > 3", 0},
 	    {"AT&T &unknown; &", "AT&T &unknown; &", 0},
 	    {"<!-- gone -->x", "x", CLEAN_HTML},
+	    {"&#x41;&#X2f;&#150;", "A/\xE2\x80\x93", CLEAN_HTML},
+	    {"&#xD800; &#x110000; &#; &#x; &#4a;", "&#xD800; &#x110000; &#; &#x; &#4a;", 0},
 	};
 
 	(void)state;
@@ -174,6 +178,11 @@ static void amounts(void **state)
 	    {"1,299.00", CLEAN_CORRECTED, 129900},
 	    {"1.299,00", CLEAN_CORRECTED, 129900},
 	    {"$ 12.5", CLEAN_CORRECTED, 1250},
+	    {"-$9", CLEAN_CORRECTED, -900},
+	    {"(9.00)", CLEAN_CORRECTED, -900},
+	    {"+9", CLEAN_CORRECTED, 900},
+	    {".5", CLEAN_CORRECTED, 50},
+	    {"$", CLEAN_BAD, 0},
 	    {"12,5 EUR", CLEAN_CORRECTED, 1250},
 	    {"1,299", CLEAN_CORRECTED, 129900},
 	    {"0.125", CLEAN_CORRECTED, 13},

@@ -214,8 +214,7 @@ static void the_same_options_give_the_same_bytes(void **state)
 	make_ok("c", small(8, 100000));
 	assert_true(hash_of("a") == hash_of("b"));
 	assert_true(hash_of("a") != hash_of("c"));
-	/* On every machine: whoever changes what is generated on purpose writes the new value here.
-	 */
+	/* On every machine: who changes what is generated on purpose writes the new value here. */
 	if (hash_of("a") != GOLDEN_HASH)
 		fail_msg("the hash is now 0x%llx", (unsigned long long)hash_of("a"));
 }

@@ -132,6 +132,52 @@ static void a_truncated_gzip_is_an_error(void **state)
 	(void)unlink(path);
 }
 
+/* Names, "PATH:LINE: ", in the message; the line. */
+static long line_of(const struct err *err, const char *path)
+{
+	size_t n = strlen(path);
+
+	if (strncmp(err->message, path, n) != 0 || err->message[n] != ':')
+		fail_msg("no file in: %s", err->message);
+	return strtol(err->message + n + 1, NULL, 10);
+}
+
+static void a_damaged_gzip_names_its_file_and_line(void **state)
+{
+	char path[] = "/tmp/test_load_reader.XXXXXX";
+	int fd = mkstemp(path);
+	gzFile gz = gzdopen(dup(fd), "wb");
+	struct load_reader *r = NULL;
+	struct strbuf out = STRBUF_INIT(0);
+	struct err err = {0};
+	off_t size;
+
+	(void)state;
+	for (int i = 0; i < 60000; i++)
+		assert_true(gzprintf(gz, "row %d,%d\n", i, i * 7919) > 0);
+	assert_int_equal(gzclose(gz), Z_OK);
+	size = lseek(fd, 0, SEEK_END);
+	/* Three quarters in, so is the line: at most some thousand short lines before. */
+	assert_int_equal(pwrite(fd, "\xff\xff\xff\xff\xff\xff\xff\xff", 8, size / 4 * 3), 8);
+	assert_int_equal(load_reader_open(path, &r, &err), 0);
+	assert_int_equal(read_all(r, &out, &err), -ERR_CORRUPTED);
+	assert_non_null(strstr(err.message, "the gzip file is damaged"));
+	assert_null(strstr(err.message, "fd:"));
+	assert_in_range(line_of(&err, path), 35000, 60000);
+	load_reader_close(r);
+
+	assert_int_equal(ftruncate(fd, size / 4 * 3), 0);
+	err = (struct err){0};
+	assert_int_equal(load_reader_open(path, &r, &err), 0);
+	assert_int_equal(read_all(r, &out, &err), -ERR_CORRUPTED);
+	assert_non_null(strstr(err.message, "ends too early"));
+	assert_in_range(line_of(&err, path), 35000, 60000);
+	load_reader_close(r);
+	strbuf_done(&out);
+	(void)close(fd);
+	(void)unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -139,6 +185,7 @@ int main(void)
 	    cmocka_unit_test(broken_files_name_their_line),
 	    cmocka_unit_test(a_line_has_a_limit),
 	    cmocka_unit_test(a_truncated_gzip_is_an_error),
+	    cmocka_unit_test(a_damaged_gzip_names_its_file_and_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

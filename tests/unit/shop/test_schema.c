@@ -1,5 +1,4 @@
-/* Migrations and the diagram, as far as they need no server: names, checksums, statements, picture.
- */
+/* Migrations and the diagram without a server: names, checksums, statements, picture. */
 #include "shop/schema_graph.h"
 #include "shop/schema_int.h"
 

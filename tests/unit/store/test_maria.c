@@ -27,32 +27,32 @@ static void hosts_have_a_name_and_a_port(void **state)
 	    {"fe80::1", "fe80::1", 3306}, /* more than one colon: an address without port */
 	    {"db:65535", "db", 65535},
 	};
-	struct maria m = {0};
+	struct arena arena = {0};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct maria_host host = {0};
 		struct err err = {0};
 
-		assert_int_equal(maria_parse_host(&m, cases[i].text, &host, &err), 0);
+		assert_int_equal(maria_parse_host(cases[i].text, 0, &arena, &host, &err), 0);
 		assert_string_equal(host.name, cases[i].name);
 		assert_int_equal(host.port, cases[i].port);
 	}
-	arena_done(&m.arena);
+	arena_done(&arena);
 }
 
 static void the_port_of_the_options_stands_in(void **state)
 {
-	struct maria m = {.options = {.port = 4000}};
+	struct arena arena = {0};
 	struct maria_host host = {0};
 	struct err err = {0};
 
 	(void)state;
-	assert_int_equal(maria_parse_host(&m, "db", &host, &err), 0);
+	assert_int_equal(maria_parse_host("db", 4000, &arena, &host, &err), 0);
 	assert_int_equal(host.port, 4000);
-	assert_int_equal(maria_parse_host(&m, "db:3307", &host, &err), 0);
+	assert_int_equal(maria_parse_host("db:3307", 4000, &arena, &host, &err), 0);
 	assert_int_equal(host.port, 3307);
-	arena_done(&m.arena);
+	arena_done(&arena);
 }
 
 static void what_is_no_host_is_refused(void **state)
@@ -60,19 +60,19 @@ static void what_is_no_host_is_refused(void **state)
 	static const char *const cases[] = {"",		":3306", "[]",	   "[::1",   "[::1]x",
 					    "db:",	"db:0",	 "db:x",   "db:1 ",  "db:-1",
 					    "db:65536", "[]:1",	 "[::1]:", "[::1]:0"};
-	struct maria m = {0};
+	struct arena arena = {0};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct maria_host host = {.name = "untouched"};
 		struct err err = {0};
 
-		assert_int_equal(maria_parse_host(&m, cases[i], &host, &err),
+		assert_int_equal(maria_parse_host(cases[i], 0, &arena, &host, &err),
 				 -ERR_INVALID_ARGUMENT);
 		assert_string_equal(host.name, "untouched");
 		assert_true(err.message[0]);
 	}
-	arena_done(&m.arena);
+	arena_done(&arena);
 }
 
 static void opening_needs_a_host_or_a_socket(void **state)

@@ -157,6 +157,40 @@ static void a_uri_with_a_password_is_refused_and_not_repeated(void **state)
 	assert_null(m);
 }
 
+static void a_uri_for_other_clients_is_complete(void **state)
+{
+	static const struct {
+		struct mongo_options options;
+		const char *text;
+	} cases[] = {
+	    {{.uri = "mongodb://127.0.0.1:7000/?directConnection=true",
+	      .user = "a@b",
+	      .password = "p:/?&%",
+	      .database = "shop"},
+	     "mongodb://a%40b:p%3A%2F%3F%26%25@127.0.0.1:7000/shop?directConnection=true&"
+	     "authsource=admin"},
+	    {{.uri = "mongodb://a:1,b:2/?replicaSet=rs&authSource=people",
+	      .user = "u",
+	      .password = "p",
+	      .database = "shop"},
+	     "mongodb://u:p@a:1,b:2/shop?replicaSet=rs&authSource=people"},
+	    {{.uri = "mongodb://h/old", .database = "shop", .tls_ca = "/ca.pem"},
+	     "mongodb://h/shop?tls=true&tlscafile=%2Fca%2Epem"},
+	    {{.uri = "mongodb://other@h", .user = "u", .password = "p"},
+	     "mongodb://u:p@h/?authsource=admin"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct strbuf b = STRBUF_INIT(0);
+		struct err err = {0};
+
+		assert_int_equal(mongo_uri_text(&cases[i].options, &b, &err), 0);
+		assert_string_equal(strbuf_str(&b), cases[i].text);
+		strbuf_done(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +201,7 @@ int main(void)
 	    cmocka_unit_test(what_the_server_says_of_itself_is_passed_on),
 	    cmocka_unit_test(the_first_write_error_has_an_index),
 	    cmocka_unit_test(a_uri_with_a_password_is_refused_and_not_repeated),
+	    cmocka_unit_test(a_uri_for_other_clients_is_complete),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

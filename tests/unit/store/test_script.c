@@ -99,6 +99,10 @@ static void delimiter_lines_change_what_ends_a_statement(void **state)
 	      "1:SELECT 1|4:SELECT 2; SELECT 3|");
 	split("DELIMITER ;;\r\nA; B;;\r\nDELIMITER ;\r\nC;", "2:A; B|4:C|");
 	split("DELIMITER $$\nSELECT '$$' $$ SELECT 2 $$", "2:SELECT '$$'|2:SELECT 2|");
+	split("DELIMITER end_of_it\nA; B end_of_it\nDELIMITER ;\nC;", "2:A; B|4:C|");
+	split("DELIMITER ================================================================\n"
+	      "A; B=\n================================================================\nC",
+	      "2:A; B=|4:C|");
 	split("DELIMITER \nSELECT 1;", "2:SELECT 1|"); /* without one: as before */
 	split("SELECT delimiter FROM t;", "1:SELECT delimiter FROM t|");
 }

@@ -235,9 +235,9 @@ static void a_batch_without_a_difference_needs_no_fence(void **state)
 static void refused_documents_are_set_aside_and_the_rest_is_written(void **state)
 {
 	static const struct wish wishes[] = {
-	    {"1", "\"A\"", SYNC_INSERTED},     {"2", "[\"secret\"]", SYNC_REFUSED},
-	    {"3", "\"C\"", SYNC_INSERTED},     {"4", "{\"secret\": 1}", SYNC_REFUSED},
-	    {"no number", NULL, SYNC_REFUSED}, {"5", "\"E\"", SYNC_INSERTED}};
+	    {"1", "\"A\"", SYNC_INSERTED},	 {"2", "[\"secret\"]", SYNC_REFUSED},
+	    {"3", "\"C\"", SYNC_INSERTED},	 {"4", "{\"secret\": 1}", SYNC_REFUSED},
+	    {"no number", NULL, SYNC_UNCHANGED}, {"5", "\"E\"", SYNC_INSERTED}};
 	struct err err = {0};
 
 	(void)state;
@@ -297,7 +297,9 @@ static int move(const char *from, const char *to, int64_t term, struct err *err)
 	int r;
 
 	ok(sync_sink_new(mongo, 1, &sink, err), err);
-	r = sync_sink_move(sink, &c, str_from(from), str_from(to), err);
+	r = sync_sink_move(sink, &c,
+			   &(struct sync_move){.old_key = str_from(from), .new_key = str_from(to)},
+			   1, err);
 	sync_sink_free(sink);
 	return r;
 }
@@ -357,29 +359,65 @@ static void pages_list_the_marked_documents_in_order(void **state)
 	static const struct wish wishes[] = {{"10", "\"A\"", SYNC_INSERTED},
 					     {"9", "\"B\"", SYNC_INSERTED},
 					     {"100", "\"C\"", SYNC_INSERTED}};
-	struct mapping_keys keys = {0};
 	struct sync_sink *sink = NULL;
 	struct strbuf got = STRBUF_INIT(0);
 	struct str after = {0};
 	struct arena arena = {0};
 	struct err err = {0};
+	bool is_last = false;
 
 	(void)state;
 	run("{\"collMod\": \"people\", \"validator\": {}}");
 	put("people", "{\"_id\": {\"$numberLong\": \"50\"}, \"mine\": 1}");
 	ok(apply(people, TERM, wishes, ARRAY_LEN(wishes), &err), &err);
 	ok(sync_sink_new(mongo, 0, &sink, &err), &err);
-	do {
-		ok(sync_sink_page(sink, people, after, 2, &arena, &keys, &err), &err);
-		for (size_t i = 0; i < keys.len; i++) {
-			after = keys.items[i];
+	while (!is_last) {
+		struct sync_page page = SYNC_PAGE_INIT;
+
+		ok(sync_sink_page(sink, people, after, 2, &arena, &page, &err), &err);
+		for (size_t i = 0; i < page.keys.len; i++) {
+			after = page.keys.items[i];
 			strbuf_addf(&got, "%.*s ", STR_ARGS(after));
 		}
 		strbuf_addstr(&got, "| ");
-	} while (keys.len);
-	assert_string_equal(strbuf_str(&got), "9 10 | 100 | | ");
+		is_last = page.is_last;
+		sync_page_done(&page);
+	}
+	assert_string_equal(strbuf_str(&got), "9 10 | 100 | ");
 	strbuf_done(&got);
-	mapping_keys_done(&keys);
+	sync_sink_free(sink);
+	arena_done(&arena);
+}
+
+static void marked_documents_that_no_row_can_have_are_strays_and_can_be_removed(void **state)
+{
+	struct sync_sink_context context = {.mapping = people, .term = TERM};
+	struct sync_page same = SYNC_PAGE_INIT, others = SYNC_PAGE_INIT;
+	struct sync_sink *sink = NULL;
+	struct arena arena = {0};
+	struct err err = {0};
+
+	(void)state;
+	run("{\"collMod\": \"people\", \"validator\": {}}");
+	put("people", "{\"_id\": {\"$numberLong\": \"1\"}, \"_sync\": {\"x\": 1}}");
+	put("people", "{\"_id\": 1.5, \"_sync\": {\"x\": 1}}");
+	put("people", "{\"_id\": \"a\", \"_sync\": {\"x\": 1}}");
+	put("people", "{\"_id\": {\"x\": 1}, \"_sync\": {\"x\": 1}}");
+	put("people", "{\"_id\": \"foreign\", \"mine\": 1}");
+	ok(sync_sink_new(mongo, 0, &sink, &err), &err);
+	ok(sync_sink_page(sink, people, (struct str){0}, 100, &arena, &same, &err), &err);
+	assert_int_equal(same.keys.len, 1);
+	ok(sync_sink_strays(sink, people, 100, &arena, &others, &err), &err);
+	assert_int_equal(others.keys.len, 0);
+	assert_int_equal(others.n_strays, 2);
+	ok(sync_sink_remove(sink, &context, &same.strays, &err), &err);
+	ok(sync_sink_remove(sink, &context, &others.strays, &err), &err);
+	expect("people", "{ \"_id\" : 1, \"_sync\" : <at>\n"
+			 "{ \"_id\" : \"foreign\", \"mine\" : 1 }");
+	ok(sync_sink_release(sink, &context, str_from("1"), &err), &err);
+	expect("people", "{ \"_id\" : 1 }\n{ \"_id\" : \"foreign\", \"mine\" : 1 }");
+	sync_page_done(&same);
+	sync_page_done(&others);
 	sync_sink_free(sink);
 	arena_done(&arena);
 }
@@ -398,6 +436,7 @@ int main(void)
 	    TEST(a_move_to_a_document_that_is_there_takes_the_users_fields_along),
 	    TEST(a_move_is_fenced_and_leaves_foreign_documents),
 	    TEST(pages_list_the_marked_documents_in_order),
+	    TEST(marked_documents_that_no_row_can_have_are_strays_and_can_be_removed),
 	};
 
 	if (!getenv("AETHERMART_TEST_MONGODB_URI"))
