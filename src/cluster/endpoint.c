@@ -113,6 +113,7 @@ const struct config_option mongodb_options[] = {
     {.section = "mongodb",
      .name = "uri",
      .type = CONFIG_TEXT,
+     .flags = CONFIG_URI,
      .help = "Your own MongoDB, mongodb:// or mongodb+srv://, without user and password. Unset: an "
 	     "embedded server is started."},
     {.section = "mongodb",
