@@ -252,6 +252,27 @@ static void child_reset_signals(void)
 }
 
 /* Between fork and exec: only what is safe after a fork of a program with threads. */
+static void child_become_account(const struct process_spec *spec, const struct start *s,
+				 pid_t parent)
+{
+	if (spec->has_account &&
+	    (setgroups(0, NULL) < 0 || setgid(spec->gid) < 0 || setuid(spec->uid) < 0))
+		child_fail(s, STEP_ACCOUNT);
+	/* A change of the account clears it. The parent may have ended before. */
+	if (spec->ends_with_us && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
+		_exit(126);
+}
+
+_noreturn_ static void child_exec(const struct start *s, char *const *argv,
+				  char *const *environment)
+{
+	(void)execveat(s->program, "", argv, environment, AT_EMPTY_PATH);
+	/* A script: its interpreter opens it by the descriptor, which must still be there then. */
+	if (errno == ENOENT && fcntl(s->program, F_SETFD, 0) == 0)
+		(void)execveat(s->program, "", argv, environment, AT_EMPTY_PATH);
+	child_fail(s, STEP_EXEC);
+}
+
 _noreturn_ static void child_main(const struct process_spec *spec, const struct start *s,
 				  pid_t parent, char *const *argv, char *const *environment)
 {
@@ -268,19 +289,10 @@ _noreturn_ static void child_main(const struct process_spec *spec, const struct 
 	/* As root still: the folder's parents may be closed to the account. */
 	if (chdir(spec->dir ? spec->dir : "/") < 0)
 		child_fail(s, STEP_DIR);
-	if (spec->has_account &&
-	    (setgroups(0, NULL) < 0 || setgid(spec->gid) < 0 || setuid(spec->uid) < 0))
-		child_fail(s, STEP_ACCOUNT);
-	/* A change of the account clears it. The parent may have ended before. */
-	if (spec->ends_with_us && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
-		_exit(126);
+	child_become_account(spec, s, parent);
 	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		child_fail(s, STEP_FILES);
-	(void)execveat(s->program, "", argv, environment, AT_EMPTY_PATH);
-	/* A script: its interpreter opens it by the descriptor, which must still be there then. */
-	if (errno == ENOENT && fcntl(s->program, F_SETFD, 0) == 0)
-		(void)execveat(s->program, "", argv, environment, AT_EMPTY_PATH);
-	child_fail(s, STEP_EXEC);
+	child_exec(s, argv, environment);
 }
 
 static int start_result(const struct process_spec *spec, struct start *s, struct err *err)

@@ -311,6 +311,18 @@ static int get_account(struct stack *s, struct err *err)
 	return r;
 }
 
+/* What can be missing is looked for before anything is made. */
+static int prepare_servers(struct stack *s, bool has_maria, bool has_mongo, struct err *err)
+{
+	int r = load_state(s, err);
+
+	if (r == 0 && has_maria)
+		r = stack_mariadb_look(s, err);
+	if (r == 0 && has_mongo)
+		r = stack_mongodb_look(s, err);
+	return r < 0 ? r : get_account(s, err);
+}
+
 int stack_up(const struct config *config, const struct stack_callbacks *callbacks,
 	     unsigned *ret_started, struct err *err)
 {
@@ -320,15 +332,8 @@ int stack_up(const struct config *config, const struct stack_callbacks *callback
 	int r = 0;
 
 	s.var_dir = endpoint_var_dir(config, &s.arena);
-	if (has_maria || has_mongo) {
-		r = load_state(&s, err);
-		if (r == 0 && has_maria)
-			r = stack_mariadb_look(&s, err);
-		if (r == 0 && has_mongo)
-			r = stack_mongodb_look(&s, err);
-		if (r == 0)
-			r = get_account(&s, err);
-	}
+	if (has_maria || has_mongo)
+		r = prepare_servers(&s, has_maria, has_mongo, err);
 	if (r == 0 && has_maria) {
 		r = stack_mariadb_up(&s, err);
 		if (r < 0)
