@@ -418,7 +418,7 @@ class Stack:
                     child.wait()
         self.forget_clients()
         failure = None
-        if self.has_embedded_servers and self.var.exists():
+        if self.has_embedded_servers and (self.var / "aethermart.home").exists():
             try:
                 done = self.run("down", check=False, timeout=60)
                 if done.returncode != 0:
