@@ -66,6 +66,9 @@ extern const struct config_option share_options[]; /* section "share" */
 int cli_print_json(json_t *steal, struct err *err) _must_check_;
 /* The same in one line: for streams. */
 int cli_print_json_line(json_t *steal, struct err *err) _must_check_;
+/* Text from data, a server or a path, which may be anything: bytes that are no UTF-8 become U+FFFD.
+ * null without data. For json_pack's "o"; its "s" would make nothing of the whole entry. */
+json_t *cli_json_text(struct str text);
 /* Flushes stdout. ERR_IO with the reason: the disk is full, the reader gone. */
 int cli_flush(struct err *err) _must_check_;
 

@@ -61,6 +61,17 @@ int cli_print_json_line(json_t *steal, struct err *err)
 	return print_json(steal, JSON_COMPACT, err);
 }
 
+json_t *cli_json_text(struct str text)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
+	json_t *json = text.data ? json_stringn(text.data, text.len) : json_null();
+
+	if (json)
+		return json;
+	strbuf_add_json(&b, text.data, text.len);
+	return json_loadb(b.data, b.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+}
+
 int cli_flush(struct err *err)
 {
 	int error;

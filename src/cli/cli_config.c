@@ -41,7 +41,7 @@ static json_t *value_json(const struct config *config, const struct config_item 
 	case CONFIG_CHOICE:
 		break;
 	}
-	return json_string(item->value);
+	return cli_json_text(str_from(item->value));
 }
 
 static int show_json(const struct config *config, const char *wanted, struct err *err)
@@ -50,9 +50,7 @@ static int show_json(const struct config *config, const char *wanted, struct err
 	size_t n = config_items(config, &items);
 	json_t *json = json_object(), *options = json_object();
 
-	json_object_set_new(json, "file",
-			    config_file_path(config) ? json_string(config_file_path(config))
-						     : json_null());
+	json_object_set_new(json, "file", cli_json_text(str_from(config_file_path(config))));
 	for (size_t i = 0; i < n; i++) {
 		const struct config_option *o = items[i].option;
 		_cleanup_(mem_freep) char *name = mem_printf("%s.%s", o->section, o->name);
@@ -122,9 +120,10 @@ static int check_json(const char *path, const struct config_mistakes *m, struct 
 
 	for (size_t i = 0; i < m->len; i++)
 		json_array_append_new(
-		    list, json_pack("{s:s, s:s, s:s?}", "code", err_name((int)m->items[i].code),
-				    "message", m->items[i].message, "hint",
-				    m->items[i].hint[0] ? m->items[i].hint : NULL));
+		    list, json_pack("{s:s, s:o, s:o}", "code", err_name((int)m->items[i].code),
+				    "message", cli_json_text(str_from(m->items[i].message)), "hint",
+				    cli_json_text(
+					str_from(m->items[i].hint[0] ? m->items[i].hint : NULL))));
 	return cli_print_json(
 	    json_pack("{s:b, s:s?, s:o}", "ok", m->len == 0, "file", path, "mistakes", list), err);
 }

@@ -59,10 +59,11 @@ static int add_dead_letter(void *arg, const struct sync_dead_letter *d, struct e
 		  (const char *const[]){id, d->collection, key, attempts,
 					d->replayed_at ? "replayed" : "waiting", d->error});
 	json_array_append_new(
-	    l->json, json_pack("{s:I,s:s,s:I,s:s,s:s,s:I,s:s,s:s,s:s?}", "id", (json_int_t)d->id,
-			       "collection", d->collection, "path", (json_int_t)d->path, "key", key,
-			       "error", d->error, "attempts", (json_int_t)d->attempts, "first_at",
-			       d->first_at, "last_at", d->last_at, "replayed_at", d->replayed_at));
+	    l->json, json_pack("{s:I,s:s,s:I,s:o,s:o,s:I,s:s,s:s,s:s?}", "id", (json_int_t)d->id,
+			       "collection", d->collection, "path", (json_int_t)d->path, "key",
+			       cli_json_text(d->key), "error", cli_json_text(str_from(d->error)),
+			       "attempts", (json_int_t)d->attempts, "first_at", d->first_at,
+			       "last_at", d->last_at, "replayed_at", d->replayed_at));
 	return 0;
 }
 

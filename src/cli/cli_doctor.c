@@ -33,8 +33,9 @@ struct doctor {
 /* `fix` NULL: all is well. */
 static void note(struct doctor *d, const char *what, const char *fix)
 {
-	(void)json_array_append_new(
-	    d->checks, json_pack("{s:b, s:s, s:s?}", "ok", fix == NULL, "what", what, "fix", fix));
+	(void)json_array_append_new(d->checks, json_pack("{s:b, s:o, s:o}", "ok", fix == NULL,
+							 "what", cli_json_text(str_from(what)),
+							 "fix", cli_json_text(str_from(fix))));
 	d->n_bad += fix != NULL;
 }
 

@@ -22,7 +22,7 @@
 
 static void add_text(json_t *o, const char *name, const char *value)
 {
-	(void)json_object_set_new(o, name, value ? json_string(value) : json_null());
+	(void)json_object_set_new(o, name, cli_json_text(str_from(value)));
 }
 
 static void add_int(json_t *o, const char *name, int64_t value)

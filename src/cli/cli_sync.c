@@ -99,7 +99,9 @@ static void add_problem(void *arg, const char *what, const char *fix)
 {
 	struct problems *p = arg;
 
-	json_array_append_new(p->list, json_pack("{s:s,s:s}", "problem", what, "fix", fix));
+	json_array_append_new(p->list,
+			      json_pack("{s:o,s:o}", "problem", cli_json_text(str_from(what)),
+					"fix", cli_json_text(str_from(fix))));
 	if (!p->json)
 		printf("%s\n  fix: %s\n", what, fix);
 }

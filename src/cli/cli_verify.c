@@ -19,9 +19,9 @@ static json_t *differences_json(const struct sync_verify_result *r)
 	for (size_t i = 0; i < r->n_differences; i++) {
 		const struct sync_difference *d = &r->differences[i];
 
-		json_array_append_new(list,
-				      json_pack("{s:s%,s:s,s:s?}", "key", d->key.data, d->key.len,
-						"kind", kinds[d->kind], "paths", d->paths));
+		json_array_append_new(list, json_pack("{s:o,s:s,s:o}", "key", cli_json_text(d->key),
+						      "kind", kinds[d->kind], "paths",
+						      cli_json_text(str_from(d->paths))));
 	}
 	return list;
 }

@@ -39,13 +39,18 @@ static int commit(struct load *l, struct err *err)
 
 /* --- what takes several rows to see ----------------------------------------------------------- */
 
-static int find(struct load *l, const struct load_entity *e, enum quality_rule_id rule,
-		const char *column, const char *before, const char *after, const char *where,
-		uint64_t from, uint64_t to, struct err *err)
+/* A rule that SQL checks: whose column, what the log says of it, and of which rows. */
+struct check {
+	enum quality_rule_id rule;
+	const char *column, *before, *after, *where;
+};
+
+static int find(struct load *l, const struct load_entity *e, const struct check *c, uint64_t from,
+		uint64_t to, struct err *err)
 {
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 
-	load_sql_find(&sql, e, rule, column, before, after, where);
+	load_sql_find(&sql, e, c->rule, c->column, c->before, c->after, c->where);
 	return run_range(l, strbuf_str(&sql), from, to, err);
 }
 
@@ -75,8 +80,10 @@ static int resolve(struct load *l, const struct load_entity *e, const struct loa
 			   load_column_stage(c));
 	before = mem_printf("s.%s", load_column_stage(c));
 	set = mem_printf("s.corrections = s.corrections + 1, s.%s = NULL", load_column_stage(c));
-	r = find(l, e, required ? QUALITY_REFERENCE_UNKNOWN : QUALITY_REFERENCE_DROPPED, c->name,
-		 before, "NULL", where, from, to, err);
+	r = find(l, e,
+		 &(struct check){required ? QUALITY_REFERENCE_UNKNOWN : QUALITY_REFERENCE_DROPPED,
+				 c->name, before, "NULL", where},
+		 from, to, err);
 	if (r == 0 && !required) {
 		load_sql_correct(&sql, e, set, where);
 		r = run_range(l, strbuf_str(&sql), from, to, err);
@@ -98,9 +105,11 @@ static int find_duplicates(struct load *l, const struct load_entity *e, uint64_t
 	load_sql_same_hash(&same, e);
 	twin = mem_printf("%s AND %s", strbuf_str(&where), strbuf_str(&same));
 	other = mem_printf("%s AND NOT (%s)", strbuf_str(&where), strbuf_str(&same));
-	r = find(l, e, QUALITY_DUPLICATE_ROW, NULL, "NULL", "NULL", twin, from, to, err);
+	r = find(l, e, &(struct check){QUALITY_DUPLICATE_ROW, NULL, "NULL", "NULL", twin}, from, to,
+		 err);
 	if (r == 0)
-		r = find(l, e, QUALITY_DUPLICATE_KEY, NULL, "NULL", "NULL", other, from, to, err);
+		r = find(l, e, &(struct check){QUALITY_DUPLICATE_KEY, NULL, "NULL", "NULL", other},
+			 from, to, err);
 	mem_free(twin);
 	mem_free(other);
 	return r < 0 ? r : reject_found(l, e, from, to, err);
@@ -116,7 +125,8 @@ static int find_taken(struct load *l, const struct load_entity *e, enum quality_
 	int r;
 
 	load_sql_taken_where(&where, e, load_entity_column(e, column), hand_overs);
-	r = find(l, e, rule, column, before, "NULL", strbuf_str(&where), from, to, err);
+	r = find(l, e, &(struct check){rule, column, before, "NULL", strbuf_str(&where)}, from, to,
+		 err);
 	mem_free(before);
 	return r;
 }
@@ -165,8 +175,10 @@ static int check_orders(struct load *l, const struct load_entity *e, uint64_t fr
 	if (r == 0)
 		r = run_range(l, shop_sql_load_order_sums_stored, from, to, err);
 	if (r == 0)
-		r = find(l, e, QUALITY_ORDER_TOTAL, "total_amount", "s.total_amount",
-			 "s.lines_total", where, from, to, err);
+		r = find(l, e,
+			 &(struct check){QUALITY_ORDER_TOTAL, "total_amount", "s.total_amount",
+					 "s.lines_total", where},
+			 from, to, err);
 	load_sql_correct(&sql, e, set, "s.lines_total IS NOT NULL");
 	if (r == 0)
 		r = run_range(l, strbuf_str(&sql), from, to, err);

@@ -254,6 +254,7 @@ void sync_shared_set_aside(struct sync_shared *s);
 
 struct sync_progress {	    /* of a worker with one collection */
 	size_t limit;	    /* roots a batch; halved after conflicts */
+	size_t rows;	    /* of a claim: several may name one root */
 	unsigned conflicts; /* in a row */
 	unsigned failures;  /* in a row */
 	int64_t retry_at_us;

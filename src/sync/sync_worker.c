@@ -172,10 +172,12 @@ static int expand_all(struct sync_worker *w, struct sync_collection *c, struct s
 
 /* --- documents ------------------------------------------------------------------------------- */
 
-/* Unique roots of the claim, at most `limit`, with the oldest time of each. */
-static void gather_roots(struct sync_worker *w, struct sync_batch *b, size_t limit)
+/* Unique roots of the claim, at most `limit`, with the oldest time of each. Returns whether all
+ * fit. */
+static bool gather_roots(struct sync_worker *w, struct sync_batch *b, size_t limit)
 {
 	struct map seen = {0};
+	bool fits = true;
 
 	b->keys = arena_alloc(&w->arena, (w->claim.len + 1) * sizeof(*b->keys));
 	b->queued_us = arena_alloc(&w->arena, (w->claim.len + 1) * sizeof(*b->queued_us));
@@ -191,14 +193,36 @@ static void gather_roots(struct sync_worker *w, struct sync_batch *b, size_t lim
 				*at = it->queued_us;
 			continue;
 		}
-		if (b->n == limit)
+		if (b->n == limit) {
+			fits = false;
 			continue;
+		}
 		b->keys[b->n] = it->key;
 		b->queued_us[b->n] = it->queued_us;
 		*map_put(&seen, it->key) = &b->queued_us[b->n];
 		b->n++;
 	}
 	map_done(&seen);
+	return fits;
+}
+
+/*
+ * Several rows name one root, the more the longer the queue, and go with one write; so a claim is
+ * larger than a batch. How much larger follows what the last one held: rows beyond the batch were
+ * read for nothing.
+ */
+#define ROWS_A_ROOT 20
+
+static void adapt_claim(struct sync_progress *p, bool fits, size_t claimed, size_t n_roots)
+{
+	if (!fits)
+		p->rows /= 2;
+	else if (claimed >= p->rows && n_roots < p->limit)
+		p->rows *= 2;
+	if (p->rows < p->limit)
+		p->rows = p->limit;
+	if (p->rows > p->limit * ROWS_A_ROOT)
+		p->rows = p->limit * ROWS_A_ROOT;
 }
 
 /* The queue rows of the roots that were handled. Those put off and left over stay, and hold the
@@ -231,10 +255,11 @@ static int apply_roots(struct sync_worker *w, size_t i, int64_t claimed_us, size
 	struct sync_batch b = {
 	    .collection = &s->collections[i], .queue = &w->queues[i], .claimed_us = claimed_us};
 	uint64_t *ids = arena_alloc(&w->arena, (w->claim.len + 1) * sizeof(*ids));
+	bool fits = gather_roots(w, &b, w->live[i].limit);
 	size_t n = 0;
 	int r;
 
-	gather_roots(w, &b, w->live[i].limit);
+	adapt_claim(&w->live[i], fits, w->claim.len, b.n);
 	if (!b.n)
 		return 0;
 	pthread_rwlock_rdlock(&b.collection->moving);
@@ -251,9 +276,6 @@ static int apply_roots(struct sync_worker *w, size_t i, int64_t claimed_us, size
 	return r;
 }
 
-/* Rows of a claim. Several name one root, the more the longer the queue: they go with one write. */
-#define ROWS_A_ROOT 20
-
 static int handle_queue(struct sync_worker *w, size_t i, unsigned flags, bool *ret_worked,
 			struct err *err)
 {
@@ -264,8 +286,7 @@ static int handle_queue(struct sync_worker *w, size_t i, unsigned flags, bool *r
 	int r;
 
 	arena_clear(&w->arena);
-	r = sync_queue_claim(&w->queues[i], w->db, flags, w->live[i].limit * ROWS_A_ROOT, &w->claim,
-			     err);
+	r = sync_queue_claim(&w->queues[i], w->db, flags, w->live[i].rows, &w->claim, err);
 	claimed_us = clock_monotonic_us();
 	if (r < 0)
 		return r;
@@ -559,7 +580,7 @@ void *sync_worker_main(void *arg)
 	for (size_t i = 0; i < n; i++) {
 		sync_queue_init(&w->queues[i], w->shared->mappings->items[i], w->owner,
 				w->shared->owners);
-		w->live[i].limit = w->migrating[i].limit = w->shared->batch;
+		w->live[i].limit = w->live[i].rows = w->migrating[i].limit = w->shared->batch;
 	}
 	w->peek_sql = make_peek_sql(w);
 	worker_loop(w);

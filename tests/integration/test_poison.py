@@ -68,6 +68,15 @@ def test_dead_letters_hold_the_error_but_no_value(stack):
         assert "very.secret" not in text
 
 
+def test_a_dead_letter_whose_key_is_no_text_is_listed(stack):
+    """Keys are bytes. In JSON, what is no UTF-8 becomes U+FFFD."""
+    stack.sql("INSERT INTO sync_dead_letter (collection, path, `key`, error)"
+              " VALUES ('product_catalog', 0, X'41FF42', 'for a test')")
+    letter, = stack.dead_letters()
+    assert (letter["key"], letter["error"]) == ("A\ufffdB", "for a test")
+    stack.run("sync", "dead-letter", "drop", letter["id"], "--yes")
+
+
 def test_dead_letters_are_dropped_on_request(stack):
     product = stack.value("SELECT MIN(product_id) FROM Products")
     old = refuse(stack, "product_catalog", {"price": {"$ne": 666}})

@@ -138,6 +138,31 @@ static void the_reference_in_docs_is_up_to_date(void **state)
 	config_free(c);
 }
 
+static void texts_of_any_bytes_are_json(void **state)
+{
+	static const struct {
+		struct str text;
+		const char *json;
+	} cases[] = {
+	    {{"Zo\xc3\xab \"x\"", 8}, "\"Zo\xc3\xab \\\"x\\\"\""},
+	    {{"Zo\xeb", 3}, "\"Zo\xef\xbf\xbd\""},
+	    {{"\xff\0\xff", 3}, "\"\xef\xbf\xbd\\u0000\xef\xbf\xbd\""},
+	    {{"", 0}, "\"\""},
+	    {{NULL, 0}, "null"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		json_t *json = cli_json_text(cases[i].text);
+		char *text = json_dumps(json, JSON_ENCODE_ANY);
+
+		assert_non_null(text);
+		assert_string_equal(text, cases[i].json);
+		mem_free(text);
+		json_decref(json);
+	}
+}
+
 static void errors_are_text_or_one_line_of_json(void **state)
 {
 	struct strbuf b = STRBUF_INIT(0);
@@ -173,6 +198,7 @@ int main(void)
 	    cmocka_unit_test(every_help_fits_80_columns),
 	    cmocka_unit_test(every_option_has_a_valid_default_and_help),
 	    cmocka_unit_test(the_reference_in_docs_is_up_to_date),
+	    cmocka_unit_test(texts_of_any_bytes_are_json),
 	    cmocka_unit_test(errors_are_text_or_one_line_of_json),
 	};
 
