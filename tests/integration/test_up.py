@@ -31,18 +31,33 @@ def test_a_worker_that_ends_is_an_error_with_its_last_words(named):
     assert "serve.log" in done.stderr
 
 
-@pytest.mark.limit(180)
-def test_a_worker_that_stands_by_is_said_to(named):
+@pytest.fixture
+def elsewhere(named):
+    """All is installed, and a worker of another folder holds the lease."""
     named.up("--no-shop")
     second = named.root / "second.yaml"
     second.write_text(yaml.safe_dump({**named.config, "stack": {"dir": "var2"}}))
     named.kill("worker")
     other = named.start("serve", config=second)
     until(lambda: "lease taken" in other.log.read_text(), 20, 0.1, "the other one has the lease")
-    done = named.up("--no-shop")
+    return named
+
+
+def test_a_worker_that_ends_while_up_waits_is_an_error(elsewhere):
+    up = elsewhere.start("up", "--yes", "--no-shop")
+    until(lambda: elsewhere.json("status")["worker"], 20, 0.1, "the worker answers")
+    elsewhere.kill("worker")
+    assert up.wait(20) == 5, up.log.read_text()
+    text = up.log.read_text()
+    assert "the worker ended" in text and "its log ends with" in text and "Live" not in text, text
+
+
+@pytest.mark.limit(180)
+def test_a_worker_that_stands_by_is_said_to(elsewhere):
+    done = elsewhere.up("--no-shop")
     assert "stands by: another process" in done.stderr, done.stderr
     assert "Standing by after" in done.stdout and "Live" not in done.stdout, done.stdout
-    insert_customer(named, "B")
+    insert_customer(elsewhere, "B")
 
 
 def test_what_changed_meanwhile_is_no_difference(stack):
