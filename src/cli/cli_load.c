@@ -96,7 +96,7 @@ static int run(const struct command_line *line, struct err *err)
 	_cleanup_(maria_closep) struct maria *m = NULL;
 	const char *order = command_text(line, "date-order");
 	_cleanup_(arena_done) struct arena arena = {0};
-	struct shop_load_report report;
+	struct shop_load_report report = {0};
 	struct shop_load_options o = {
 	    .paths = line->argv,
 	    .rules_dir = endpoint_share_path(line->config, &arena, "rules"),

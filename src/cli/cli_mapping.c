@@ -248,7 +248,7 @@ static int sample(struct walk *w, const struct mapping *m, struct err *err)
 		r = mapping_read(m, w->db, &key, 1, SAMPLE_BYTES_MAX, &batch, err);
 	if (r == 0)
 		r = maria_snapshot_end(w->db, err);
-	if (r < 0 || batch.items[0].state == MAPPING_ABSENT)
+	if (r < 0 || !batch.len || batch.items[0].state == MAPPING_ABSENT)
 		return r;
 	if (batch.items[0].state == MAPPING_REFUSED) {
 		*err = *batch.items[0].error;

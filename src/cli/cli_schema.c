@@ -203,7 +203,6 @@ static int run_graph(const struct command_line *line, struct err *err)
 	static const char *const formats[] = {"mermaid", "dot", "svg", NULL};
 	_cleanup_(maria_closep) struct maria *m = NULL;
 	_cleanup_(schema_freep) struct schema *schema = NULL;
-	_cleanup_(mem_freep) char *database = NULL;
 	_cleanup_(strbuf_done) struct strbuf graph = STRBUF_INIT(0);
 	const char *format = command_text(line, "format");
 	struct shop_graph_options options = {.is_complete = command_has(line, "all")};
@@ -219,9 +218,7 @@ static int run_graph(const struct command_line *line, struct err *err)
 	options.format = cstr_equal(format, "mermaid") ? SHOP_GRAPH_MERMAID : SHOP_GRAPH_DOT;
 	r = cli_open_maria(line, ENDPOINT_ADMIN, &m, err);
 	if (r >= 0)
-		r = maria_database(m, &database, err);
-	if (r >= 0)
-		r = schema_load(m, database, &schema, err);
+		r = schema_load(m, config_text(line->config, "mariadb.database"), &schema, err);
 	if (r < 0)
 		return r;
 	shop_schema_graph(schema, &options, &graph);

@@ -156,17 +156,15 @@ static int open_tcp(struct http_server *s, struct err *err)
 static int lock_folder(struct http_server *s, struct err *err)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("%s/%s", s->options.dir, LOCK_NAME);
-	_cleanup_(closep) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
-	if (fd < 0)
+	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (s->lock_fd < 0)
 		return err_set(err, errno == EACCES || errno == EPERM ? ERR_PERMISSION : ERR_IO,
 			       "could not open \"%s\": %s", path, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0) {
 		(void)err_set(err, ERR_CONFLICT, "another server runs in \"%s\"", s->options.dir);
 		return err_hint(err, "stop it with \"aethermart down\" first");
 	}
-	s->lock_fd = fd;
-	fd = -1;
 	return 0;
 }
 

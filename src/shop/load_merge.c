@@ -115,26 +115,25 @@ static int find_duplicates(struct load *l, const struct load_entity *e, uint64_t
 	return r < 0 ? r : reject_found(l, e, from, to, err);
 }
 
-/* Finds rows whose value of the unique column belongs to another row. */
-static int find_taken(struct load *l, const struct load_entity *e, enum quality_rule_id rule,
-		      const char *column, bool hand_overs, uint64_t from, uint64_t to,
-		      struct err *err)
+/* Finds rows whose value of the check's column, which is unique, belongs to another row. */
+static int find_taken(struct load *l, const struct load_entity *e, struct check c, bool hand_overs,
+		      uint64_t from, uint64_t to, struct err *err)
 {
 	_cleanup_(strbuf_done) struct strbuf where = STRBUF_INIT(0);
-	char *before = mem_printf("s.%s", column);
-	int r;
+	_cleanup_(mem_freep) char *before = mem_printf("s.%s", c.column);
 
-	load_sql_taken_where(&where, e, load_entity_column(e, column), hand_overs);
-	r = find(l, e, &(struct check){rule, column, before, "NULL", strbuf_str(&where)}, from, to,
-		 err);
-	mem_free(before);
-	return r;
+	load_sql_taken_where(&where, e, load_entity_column(e, c.column), hand_overs);
+	c.before = before;
+	c.after = "NULL";
+	c.where = strbuf_str(&where);
+	return find(l, e, &c, from, to, err);
 }
 
 static int pass_customers(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
 			  struct err *err)
 {
-	int r = find_taken(l, e, QUALITY_EMAIL_DUPLICATE, "email", true, from, to, err);
+	int r = find_taken(l, e, (struct check){.rule = QUALITY_EMAIL_DUPLICATE, .column = "email"},
+			   true, from, to, err);
 
 	return r < 0 ? r : reject_found(l, e, from, to, err);
 }
@@ -142,7 +141,8 @@ static int pass_customers(struct load *l, const struct load_entity *e, uint64_t 
 static int pass_customers_strictly(struct load *l, const struct load_entity *e, uint64_t from,
 				   uint64_t to, struct err *err)
 {
-	int r = find_taken(l, e, QUALITY_EMAIL_DUPLICATE, "email", false, from, to, err);
+	int r = find_taken(l, e, (struct check){.rule = QUALITY_EMAIL_DUPLICATE, .column = "email"},
+			   false, from, to, err);
 
 	return r < 0 ? r : reject_found(l, e, from, to, err);
 }
@@ -152,7 +152,8 @@ static int pass_customers_strictly(struct load *l, const struct load_entity *e, 
 static int check_products(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
 			  struct err *err)
 {
-	int r = find_taken(l, e, QUALITY_EAN_DUPLICATE, "ean", true, from, to, err);
+	int r = find_taken(l, e, (struct check){.rule = QUALITY_EAN_DUPLICATE, .column = "ean"},
+			   true, from, to, err);
 
 	return r < 0 ? r : run_range(l, shop_sql_load_ean_drop, from, to, err);
 }

@@ -442,3 +442,15 @@ int mongo_probe(struct mongo *m, struct mongo_server *ret, struct err *err)
 	bson_destroy(build);
 	return r;
 }
+
+bson_t *mongo_copy_document(const bson_t *doc, struct arena *arena)
+{
+	const size_t align = _Alignof(bson_t); /* 128, more than arenas give */
+	char *at = arena_alloc(arena, sizeof(bson_t) + align);
+	uint8_t *bytes = arena_alloc(arena, doc->len);
+	bson_t *copy = (void *)(at + (align - (uintptr_t)at % align) % align);
+
+	memcpy(bytes, bson_get_data(doc), doc->len);
+	bug_if(!bson_init_static(copy, bytes, doc->len));
+	return copy;
+}

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/mem.h"
 #include "base/strbuf.h"
 
 #include <mongoc/mongoc.h>
@@ -59,3 +60,7 @@ struct mongo_server {
 };
 /* What the server is and whether it has what the sync needs. */
 int mongo_probe(struct mongo *m, struct mongo_server *ret, struct err *err) _must_check_;
+
+/* A document that lives as long as the arena. */
+bson_t *mongo_copy_document(const bson_t *doc, struct arena *arena)
+    __attribute__((returns_nonnull));

@@ -78,7 +78,7 @@ int sync_drain_one(struct maria *db, const struct mapping *m, int64_t timeout_ms
 	int64_t deadline = clock_monotonic_us() + timeout_ms * 1000;
 
 	for (int pass = 0; pass < 2; pass++) {
-		int64_t highest, left;
+		int64_t highest = 0, left = 0;
 		int r = queue_number(db, m, "IFNULL(MAX(id), 0)", "", NULL, &highest, err);
 
 		for (;;) {

@@ -291,12 +291,8 @@ static void publish(struct sync_worker *w, const struct sync_batch *b, size_t i,
 		o->on_change(o->on_change_arg, &change);
 }
 
-struct times { /* of the changes in a batch; 0: none came from the queue */
-	int64_t first_us, last_us, max_lag_us;
-};
-
 static void observe(struct sync_collection *c, const struct sync_batch *b, size_t i, int64_t lag_us,
-		    struct times *t)
+		    struct sync_figures *f)
 {
 	int64_t queued_us = b->queued_us[i], in_hand_us = b->applied_us - b->claimed_us;
 
@@ -304,26 +300,24 @@ static void observe(struct sync_collection *c, const struct sync_batch *b, size_
 	metric_observe(c->m_lag_queue, lag_us > in_hand_us ? lag_us - in_hand_us : 0);
 	metric_observe(c->m_lag_read, b->read_us - b->claimed_us);
 	metric_observe(c->m_lag_apply, b->applied_us - b->read_us);
-	t->first_us = !t->first_us || queued_us < t->first_us ? queued_us : t->first_us;
-	t->last_us = queued_us > t->last_us ? queued_us : t->last_us;
-	t->max_lag_us = lag_us > t->max_lag_us ? lag_us : t->max_lag_us;
+	f->first_us = !f->first_us || queued_us < f->first_us ? queued_us : f->first_us;
+	f->last_us = queued_us > f->last_us ? queued_us : f->last_us;
+	f->max_lag_us = lag_us > f->max_lag_us ? lag_us : f->max_lag_us;
 }
 
-/* Under the mutex: adds a batch to the row of this minute. */
-static void add_to_minute(struct sync_collection *c, const struct sync_counts *n,
-			  const struct times *t)
+static void add_figures(struct sync_figures *to, const struct sync_figures *f)
 {
-	c->minute.inserted += n->inserted;
-	c->minute.updated += n->updated;
-	c->minute.deleted += n->deleted;
-	c->minute.unchanged += n->unchanged;
-	c->minute.failed += n->failed;
-	if (t->first_us && (!c->minute_first_us || t->first_us < c->minute_first_us))
-		c->minute_first_us = t->first_us;
-	if (t->last_us > c->minute_last_us)
-		c->minute_last_us = t->last_us;
-	if (t->max_lag_us > c->minute_max_lag_us)
-		c->minute_max_lag_us = t->max_lag_us;
+	to->counts.inserted += f->counts.inserted;
+	to->counts.updated += f->counts.updated;
+	to->counts.deleted += f->counts.deleted;
+	to->counts.unchanged += f->counts.unchanged;
+	to->counts.failed += f->counts.failed;
+	if (f->first_us && (!to->first_us || f->first_us < to->first_us))
+		to->first_us = f->first_us;
+	if (f->last_us > to->last_us)
+		to->last_us = f->last_us;
+	if (f->max_lag_us > to->max_lag_us)
+		to->max_lag_us = f->max_lag_us;
 }
 
 void sync_batch_count(struct sync_worker *w, const struct sync_batch *b)
@@ -331,7 +325,7 @@ void sync_batch_count(struct sync_worker *w, const struct sync_batch *b)
 	struct sync_collection *c = b->collection;
 	int64_t elapsed = clock_monotonic_us() - b->applied_us; /* the lag ends at the write */
 	int64_t now = clock_wall_us() - elapsed;
-	struct times t = {0};
+	struct sync_figures figures = {.counts = b->counts};
 
 	for (size_t i = 0; i < b->n; i++) {
 		int64_t lag = b->queued_us[i] ? now + w->clock_offset_us - b->queued_us[i] : 0;
@@ -341,47 +335,45 @@ void sync_batch_count(struct sync_worker *w, const struct sync_batch *b)
 		publish(w, b, i, now, lag);
 		metric_add(c->m_applied[b->writes[i].outcome], 1);
 		if (b->queued_us[i])
-			observe(c, b, i, lag, &t);
+			observe(c, b, i, lag, &figures);
 	}
 	if (b->counts.failed)
 		sync_shared_set_aside(w->shared);
 	pthread_mutex_lock(&w->shared->mutex);
-	add_to_minute(c, &b->counts, &t);
+	add_figures(&c->minute, &figures);
 	pthread_mutex_unlock(&w->shared->mutex);
 }
 
-void sync_audit_write(struct maria *db, const struct sync_shared *s, struct sync_collection *c,
-		      const char *source, const char *outcome, const char *error,
-		      const struct sync_counts *counts, int64_t first_us, int64_t last_us,
-		      int64_t max_lag_us)
+void sync_audit_write(struct maria *db, const struct sync_shared *s,
+		      const struct sync_collection *c, const struct sync_audit *a)
 {
 	struct str version = {mapping_hash(c->mapping), SYNC_VERSION_LEN};
+	const struct sync_counts *n = &a->figures.counts;
 	struct maria_value params[] = {MARIA_S(mapping_collection(c->mapping)),
-				       MARIA_S(source),
-				       MARIA_S(outcome),
-				       MARIA_U(counts->inserted),
-				       MARIA_U(counts->updated),
-				       MARIA_U(counts->deleted),
-				       MARIA_U(counts->unchanged),
-				       MARIA_U(counts->failed),
-				       MARIA_I(first_us),
-				       MARIA_I(last_us),
-				       MARIA_I(max_lag_us / 1000),
+				       MARIA_S(a->source),
+				       MARIA_S(a->outcome),
+				       MARIA_U(n->inserted),
+				       MARIA_U(n->updated),
+				       MARIA_U(n->deleted),
+				       MARIA_U(n->unchanged),
+				       MARIA_U(n->failed),
+				       MARIA_I(a->figures.first_us),
+				       MARIA_I(a->figures.last_us),
+				       MARIA_I(a->figures.max_lag_us / 1000),
 				       MARIA_STR(version),
 				       MARIA_I(s->term),
-				       error ? MARIA_S(error) : MARIA_N};
+				       a->error ? MARIA_S(a->error) : MARIA_N};
 
-	/* A failing audit must not stop the sync: what it tells is in the metrics too. */
 	(void)!maria_run(db, sync_sql_audit_add, params, ARRAY_LEN(params), NULL, NULL);
 }
 
 void sync_batch_failed(struct sync_worker *w, struct sync_collection *c, const char *source,
 		       const struct err *err)
 {
-	struct sync_counts none = {0};
+	struct sync_audit audit = {
+	    .source = source, .outcome = err_name((int)err->code), .error = err->message};
 
 	metric_add(c->m_retries, 1);
 	if (!maria_is_lost(w->db))
-		sync_audit_write(w->db, w->shared, c, source, err_name((int)err->code),
-				 err->message, &none, 0, 0, 0);
+		sync_audit_write(w->db, w->shared, c, &audit);
 }

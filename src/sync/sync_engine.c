@@ -373,25 +373,21 @@ static void write_minute(struct sync_engine *e)
 {
 	for (size_t i = 0; i < e->mappings.len; i++) {
 		struct sync_collection *c = &e->shared.collections[i];
-		struct sync_counts counts;
-		int64_t first, last, lag;
+		struct sync_audit audit = {.outcome = "applied"};
+		const struct sync_counts *n = &audit.figures.counts;
 		uint64_t applied;
 
 		pthread_mutex_lock(&e->shared.mutex);
-		counts = c->minute;
-		first = c->minute_first_us;
-		last = c->minute_last_us;
-		lag = c->minute_max_lag_us;
-		c->minute = (struct sync_counts){0};
-		c->minute_first_us = c->minute_last_us = c->minute_max_lag_us = 0;
+		audit.figures = c->minute;
+		c->minute = (struct sync_figures){0};
 		pthread_mutex_unlock(&e->shared.mutex);
-		applied = counts.inserted + counts.updated + counts.deleted + counts.unchanged;
-		if (!applied && !counts.failed)
+		applied = n->inserted + n->updated + n->deleted + n->unchanged;
+		if (!applied && !n->failed)
 			continue;
-		sync_audit_write(e->db, &e->shared, c, first ? "queue" : "migration", "applied",
-				 NULL, &counts, first, last, lag);
+		audit.source = audit.figures.first_us ? "queue" : "migration";
+		sync_audit_write(e->db, &e->shared, c, &audit);
 		(void)!maria_run(e->db, sync_sql_collection_count,
-				 (struct maria_value[]){MARIA_U(applied), MARIA_U(counts.failed),
+				 (struct maria_value[]){MARIA_U(applied), MARIA_U(n->failed),
 							MARIA_S(mapping_collection(c->mapping))},
 				 3, NULL, NULL);
 	}

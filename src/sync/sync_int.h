@@ -103,6 +103,11 @@ struct sync_counts {
 	uint64_t inserted, updated, deleted, unchanged, failed;
 };
 
+struct sync_figures { /* of some batches; times of the changes that came from the queue, or 0 */
+	struct sync_counts counts;
+	int64_t first_us, last_us, max_lag_us;
+};
+
 enum sync_outcome {
 	SYNC_UNCHANGED,
 	SYNC_INSERTED,
@@ -157,9 +162,9 @@ int sync_sink_remove(struct sync_sink *s, const struct sync_sink_context *c, con
 int sync_sink_release(struct sync_sink *s, const struct sync_sink_context *c, struct str key,
 		      struct err *err) _must_check_;
 
-struct sync_page { /* marked documents in the order of their _id's */
-	struct mapping_keys keys;
+struct sync_page {     /* marked documents in the order of their _id's */
 	bson_t strays; /* _id's that no row can have, as an array */
+	struct mapping_keys keys;
 	uint32_t n_strays;
 	bool is_last; /* nothing follows */
 };
@@ -224,8 +229,7 @@ struct sync_collection {
 	const char *stopped; /* why it is not active, NULL: it is */
 	const char *const *
 	    retired; /* NULL-terminated; replaced as a whole, old ones kept until the engine ends */
-	struct sync_counts minute;
-	int64_t minute_first_us, minute_last_us, minute_max_lag_us;
+	struct sync_figures minute; /* that runs */
 };
 
 struct sync_shared {
@@ -314,10 +318,14 @@ int sync_begin_guarded(struct sync_worker *w, struct err *err) _must_check_;
 /* Commits when `r` is 0; else, or when that fails, rolls back. Returns the first error. */
 int sync_end(struct maria *db, int r, struct err *err) _must_check_;
 
-void sync_audit_write(struct maria *db, const struct sync_shared *s, struct sync_collection *c,
-		      const char *source, const char *outcome, const char *error,
-		      const struct sync_counts *counts, int64_t first_us, int64_t last_us,
-		      int64_t max_lag_us);
+struct sync_audit {		     /* a row of sync_audit_log */
+	const char *source;	     /* "queue", "migration" */
+	const char *outcome, *error; /* "applied", NULL; or class and message */
+	struct sync_figures figures;
+};
+/* Never fails: what it tells is in the metrics too. */
+void sync_audit_write(struct maria *db, const struct sync_shared *s,
+		      const struct sync_collection *c, const struct sync_audit *a);
 
 /* A JSON array of texts as a NULL-terminated list in the arena. */
 const char *const *sync_list_of_json(struct arena *arena, struct str json);

@@ -120,18 +120,12 @@ static int add_found(void *arg, const bson_t *doc, struct err *err)
 	struct found *f = arg;
 	bson_iter_t id;
 	struct str key;
-	bson_t *copy;
-	void *bytes;
 
 	(void)err;
-	if (!bson_iter_init_find(&id, doc, "_id") ||
-	    mapping_key_of_id(f->mapping, &id, f->arena, &key, NULL) < 0)
-		return 0; /* of no row, though it equals one that we asked for: 1.0 and 1 */
-	bytes = arena_alloc(f->arena, doc->len);
-	memcpy(bytes, bson_get_data(doc), doc->len);
-	copy = arena_alloc(f->arena, sizeof(*copy));
-	bug_if(!bson_init_static(copy, bytes, doc->len));
-	*map_put(&f->by_key, key) = copy;
+	/* Else it is of no row, though it equals an _id that we asked for: 1.0 and 1. */
+	if (bson_iter_init_find(&id, doc, "_id") &&
+	    mapping_key_of_id(f->mapping, &id, f->arena, &key, NULL) == 0)
+		*map_put(&f->by_key, key) = mongo_copy_document(doc, f->arena);
 	return 0;
 }
 
@@ -922,6 +916,7 @@ int sync_sink_strays(struct sync_sink *s, const struct mapping *m, size_t limit,
 		     struct arena *arena, struct sync_page *ret, struct err *err)
 {
 	bson_t filter = BSON_INITIALIZER, bound, type;
+	int r;
 
 	append_marked(&filter);
 	BSON_APPEND_DOCUMENT_BEGIN(&filter, "_id", &bound);
@@ -929,5 +924,7 @@ int sync_sink_strays(struct sync_sink *s, const struct mapping *m, size_t limit,
 	BSON_APPEND_UTF8(&type, "$type", mapping_id_type(m));
 	bson_append_document_end(&bound, &type);
 	bson_append_document_end(&filter, &bound);
-	return read_page(s, m, &filter, limit, arena, ret, err);
+	r = read_page(s, m, &filter, limit, arena, ret, err);
+	bson_destroy(&filter);
+	return r;
 }

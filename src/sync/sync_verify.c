@@ -279,16 +279,12 @@ static int fetch(struct verify *v, const struct str *keys, size_t n, struct map 
 	append_projection(v, &opts);
 	cursor = mongoc_collection_find_with_opts(v->collection, &filter, &opts, NULL);
 	while (mongoc_cursor_next(cursor, &doc)) {
-		void *bytes = arena_alloc(&v->arena, doc->len);
-		bson_t *copy = arena_alloc(&v->arena, sizeof(*copy));
 		bson_iter_t id;
 		struct str key;
 
-		memcpy(bytes, bson_get_data(doc), doc->len);
-		bug_if(!bson_init_static(copy, bytes, doc->len));
-		if (bson_iter_init_find(&id, copy, "_id") &&
+		if (bson_iter_init_find(&id, doc, "_id") &&
 		    mapping_key_of_id(v->mapping, &id, &v->arena, &key, NULL) == 0)
-			*map_put(by_key, key) = copy;
+			*map_put(by_key, key) = mongo_copy_document(doc, &v->arena);
 	}
 	if (mongoc_cursor_error(cursor, &e))
 		r = mongo_error(err, &e, NULL, "reading documents");
