@@ -205,7 +205,7 @@ static int write_marker(struct up *u, const char *marker, struct err *err)
 
 	if (r == 0)
 		r = shop_load_mark(m, &mark, err);
-	return r < 0 ? r : file_write_atomic(marker, mark, strlen(mark), 0600, err);
+	return r < 0 || !mark ? r : file_write_atomic(marker, mark, strlen(mark), 0600, err);
 }
 
 /*

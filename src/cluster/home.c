@@ -73,7 +73,7 @@ static bool is_same_folder(const char *a, const char *b)
 /* Whether the folder that a mark names is still the one; what cannot be seen counts as there. */
 static bool is_original(const char *dir, struct arena *arena)
 {
-	const char *says = NULL;
+	const char *says = "";
 	struct err why = {0};
 	int r = read_mark(dir, arena, &says, &why);
 
@@ -106,7 +106,7 @@ int home_check(const char *dir, enum home_state *ret, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	enum home_state state = HOME_ABSENT;
-	const char *other = NULL;
+	const char *other = "";
 	int r = look(dir, &arena, &state, &other, err);
 
 	if (r < 0)

@@ -439,7 +439,7 @@ int process_stop(const char *name, const char *pid_path, int64_t timeout_ms, boo
 		 struct err *err)
 {
 	struct err why = {0};
-	struct process p;
+	struct process p = {0};
 	bool is_killed = false;
 	int r = process_find(pid_path, &p, &why);
 
@@ -461,7 +461,7 @@ int process_run(const struct process_spec *spec, int64_t timeout_ms, int *ret_st
 {
 	int64_t end_us = clock_monotonic_us() + timeout_ms * 1000;
 	struct process_spec ours = *spec;
-	struct process p;
+	struct process p = {0};
 	siginfo_t info = {0};
 	int status = 0, r;
 
