@@ -243,6 +243,40 @@ static int wrong_value(const struct config_option *o, const char *where, const c
 	return r;
 }
 
+/*
+ * Whether "scheme://user:password@host/..." is what a URI looks like, also where the password has
+ * characters in it that would have to be escaped: what it holds is told to nobody.
+ */
+static bool has_password(const char *uri)
+{
+	const char *scheme = strstr(uri, "://");
+	const char *begin = scheme ? scheme + 3 : uri;
+	size_t len = strcspn(begin, "?");
+	const char *at = memrchr(begin, '@', len);
+	const char *colon = memchr(begin, ':', len);
+
+	/* An '@' behind a '?' belongs to an option, unless no option has begun. */
+	if (!at && begin[len]) {
+		size_t rest = strcspn(begin + len, "=@");
+
+		at = begin[len + rest] == '@' ? begin + len + rest : NULL;
+	}
+	return at && colon && colon < at;
+}
+
+static int check_uri(const struct config_option *o, const char *where, const char *text,
+		     struct err *err)
+{
+	if (!(o->flags & CONFIG_URI) || !has_password(text))
+		return 0;
+	(void)err_set(err, ERR_INVALID_ARGUMENT, "%s: %s.%s holds a password", where, o->section,
+		      o->name);
+	return err_hint(err,
+			"leave user and password out of it, as it is shown and logged: set %s.user "
+			"and %s.password_file",
+			o->section, o->section);
+}
+
 /* --- tables ---------------------------------------------------------------------------------- */
 
 static void take_tables(struct config *c, const struct config_option *const *tables)
@@ -364,7 +398,10 @@ static int set_from_file(struct config *c, struct config_item *item, const struc
 		return set_list_from_file(c, item, n, origin, err);
 	if (o->type != CONFIG_LIST && n->kind == YNODE_SCALAR) {
 		const char *text = o->flags & CONFIG_PATH ? path_in_file(c, n->text) : n->text;
+		int r = check_uri(o, where, text, err);
 
+		if (r < 0)
+			return r;
 		if (set_value(c, item, text, origin, true))
 			return 0;
 	}
@@ -497,12 +534,16 @@ static int read_variable(struct config *c, struct config_item *item, struct err 
 	const char *text = o->environment ? getenv(o->environment) : NULL;
 	const char *origin;
 	char shown[TEXT_SHOWN_SIZE];
+	int r;
 
 	if (!text || !text[0])
 		return 0;
 	origin = arena_printf(&c->arena, "environment %s", o->environment);
 	if (!utf8_is_valid(text, strlen(text)))
 		return wrong_value(o, origin, "text that is not UTF-8", err);
+	r = check_uri(o, origin, text, err);
+	if (r < 0)
+		return r;
 	if (set_value(c, item, text, origin, true))
 		return 0;
 	return wrong_value(
@@ -523,6 +564,7 @@ static int read_flag(struct config *c, const struct config_flag *flag, struct er
 {
 	struct config_item *item = find(c, flag->name);
 	char shown[TEXT_SHOWN_SIZE], where[64];
+	int r;
 
 	if (!item)
 		return unknown_flag(c, flag->name, err);
@@ -539,6 +581,9 @@ static int read_flag(struct config *c, const struct config_flag *flag, struct er
 	snprintf(where, sizeof(where), "--%.60s", flag->name);
 	if (!utf8_is_valid(flag->value, strlen(flag->value)))
 		return wrong_value(item->option, where, "text that is not UTF-8", err);
+	r = check_uri(item->option, where, flag->value, err);
+	if (r < 0)
+		return r;
 	if (set_value(c, item, flag->value, "flag", true))
 		return 0;
 	return wrong_value(item->option, where, text_shown(flag->value, shown), err);

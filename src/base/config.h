@@ -34,6 +34,7 @@ enum config_type {
 enum config_flags {
 	CONFIG_SECRET = 1 << 0,
 	CONFIG_PATH = 1 << 1, /* relative paths in the file are relative to the file's folder */
+	CONFIG_URI = 1 << 2,  /* shown and handed on: one with a password in it is refused */
 };
 
 struct config_option {

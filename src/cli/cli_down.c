@@ -8,9 +8,12 @@ static int run(const struct command_line *line, struct err *err)
 	_cleanup_(stack_lock_freep) struct stack_lock *lock = NULL;
 	struct stack_callbacks steps = cli_steps(line);
 	unsigned n = 0;
-	int r = stack_lock_take(line->config, &steps, &lock, err);
+	bool has_folder = false;
+	int r = stack_exists(line->config, &has_folder, err);
 
-	if (r == 0)
+	if (r == 0 && has_folder)
+		r = stack_lock_take(line->config, &steps, &lock, err);
+	if (r == 0 && has_folder)
 		r = stack_down(line->config, &steps, &n, err);
 	if (r < 0)
 		return r;

@@ -56,32 +56,68 @@ static int ask(const struct command_line *line, struct err *err)
 
 /* --- the servers of the configuration -------------------------------------------------------- */
 
+#define NO_DATABASE 1049 /* MariaDB's error */
+
+struct named {
+	const struct command_line *line;
+	bool has_maria, has_mongo; /* named, not embedded */
+	struct maria *m;	   /* NULL: it has no such database */
+	struct mongo *mongo;
+	struct mapping_set set; /* empty: its tables are gone already */
+};
+
+static void named_done(struct named *n)
+{
+	mapping_set_done(&n->set);
+	n->m = maria_close(n->m);
+	n->mongo = mongo_close(n->mongo);
+}
+
+/* The mappings are read through MariaDB, wherever it is. Only that tables are gone is no error:
+ * an earlier reset, or a person, has dropped them. */
+static int named_load(struct named *n, struct err *err)
+{
+	int r = n->has_maria ? shop_schema_check(n->m, err) : 0;
+
+	if (r == 0)
+		r = cli_load_mappings(n->line, n->m, &n->set, err);
+	if (r < 0 && err->native == MAPPING_NO_TABLE) {
+		err_clear(err);
+		return 0;
+	}
+	return r;
+}
+
+/* All that is needed; nothing is deleted before all of it is there. */
+static int named_open(struct named *n, struct err *err)
+{
+	int r = cli_open_maria(n->line, ENDPOINT_ADMIN, &n->m, err);
+
+	if (r == 0)
+		r = named_load(n, err);
+	else if (err->native == NO_DATABASE) {
+		err_clear(err);
+		r = 0;
+	}
+	return r == 0 && n->has_mongo ? cli_open_mongo(n->line, ENDPOINT_ADMIN, &n->mongo, err) : r;
+}
+
 static int reset_named(const struct command_line *line, struct err *err)
 {
-	_cleanup_(maria_closep) struct maria *m = NULL;
-	_cleanup_(mongo_closep) struct mongo *mongo = NULL;
-	struct mapping_set set = {0};
-	bool has_maria = !endpoint_is_embedded_maria(line->config);
-	bool has_mongo = !endpoint_is_embedded_mongo(line->config);
-	int r = 0;
+	_cleanup_(named_done) struct named n = {
+	    .line = line,
+	    .has_maria = !endpoint_is_embedded_maria(line->config),
+	    .has_mongo = !endpoint_is_embedded_mongo(line->config),
+	};
+	int r = named_open(&n, err);
 
-	/* The mappings are read through MariaDB, wherever it is; with its tables gone already there
-	 * is nothing of theirs left to delete there. */
-	r = cli_open_maria(line, ENDPOINT_ADMIN, &m, err);
 	if (r < 0)
-		return r;
-	if (cli_load_mappings(line, m, &set, NULL) < 0)
-		set.len = 0;
-	if (has_mongo)
-		r = cli_open_mongo(line, ENDPOINT_ADMIN, &mongo, err);
-	if (r == 0 && has_mongo)
-		r = sync_uninstall_target(mongo, &set, err);
-	if (r == 0 && has_maria && set.len)
-		r = sync_uninstall(m, &set, err);
-	if (r == 0 && has_maria)
-		r = shop_schema_drop(m, err);
-	mapping_set_done(&set);
-	return r;
+		return err_context(err, "nothing was deleted");
+	if (n.has_mongo)
+		r = sync_uninstall_target(n.m, n.mongo, &n.set, err);
+	if (r == 0 && n.has_maria && n.m)
+		r = sync_uninstall(n.m, &n.set, err);
+	return r == 0 && n.has_maria && n.m ? shop_schema_drop(n.m, err) : r;
 }
 
 /* --- the verb -------------------------------------------------------------------------------- */
@@ -102,6 +138,10 @@ static int run(const struct command_line *line, struct err *err)
 		r = stack_lock_take(line->config, &steps, &lock, err);
 	if (r == 0)
 		r = stack_worker_stop(line->config, NULL, err);
+	/* Of an embedded MariaDB only the record is wanted, of what is in a MongoDB of the
+	 * configuration. */
+	if (r == 0 && !is_embedded && endpoint_is_embedded_maria(line->config))
+		r = stack_up(line->config, &steps, NULL, err);
 	if (r == 0 && !is_embedded)
 		r = reset_named(line, err);
 	if (r == 0)

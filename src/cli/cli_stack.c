@@ -2,21 +2,24 @@
 #include "cli/cli_stack.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "cluster/layout.h"
+#include "cluster/process.h"
 #include "http/http_client.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/banned.h"
 
 #define WORKER_ANSWER_MAX ((size_t)1 << 20)
+#define CHILD_LOST	  126 /* exit status of a child that could not become our program */
 
 /* --- steps ----------------------------------------------------------------------------------- */
 
@@ -38,7 +41,7 @@ static void on_step(void *arg, const char *part, const char *text, int64_t took_
 
 struct stack_callbacks cli_steps(const struct command_line *line)
 {
-	return (struct stack_callbacks){.step = line->quiet ? NULL : on_step};
+	return (struct stack_callbacks){.step = line->quiet || line->json ? NULL : on_step};
 }
 
 void cli_step(const struct command_line *line, const char *part, int64_t took_us, const char *fmt,
@@ -47,7 +50,7 @@ void cli_step(const struct command_line *line, const char *part, int64_t took_us
 	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(4096);
 	va_list ap;
 
-	if (line->quiet)
+	if (line->quiet || line->json)
 		return;
 	va_start(ap, fmt);
 	strbuf_vaddf(&b, fmt, ap);
@@ -78,33 +81,45 @@ const char *const *cli_self_argv(const struct command_line *line, struct arena *
 		argv[n++] = arena_printf(arena, "--%s", line->flags[i].name);
 		argv[n++] = line->flags[i].value;
 	}
-	if (line->quiet)
+	if (line->quiet || line->json) /* they are steps of ours, which JSON has none of */
 		argv[n++] = "--quiet";
 	return argv;
 }
 
-static int spawn_self(const char *const *argv, const char *log, pid_t *ret)
+/* Between fork and exec: only what is safe there. */
+_noreturn_ static void child_main(const char *const *argv, pid_t parent, int input, int out,
+				  int error)
 {
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t defaults;
 	char *const *list;
-	int r;
 
 	memcpy(&list, &argv, sizeof(list)); /* the type of exec knows no const */
-	sigemptyset(&defaults);
-	sigaddset(&defaults, SIGPIPE);
-	(void)posix_spawn_file_actions_init(&actions);
-	(void)posix_spawnattr_init(&attr);
-	(void)posix_spawnattr_setsigdefault(&attr, &defaults);
-	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
-	(void)posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	(void)posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log,
-					       O_WRONLY | O_CREAT | O_APPEND, 0600);
-	r = posix_spawn(ret, "/proc/self/exe", &actions, &attr, list, environ);
-	(void)posix_spawn_file_actions_destroy(&actions);
-	(void)posix_spawnattr_destroy(&attr);
-	return r;
+	(void)signal(SIGPIPE, SIG_DFL);
+	/* Without us nobody wants its work any more, nor knows of it. */
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent ||
+	    dup2(input, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+	    dup2(error, STDERR_FILENO) < 0)
+		_exit(CHILD_LOST);
+	(void)execv("/proc/self/exe", list);
+	_exit(CHILD_LOST);
+}
+
+static int start_self(const char *const *argv, const char *log, bool wants_errors, pid_t *ret,
+		      struct err *err)
+{
+	_cleanup_(closep) int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	_cleanup_(closep) int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	pid_t us = getpid(), pid;
+
+	if (input < 0 || out < 0)
+		return err_set(err, ERR_IO, "could not open \"%s\": %s",
+			       input < 0 ? "/dev/null" : log, strerror(errno));
+	pid = fork();
+	if (pid == 0)
+		child_main(argv, us, input, out, wants_errors ? STDERR_FILENO : out);
+	if (pid < 0)
+		return err_set(err, ERR_IO, "could not run \"%s\": %s", argv[1], strerror(errno));
+	*ret = pid;
+	return 0;
 }
 
 static enum err_code code_of_exit(int status)
@@ -113,6 +128,19 @@ static enum err_code code_of_exit(int status)
 		if (err_exit_status(code) == status)
 			return (enum err_code)code;
 	return ERR_INTERNAL;
+}
+
+static void child_error(const struct command_line *line, const char *verb, int status,
+			const char *log, struct err *err)
+{
+	_cleanup_(mem_freep) char *last = line->json ? process_log_tail(log, 2) : NULL;
+
+	for (char *p = last; p && *p; p++)
+		if (*p == '\n')
+			*p = '|';
+	(void)err_set(err, code_of_exit(status), "`aethermart %s` failed with exit status %d; %s%s",
+		      verb, status, last ? "its last words: " : "its message is above",
+		      last ? last : "");
 }
 
 int cli_run_self(const struct command_line *line, const char *const *words, struct err *err)
@@ -126,10 +154,10 @@ int cli_run_self(const struct command_line *line, const char *const *words, stru
 		: words[0];
 	pid_t pid = 0;
 	int status = 0;
-	int e = spawn_self(argv, log, &pid);
+	int r = start_self(argv, log, !line->json, &pid, err);
 
-	if (e)
-		return err_set(err, ERR_IO, "could not run `aethermart %s`: %s", verb, strerror(e));
+	if (r < 0)
+		return r;
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
@@ -138,9 +166,7 @@ int cli_run_self(const struct command_line *line, const char *const *words, stru
 		(void)err_set(err, ERR_INTERRUPTED, "`aethermart %s` was ended by signal %d", verb,
 			      WTERMSIG(status));
 	else
-		(void)err_set(err, code_of_exit(WEXITSTATUS(status)),
-			      "`aethermart %s` failed with exit status %d; its message is above",
-			      verb, WEXITSTATUS(status));
+		child_error(line, verb, WEXITSTATUS(status), log, err);
 	return err_hint(err,
 			"when the cause is gone, run the same command again: it goes on where "
 			"it stopped; what was printed until then is in \"%s\"",

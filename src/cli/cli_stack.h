@@ -21,14 +21,22 @@ const char *const *cli_self_argv(const struct command_line *line, struct arena *
 
 /*
  * Runs a verb of this program and waits: its stdout goes to log/up.log, its stderr (progress,
- * errors) to ours. It stays in our process group, so that Ctrl-C reaches it. An exit status other
- * than 0 becomes an error of that class.
+ * errors) to ours, or there too with --json. It stays in our process group, so that Ctrl-C reaches
+ * it, and gets SIGTERM when we are killed. An exit status other than 0 becomes an error of that
+ * class.
  */
 int cli_run_self(const struct command_line *line, const char *const *words, struct err *err)
     _must_check_;
 
 /* GET from the running worker as JSON; NULL when none runs or the answer is no JSON. */
 json_t *cli_worker_json(const struct command_line *line, const char *path);
+
+/*
+ * `verify` of all collections, without its report: 0 when all is equal, ERR_DIFFERENT. ERR_TIMEOUT
+ * with `ret_pending` above 0 (it is left alone else): all that could be judged is equal.
+ */
+int cli_verify(const struct command_line *line, uint64_t *ret_pending, struct err *err)
+    _must_check_;
 
 /* Prints the table (or JSON) of `status`. */
 int cli_status_print(const struct command_line *line, struct err *err) _must_check_;

@@ -4,10 +4,9 @@
  *
  *	servers     started, or those of the configuration (then it asks before it creates anything)
  *	schema      `schema apply`
- *	shop        `generate` and `load`, once, for an embedded server or with --with-shop; before
- *	            the triggers, so that the first load queues nothing: the migration covers it
- *	sync        `sync install`: queues, triggers, collections
- *	rights      of the worker's account, on an embedded server
+ *	shop        `generate` and `load`, once a database: on an embedded server or with
+ *--with-shop. Before the triggers, so that it queues nothing: the migration covers it sync `sync
+ *install`: queues, triggers, collections rights      of the worker's account, on an embedded server
  *	migration   `migrate`, when a collection asks for it
  *	worker      `serve` in the background
  *	proof       `verify`, after a migration
@@ -19,6 +18,7 @@
 #include "base/mem.h"
 #include "cluster/layout.h"
 #include "http/http_client.h"
+#include "shop/load.h"
 #include "sync/sync_admin.h"
 
 #include <inttypes.h>
@@ -35,16 +35,16 @@ struct up {
 	bool is_asked;
 	bool wants_shop;
 	bool has_migrated; /* in this run */
+	bool is_live;	   /* the worker of this folder writes */
+	const char *said;  /* what a step has to tell instead of its text; in the arena */
 };
 
 /* --- servers --------------------------------------------------------------------------------- */
 
-static int ask_for_named(struct up *u, struct err *err)
+static void print_plan(struct up *u)
 {
 	const struct config *c = u->line->config;
 
-	if (u->is_asked || (u->has_own_maria && u->has_own_mongo))
-		return 0;
 	fprintf(stderr,
 		"On the servers that the configuration names, this creates what is missing:\n");
 	if (!u->has_own_maria)
@@ -58,6 +58,14 @@ static int ask_for_named(struct up *u, struct err *err)
 			"  MongoDB, database \"%s\": the collections of the mappings with their "
 			"indexes and\n  validators, and the collection of the sync's fences\n",
 			config_text(c, "mongodb.database"));
+}
+
+static int ask_for_named(struct up *u, struct err *err)
+{
+	if (u->is_asked || (u->has_own_maria && u->has_own_mongo))
+		return 0;
+	if (!u->line->json)
+		print_plan(u);
 	if (cli_confirm(u->line, "Go on?"))
 		return 0;
 	(void)err_set(err, ERR_INTERRUPTED, "nothing was created");
@@ -81,6 +89,19 @@ static int make_database(struct up *u, struct err *err)
 	return r < 0 ? err_context(err, "making the database") : 0;
 }
 
+/* Before anything is asked of a worker: one of another configuration would do it elsewhere. */
+static int stop_other_worker(struct up *u, struct err *err)
+{
+	int64_t since = clock_monotonic_us();
+	bool is_stopped = false;
+	int r = stack_worker_stop_other(u->line->config, &is_stopped, err);
+
+	if (r == 0 && is_stopped)
+		cli_step(u->line, "worker", clock_monotonic_us() - since,
+			 "stopped, to start anew: its configuration has changed");
+	return r;
+}
+
 static int up_servers(struct up *u, struct err *err)
 {
 	struct stack_callbacks steps = cli_steps(u->line);
@@ -88,6 +109,8 @@ static int up_servers(struct up *u, struct err *err)
 
 	if (r == 0)
 		r = stack_up(u->line->config, &steps, NULL, err);
+	if (r == 0)
+		r = stop_other_worker(u, err);
 	return r < 0 ? r : make_database(u, err);
 }
 
@@ -160,26 +183,54 @@ static int load(struct up *u, const char *out, struct err *err)
 	return cli_run_self(u->line, words, err);
 }
 
+/* What shop.loaded says was loaded is in the database that the configuration names now. */
+static int is_loaded(struct up *u, const char *marker, bool *ret, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf mark = STRBUF_INIT(256);
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	int r;
+
+	*ret = false;
+	if (file_read(marker, &mark, NULL) < 0)
+		return 0;
+	r = cli_open_maria(u->line, ENDPOINT_ADMIN, &m, err);
+	return r < 0 ? r : shop_load_has_mark(m, strbuf_str(&mark), ret, err);
+}
+
+static int write_marker(struct up *u, const char *marker, struct err *err)
+{
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	_cleanup_(mem_freep) char *mark = NULL;
+	int r = cli_open_maria(u->line, ENDPOINT_ADMIN, &m, err);
+
+	if (r == 0)
+		r = shop_load_mark(m, &mark, err);
+	return r < 0 || !mark ? r : file_write_atomic(marker, mark, strlen(mark), 0600, err);
+}
+
 /*
- * Once: a marker says that the whole shop was loaded. Until then each run generates and loads
+ * Once: a marker names the load that completed the shop. Until then each run generates and loads
  * again, which adds nothing to what is there already.
  */
 static int up_shop(struct up *u, struct err *err)
 {
 	const char *marker = arena_printf(&u->arena, "%s/shop.loaded", u->var_dir);
 	const char *out = arena_printf(&u->arena, "%s/generated", u->var_dir);
-	char now[CLOCK_TEXT_SIZE];
-	int r;
+	bool is_there = false;
+	int r = u->wants_shop ? is_loaded(u, marker, &is_there, err) : 0;
 
-	if (!u->wants_shop || file_exists(marker))
+	if (r < 0 || !u->wants_shop)
+		return r;
+	if (is_there) {
+		u->said = "already loaded";
 		return 0;
+	}
 	r = generate(u, out, err);
 	if (r == 0)
 		r = load(u, out, err);
 	if (r == 0)
 		r = dir_remove(out, err);
-	(void)clock_format(clock_wall_us(), now);
-	return r < 0 ? r : file_write_atomic(marker, now, strlen(now), 0600, err);
+	return r < 0 ? r : write_marker(u, marker, err);
 }
 
 /* --- migration and worker -------------------------------------------------------------------- */
@@ -223,10 +274,36 @@ static int up_migrate(struct up *u, struct err *err)
 }
 
 /*
- * A worker that was killed leaves a lease that has to expire first. Longer than that it is no error
- * of `up`: another process may hold the lease, and the status table tells.
+ * Who holds the lease, when it is not our worker: of a server of the configuration, a worker of
+ * another host may. That is no error: ours stands by.
  */
-static void wait_until_it_writes(struct up *u)
+static int tell_other_holder(struct up *u, struct err *err)
+{
+	_cleanup_(json_decrefp) json_t *status = cli_worker_json(u->line, "/v1/status");
+	const char *role = json_string_value(json_object_get(status, "role"));
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	struct sync_status s = {0};
+	int r = 0;
+
+	if (role && cstr_equal(role, "standby")) {
+		r = cli_open_maria(u->line, ENDPOINT_SYNC, &m, err);
+		if (r == 0)
+			r = sync_status_read(m, &s, err);
+	}
+	if (r == 0 && s.has_holder)
+		u->said = arena_printf(&u->arena,
+				       "stands by: another process, %s, keeps both stores in step",
+				       s.holder);
+	sync_status_done(&s);
+	if (r < 0 || u->said)
+		return r;
+	(void)err_set(err, ERR_TIMEOUT, "the worker runs, but does not write yet");
+	return err_hint(err, "its log says why: `aethermart logs serve`; then run `aethermart up` "
+			     "again");
+}
+
+/* A worker that was killed leaves a lease that has to expire first. */
+static int wait_until_it_writes(struct up *u, struct err *err)
 {
 	int64_t until = clock_monotonic_us() +
 			(config_int(u->line->config, "sync.lease") + READY_SPARE_MS) * 1000;
@@ -234,13 +311,16 @@ static void wait_until_it_writes(struct up *u)
 
 	while (clock_monotonic_us() < until) {
 		struct strbuf body = STRBUF_INIT(4096);
-		bool is_ready = http_client_get(socket_path, "/readyz", &body, NULL) == 0;
+		int r;
 
+		u->is_live = http_client_get(socket_path, "/readyz", &body, NULL) == 0;
 		strbuf_done(&body);
-		if (is_ready)
-			return;
+		r = stack_worker_check(u->line->config, err);
+		if (r < 0 || u->is_live)
+			return r;
 		usleep(READY_POLL_US);
 	}
+	return tell_other_holder(u, err);
 }
 
 static int up_worker(struct up *u, struct err *err)
@@ -251,18 +331,23 @@ static int up_worker(struct up *u, struct err *err)
 
 	r = stack_worker_start(u->line->config, cli_self_argv(u->line, &u->arena, words),
 			       &is_started, err);
-	if (r < 0)
-		return r;
-	wait_until_it_writes(u);
-	return 0;
+	return r < 0 ? r : wait_until_it_writes(u, err);
 }
 
 /* The proof that a bring-up worked; later it is the user's to ask for. */
 static int up_verify(struct up *u, struct err *err)
 {
-	static const char *const words[] = {"verify", "--quiet", NULL};
+	uint64_t n_pending = 0;
+	int r = u->has_migrated ? cli_verify(u->line, &n_pending, err) : 0;
 
-	return u->has_migrated ? cli_run_self(u->line, words, err) : 0;
+	if (r != -ERR_TIMEOUT || !n_pending)
+		return r;
+	/* Somebody writes: no reason to call a bring-up failed. */
+	u->said = arena_printf(
+	    &u->arena, "all that stood still agrees; %" PRIu64 " changed while they were compared",
+	    n_pending);
+	err_clear(err);
+	return 0;
 }
 
 /* --- the verb -------------------------------------------------------------------------------- */
@@ -296,7 +381,8 @@ static int run_steps(struct up *u, struct err *err)
 			return r;
 		if (steps[i].text && !is_skipped)
 			cli_step(u->line, steps[i].part, clock_monotonic_us() - since, "%s",
-				 steps[i].text);
+				 u->said ? u->said : steps[i].text);
+		u->said = NULL;
 	}
 	return 0;
 }
@@ -324,7 +410,8 @@ static int print_end(struct up *u, int64_t took_us, struct err *err)
 	r = cli_status_print(u->line, err);
 	if (r < 0 || u->line->json)
 		return r;
-	printf("\nLive after %s. Try:\n\n", clock_format_duration(took_us, time));
+	printf("\n%s after %s. Try:\n\n", u->is_live ? "Live" : "Standing by",
+	       clock_format_duration(took_us, time));
 	printf("  %s watch              each change as it arrives in MongoDB\n", self);
 	printf("  %s shell mariadb      change a row, and see it in watch\n", self);
 	printf("  %s verify             whether both stores agree\n", self);

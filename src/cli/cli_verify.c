@@ -1,5 +1,5 @@
 /* `aethermart verify`: proves that both stores agree, and says where they do not. */
-#include "cli/cli.h"
+#include "cli/cli_stack.h"
 
 #include "base/progress.h"
 #include "base/table.h"
@@ -70,26 +70,13 @@ static void on_progress(void *arg, uint64_t done, uint64_t total)
 	progress_update(p, done);
 }
 
-static int verify_one(const struct command_line *line, struct maria *db, struct mongo *mongo,
-		      const struct mapping *m, struct sync_verify_result *ret, struct err *err)
-{
-	struct progress progress;
-	struct sync_verify_options options = {
-	    .repair = command_has(line, "repair"),
-	    .wait_ms = command_number(line, "wait") * 1000,
-	    .on_progress = on_progress,
-	    .on_progress_arg = &progress,
-	};
-	int r;
-
-	progress_start(&progress, mapping_collection(m), "rows and documents", 0);
-	r = sync_verify(db, mongo, m, &options, ret, err);
-	progress_finish(&progress);
-	return r;
-}
-
-/* One after the other, and the sum of them. */
+/* One collection after the other. */
 struct verdict {
+	struct maria *db;
+	struct mongo *mongo;
+	struct mapping_set mappings;
+	struct sync_verify_options options;
+	bool is_silent;			    /* no progress */
 	struct sync_verify_result *results; /* as many as there are mappings */
 	size_t len;
 };
@@ -99,27 +86,103 @@ static void verdict_done(struct verdict *v)
 	for (size_t i = 0; i < v->len; i++)
 		sync_verify_result_done(&v->results[i]);
 	mem_free(v->results);
+	mapping_set_done(&v->mappings);
+	v->db = maria_close(v->db);
+	v->mongo = mongo_close(v->mongo);
 }
 
-static int verify_all(const struct command_line *line, struct maria *db, struct mongo *mongo,
-		      const struct mapping_set *mappings, struct verdict *ret, struct err *err)
+static int verdict_open(const struct command_line *line, struct verdict *v, struct err *err)
 {
-	const struct mapping *only;
-	int r = cli_find_collection(line, mappings, &only, err);
+	int r = cli_open_maria(line, ENDPOINT_SYNC, &v->db, err);
 
-	if (r == 0 && only && !mapping_has_target(only))
+	if (r == 0)
+		r = cli_open_mongo(line, ENDPOINT_SYNC, &v->mongo, err);
+	if (r == 0)
+		r = cli_load_mappings(line, v->db, &v->mappings, err);
+	if (r == 0)
+		v->results = mem_alloc_array(v->mappings.len + 1, sizeof(*v->results));
+	return r;
+}
+
+static int verify_one(struct verdict *v, const struct mapping *m, struct err *err)
+{
+	struct progress progress;
+	struct sync_verify_options options = v->options;
+	int r;
+
+	if (!v->is_silent) {
+		options.on_progress = on_progress;
+		options.on_progress_arg = &progress;
+		progress_start(&progress, mapping_collection(m), "rows and documents", 0);
+	}
+	r = sync_verify(v->db, v->mongo, m, &options, &v->results[v->len], err);
+	if (!v->is_silent)
+		progress_finish(&progress);
+	v->len += r == 0;
+	return r;
+}
+
+/* `only` NULL: all. */
+static int verify_all(struct verdict *v, const struct mapping *only, struct err *err)
+{
+	int r = 0;
+
+	if (only && !mapping_has_target(only))
 		r = err_set(err, ERR_NOT_FOUND, "\"%s\" has no documents to verify",
 			    mapping_collection(only));
-	ret->results = mem_alloc_array(mappings->len + 1, sizeof(*ret->results));
-	for (size_t i = 0; i < mappings->len && r == 0; i++) {
-		const struct mapping *m = mappings->items[i];
+	for (size_t i = 0; i < v->mappings.len && r == 0; i++) {
+		const struct mapping *m = v->mappings.items[i];
 
-		if (!mapping_has_target(m) || (only && m != only))
-			continue;
-		r = verify_one(line, db, mongo, m, &ret->results[ret->len], err);
-		ret->len += r == 0;
+		if (mapping_has_target(m) && (!only || m == only))
+			r = verify_one(v, m, err);
 	}
 	return r;
+}
+
+/*
+ * The error that a verdict is, 0 when all is equal. Where only changes in flight are in the way,
+ * nothing was found to differ: `ret_pending` (may be NULL) then says how many.
+ */
+static int judge(const struct verdict *v, uint64_t *ret_pending, struct err *err)
+{
+	uint64_t n_pending = 0;
+	bool is_equal = true, has_difference = false;
+
+	for (size_t i = 0; i < v->len; i++) {
+		const struct sync_verify_result *r = &v->results[i];
+
+		is_equal = is_equal && sync_verify_is_equal(r);
+		has_difference |= r->missing || r->extra || r->different || r->refused;
+		n_pending += r->pending;
+	}
+	if (is_equal)
+		return 0;
+	if (!has_difference) {
+		if (ret_pending)
+			*ret_pending = n_pending;
+		(void)err_set(
+		    err, ERR_TIMEOUT,
+		    "%" PRIu64 " document%s changed while %s compared, so %s could not be "
+		    "judged; all others are equal",
+		    n_pending, n_pending == 1 ? "" : "s", n_pending == 1 ? "it was" : "they were",
+		    n_pending == 1 ? "it" : "they");
+		return err_hint(err, "see whether the worker keeps up (aethermart status), and run "
+				     "it again, with a longer --wait when changes never stop");
+	}
+	(void)err_set(err, ERR_DIFFERENT, "MariaDB and MongoDB do not agree");
+	return err_hint(err,
+			"differences: aethermart verify --repair; pending: is the worker running "
+			"(aethermart status)? refused: aethermart sync dead-letter list");
+}
+
+int cli_verify(const struct command_line *line, uint64_t *ret_pending, struct err *err)
+{
+	_cleanup_(verdict_done) struct verdict v = {.is_silent = true};
+	int r = verdict_open(line, &v, err);
+
+	if (r == 0)
+		r = verify_all(&v, NULL, err);
+	return r < 0 ? r : judge(&v, ret_pending, err);
 }
 
 static int print_json(const struct verdict *v, bool is_equal, struct err *err)
@@ -146,40 +209,27 @@ static int print_text(const struct verdict *v, struct err *err)
 	return cli_flush(err);
 }
 
-static int print_verdict(const struct command_line *line, const struct verdict *v, struct err *err)
-{
-	bool is_equal = true;
-	int r;
-
-	for (size_t i = 0; i < v->len; i++)
-		is_equal = is_equal && sync_verify_is_equal(&v->results[i]);
-	r = line->json ? print_json(v, is_equal, err) : print_text(v, err);
-	if (r < 0 || is_equal)
-		return r;
-	(void)err_set(err, ERR_DIFFERENT, "MariaDB and MongoDB do not agree");
-	return err_hint(err,
-			"differences: aethermart verify --repair; pending: is the worker running "
-			"(aethermart status)? refused: aethermart sync dead-letter list");
-}
-
 static int run_verify(const struct command_line *line, struct err *err)
 {
-	_cleanup_(maria_closep) struct maria *db = NULL;
-	_cleanup_(mongo_closep) struct mongo *mongo = NULL;
-	_cleanup_(verdict_done) struct verdict verdict = {0};
-	struct mapping_set mappings = {0};
-	int r = cli_open_maria(line, ENDPOINT_SYNC, &db, err);
+	_cleanup_(verdict_done) struct verdict v = {
+	    .options = {.repair = command_has(line, "repair"),
+			.wait_ms = command_number(line, "wait") * 1000}};
+	const struct mapping *only = NULL;
+	int verdict = 0;
+	int r = verdict_open(line, &v, err);
 
 	if (r == 0)
-		r = cli_open_mongo(line, ENDPOINT_SYNC, &mongo, err);
+		r = cli_find_collection(line, &v.mappings, &only, err);
 	if (r == 0)
-		r = cli_load_mappings(line, db, &mappings, err);
-	if (r == 0)
-		r = verify_all(line, db, mongo, &mappings, &verdict, err);
-	if (r == 0)
-		r = print_verdict(line, &verdict, err);
-	mapping_set_done(&mappings);
-	return r;
+		r = verify_all(&v, only, err);
+	if (r < 0)
+		return r;
+	verdict = judge(&v, NULL, err);
+	if (line->json)
+		r = print_json(&v, verdict == 0, verdict < 0 ? NULL : err);
+	else
+		r = print_text(&v, verdict < 0 ? NULL : err);
+	return verdict < 0 ? verdict : r;
 }
 
 static const struct command_option options[] = {
@@ -201,6 +251,7 @@ const struct command command_verify = {
     .options = options,
     .help = "Builds the document of every row again and compares it with the one that is there,\n"
 	    "field by field; looks up the row of every document. What differs is looked at\n"
-	    "again after the changes in flight. The exit status is 0 only when all agree.\n",
+	    "again after the changes in flight. The exit status is 0 only when all agree, 14\n"
+	    "when something differs, 10 when nothing differs but what changed meanwhile.\n",
     .run = run_verify,
 };

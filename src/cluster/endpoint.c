@@ -5,6 +5,7 @@
 #include "cluster/endpoint.h"
 
 #include "base/file.h"
+#include "cluster/home.h"
 #include "cluster/layout.h"
 #include "cluster/state.h"
 
@@ -80,13 +81,14 @@ const struct config_option mariadb_options[] = {
      .name = "tls",
      .type = CONFIG_BOOL,
      .fallback = "false",
-     .help = "Whether the connection must be encrypted and the server's certificate valid."},
+     .help = "Whether the connection must be encrypted and the server's certificate valid. "
+	     "mariadb.tls_ca or mariadb.tls_cert alone mean it too."},
     {.section = "mariadb",
      .name = "tls_ca",
      .type = CONFIG_TEXT,
      .flags = CONFIG_PATH,
-     .help = "PEM file of the authority that signed the server's certificate. Unset: the "
-	     "system's."},
+     .help = "PEM file of the authority that signed the server's certificate; set, the connection "
+	     "is encrypted. Unset: the system's authorities."},
     {.section = "mariadb",
      .name = "tls_cert",
      .type = CONFIG_TEXT,
@@ -111,6 +113,7 @@ const struct config_option mongodb_options[] = {
     {.section = "mongodb",
      .name = "uri",
      .type = CONFIG_TEXT,
+     .flags = CONFIG_URI,
      .help = "Your own MongoDB, mongodb:// or mongodb+srv://, without user and password. Unset: an "
 	     "embedded server is started."},
     {.section = "mongodb",
@@ -156,8 +159,8 @@ const struct config_option mongodb_options[] = {
      .name = "tls_ca",
      .type = CONFIG_TEXT,
      .flags = CONFIG_PATH,
-     .help = "PEM file of the authority that signed the server's certificate; TLS itself is "
-	     "switched on in mongodb.uri (tls=true)."},
+     .help = "PEM file of the authority that signed the server's certificate; set, the connection "
+	     "is encrypted, as with tls=true in mongodb.uri."},
     {.section = "mongodb",
      .name = "timeout",
      .type = CONFIG_DURATION,
@@ -340,8 +343,10 @@ static int read_state(const struct config *config, const char *what, const char 
 		      struct arena *arena, struct state *ret, struct err *err)
 {
 	const char *var_dir = endpoint_var_dir(config, arena);
-	int r = state_read(var_dir, arena, ret, err);
+	int r = home_check(var_dir, NULL, err);
 
+	if (r == 0)
+		r = state_read(var_dir, arena, ret, err);
 	return r == -ERR_NOT_FOUND ? not_started(err, what, option, var_dir) : r;
 }
 
@@ -361,13 +366,31 @@ static int embedded_maria(const struct config *config, enum endpoint_role role, 
 				      &ret->password, err);
 }
 
+/* A certificate that is named and then not used would be an open connection that looks closed. */
+static int wants_tls(const struct config *config, bool *ret, struct err *err)
+{
+	bool has_files =
+	    config_text(config, "mariadb.tls_ca") || config_text(config, "mariadb.tls_cert");
+
+	*ret = config_bool(config, "mariadb.tls") || has_files;
+	if (!has_files || config_bool(config, "mariadb.tls") ||
+	    !config_is_set(config, "mariadb.tls"))
+		return 0;
+	(void)err_set(err, ERR_INVALID_ARGUMENT,
+		      "mariadb.tls is false, but mariadb.tls_ca or mariadb.tls_cert is set");
+	return err_hint(err, "take mariadb.tls out, or the certificates");
+}
+
 static int named_maria(const struct config *config, enum endpoint_role role, struct arena *arena,
 		       struct maria_options *ret, struct err *err)
 {
 	const char *const *hosts = config_list(config, "mariadb.hosts");
 	struct account a = named_account(config, "mariadb", role, arena);
-	int r = complete_account(&a, arena, err);
+	bool has_tls = false;
+	int r = wants_tls(config, &has_tls, err);
 
+	if (r == 0)
+		r = complete_account(&a, arena, err);
 	if (r < 0)
 		return r;
 	if (!a.user) {
@@ -381,7 +404,7 @@ static int named_maria(const struct config *config, enum endpoint_role role, str
 	    .port = (unsigned)config_int(config, "mariadb.port"),
 	    .user = a.user,
 	    .password = a.password,
-	    .tls = config_bool(config, "mariadb.tls"),
+	    .tls = has_tls,
 	    .tls_ca = config_text(config, "mariadb.tls_ca"),
 	    .tls_cert = config_text(config, "mariadb.tls_cert"),
 	    .tls_key = config_text(config, "mariadb.tls_key"),

@@ -26,7 +26,8 @@ enum endpoint_role {
 /*
  * Fills what maria_open() and mongo_open() need. ERR_UNAVAILABLE with the hint to run `aethermart
  * up` when nothing is configured or started; ERR_PERMISSION or ERR_NOT_FOUND when a password file
- * cannot be read; ERR_CORRUPTED for a broken state file. On an embedded server both roles have
+ * cannot be read; ERR_CORRUPTED for a broken state file; ERR_CONFLICT for a run-time folder that is
+ * not ours (home.h). On an embedded server both roles have
  * accounts of their own; on a named one ENDPOINT_ADMIN uses `admin_user` when it is set, else
  * `user`.
  */

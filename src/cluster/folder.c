@@ -183,6 +183,9 @@ static int make_linked(const char *link, const char *var_dir, const char *name,
 				       layout_hash(arena, var_dir), name, unique);
 	int r = dir_make(FOLDER_SYSTEM, 0711, err);
 
+	/* Ours alone, and to be entered by the account whatever the umask was. */
+	if (r == 0 && chmod(FOLDER_SYSTEM, 0711) < 0)
+		r = folder_error(err, "give its mode to", FOLDER_SYSTEM);
 	if (r == 0)
 		r = folder_make_own(dir, account, err);
 	if (r == 0 && symlink(dir, link) < 0)

@@ -2,6 +2,7 @@
  * Where things are in the run-time folder, in one place: names of files, length limits, the short
  * folders that stand in where a path would be too long. Texts live in the arena. Thread-safe.
  *
+ *	aethermart.home  its own path: the mark of a run-time folder (home.h)
  *	stack.json     what was started, and where (state.h)
  *	lock           held by the one command that changes the stack
  *	secrets/       passwords, 0600

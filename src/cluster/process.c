@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -251,8 +252,29 @@ static void child_reset_signals(void)
 }
 
 /* Between fork and exec: only what is safe after a fork of a program with threads. */
+static void child_become_account(const struct process_spec *spec, const struct start *s,
+				 pid_t parent)
+{
+	if (spec->has_account &&
+	    (setgroups(0, NULL) < 0 || setgid(spec->gid) < 0 || setuid(spec->uid) < 0))
+		child_fail(s, STEP_ACCOUNT);
+	/* A change of the account clears it. The parent may have ended before. */
+	if (spec->ends_with_us && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
+		_exit(126);
+}
+
+_noreturn_ static void child_exec(const struct start *s, char *const *argv,
+				  char *const *environment)
+{
+	(void)execveat(s->program, "", argv, environment, AT_EMPTY_PATH);
+	/* A script: its interpreter opens it by the descriptor, which must still be there then. */
+	if (errno == ENOENT && fcntl(s->program, F_SETFD, 0) == 0)
+		(void)execveat(s->program, "", argv, environment, AT_EMPTY_PATH);
+	child_fail(s, STEP_EXEC);
+}
+
 _noreturn_ static void child_main(const struct process_spec *spec, const struct start *s,
-				  char *const *argv, char *const *environment)
+				  pid_t parent, char *const *argv, char *const *environment)
 {
 	char byte;
 
@@ -267,13 +289,10 @@ _noreturn_ static void child_main(const struct process_spec *spec, const struct 
 	/* As root still: the folder's parents may be closed to the account. */
 	if (chdir(spec->dir ? spec->dir : "/") < 0)
 		child_fail(s, STEP_DIR);
-	if (spec->has_account &&
-	    (setgroups(0, NULL) < 0 || setgid(spec->gid) < 0 || setuid(spec->uid) < 0))
-		child_fail(s, STEP_ACCOUNT);
+	child_become_account(spec, s, parent);
 	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		child_fail(s, STEP_FILES);
-	(void)execveat(s->program, "", argv, environment, AT_EMPTY_PATH);
-	child_fail(s, STEP_EXEC);
+	child_exec(s, argv, environment);
 }
 
 static int start_result(const struct process_spec *spec, struct start *s, struct err *err)
@@ -314,6 +333,7 @@ int process_start(const struct process_spec *spec, struct process *ret, struct e
 	_cleanup_(start_done) struct start s = {{-1, -1}, {-1, -1}, -1, -1, -1};
 	char *const *environment = spec->is_own_environment ? environ : as_exec_list(clean);
 	struct process p = {0};
+	pid_t us = getpid();
 	char state;
 	int r = start_open(spec, &s, err);
 
@@ -326,7 +346,7 @@ int process_start(const struct process_spec *spec, struct process *ret, struct e
 		/* The other end of `go` must be the parent's alone. */
 		close(s.go[1]);
 		close(s.failed[0]);
-		child_main(spec, &s, as_exec_list(spec->argv), environment);
+		child_main(spec, &s, us, as_exec_list(spec->argv), environment);
 	}
 	close_fd(&s.go[0]);
 	if (read_stat(p.pid, &state, &p.started) < 0)
@@ -419,7 +439,7 @@ int process_stop(const char *name, const char *pid_path, int64_t timeout_ms, boo
 		 struct err *err)
 {
 	struct err why = {0};
-	struct process p;
+	struct process p = {0};
 	bool is_killed = false;
 	int r = process_find(pid_path, &p, &why);
 
@@ -440,10 +460,13 @@ int process_run(const struct process_spec *spec, int64_t timeout_ms, int *ret_st
 		struct err *err)
 {
 	int64_t end_us = clock_monotonic_us() + timeout_ms * 1000;
-	struct process p;
+	struct process_spec ours = *spec;
+	struct process p = {0};
 	siginfo_t info = {0};
-	int status = 0;
-	int r = process_start(spec, &p, err);
+	int status = 0, r;
+
+	ours.ends_with_us = true;
+	r = process_start(&ours, &p, err);
 
 	if (r < 0)
 		return r;

@@ -29,6 +29,7 @@ struct process_spec {
 	const char *pid_path;	 /* NULL: none */
 	struct str input;	 /* what it reads from stdin; kept in memory only */
 	bool is_own_environment; /* pass ours on; else only PATH, LANG=C.UTF-8 and TZ=UTC */
+	bool ends_with_us;	 /* SIGKILL when this process, or the thread that starts it, ends */
 	bool has_account;	 /* run as uid and gid, without other groups */
 	uid_t uid;
 	gid_t gid;
@@ -60,7 +61,8 @@ int process_wait(const struct process *p, int64_t timeout_ms, struct err *err) _
 int process_stop(const char *name, const char *pid_path, int64_t timeout_ms, bool *ret_killed,
 		 struct err *err) _must_check_;
 
-/* Starts it and waits: its exit status (128 + n: signal n). ERR_TIMEOUT: it was killed. */
+/* Starts, waits for the end, and answers its exit status (128 + n for signal n). ERR_TIMEOUT: it
+ * was killed. It does not outlive us. */
 int process_run(const struct process_spec *spec, int64_t timeout_ms, int *ret_status,
 		struct err *err) _must_check_;
 

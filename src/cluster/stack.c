@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "cluster/endpoint.h"
+#include "cluster/home.h"
 #include "cluster/layout.h"
 #include "cluster/stack_int.h"
 
@@ -17,6 +18,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -51,12 +53,24 @@ void stack_step(const struct stack *s, const char *part, int64_t since_us, const
 
 /* --- the run-time folder ---------------------------------------------------------------------- */
 
+int stack_exists(const struct config *config, bool *ret, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	enum home_state state = HOME_ABSENT;
+	int r = home_check(endpoint_var_dir(config, &arena), &state, err);
+
+	if (r == 0)
+		*ret = state != HOME_ABSENT && state != HOME_EMPTY;
+	return r;
+}
+
 int stack_prepare_socket(const struct config *config, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct folder_account me = {.uid = geteuid(), .gid = getegid()};
+	int r = home_claim(endpoint_var_dir(config, &arena), err);
 
-	return folder_socket_prepare(endpoint_socket_path(config, &arena), &me, err);
+	return r < 0 ? r : folder_socket_prepare(endpoint_socket_path(config, &arena), &me, err);
 }
 
 int stack_prepare(const struct config *config, struct err *err)
@@ -65,8 +79,12 @@ int stack_prepare(const struct config *config, struct err *err)
 	struct arena arena = {0};
 	const char *var_dir = endpoint_var_dir(config, &arena);
 	struct folder_account me = {.uid = geteuid(), .gid = getegid()};
-	int r = dir_make(var_dir, 0755, err);
+	int r = home_claim(var_dir, err);
 
+	if (r == -ERR_CONFLICT) { /* has its own hint */
+		arena_done(&arena);
+		return r;
+	}
 	/* The servers' account enters it, and reads nothing in it. */
 	if (r == 0 && chmod(var_dir, me.uid == 0 ? 0711 : 0700) < 0)
 		r = err_set(err, ERR_PERMISSION, "could not make \"%s\" private: %s", var_dir,
@@ -141,30 +159,39 @@ int stack_remember(const struct stack *s, struct err *err)
 
 /* --- what servers share ----------------------------------------------------------------------- */
 
-static bool accepts(int family, const void *address, socklen_t len)
+bool stack_accepts_socket(const char *path, pid_t pid)
 {
-	_cleanup_(closep) int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	return fd >= 0 && connect(fd, address, len) == 0;
-}
-
-bool stack_accepts_socket(const char *path)
-{
+	_cleanup_(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	struct ucred peer = {0};
+	socklen_t len = sizeof(peer);
 
-	if (strlen(path) > LAYOUT_SOCKET_MAX)
+	if (fd < 0 || strlen(path) > LAYOUT_SOCKET_MAX)
 		return false;
 	memcpy(a.sun_path, path, strlen(path) + 1);
-	return accepts(AF_UNIX, &a, sizeof(a));
+	return connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0 &&
+	       (!pid ||
+		(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.pid == pid));
 }
 
 bool stack_accepts_port(unsigned port)
 {
+	_cleanup_(closep) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_in a = {.sin_family = AF_INET,
 				.sin_port = htons((uint16_t)port),
 				.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
-	return accepts(AF_INET, &a, sizeof(a));
+	return fd >= 0 && connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0;
+}
+
+bool stack_is_at(const struct stack *s, const char *part, const char *dir)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("%s/%s", s->var_dir, part);
+	char *real = realpath(path, NULL);
+	bool is_same = real && dir && cstr_equal(real, dir);
+
+	mem_free(real);
+	return is_same;
 }
 
 int stack_choose_port(struct stack *s, const char *part, unsigned *port, struct err *err)
@@ -181,25 +208,43 @@ int stack_choose_port(struct stack *s, const char *part, unsigned *port, struct 
 	return r;
 }
 
-static int not_ready(const struct stack *s, const char *part, const char *log, bool is_over,
-		     int64_t timeout_ms, struct err *err)
+/* Its end, as part of a line. */
+static char *log_end(const char *log)
 {
-	_cleanup_(mem_freep) char *tail = process_log_tail(log, 3);
+	char *tail = process_log_tail(log, 3);
 
-	(void)s;
 	for (char *p = tail; *p; p++)
 		if (*p == '\n')
 			*p = '|';
-	if (is_over)
-		(void)err_set(err, ERR_TIMEOUT,
-			      "%s does not answer after %" PRId64 " s; its log ends with: %s", part,
-			      timeout_ms / 1000, tail);
-	else
-		(void)err_set(err, ERR_UNAVAILABLE,
-			      "%s ended while it started; its log ends with: %s", part, tail);
-	(void)err_hint(err, "the whole log is \"%s\"%s", log,
-		       is_over ? "; more time is given by stack.start_timeout" : "");
-	return is_over ? -ERR_TIMEOUT : -ERR_UNAVAILABLE;
+	return tail;
+}
+
+int stack_log_error(const char *what, const char *log, struct err *err)
+{
+	_cleanup_(mem_freep) char *end = log_end(log);
+
+	(void)err_set(err, ERR_UNAVAILABLE, "%s; its log ends with: %s", what, end);
+	(void)err_hint(err, "the whole log is \"%s\"", log);
+	return -ERR_UNAVAILABLE;
+}
+
+static int has_ended(const char *part, const char *log, struct err *err)
+{
+	_cleanup_(mem_freep) char *what = mem_printf("%s ended while it started", part);
+
+	return stack_log_error(what, log, err);
+}
+
+static int is_late(const char *part, const char *log, int64_t timeout_ms, struct err *err)
+{
+	_cleanup_(mem_freep) char *end = log_end(log);
+
+	(void)err_set(err, ERR_TIMEOUT,
+		      "%s does not answer after %" PRId64 " s; its log ends with: %s", part,
+		      timeout_ms / 1000, end);
+	(void)err_hint(err, "the whole log is \"%s\"; more time is given by stack.start_timeout",
+		       log);
+	return -ERR_TIMEOUT;
 }
 
 int stack_wait_ready(const struct stack *s, const char *part, const struct process *p,
@@ -215,16 +260,25 @@ int stack_wait_ready(const struct stack *s, const char *part, const struct proce
 		if (is_ready(arg))
 			break;
 		if (process_wait(p, READY_POLL_MS, NULL) == 0) {
-			r = not_ready(s, part, log, false, timeout_ms, err);
+			r = has_ended(part, log, err);
 			break;
 		}
 		if (clock_monotonic_us() > end_us) {
-			r = not_ready(s, part, log, true, timeout_ms, err);
+			r = is_late(part, log, timeout_ms, err);
 			break;
 		}
 	}
 	arena_done(&arena);
 	return r;
+}
+
+int stack_no_program(const char *option, const char *program, struct err *err)
+{
+	int e = errno;
+
+	(void)err_set(err, e == EACCES ? ERR_PERMISSION : ERR_NOT_FOUND,
+		      "%s: could not run \"%s\": %s", option, program, strerror(e));
+	return -(int)(e == EACCES ? ERR_PERMISSION : ERR_NOT_FOUND);
 }
 
 /* --- up --------------------------------------------------------------------------------------- */
@@ -257,6 +311,18 @@ static int get_account(struct stack *s, struct err *err)
 	return r;
 }
 
+/* What can be missing is looked for before anything is made. */
+static int prepare_servers(struct stack *s, bool has_maria, bool has_mongo, struct err *err)
+{
+	int r = load_state(s, err);
+
+	if (r == 0 && has_maria)
+		r = stack_mariadb_look(s, err);
+	if (r == 0 && has_mongo)
+		r = stack_mongodb_look(s, err);
+	return r < 0 ? r : get_account(s, err);
+}
+
 int stack_up(const struct config *config, const struct stack_callbacks *callbacks,
 	     unsigned *ret_started, struct err *err)
 {
@@ -266,11 +332,8 @@ int stack_up(const struct config *config, const struct stack_callbacks *callback
 	int r = 0;
 
 	s.var_dir = endpoint_var_dir(config, &s.arena);
-	if (has_maria || has_mongo) {
-		r = load_state(&s, err);
-		if (r == 0)
-			r = get_account(&s, err);
-	}
+	if (has_maria || has_mongo)
+		r = prepare_servers(&s, has_maria, has_mongo, err);
 	if (r == 0 && has_maria) {
 		r = stack_mariadb_up(&s, err);
 		if (r < 0)
@@ -337,8 +400,14 @@ int stack_destroy(const struct config *config, struct err *err)
 	const char *var_dir = endpoint_var_dir(config, &arena);
 	static const char *const parts[] = {"mariadb", "mongodb"};
 	static const char *const files[] = {"stack.json", "shop.loaded", "http.token"};
+	enum home_state home = HOME_ABSENT;
 	struct process p;
-	int r = 0;
+	int r = home_check(var_dir, &home, err);
+
+	if (r < 0 || home != HOME_OWN) { /* only what this made is deleted */
+		arena_done(&arena);
+		return r;
+	}
 
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(parts); i++) {
 		if (process_find(layout_pid(&arena, var_dir, parts[i]), &p, NULL) == 0)
@@ -366,7 +435,60 @@ int stack_destroy(const struct config *config, struct err *err)
 
 static bool worker_is_ready(void *arg)
 {
-	return stack_accepts_socket(arg);
+	return stack_accepts_socket(arg, 0); /* also when another worker has it */
+}
+
+static const char *worker_hash_path(struct stack *s)
+{
+	return arena_printf(&s->arena, "%s/run/serve.config", s->var_dir);
+}
+
+/*
+ * What the worker was told at its start, as a hash: the options (without secrets and without those
+ * of other verbs), the folder, and where the servers are, which for embedded ones `up` decides.
+ */
+static int hash_worker(struct stack *s, const char **ret, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
+	const struct config_item *items;
+	size_t n = config_items(s->config, &items);
+	struct maria_options maria = {0};
+	struct mongo_options mongo = {0};
+	int r = endpoint_maria(s->config, ENDPOINT_SYNC, &s->arena, &maria, err);
+
+	if (r == 0)
+		r = endpoint_mongo(s->config, ENDPOINT_SYNC, &s->arena, &mongo, err);
+	if (r < 0)
+		return r;
+	strbuf_addf(&b, "%s\n%s\n%s\n%s\n%s\n", s->var_dir, maria.socket ? maria.socket : "",
+		    maria.user, mongo.uri, mongo.user ? mongo.user : "");
+	for (size_t i = 0; i < n; i++) {
+		const struct config_option *o = items[i].option;
+
+		if (!(o->flags & CONFIG_SECRET) && !cstr_equal(o->section, "stack") &&
+		    !cstr_equal(o->section, "shop"))
+			strbuf_addf(&b, "%s.%s=%s\n", o->section, o->name,
+				    items[i].value ? items[i].value : "");
+	}
+	*ret = layout_hash(&s->arena, strbuf_str(&b));
+	return 0;
+}
+
+int stack_worker_stop_other(const struct config *config, bool *ret_stopped, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf was = STRBUF_INIT(64);
+	struct stack s = {.config = config};
+	const char *hash = NULL;
+	int r;
+
+	s.var_dir = endpoint_var_dir(config, &s.arena);
+	r = hash_worker(&s, &hash, err);
+	*ret_stopped = false;
+	if (r == 0 && (file_read(worker_hash_path(&s), &was, NULL) < 0 ||
+		       !cstr_equal(strbuf_str(&was), hash)))
+		r = stack_worker_stop(config, ret_stopped, err);
+	arena_done(&s.arena);
+	return r;
 }
 
 int stack_worker_start(const struct config *config, const char *const *argv, bool *ret_started,
@@ -379,8 +501,9 @@ int stack_worker_start(const struct config *config, const char *const *argv, boo
 				    .argv = argv,
 				    .is_own_environment = true};
 	char here[4096];
+	const char *hash = NULL;
 	struct process p;
-	int r;
+	int r = 0;
 
 	s.var_dir = endpoint_var_dir(config, &s.arena);
 	(void)snprintf(socket_path, sizeof(socket_path), "%s",
@@ -389,7 +512,12 @@ int stack_worker_start(const struct config *config, const char *const *argv, boo
 	spec.pid_path = layout_pid(&s.arena, s.var_dir, "serve");
 	spec.dir = getcwd(here, sizeof(here)); /* paths among its arguments mean this folder */
 	*ret_started = process_find(spec.pid_path, &p, NULL) < 0;
-	r = *ret_started ? process_start(&spec, &p, err) : 0;
+	if (*ret_started)
+		r = hash_worker(&s, &hash, err);
+	if (r == 0 && *ret_started)
+		r = file_write_atomic(worker_hash_path(&s), hash, strlen(hash), 0600, err);
+	if (r == 0 && *ret_started)
+		r = process_start(&spec, &p, err);
 	if (r == 0)
 		r = stack_wait_ready(&s, "serve", &p, worker_is_ready, socket_path, err);
 	if (r < 0 && *ret_started)
@@ -397,6 +525,17 @@ int stack_worker_start(const struct config *config, const char *const *argv, boo
 				    config_int(config, "stack.stop_timeout"), NULL, NULL) < 0);
 	arena_done(&s.arena);
 	return r;
+}
+
+int stack_worker_check(const struct config *config, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	const char *var_dir = endpoint_var_dir(config, &arena);
+	struct process p;
+
+	if (process_find(layout_pid(&arena, var_dir, "serve"), &p, NULL) == 0)
+		return 0;
+	return has_ended("the worker", layout_log(&arena, var_dir, "serve"), err);
 }
 
 int stack_worker_stop(const struct config *config, bool *ret_stopped, struct err *err)

@@ -22,10 +22,17 @@ struct stack_callbacks {
 	void *arg;
 };
 
-/* Makes the run-time folder with all its parts, private. */
+/*
+ * Makes the run-time folder with all its parts, private. ERR_CONFLICT, before anything is touched:
+ * the folder is somebody else's, or a copy of another run-time folder (home.h).
+ */
 int stack_prepare(const struct config *config, struct err *err) _must_check_;
-/* Only the folder of the worker's socket, when it is elsewhere: endpoint_socket_path(). */
+/* Of it, only the folder itself and that of the worker's socket, when it is elsewhere
+ * (endpoint_socket_path()). */
 int stack_prepare_socket(const struct config *config, struct err *err) _must_check_;
+
+/* Whether there is a run-time folder; makes none. ERR_CONFLICT as stack_prepare(). */
+int stack_exists(const struct config *config, bool *ret, struct err *err) _must_check_;
 
 struct stack_lock;
 
@@ -61,12 +68,21 @@ int stack_down(const struct config *config, const struct stack_callbacks *callba
 int stack_destroy(const struct config *config, struct err *err) _must_check_;
 
 /*
+ * Stops a worker that was started with another configuration than this, or when servers were
+ * elsewhere: a hash of both is beside its pid file. Wants the lock.
+ */
+int stack_worker_stop_other(const struct config *config, bool *ret_stopped, struct err *err)
+    _must_check_;
+/*
  * Starts this program again with `argv` (argv[0] too, ended by NULL) as the worker in the
  * background, and waits until it listens on its socket serve.sock. Nothing happens when it runs
  * already (`ret_started` false). Wants the lock.
  */
 int stack_worker_start(const struct config *config, const char *const *argv, bool *ret_started,
 		       struct err *err) _must_check_;
+/* Whether the worker that was started still runs: ERR_UNAVAILABLE with the last lines of its log
+ * when it has ended. */
+int stack_worker_check(const struct config *config, struct err *err) _must_check_;
 int stack_worker_stop(const struct config *config, bool *ret_stopped, struct err *err) _must_check_;
 
 enum stack_part { STACK_MARIADB, STACK_MONGODB, STACK_WORKER, STACK_PARTS };
@@ -92,7 +108,8 @@ struct stack_status {
 	struct stack_server servers[STACK_PARTS];
 };
 
-/* What there is, read from files and /proc; connects to nothing. */
+/* What there is, read from files and /proc; connects to nothing. ERR_CONFLICT as stack_prepare().
+ */
 int stack_status_read(const struct config *config, struct stack_status *ret, struct err *err)
     _must_check_;
 void stack_status_done(struct stack_status *s);

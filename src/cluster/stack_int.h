@@ -35,10 +35,22 @@ int stack_choose_port(struct stack *s, const char *part, unsigned *port, struct 
 int stack_wait_ready(const struct stack *s, const char *part, const struct process *p,
 		     bool (*is_ready)(void *arg), void *arg, struct err *err) _must_check_;
 
-/* Whether something accepts connections there. */
-bool stack_accepts_socket(const char *path);
+/* ERR_UNAVAILABLE: "WHAT; its log ends with: ...", and where the log is. */
+int stack_log_error(const char *what, const char *log, struct err *err);
+
+/* Whether `dir`, where a server was started (NULL: none was), is still the server's folder. */
+bool stack_is_at(const struct stack *s, const char *part, const char *dir);
+
+/* Whether something accepts connections there; of a socket, whether it is that process (0: any). */
+bool stack_accepts_socket(const char *path, pid_t pid);
 bool stack_accepts_port(unsigned port);
 
+/* The error of a program that an option names and that cannot be run; errno says why. */
+int stack_no_program(const char *option, const char *program, struct err *err);
+/* Whether the program of a server that does not run is installed: asked of both before either is
+ * started. */
+int stack_mariadb_look(struct stack *s, struct err *err) _must_check_;
+int stack_mongodb_look(struct stack *s, struct err *err) _must_check_;
 int stack_mariadb_up(struct stack *s, struct err *err) _must_check_;
 int stack_mongodb_up(struct stack *s, struct err *err) _must_check_;
 

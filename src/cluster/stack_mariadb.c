@@ -133,9 +133,7 @@ static int run_bootstrap(struct stack *s, const char *program, const char *dir, 
 	r = process_run(&spec, BOOTSTRAP_TIMEOUT_MS, &status, err);
 	if (r < 0 || status == 0)
 		return r;
-	(void)err_set(err, ERR_UNAVAILABLE, "mariadbd could not make its system tables (status %d)",
-		      status);
-	return err_hint(err, "the reason is in \"%s\"", log);
+	return stack_log_error("mariadbd could not make its system tables", log, err);
 }
 
 static int make_data(struct stack *s, const char *program, const char *dir, struct err *err)
@@ -220,20 +218,28 @@ static int start_server(struct stack *s, const char *program, struct process *re
 	return process_start(&spec, ret, err);
 }
 
+struct waiting {
+	const char *socket;
+	pid_t pid;
+};
+
+/* The socket may be another server's: of a copied folder, or a short one under /tmp. */
 static bool is_ready(void *arg)
 {
-	const struct state_mariadb *m = arg;
+	const struct waiting *w = arg;
 
-	return stack_accepts_socket(m->socket);
+	return stack_accepts_socket(w->socket, w->pid);
 }
 
-/* Logs in as the schema's owner: the proof that server, account and password belong together. */
+/* Logs in as the schema's owner: the proof that server, account and password belong together. No
+ * database is selected: one that mariadb.database newly names is made later. */
 static int check_login(struct stack *s, struct err *err)
 {
 	_cleanup_(maria_closep) struct maria *m = NULL;
 	struct maria_options o = {0};
 	int r = endpoint_maria(s->config, ENDPOINT_ADMIN, &s->arena, &o, err);
 
+	o.database = NULL;
 	if (r == 0)
 		r = maria_open(&o, &m, err);
 	if (r < 0)
@@ -247,6 +253,8 @@ static int find_program(struct stack *s, const char **ret, struct err *err)
 	const char *named = config_text(s->config, "stack.mariadb_server");
 	_cleanup_(mem_freep) char *found = named ? NULL : process_find_program("mariadbd");
 
+	if (named && access(named, X_OK) < 0)
+		return stack_no_program("stack.mariadb_server", named, err);
 	*ret = named ? named : found ? arena_strdup(&s->arena, found) : NULL;
 	if (*ret)
 		return 0;
@@ -273,6 +281,16 @@ static int prepare(struct stack *s, const char *program, struct err *err)
 	return r < 0 ? r : stack_remember(s, err);
 }
 
+int stack_mariadb_look(struct stack *s, struct err *err)
+{
+	const char *program = NULL;
+	struct process p;
+
+	if (process_find(layout_pid(&s->arena, s->var_dir, PART), &p, NULL) == 0)
+		return 0;
+	return find_program(s, &program, err);
+}
+
 int stack_mariadb_up(struct stack *s, struct err *err)
 {
 	const char *pid_path = layout_pid(&s->arena, s->var_dir, PART);
@@ -280,9 +298,12 @@ int stack_mariadb_up(struct stack *s, struct err *err)
 	int64_t since = clock_monotonic_us();
 	const char *program = NULL;
 	struct process p;
-	bool was_running = m->dir && process_find(pid_path, &p, NULL) == 0;
+	bool was_running = stack_is_at(s, PART, m->dir) && process_find(pid_path, &p, NULL) == 0;
 	int r = was_running ? 0 : find_program(s, &program, err);
 
+	if (r == 0 && !was_running) /* one that runs was started where the folder was before */
+		r = process_stop(PART, pid_path, config_int(s->config, "stack.stop_timeout"), NULL,
+				 err);
 	if (r == 0 && !was_running)
 		r = prepare(s, program, err);
 	if (r == 0 && !was_running) {
@@ -290,7 +311,8 @@ int stack_mariadb_up(struct stack *s, struct err *err)
 		r = start_server(s, program, &p, err);
 	}
 	if (r == 0)
-		r = stack_wait_ready(s, PART, &p, is_ready, m, err);
+		r = stack_wait_ready(s, PART, &p, is_ready, &(struct waiting){m->socket, p.pid},
+				     err);
 	if (r == 0)
 		r = check_login(s, err);
 	if (r < 0)

@@ -71,6 +71,8 @@ static int find_program(struct stack *s, const char **ret, struct err *err)
 	const char *named = config_text(s->config, "stack.mongodb_server");
 	const char *program = named;
 
+	if (named && access(named, X_OK) < 0)
+		return stack_no_program("stack.mongodb_server", named, err);
 	if (!program && m->dir)
 		program = find_kind(s, m->kind);
 	else if (!program && !(program = find_kind(s, KIND_MONGOD)))
@@ -445,6 +447,16 @@ static int check_login(struct stack *s, const struct process *p, bool is_new, st
 	return is_new ? check_users(m, err) : 0;
 }
 
+int stack_mongodb_look(struct stack *s, struct err *err)
+{
+	const char *program = NULL;
+	struct process p;
+
+	if (process_find(layout_pid(&s->arena, s->var_dir, PART), &p, NULL) == 0)
+		return 0;
+	return find_program(s, &program, err);
+}
+
 int stack_mongodb_up(struct stack *s, struct err *err)
 {
 	const char *pid_path = layout_pid(&s->arena, s->var_dir, PART);
@@ -452,11 +464,13 @@ int stack_mongodb_up(struct stack *s, struct err *err)
 	int64_t since = clock_monotonic_us();
 	const char *program = NULL;
 	struct process p;
-	bool was_running = m->dir && m->has_users && process_find(pid_path, &p, NULL) == 0;
+	bool was_running =
+	    stack_is_at(s, PART, m->dir) && m->has_users && process_find(pid_path, &p, NULL) == 0;
 	bool is_new = !m->has_users;
 	int r = was_running ? 0 : find_program(s, &program, err);
 
-	/* What still runs without accounts is left from a bring-up that was cut off. */
+	/* What still runs without accounts is left from a bring-up that was cut off, and what runs
+	 * elsewhere from before the folder was moved. */
 	if (r == 0 && !was_running)
 		r = stop_server(s, err);
 	if (r == 0 && !was_running)

@@ -1,5 +1,6 @@
 /* What of the stack there is: see stack.h. Reads files and /proc only. */
 #include "cluster/endpoint.h"
+#include "cluster/home.h"
 #include "cluster/layout.h"
 #include "cluster/process.h"
 #include "cluster/stack.h"
@@ -60,6 +61,23 @@ static const char *named_maria(const struct config *config, struct arena *arena)
 	return b.len ? arena_strdup(arena, strbuf_str(&b)) : config_text(config, "mariadb.socket");
 }
 
+/* Empty when nothing was started yet. The processes of another folder are not ours. */
+static int read_own_state(const char *var_dir, struct arena *arena, struct state *ret,
+			  struct err *err)
+{
+	struct err why = {0};
+	int r = home_check(var_dir, NULL, err);
+
+	if (r < 0)
+		return r;
+	r = state_read(var_dir, arena, ret, &why);
+	if (r == 0 || r == -ERR_NOT_FOUND)
+		return 0;
+	if (err)
+		*err = why;
+	return r;
+}
+
 int stack_status_read(const struct config *config, struct stack_status *ret, struct err *err)
 {
 	struct stack_status s = {0};
@@ -67,13 +85,10 @@ int stack_status_read(const struct config *config, struct stack_status *ret, str
 	const char *var_dir = endpoint_var_dir(config, &s.arena);
 	bool has_maria = endpoint_is_embedded_maria(config);
 	bool has_mongo = endpoint_is_embedded_mongo(config);
-	struct err why = {0};
-	int r = state_read(var_dir, &s.arena, &state, &why);
+	int r = read_own_state(var_dir, &s.arena, &state, err);
 
-	if (r < 0 && r != -ERR_NOT_FOUND) {
+	if (r < 0) {
 		arena_done(&s.arena);
-		if (err)
-			*err = why;
 		return r;
 	}
 	s.created = state.created;

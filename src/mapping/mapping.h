@@ -39,7 +39,9 @@ int mapping_load(const char *path, struct mapping **ret, struct err *err) _must_
 int mapping_parse(const char *file, const char *text, size_t len, struct mapping **ret,
 		  struct err *err) _must_check_;
 
-/* Resolves tables, columns and types; finds every mistake before anything is touched. Once. */
+/* Resolves tables, columns and types; finds every mistake before anything is touched. Once. When
+ * the database lacks a table, err->native is MAPPING_NO_TABLE. */
+#define MAPPING_NO_TABLE 1146 /* as the server's own */
 int mapping_bind(struct mapping *m, const struct schema *schema, struct err *err) _must_check_;
 struct mapping *mapping_free(struct mapping *m);
 DEFINE_CLEANUP(struct mapping *, mapping_free)

@@ -57,6 +57,8 @@ int mapping_resolve_column(struct mapping *m, const struct mapping_level *level,
 					name);
 			if (near)
 				err_hint(err, "did you mean \"%s\"?", near);
+			if (err)
+				err->native = MAPPING_NO_TABLE;
 			return r;
 		}
 		if (c->type == SCHEMA_OTHER)
@@ -97,6 +99,8 @@ static int resolve_tables(struct mapping *m, const struct schema *schema,
 					schema->database, t->name);
 			if (near)
 				err_hint(err, "did you mean \"%s\"?", near);
+			if (err)
+				err->native = MAPPING_NO_TABLE;
 			return r;
 		}
 		if (s->is_view)

@@ -273,3 +273,18 @@ int shop_load_print_categories(const struct shop_load_options *options, FILE *ou
 	load_done(&l);
 	return r;
 }
+
+int shop_load_mark(struct maria *m, char **ret, struct err *err)
+{
+	return maria_query_text(m, shop_sql_load_run_mark, NULL, 0, ret, err);
+}
+
+int shop_load_has_mark(struct maria *m, const char *mark, bool *ret, struct err *err)
+{
+	int64_t n = 0;
+	int r = maria_query_int(m, shop_sql_load_run_has_mark, &MARIA_S(mark), 1, &n, err);
+
+	if (r == 0)
+		*ret = n > 0;
+	return r;
+}

@@ -66,6 +66,13 @@ int shop_load(struct maria *m, const struct shop_load_options *options,
 	      struct shop_load_report *ret, struct err *err) _must_check_;
 
 /*
+ * A text that names the load completed last, in this database and no other; whether a database has
+ * that load. The mark belongs to the caller; ERR_NOT_FOUND when nothing was ever loaded.
+ */
+int shop_load_mark(struct maria *m, char **ret, struct err *err) _must_check_;
+int shop_load_has_mark(struct maria *m, const char *mark, bool *ret, struct err *err) _must_check_;
+
+/*
  * Prints "id<TAB>category" for each product of JSON-lines files, by their own category or by the
  * rules; no database is needed. For people who write the rules.
  */

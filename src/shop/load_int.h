@@ -278,6 +278,8 @@ extern const char shop_sql_load_order_sums_stored[];
 extern const char shop_sql_load_run_begin[];
 extern const char shop_sql_load_run_end[];
 extern const char shop_sql_load_run_forget[];
+extern const char shop_sql_load_run_has_mark[];
+extern const char shop_sql_load_run_mark[];
 extern const char shop_sql_load_run_newest[];
 extern const char shop_sql_load_runs_stop[];
 extern const char shop_sql_load_settle_ratings[];

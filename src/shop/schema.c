@@ -201,14 +201,35 @@ static void take_row(struct schema_run *run, const struct maria_rows *rows)
 		item->state = item->finished_at ? SHOP_SCHEMA_APPLIED : SHOP_SCHEMA_PARTIAL;
 }
 
+/* Whether the table schema_migrations is there and is the one that this program makes: other
+ * programs have one of that name too. */
+static int has_own_record(struct maria *m, bool *ret, struct err *err)
+{
+	int64_t is_own = 0;
+	bool has_table = false;
+	int r = maria_has_table(m, "schema_migrations", &has_table, err);
+
+	if (r == 0 && has_table)
+		r = maria_query_int(m, shop_sql_schema_is_own, NULL, 0, &is_own, err);
+	if (r < 0)
+		return r;
+	*ret = is_own == 1;
+	if (!has_table || is_own)
+		return 0;
+	(void)err_set(
+	    err, ERR_CONFLICT,
+	    "the table \"schema_migrations\" of this database was not made by aethermart: "
+	    "another program keeps its own migrations in it");
+	return err_hint(err, "name a database of its own in mariadb.database");
+}
+
 static int read_rows(struct schema_run *run, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	bool has_table;
-	int r;
+	bool is_there = false;
+	int r = has_own_record(run->m, &is_there, err);
 
-	r = maria_has_table(run->m, "schema_migrations", &has_table, err);
-	if (r < 0 || !has_table)
+	if (r < 0 || !is_there)
 		return r;
 	r = maria_query(run->m, shop_sql_schema_list, NULL, 0, &rows, err);
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
@@ -236,32 +257,37 @@ static int look(struct schema_run *run, struct err *err)
 	return 0;
 }
 
-static int unknown_migration(const struct shop_schema_item *item, struct err *err)
-{
-	(void)err_set(err, ERR_UNSUPPORTED,
-		      "migration \"%s\" of the database is unknown to this program", item->name);
-	return err_hint(err, "a newer version made this database: use that one");
-}
-
-static int check(const struct schema_run *run, struct err *err)
+static int check_known(const struct schema_run *run, struct err *err)
 {
 	for (size_t i = 0; i < run->n_records; i++) {
 		const struct shop_schema_item *item = run->records[i].item;
 
-		if (item->state == SHOP_SCHEMA_UNKNOWN)
-			return unknown_migration(item, err);
-		if (item->state == SHOP_SCHEMA_CHANGED) {
-			(void)err_set(err, ERR_CONFLICT,
-				      "migration \"%s\" is not what was applied here: the file was "
-				      "changed afterwards",
-				      item->name);
-			return err_hint(
-			    err,
-			    "restore sql/%s as it was and put the change into a new file "
-			    "with a higher number; or, when the data may go, rebuild the "
-			    "database with \"aethermart reset\"",
-			    item->name);
-		}
+		if (item->state != SHOP_SCHEMA_UNKNOWN)
+			continue;
+		(void)err_set(err, ERR_UNSUPPORTED,
+			      "the database has migration \"%s\", which this program does not know",
+			      item->name);
+		return err_hint(err, "a newer version made this database: use that one");
+	}
+	return 0;
+}
+
+static int check_unchanged(const struct schema_run *run, struct err *err)
+{
+	for (size_t i = 0; i < run->n_records; i++) {
+		const struct shop_schema_item *item = run->records[i].item;
+
+		if (item->state != SHOP_SCHEMA_CHANGED)
+			continue;
+		(void)err_set(err, ERR_CONFLICT,
+			      "migration \"%s\" is not what was applied here: the file was changed "
+			      "afterwards",
+			      item->name);
+		return err_hint(err,
+				"restore sql/%s as it was and put the change into a new file with "
+				"a higher number; or, when the data may go, rebuild the database "
+				"with \"aethermart reset\"",
+				item->name);
 	}
 	return 0;
 }
@@ -382,16 +408,59 @@ static int apply_file(struct schema_run *run, size_t i, struct err *err)
 	return 0;
 }
 
+/* A statement that is still to run must not find its table: then that one is somebody else's. One
+ * that was cut off may have happened. */
+static int check_free(void *arg, struct str statement, size_t line, struct err *err)
+{
+	struct file_run *f = arg;
+	bool is_view = false, is_there = false;
+	struct str created = shop_schema_created(statement, &is_view);
+	_cleanup_(mem_freep) char *name = mem_strndup(created.data, created.len);
+	int r;
+
+	f->at++;
+	if (!created.len || f->at <= f->record->item->done || f->at == f->record->begun)
+		return 0;
+	r = maria_has_table(f->run->m, name, &is_there, err);
+	if (r < 0 || !is_there)
+		return r;
+	(void)err_set(err, ERR_CONFLICT,
+		      "%s:%zu: the database has a table \"%s\" already, which this schema did not "
+		      "make",
+		      f->record->item->name, line, name);
+	return err_hint(err, "nothing was changed: rename that table, or name a database of its "
+			     "own in mariadb.database");
+}
+
+/* Before the first statement, so that a database that does not suit stays as it is. */
+static int check_all_free(struct schema_run *run, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < run->n_files; i++) {
+		struct file_run f = {.run = run, .record = &run->records[i]};
+
+		if (f.record->item->state != SHOP_SCHEMA_APPLIED)
+			r = maria_script_split(shop_schema_files[i].text, check_free, &f, err);
+	}
+	return r;
+}
+
 static int apply_pending(struct schema_run *run, struct err *err)
 {
-	int r = maria_exec(run->m, shop_sql_schema_table, err);
+	int r = look(run, err);
 
-	if (r < 0)
-		return err_context(err, "making schema_migrations");
-	r = look(run, err);
+	if (r >= 0)
+		r = check_known(run, err);
+	if (r >= 0)
+		r = check_unchanged(run, err);
+	if (r >= 0)
+		r = check_all_free(run, err);
 	if (r < 0)
 		return r;
-	r = check(run, err);
+	r = maria_exec(run->m, shop_sql_schema_table, err);
+	if (r < 0)
+		return err_context(err, "making schema_migrations");
 	for (size_t i = 0; r >= 0 && i < run->n_files; i++) {
 		if (run->records[i].item->state != SHOP_SCHEMA_APPLIED)
 			r = apply_file(run, i, err);
@@ -467,6 +536,15 @@ int shop_schema_pending(struct maria *m, struct shop_schema_report *ret, struct 
 	return look(&run, err);
 }
 
+int shop_schema_check(struct maria *m, struct err *err)
+{
+	_cleanup_(shop_schema_report_done) struct shop_schema_report report = {0};
+	_cleanup_(schema_run_done) struct schema_run run = {.m = m, .report = &report};
+	int r = look(&run, err);
+
+	return r < 0 ? r : check_known(&run, err);
+}
+
 /* --- dropping --------------------------------------------------------------------------------- */
 
 struct str shop_schema_created(struct str statement, bool *ret_is_view)
@@ -502,6 +580,8 @@ static int drop_one(struct maria *m, const char *kind, const char *name, struct 
 	return maria_exec(m, strbuf_str(&sql), err);
 }
 
+/* What the record says that we made. A statement that was cut off counts: its table was not there
+ * before (check_free()). */
 static int drop_created(void *arg, struct str statement, size_t line, struct err *err)
 {
 	struct file_run *f = arg;
@@ -511,26 +591,34 @@ static int drop_created(void *arg, struct str statement, size_t line, struct err
 
 	(void)line;
 	f->at++;
-	if (f->at > f->record->item->done || !created.len)
+	if (!created.len || (f->at > f->record->item->done && f->at != f->record->begun))
 		return 0;
 	return drop_one(f->run->m, is_view ? "VIEW" : "TABLE", name, err);
 }
 
-/* The record goes last: what is interrupted can be repeated. */
 static int drop_recorded(struct schema_run *run, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < run->n_records; i++) {
+		struct file_run f = {.run = run, .record = &run->records[i]};
+
+		if (f.record->item->state != SHOP_SCHEMA_PENDING)
+			r = maria_script_split(shop_schema_files[i].text, drop_created, &f, err);
+	}
+	return r;
+}
+
+static int drop_all(struct schema_run *run, struct err *err)
 {
 	int r = look(run, err);
 
-	for (size_t i = 0; r == 0 && i < run->n_records; i++)
-		if (run->records[i].item->state == SHOP_SCHEMA_UNKNOWN)
-			r = unknown_migration(run->records[i].item, err);
+	if (r == 0) /* of what a newer program made, the record is all that tells */
+		r = check_known(run, err);
 	if (r == 0)
 		r = maria_exec(run->m, "SET SESSION foreign_key_checks = 0", err);
-	for (size_t i = 0; r == 0 && i < run->n_files; i++) {
-		struct file_run f = {.run = run, .record = &run->records[i]};
-
-		r = maria_script_split(shop_schema_files[i].text, drop_created, &f, err);
-	}
+	if (r == 0)
+		r = drop_recorded(run, err);
 	return r < 0 ? r : drop_one(run->m, "TABLE", "schema_migrations", err);
 }
 
@@ -538,14 +626,24 @@ int shop_schema_drop(struct maria *m, struct err *err)
 {
 	_cleanup_(shop_schema_report_done) struct shop_schema_report report = {0};
 	_cleanup_(schema_run_done) struct schema_run run = {.m = m, .report = &report};
+	struct err why = {0};
 	char name[64];
+	bool is_own = false;
 	int r = lock_name(m, name, err);
 
 	if (r >= 0)
 		r = lock(m, name, err);
 	if (r < 0)
 		return r;
-	r = drop_recorded(&run, err);
+	r = has_own_record(m, &is_own, &why);
+	if (r == 0 && is_own)
+		r = drop_all(&run, &why);
+	else if (r == -ERR_CONFLICT) /* another program's: we made nothing here */
+		r = 0;
 	unlock(m, name);
-	return r < 0 ? err_context(err, "dropping the schema") : 0;
+	if (r == 0)
+		return 0;
+	if (err)
+		*err = why;
+	return err_context(err, "dropping the schema");
 }

@@ -49,9 +49,10 @@ struct shop_schema_report {
 
 /*
  * Applies what is pending. The report is filled also after an error, as far as it got.
- * ERR_CONFLICT: a file was changed after it was applied, or the database has a table of that name
- * that this did not make. ERR_UNSUPPORTED: the database was made by a newer program. ERR_TIMEOUT:
- * another process is applying. Other classes as in store/maria.h.
+ * ERR_CONFLICT: a file was changed after it was applied, or the database has a table of one of our
+ * names (schema_migrations included) that this did not make; then nothing was changed.
+ * ERR_UNSUPPORTED: the database was made by a newer program. ERR_TIMEOUT: another process is
+ * applying. Other classes as in store/maria.h.
  */
 int shop_schema_apply(struct maria *m, struct shop_schema_report *ret, struct err *err)
     _must_check_;
@@ -60,12 +61,15 @@ int shop_schema_apply(struct maria *m, struct shop_schema_report *ret, struct er
 int shop_schema_pending(struct maria *m, struct shop_schema_report *ret, struct err *err)
     _must_check_;
 
+/* What both applying and dropping refuse about the record of migrations: ERR_CONFLICT, it is
+ * another program's; ERR_UNSUPPORTED, a newer program made it. Changes nothing. */
+int shop_schema_check(struct maria *m, struct err *err) _must_check_;
+
 /*
- * Drops the tables and views that the record of migrations says were made here, with all that is in
- * them, and the record. A table of the same name that somebody else made stays, and so does one
- * whose statement was cut off: nobody knows whose it is. Repeatable. ERR_UNSUPPORTED, before
- * anything is touched: a newer program made the database. Foreign keys are not checked on this
- * connection from then on.
+ * Drops the tables and views that schema_migrations records as made here, with all that is in them,
+ * and that record last: cut off, it can be repeated. A database without our record, also one whose
+ * schema_migrations is another program's, stays as it is. ERR_UNSUPPORTED: a newer program made
+ * it. Foreign keys are not checked on this connection from then on.
  */
 int shop_schema_drop(struct maria *m, struct err *err) _must_check_;
 

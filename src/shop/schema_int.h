@@ -12,6 +12,7 @@ extern const char shop_sql_schema_add[];
 extern const char shop_sql_schema_begin[];
 extern const char shop_sql_schema_done[];
 extern const char shop_sql_schema_finish[];
+extern const char shop_sql_schema_is_own[];
 extern const char shop_sql_schema_list[];
 extern const char shop_sql_schema_lock[];
 extern const char shop_sql_schema_table[];

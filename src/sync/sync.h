@@ -20,7 +20,8 @@ struct sync_install_report {
 /* Idempotent. `admin` owns the schema. Collections whose mapping changed go to "reproject". */
 int sync_install(struct maria *admin, struct mongo *mongo, const struct mapping_set *mappings,
 		 struct sync_install_report *ret, struct err *err) _must_check_;
-/* Drops triggers, queues and the sync's tables; documents stay. */
+/* Drops triggers, queues and the sync's tables; documents stay. The queues are those of the
+ * mappings and those that were recorded at their installation: without any mapping all goes too. */
 int sync_uninstall(struct maria *admin, const struct mapping_set *mappings, struct err *err)
     _must_check_;
 

@@ -395,12 +395,16 @@ static int delete_marked(struct mongo *mongo, const char *collection, struct err
 	return r;
 }
 
-int sync_uninstall_target(struct mongo *mongo, const struct mapping_set *mappings, struct err *err)
+int sync_uninstall_target(struct maria *db, struct mongo *mongo, const struct mapping_set *mappings,
+			  struct err *err)
 {
+	_cleanup_(sync_record_done) struct sync_record record = {0};
 	bson_t *drop;
 	struct err why = {0};
-	int r = 0;
+	int r = db ? sync_record_read(db, &record, err) : 0;
 
+	for (size_t i = 0; r == 0 && i < record.len; i++)
+		r = delete_marked(mongo, record.items[i].collection, err);
 	for (size_t i = 0; r == 0 && i < mappings->len; i++)
 		if (mapping_has_target(mappings->items[i]))
 			r = delete_marked(mongo, mapping_collection(mappings->items[i]), err);

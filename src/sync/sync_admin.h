@@ -53,11 +53,12 @@ int sync_consumer_each(struct maria *db, sync_consumer_fn fn, void *arg, struct 
     _must_check_;
 
 /*
- * The other half of sync_uninstall(): deletes the documents of these mappings that carry the sync's
- * mark, and the fences. Documents that others made stay, and so do collections.
+ * The other half of sync_uninstall(), to be called before it: deletes the documents that carry the
+ * sync's mark, and the fences. The collections are those of the mappings and those that are
+ * recorded in `db` (NULL: none). Documents that others made stay, and so do collections.
  */
-int sync_uninstall_target(struct mongo *mongo, const struct mapping_set *mappings, struct err *err)
-    _must_check_;
+int sync_uninstall_target(struct maria *db, struct mongo *mongo, const struct mapping_set *mappings,
+			  struct err *err) _must_check_;
 
 /*
  * The least rights of the worker's account, as GRANT statements, a line each. It reads the database

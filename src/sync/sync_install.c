@@ -412,43 +412,49 @@ static int drop_object(struct maria *db, const char *kind, const char *name, str
 	return r;
 }
 
-static int drop_queues(struct maria *admin, const struct mapping_set *mappings, struct err *err)
+int sync_record_read(struct maria *db, struct sync_record *ret, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	_cleanup_(arena_done) struct arena arena = {0};
-	const char **names = NULL;
-	size_t n = 0, cap = 0;
-	bool is_installed = false;
-	int r = maria_has_table(admin, "sync_collection", &is_installed, err);
+	bool has_table = false;
+	int r = maria_has_table(db, "sync_collection", &has_table, err);
 
-	if (r == 0 && is_installed)
-		r = maria_query(admin, sync_sql_collection_queues, NULL, 0, &rows, err);
-	while (rows && r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
-		mem_grow(&names, &cap, n + 1, sizeof(*names));
-		names[n++] = arena_strdup(&arena, maria_rows_str(rows, 0).data);
+	if (r < 0 || !has_table)
+		return r;
+	r = maria_query(db, sync_sql_collection_queues, NULL, 0, &rows, err);
+	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
+		mem_grow(&ret->items, &ret->cap, ret->len + 1, sizeof(*ret->items));
+		ret->items[ret->len].collection =
+		    arena_strdup(&ret->arena, maria_rows_str(rows, 0).data);
+		ret->items[ret->len++].queue =
+		    arena_strdup(&ret->arena, maria_rows_str(rows, 1).data);
 	}
-	rows = maria_rows_close(rows);
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = drop_object(admin, "TABLE", names[i], err);
-	for (size_t i = 0; i < mappings->len && r == 0; i++)
-		r = drop_object(admin, "TABLE", mapping_queue(mappings->items[i]), err);
-	mem_free(names);
 	return r;
+}
+
+void sync_record_done(struct sync_record *r)
+{
+	mem_free(r->items);
+	arena_done(&r->arena);
 }
 
 int sync_uninstall(struct maria *admin, const struct mapping_set *mappings, struct err *err)
 {
 	_cleanup_(trigger_list_done) struct trigger_list triggers = {0};
+	_cleanup_(sync_record_done) struct sync_record record = {0};
 	int r = maria_exec(admin, "SET SESSION lock_wait_timeout = 1", err);
 
+	if (r == 0)
+		r = sync_record_read(admin, &record, err);
 	if (r == 0)
 		r = list_triggers(admin, &triggers, err);
 	if (r == 0)
 		r = drop_unwanted(admin, &triggers, err); /* none is wanted now */
 	if (r == 0)
 		r = drop_object(admin, "VIEW", "v_sync_status", err);
-	if (r == 0)
-		r = drop_queues(admin, mappings, err);
+	for (size_t i = 0; i < record.len && r == 0; i++)
+		r = drop_object(admin, "TABLE", record.items[i].queue, err);
+	for (size_t i = 0; i < mappings->len && r == 0; i++)
+		r = drop_object(admin, "TABLE", mapping_queue(mappings->items[i]), err);
 	for (size_t i = 0; i < ARRAY_LEN(own_tables) && r == 0; i++)
 		r = drop_object(admin, "TABLE", own_tables[i], err);
 	return r == 0 ? drop_object(admin, "SEQUENCE", "sync_handoff_version", err) : r;

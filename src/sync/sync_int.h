@@ -28,6 +28,18 @@
 
 /* --- source: where changes come from --------------------------------------------------------- */
 
+/* What `sync install` recorded in a database, whatever the mappings say now; empty when it never
+ * ran there. */
+struct sync_record {
+	struct arena arena;
+	size_t len, cap;
+	struct {
+		const char *collection, *queue;
+	} * items;
+};
+int sync_record_read(struct maria *db, struct sync_record *ret, struct err *err) _must_check_;
+void sync_record_done(struct sync_record *r);
+
 struct sync_item { /* one queued change */
 	uint64_t id;
 	uint32_t path;

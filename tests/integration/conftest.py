@@ -4,6 +4,7 @@ stack    a whole AetherMart with a small shop, live and in step. It is a copy of
          brought up, loaded, migrated and cleanly stopped once for the whole run, so that it costs
          seconds. @pytest.mark.fresh or @pytest.mark.shop(customers=…) build one from nothing.
 new_stack  the same before `up`: a folder and a configuration.
+named    the same on servers that the test starts and the configuration names: nothing is in them.
 engine   servers that AetherMart did not start, without the shop: a test brings its own tables and
          mappings.
 
@@ -29,6 +30,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import engine as engine_module  # noqa: E402
+import named as named_module  # noqa: E402
 import processes  # noqa: E402
 import servers  # noqa: E402
 import stack as stack_module  # noqa: E402
@@ -118,7 +120,7 @@ def pytest_runtest_makereport(item, call):
     report = outcome.get_result()
     if report.failed:
         item.has_failed = True
-        for name in ("stack", "new_stack", "engine"):
+        for name in ("stack", "new_stack", "engine", "named"):
             value = getattr(item, "funcargs", {}).get(name)
             if hasattr(value, "logs"):
                 report.sections.append((f"logs of {name}", value.logs()))
@@ -213,7 +215,9 @@ def own_port(session_folder):
 
 
 def move_state(var, source, session_folder):
-    """A copied stack remembers the folder and the ports of the first: it gets its own."""
+    """A copied stack remembers the folder and the ports of the first: it gets its own, and the mark
+    of a folder that was not copied."""
+    (var / "aethermart.home").write_text(f"{var}\n")
     path = var / "stack.json"
     state = json.loads(path.read_text().replace(str(source), str(var)))
     for server in ("mariadb", "mongodb"):
@@ -272,6 +276,17 @@ def bare_servers(folder, empty_mariadb):
         yield both.start()
     finally:
         both.close()
+
+
+@pytest.fixture
+def named(bare_servers, catalogue):
+    """A shop whose configuration names servers that run; nothing is in them yet."""
+    check_binary()
+    made = named_module.Named(bare_servers, {"data": [str(catalogue)], **stack_module.SHOP})
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture

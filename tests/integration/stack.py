@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import pathlib
+import pty
 import shutil
 import signal
 import subprocess
@@ -49,12 +50,28 @@ def environment(extra=None):
     return env
 
 
-def run_binary(*args, check=True, timeout=120, env=None, cwd=None, input=None):
+@contextlib.contextmanager
+def standard_input(text, typed):
+    """A file that holds `text`; or a terminal at which a person types the lines `typed`."""
+    if typed is None:
+        with tempfile.TemporaryFile() as file:
+            file.write((text or "").encode())
+            file.seek(0)
+            yield file
+        return
+    person, terminal = pty.openpty()
+    try:
+        os.write(person, "".join(f"{line}\n" for line in typed).encode() + b"\4")  # then Ctrl-D
+        yield terminal
+    finally:
+        os.close(person)
+        os.close(terminal)
+
+
+def run_binary(*args, check=True, timeout=120, env=None, cwd=None, input=None, typed=None):
     """Runs the product. Output goes through files: a daemon that kept a pipe open would hang us."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        with tempfile.TemporaryFile() as inp:
-            inp.write((input or "").encode())
-            inp.seek(0)
+        with standard_input(input, typed) as inp:
             words = [str(BINARY), *map(str, args)]
             status = subprocess.run(words, stdin=inp, stdout=out, stderr=err, cwd=cwd,
                                     env=environment(env), timeout=timeout).returncode
@@ -401,7 +418,7 @@ class Stack:
                     child.wait()
         self.forget_clients()
         failure = None
-        if self.has_embedded_servers and self.var.exists():
+        if self.has_embedded_servers and (self.var / "aethermart.home").exists():
             try:
                 done = self.run("down", check=False, timeout=60)
                 if done.returncode != 0:

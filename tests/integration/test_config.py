@@ -86,6 +86,23 @@ def test_a_secret_is_refused_in_flags(new_stack):
     assert "mariadb.password" in message and "do-not-show-me" not in message
 
 
+@pytest.mark.parametrize("uri", [
+    "mongodb://me:do-not-show-me@db.example.net/", "mongodb+srv://me:do/not-show-me@db/?tls=true",
+    "mongodb://me:do-not?show-me@db/"])
+def test_a_password_in_a_uri_is_refused_and_not_shown(new_stack, uri):
+    new_stack.write_config(mongodb={"uri": uri})
+    for verb in (["config", "show"], ["config", "check"], ["status"], ["connection"], ["up"]):
+        done = new_stack.run(*verb, check=False)
+        assert done.returncode == 2, done
+        assert "mongodb.uri holds a password" in done.stderr and "mongodb.user" in done.stderr
+        assert "aethermart.yaml:" in done.stderr
+        assert "show-me" not in done.stdout + done.stderr, done
+    del new_stack.config["mongodb"]
+    new_stack.write_config()
+    done = new_stack.run("config", "show", "--mongodb.uri", uri, check=False)
+    assert done.returncode == 2 and "show-me" not in done.stdout + done.stderr, done
+
+
 def test_config_show_json_lists_every_option(new_stack):
     answer = json.loads(new_stack.run("config", "show", "--json").stdout)
     text = json.dumps(answer)

@@ -1,86 +1,171 @@
-"""`reset` on servers that the configuration names deletes what AetherMart created there and nothing
-else, and wants each database's name typed."""
-import os
-import pty
-import subprocess
+"""`reset` on servers of the configuration: what AetherMart made goes, all else stays."""
+import shutil
 
 import pytest
 
-from engine import DATABASE, DOCUMENTS
-from stack import BINARY, environment
+from named import DATABASE, DOCUMENTS, Named
+from stack import ROOT, SHOP
+
+FOREIGN = {
+    "Products": "CREATE TABLE Products (id INT PRIMARY KEY, name TEXT)",
+    "Orders": "CREATE TABLE Orders (id INT PRIMARY KEY)",
+    "Reviews": "CREATE TABLE Reviews (id INT PRIMARY KEY)",
+    "schema_migrations":
+        "CREATE TABLE schema_migrations (version VARCHAR(255) NOT NULL PRIMARY KEY)",
+}
 
 
-def typed(stack, text, *words):
-    """aethermart WORDS with a person at the terminal who types `text`."""
-    keyboard, terminal = pty.openpty()
+def reset(stack, *typed, **options):
+    return stack.run("reset", *options.pop("flags", ["--no-shop"]), typed=typed, timeout=180,
+                     **options)
+
+
+def test_a_database_that_another_program_uses_is_left_alone(named):
+    named.make_database()
+    for statement in FOREIGN.values():
+        named.sql(statement)
+    named.sql("INSERT INTO Products VALUES (1, 'mine')")
+    done = reset(named, DATABASE, DOCUMENTS, check=False)
+    assert named.tables() == set(FOREIGN)
+    assert named.sql("SELECT * FROM Products") == [(1, "mine")]
+    assert done.returncode == 4 and "schema_migrations" in done.stderr, done.stderr
+    named.sql("DROP TABLE schema_migrations")
+    done = reset(named, DATABASE, DOCUMENTS, check=False)
+    assert named.tables() == set(FOREIGN) - {"schema_migrations"}
+    assert done.returncode == 4 and '"Products"' in done.stderr, done.stderr
+
+
+def test_what_was_made_is_dropped_and_a_table_beside_it_stays(named):
+    named.up("--no-shop")
+    made = named.tables()
+    named.sql("CREATE TABLE mine (id INT PRIMARY KEY)")
+    named.sql("INSERT INTO Suppliers (supplier_name) VALUES ('gone')")
+    # As after a run that stopped within a file: what follows was not made by us.
+    named.sql("DROP TABLE Staging_Reviews")
+    named.sql("CREATE TABLE Staging_Reviews (id INT PRIMARY KEY)")
+    named.sql("UPDATE schema_migrations SET finished_at = NULL,"
+              " statements_done = statements_done - 1 WHERE migration_name = '055-staging.sql'")
+    done = reset(named, DATABASE, DOCUMENTS, check=False)
+    assert done.returncode == 4 and '"Staging_Reviews"' in done.stderr, done.stderr
+    assert named.tables() == {"mine", "Staging_Reviews"}
+    named.sql("DROP TABLE Staging_Reviews")
+    named.up("--no-shop")
+    assert named.tables() == made | {"mine"}
+    assert named.value("SELECT COUNT(*) FROM Suppliers") == 0
+
+
+def test_a_newer_program_s_database_is_not_taken_apart(named):
+    named.up("--no-shop")
+    before = named.tables()
+    named.sql("INSERT INTO schema_migrations (migration_number, migration_name, checksum)"
+              " VALUES (999, '999-future.sql', REPEAT('0', 64))")
+    done = reset(named, DATABASE, DOCUMENTS, check=False)
+    assert done.returncode == 13 and "999-future.sql" in done.stderr, done.stderr
+    assert {"Products", "schema_migrations"} <= named.tables() <= before
+
+
+def test_mappings_that_cannot_be_read_stop_it_before_anything_is_deleted(named):
+    folder = named.root / "mapping"
+    shutil.copytree(ROOT / "mapping", folder)
+    named.write_config(mapping={"dir": str(folder)})
+    named.up("--no-shop")
+    named.insert("Suppliers", supplier_name="kept")
+    before = named.tables()
+    (folder / "broken.yaml").write_text("collection: [\n")
+    done = reset(named, DATABASE, DOCUMENTS, check=False)
+    assert done.returncode > 0 and "broken.yaml" in done.stderr, done.stderr
+    assert named.tables() == before
+    assert named.value("SELECT COUNT(*) FROM Suppliers") == 1
+
+
+def test_tables_that_are_gone_already_leave_nothing_of_the_sync_behind(named):
+    named.up("--no-shop")
+    named.insert("Customers", first_name="A", last_name="B", registration_date="2026-01-01")
+    named.wait_synced()
+    made = named.tables()
+    named.sql("SET foreign_key_checks = 0")
+    named.sql("DROP TABLE Reviews")
+    named.sql("DROP TABLE Customers")
+    reset(named, DATABASE, DOCUMENTS)
+    assert named.tables() == made
+    assert named.docs("customer_profiles").count_documents({}) == 0
+
+
+def test_a_database_that_is_not_there_is_no_obstacle(named):
+    reset(named, DATABASE, DOCUMENTS)
+    assert "Customers" in named.tables()
+
+
+@pytest.mark.limit(240)
+def test_an_embedded_mariadb_that_does_not_run_is_started(bare_servers, catalogue):
+    stack = Named(bare_servers, {"data": [str(catalogue)], **SHOP}, mariadb=False)
     try:
-        os.write(keyboard, text.encode())
-        return subprocess.run(
-            [str(BINARY), "--config", str(stack.config_path), *words], stdin=terminal,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=stack.root,
-            env=environment(), timeout=100)
+        stack.up("--no-shop")
+        stack.insert("Customers", first_name="A", last_name="B", registration_date="2026-01-01")
+        stack.wait_synced()
+        assert stack.docs("customer_profiles").count_documents({}) == 1
+        stack.down()
+        reset(stack, DOCUMENTS, flags=["--no-shop", "--yes"])
+        assert stack.docs("customer_profiles").count_documents({}) == 0
     finally:
-        os.close(terminal)
-        os.close(keyboard)
+        stack.close()
 
 
-@pytest.fixture
-def shop(engine):
-    """The shop, empty but for a customer, live on servers of its own; `down` at the end."""
-    del engine.config["mapping"]
-    engine.write_config()
-    try:
-        yield engine
-    finally:
-        engine.run("down")
+@pytest.mark.parametrize("typed", [(), ("wrong",), (DATABASE, "wrong")])
+def test_without_the_names_nothing_is_deleted(named, typed):
+    named.make_database()
+    done = reset(named, *typed, check=False)
+    assert done.returncode == 11 and "nothing was deleted" in done.stderr
+    assert not named.var.exists()
 
 
-def add_strangers(shop):
-    shop.sql("CREATE TABLE notes (note_id INT PRIMARY KEY, customer_id INT)")
-    shop.sql("INSERT INTO notes VALUES (1, 1), (2, 1)")
-    shop.docs("customer_profiles").insert_one({"_id": "a stranger", "name": "not ours"})
-    shop.docs("letters").insert_one({"_id": 1})
+def add_strangers(named):
+    named.sql("CREATE TABLE notes (note_id INT PRIMARY KEY, customer_id INT)")
+    named.sql("INSERT INTO notes VALUES (1, 1), (2, 1)")
+    named.docs("customer_profiles").insert_one({"_id": "a stranger", "name": "not ours"})
+    named.docs("letters").insert_one({"_id": 1})
 
 
-def assert_strangers(shop):
-    assert shop.sql("SELECT * FROM notes ORDER BY 1") == [(1, 1), (2, 1)]
-    assert shop.docs("customer_profiles").find_one({"_id": "a stranger"})["name"] == "not ours"
-    assert shop.docs("letters").count_documents({}) == 1
+def assert_strangers(named):
+    assert named.sql("SELECT * FROM notes ORDER BY 1") == [(1, 1), (2, 1)]
+    assert named.docs("customer_profiles").find_one({"_id": "a stranger"})["name"] == "not ours"
+    assert named.docs("letters").count_documents({}) == 1
 
 
-def test_reset_leaves_what_it_did_not_create(shop):
-    shop.run("up", "--yes")
-    shop.insert("Customers", first_name="A", last_name="B", registration_date="2026-01-01")
-    shop.wait_synced()
-    assert shop.docs("customer_profiles").count_documents({"_sync": {"$exists": True}}) == 1
-    add_strangers(shop)
+def test_reset_leaves_what_it_did_not_create(named):
+    named.run("up", "--yes")
+    named.insert("Customers", first_name="A", last_name="B", registration_date="2026-01-01")
+    named.wait_synced()
+    assert named.docs("customer_profiles").count_documents({"_sync": {"$exists": True}}) == 1
+    add_strangers(named)
 
     refusals = [
-        shop.run("reset", "--yes", check=False),  # nobody types the names
-        typed(shop, "anything_else\n", "reset", "--yes"),
-        typed(shop, f"{DATABASE}\nanything_else\n", "reset", "--yes"),
-        typed(shop, f"{DATABASE} \n\n", "reset"),
+        named.run("reset", "--yes", check=False),  # nobody types the names
+        reset(named, "anything_else", check=False, flags=["--yes"]),
+        reset(named, DATABASE, "anything_else", check=False, flags=["--yes"]),
+        reset(named, DATABASE + " ", "", check=False),
     ]
     for done in refusals:
         assert done.returncode == 11 and "nothing was deleted" in str(done), done
-    assert shop.value("SELECT COUNT(*) FROM Customers") == 1
-    assert shop.docs("customer_profiles").count_documents({"_sync": {"$exists": True}}) == 1
+    assert named.value("SELECT COUNT(*) FROM Customers") == 1
+    assert named.docs("customer_profiles").count_documents({"_sync": {"$exists": True}}) == 1
 
-    done = typed(shop, f"{DATABASE}\n{DOCUMENTS}\n", "reset")
-    assert done.returncode == 0, done.stdout
-    assert shop.value("SELECT COUNT(*) FROM Customers") == 0
-    assert shop.docs("customer_profiles").count_documents({"_sync": {"$exists": True}}) == 0
-    assert_strangers(shop)
-    shop.insert("Customers", first_name="C", last_name="D", registration_date="2026-01-01")
-    shop.wait_synced()
-    assert shop.docs("customer_profiles").count_documents({"_sync": {"$exists": True}}) == 1
+    done = reset(named, DATABASE, DOCUMENTS, check=False)
+    assert done.returncode == 0, done.stderr
+    assert named.value("SELECT COUNT(*) FROM Customers") == 0
+    assert named.docs("customer_profiles").count_documents({"_sync": {"$exists": True}}) == 0
+    assert_strangers(named)
+    named.insert("Customers", first_name="C", last_name="D", registration_date="2026-01-01")
+    named.wait_synced()
+    assert named.docs("customer_profiles").count_documents({"_sync": {"$exists": True}}) == 1
 
 
-def test_reset_leaves_tables_that_only_have_the_same_names(shop):
-    shop.sql("CREATE TABLE Customers (customer_id INT PRIMARY KEY, mine TEXT)")
-    shop.sql("INSERT INTO Customers VALUES (7, 'kept')")
-    done = shop.run("up", "--yes", check=False)
+def test_reset_leaves_tables_that_only_have_the_same_names(named):
+    named.make_database()
+    named.sql("CREATE TABLE Customers (customer_id INT PRIMARY KEY, mine TEXT)")
+    named.sql("INSERT INTO Customers VALUES (7, 'kept')")
+    done = named.run("up", "--yes", check=False)
     assert done.returncode != 0 and "Customers" in done.stderr, done.stderr
-    done = typed(shop, f"{DATABASE}\n{DOCUMENTS}\n", "reset")
-    assert done.returncode != 0 and "Customers" in done.stdout, done.stdout
-    assert shop.sql("SELECT * FROM Customers") == [(7, "kept")]
+    done = reset(named, DATABASE, DOCUMENTS, check=False)
+    assert done.returncode != 0 and "Customers" in done.stderr, done.stderr
+    assert named.sql("SELECT * FROM Customers") == [(7, "kept")]

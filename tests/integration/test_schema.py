@@ -93,3 +93,32 @@ def test_the_diagram_in_the_documents_is_this_schema(database):
     text = (ROOT / "docs/schema.md").read_text()
     kept = text[text.index(BEGIN) + len(BEGIN):text.index(END)]
     assert db.run("graph").stdout == kept, "docs/schema.md: take over `aethermart schema graph`"
+
+
+RAILS = "CREATE TABLE schema_migrations (version VARCHAR(255) NOT NULL PRIMARY KEY)"
+
+
+def tables(db):
+    return {row[0] for row in db.rows("SHOW TABLES")}
+
+
+def test_the_migrations_of_another_program_are_left_alone(database):
+    db = database("rails")
+    db.rows(RAILS)
+    done = db.run("apply", check=False)
+    assert done.returncode == 4 and "schema_migrations" in done.stderr, done.stderr
+    assert "another program" in done.stderr and "mariadb.database" in done.stderr
+    assert tables(db) == {"schema_migrations"}
+    db.rows("DROP TABLE schema_migrations")
+    db.run("apply")
+
+
+def test_a_table_of_our_name_that_is_not_ours_is_named_before_anything_is_made(database):
+    db = database("taken")
+    db.rows("CREATE TABLE Orders (number INT)")
+    done = db.run("apply", check=False)
+    assert done.returncode == 4 and '"Orders"' in done.stderr, done.stderr
+    assert "030-orders.sql" in done.stderr and "rename" in done.stderr
+    assert tables(db) == {"Orders"}
+    db.rows("DROP TABLE Orders")
+    db.run("apply")

@@ -101,6 +101,16 @@ def test_changes_travel_encrypted(start):
                             serverSelectionTimeoutMS=500).admin.command("ping")
 
 
+def test_an_authority_alone_means_an_encrypted_connection(start):
+    engine = start("server")
+    del engine.config["mariadb"]["tls"]
+    engine.write_config()
+    engine.run("sync", "install")  # the account takes nothing else
+    engine.write_config(mariadb={"tls": False})
+    message = engine.fails("sync", "install")
+    assert "mariadb.tls is false" in message and "mariadb.tls_ca" in message, message
+
+
 def test_an_unknown_authority_is_refused(start, certificates):
     engine = start("server")
     engine.write_config(mariadb={"tls_ca": str(certificates / "stranger.pem")})
@@ -122,7 +132,8 @@ def test_the_systems_authorities_are_used_when_none_is_named(start):
 def test_a_certificate_of_another_host_is_refused(start):
     engine = start("elsewhere")
     assert "certificate" in engine.fails("sync", "install")
-    engine.config["mariadb"].pop("hosts")
+    for option in ("hosts", "tls_ca"):
+        engine.config["mariadb"].pop(option)
     engine.write_config(mariadb={"socket": str(engine.servers.socket), "user": "root",
                                  "tls": False}, mongodb={"timeout": "2s"})
     engine.config["mariadb"].pop("password_file")

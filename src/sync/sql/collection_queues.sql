@@ -1,2 +1,2 @@
--- Queues of all installed collections, also of those whose mapping is gone. A few rows.
-SELECT queue FROM sync_collection
+-- What was installed here, to remove it. No index: a row a collection.
+SELECT collection, queue FROM sync_collection ORDER BY collection

@@ -60,6 +60,7 @@ static const struct config_option till_options[] = {
      .flags = CONFIG_SECRET,
      .environment = "TEST_TILL_CODE",
      .help = "Opens it."},
+    {.section = "till", .name = "uri", .type = CONFIG_TEXT, .flags = CONFIG_URI, .help = "Where."},
     {.section = "till", .name = "file", .type = CONFIG_TEXT, .flags = CONFIG_PATH, .help = "Log."},
     {.section = "till",
      .name = "papers",
@@ -151,7 +152,7 @@ static void flag_goes_before_environment_before_file(void **state)
 	write_file("shop:\n  name: from file\n  port: 81\n", 0644);
 	c = good(file, NULL, 0);
 	assert_string_equal(config_text(c, "shop.name"), "from file");
-	assert_int_equal(config_items(c, &items), 10);
+	assert_int_equal(config_items(c, &items), 11);
 	assert_non_null(strstr(items[0].origin, "c.yaml:2"));
 	config_free(c);
 	setenv("TEST_SHOP_NAME", "from environment", 1);
@@ -322,6 +323,42 @@ static void a_secret_is_never_shown(void **state)
 	assert_non_null(strstr(err.hint, "TEST_TILL_CODE"));
 }
 
+static void a_uri_may_not_hold_a_password(void **state)
+{
+	static const char *const bad[] = {
+	    "x://me:hidden@h/",
+	    "x://me:hid/den@h/",
+	    "x://me:hid@den@h:1,i:2/a?b=c",
+	    "x://me:hid?den@h/?b=c",
+	    "x://me:hid=den@h",
+	    "me:hidden@h",
+	    "x://me:@h",
+	};
+	static const char *const fine[] = {
+	    "x://h/", "x://h:1,i:2/a?b=c", "x://me@h:1/", "x://h:1/?name=a@b", "x://h/?t=a:b@c",
+	    "h:1",
+	};
+	struct config *c = NULL;
+	struct err err = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct config_flag flag = {"till.uri", bad[i]};
+
+		assert_int_equal(config_load(tables, NULL, &flag, 1, &c, &err),
+				 -ERR_INVALID_ARGUMENT);
+		assert_string_equal(err.message, "--till.uri: till.uri holds a password");
+		assert_null(strstr(err.hint, "hid"));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(fine); i++) {
+		struct config_flag flag = {"till.uri", fine[i]};
+
+		assert_int_equal(config_load(tables, NULL, &flag, 1, &c, &err), 0);
+		assert_string_equal(config_text(c, "till.uri"), fine[i]);
+		c = config_free(c);
+	}
+}
+
 static void a_file_with_a_secret_is_its_owners_alone(void **state)
 {
 	struct config *c = NULL;
@@ -380,6 +417,7 @@ int main(void)
 	    cmocka_unit_test(environment_and_flags_are_checked_too),
 	    cmocka_unit_test(a_check_finds_every_mistake),
 	    cmocka_unit_test(a_secret_is_never_shown),
+	    cmocka_unit_test(a_uri_may_not_hold_a_password),
 	    cmocka_unit_test(a_file_with_a_secret_is_its_owners_alone),
 	    cmocka_unit_test(paths_in_the_file_start_at_its_folder),
 	    cmocka_unit_test(a_key_without_value_says_nothing),

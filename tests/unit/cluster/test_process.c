@@ -165,6 +165,50 @@ static void test_run_gives_input_and_status(void **state)
 	assert_int_equal(process_run(&spec, 20, &status, NULL), -ERR_TIMEOUT);
 }
 
+static void test_a_script_is_a_program_too(void **state)
+{
+	_cleanup_(mem_freep) char *script = mem_printf("%s/script", dir);
+	static const char text[] = "#!/bin/sh\nexit $1\n";
+	const char *argv[] = {"script", "7", NULL};
+	struct process_spec spec = {.name = "script", .program = script, .argv = argv};
+	struct err err = {0};
+	int status = 0;
+
+	(void)state;
+	assert_int_equal(file_write_atomic(script, text, strlen(text), 0755, NULL), 0);
+	if (process_run(&spec, 5000, &status, &err) < 0)
+		fail_msg("%s", err.message);
+	assert_int_equal(status, 7);
+}
+
+/* As when `up` is killed while a server makes its data. */
+static void test_run_does_not_outlive_us(void **state)
+{
+	const char *argv[] = {"sh", "-c", "echo $$ >&2; exec sleep 60", NULL};
+	struct process_spec spec = {
+	    .name = "sh", .program = "/bin/sh", .argv = argv, .log_path = log_path};
+	int status = 0, pid = 0;
+	pid_t us;
+
+	(void)state;
+	(void)unlink(log_path);
+	us = fork();
+	if (us == 0)
+		_exit(process_run(&spec, 60000, &status, NULL) < 0 ? 1 : 0);
+	for (int i = 0; i < 500 && !pid; i++) {
+		_cleanup_(mem_freep) char *tail = process_log_tail(log_path, 1);
+
+		pid = (int)strtol(tail, NULL, 10);
+		(void)usleep(10000);
+	}
+	assert_true(pid > 1);
+	assert_int_equal(kill(us, SIGKILL), 0);
+	assert_int_equal(waitpid(us, NULL, 0), us);
+	for (int i = 0; i < 500 && kill(pid, 0) == 0; i++)
+		(void)usleep(10000);
+	assert_int_equal(kill(pid, 0), -1);
+}
+
 static void test_log_tail(void **state)
 {
 	static const char text[] = "one\ntwo\nthree\n";
@@ -223,6 +267,8 @@ int main(void)
 	    cmocka_unit_test(test_find_refuses_what_is_no_pid_file),
 	    cmocka_unit_test(test_start_failures_leave_nothing),
 	    cmocka_unit_test(test_run_gives_input_and_status),
+	    cmocka_unit_test(test_a_script_is_a_program_too),
+	    cmocka_unit_test(test_run_does_not_outlive_us),
 	    cmocka_unit_test(test_log_tail),
 	    cmocka_unit_test(test_log_tail_reads_as_far_back_as_it_takes),
 	};

@@ -1,0 +1,142 @@
+"""What `up` says is true: of a worker that dies, stands by or has another configuration, and of what
+is in the database that the configuration names now."""
+import json
+import re
+
+import pytest
+import yaml
+
+from named import DATABASE, DOCUMENTS
+from waiting import until
+
+
+def insert_customer(stack, name):
+    number = stack.insert("Customers", first_name="A", last_name=name,
+                          registration_date="2026-01-01")
+    stack.wait_synced()
+    return number
+
+
+def test_a_worker_that_ends_is_an_error_with_its_last_words(named):
+    named.up("--no-shop")
+    named.down()
+    password = named.root / "wrong.password"
+    password.write_text("wrong\n")
+    named.write_config(mariadb={"user": "nobody_here", "password_file": str(password),
+                                "admin_user": "root"})
+    done = named.run("up", "--yes", "--no-shop", check=False)
+    assert done.returncode == 5, done
+    assert "Live" not in done.stdout and "keeps both" not in done.stderr
+    assert "ended while it started" in done.stderr and "nobody_here" in done.stderr, done.stderr
+    assert "serve.log" in done.stderr
+
+
+@pytest.fixture
+def elsewhere(named):
+    """All is installed, and a worker of another folder holds the lease."""
+    named.up("--no-shop")
+    second = named.root / "second.yaml"
+    second.write_text(yaml.safe_dump({**named.config, "stack": {"dir": "var2"}}))
+    named.kill("worker")
+    other = named.start("serve", config=second)
+    until(lambda: "lease taken" in other.log.read_text(), 20, 0.1, "the other one has the lease")
+    return named
+
+
+def test_a_worker_that_ends_while_up_waits_is_an_error(elsewhere):
+    up = elsewhere.start("up", "--yes", "--no-shop")
+    until(lambda: elsewhere.json("status")["worker"], 20, 0.1, "the worker answers")
+    elsewhere.kill("worker")
+    assert up.wait(20) == 5, up.log.read_text()
+    text = up.log.read_text()
+    assert "the worker ended" in text and "its log ends with" in text and "Live" not in text, text
+
+
+@pytest.mark.limit(180)
+def test_a_worker_that_stands_by_is_said_to(elsewhere):
+    done = elsewhere.up("--no-shop")
+    assert "stands by: another process" in done.stderr, done.stderr
+    assert "Standing by after" in done.stdout and "Live" not in done.stdout, done.stdout
+    insert_customer(elsewhere, "B")
+
+
+def test_what_changed_meanwhile_is_no_difference(stack):
+    stack.pause()
+    stack.sql("UPDATE Reviews SET rating = IF(rating = 1, 2, 1) LIMIT 3")
+    done = stack.run("verify", "--wait", 1, "--json", check=False)
+    assert done.returncode == 10, done
+    assert json.loads(done.stdout)["equal"] is False
+    assert re.search(r"\d documents changed while they were compared", done.stderr), done.stderr
+    assert "do not agree" not in done.stderr
+    stack.docs("reviews").delete_one({})  # a true difference beside it
+    done = stack.run("verify", "--wait", 1, check=False)
+    assert done.returncode in (10, 14), done
+    stack.run("sync", "resume")
+    stack.run("verify", "--repair")
+
+
+@pytest.mark.limit(240)
+def test_up_tells_what_changed_meanwhile_as_a_fact(stack):
+    stack.run("sync", "pause", "--collection", "reviews")
+    stack.sql("UPDATE Reviews SET rating = IF(rating = 1, 2, 1) LIMIT 3")
+    stack.sql("UPDATE sync_collection SET state = 'reproject' WHERE collection = 'product_catalog'")
+    done = stack.up()
+    assert "all that stood still agrees; " in done.stderr, done.stderr
+    assert "Live after" in done.stdout
+    stack.run("sync", "resume")
+    stack.assert_in_step()
+
+
+def test_a_worker_of_another_configuration_is_started_anew(named):
+    named.up("--no-shop")
+    first = named.worker_pid()
+    assert "configuration has changed" not in named.up("--no-shop").stderr
+    assert named.worker_pid() == first
+    named.write_config(mariadb={"database": "other_db"}, mongodb={"database": "other_profiles"})
+    done = named.up("--no-shop")
+    assert "configuration has changed" in done.stderr, done.stderr
+    assert named.worker_pid() != first
+    number = insert_customer(named, "B")
+    assert named.doc("customer_profiles", number)["full_name"] == "A B"
+    assert {DATABASE, "other_db"} <= {row[0] for row in named.sql("SHOW DATABASES")}
+    assert named.mongo().client[DOCUMENTS]["customer_profiles"].count_documents({}) == 0
+
+
+@pytest.mark.limit(240)
+def test_the_shop_is_loaded_once_into_each_database(named):
+    done = named.up("--with-shop")
+    assert "already loaded" not in done.stderr
+    rows = named.value("SELECT COUNT(*) FROM Products")
+    assert rows > 0
+    assert "already loaded" in named.up("--with-shop").stderr
+    named.write_config(mariadb={"database": "other_db"}, mongodb={"database": "other_profiles"})
+    done = named.up("--with-shop")
+    assert "already loaded" not in done.stderr
+    assert named.value("SELECT COUNT(*) FROM Products") == rows
+    named.assert_in_step()
+
+
+def test_another_database_on_an_embedded_server(stack):
+    stack.write_config(mariadb={"database": "second_db"})
+    stack.up("--no-shop")
+    assert stack.value("SELECT COUNT(*) FROM Products") == 0
+    number = insert_customer(stack, "B")
+    assert stack.doc("customer_profiles", number)["full_name"] == "A B"
+    stack.assert_in_step()
+
+
+def own_errors(done):
+    """stderr without what MongoDB's driver says when /dev/shm has a stale file of its process id."""
+    return "".join(line for line in done.stderr.splitlines(True) if " mongoc: " not in line)
+
+
+def test_json_is_all_that_is_printed(named):
+    done = named.run("up", "--yes", "--no-shop", "--json")
+    assert own_errors(done) == "" and json.loads(done.stdout)["servers"], done
+    done = named.run("down", "--json")
+    assert own_errors(done) == "" and json.loads(done.stdout) == {"stopped": 1}, done
+    named.sql("DROP TABLE schema_migrations")  # now our tables are in the way
+    done = named.run("up", "--yes", "--no-shop", "--json", check=False)
+    error = json.loads(own_errors(done))["error"]  # nothing beside it
+    assert done.stdout == "" and (done.returncode, error["code"]) == (4, "CONFLICT"), done
+    assert "schema apply" in error["message"] and '"Categories"' in error["message"], error
