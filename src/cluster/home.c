@@ -2,6 +2,9 @@
 #include "cluster/home.h"
 
 #include "base/file.h"
+#include "cluster/folder.h"
+#include "cluster/layout.h"
+#include "cluster/state.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -41,6 +44,23 @@ static bool is_nothing(const char *name)
 	       strncmp(name, MARK ".", sizeof(MARK)) == 0;
 }
 
+/* Whether servers were made here before there were marks: stack.json says where their folders are.
+ */
+static bool has_servers(const char *dir)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	const char *here = arena_printf(&arena, "%s/", dir);
+	const char *linked = arena_printf(&arena, FOLDER_SYSTEM "/%s-", layout_hash(&arena, dir));
+	struct state s = {0};
+	const char *of_server;
+
+	if (state_read(dir, &arena, &s, NULL) < 0)
+		return false;
+	of_server = s.mariadb.dir ? s.mariadb.dir : s.mongodb.dir;
+	return of_server &&
+	       (str_starts(str_from(of_server), here) || str_starts(str_from(of_server), linked));
+}
+
 static int look_without_mark(const char *dir, enum home_state *ret, struct err *err)
 {
 	DIR *d = opendir(dir);
@@ -59,6 +79,8 @@ static int look_without_mark(const char *dir, enum home_state *ret, struct err *
 		if (!is_nothing(e->d_name))
 			*ret = HOME_FOREIGN;
 	(void)closedir(d);
+	if (*ret == HOME_FOREIGN && has_servers(dir))
+		*ret = HOME_UNMARKED;
 	return 0;
 }
 

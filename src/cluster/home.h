@@ -16,9 +16,10 @@ enum home_state {
 	HOME_ABSENT,
 	HOME_EMPTY, /* nothing is in it, so it can become one */
 	HOME_OWN,
-	HOME_MOVED,   /* where it was there is none any more */
-	HOME_COPY,    /* the original is still there */
-	HOME_FOREIGN, /* other things are in it */
+	HOME_MOVED,    /* where it was there is none any more */
+	HOME_UNMARKED, /* of a version that left no mark: by its stack.json */
+	HOME_COPY,     /* the original is still there */
+	HOME_FOREIGN,  /* other things are in it */
 };
 
 /* What it is. HOME_COPY and HOME_FOREIGN are errors, ERR_CONFLICT. Changes nothing. `ret` may be

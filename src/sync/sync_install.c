@@ -305,31 +305,38 @@ static bool is_changed(const struct registered *was, const struct mapping *m)
 	return !was->exists || !cstr_equal(was->hash, mapping_hash(m)) || was->has_queue_changed;
 }
 
-static int install_one(struct maria *admin, struct mongo *mongo, const struct mapping *m,
-		       struct trigger_list *triggers, struct sync_install_report *report,
-		       struct err *err)
+struct installation {
+	struct maria *admin;
+	struct mongo *mongo;
+	struct trigger_list triggers;
+	struct sync_install_report report;
+	bool has_fences; /* in MongoDB; else what was filled was another one */
+};
+
+static int install_one(struct installation *in, const struct mapping *m, struct err *err)
 {
 	struct arena arena = {0};
 	struct registered was = {0};
-	unsigned made;
-	int r = read_registered(admin, m, &arena, &was, err);
+	unsigned made = in->report.triggers_made;
+	uint64_t reprojected = 0;
+	int r = read_registered(in->admin, m, &arena, &was, err);
 	bool changed = is_changed(&was, m);
 
-	made = report->triggers_made;
 	if (r == 0)
-		r = make_queue(admin, m, err);
+		r = make_queue(in->admin, m, err);
 	if (r == 0)
-		r = sync_target_prepare(mongo, m, !(was.exists && changed), err);
+		r = sync_target_prepare(in->mongo, m, !(was.exists && changed), err);
 	/* Before the triggers: from here on a worker of the former mapping claims nothing. */
 	if (r == 0 && changed)
-		r = register_collection(admin, m, &was, err);
+		r = register_collection(in->admin, m, &was, err);
 	if (r == 0)
-		r = install_triggers(admin, m, triggers, report, err);
-	made = report->triggers_made - made;
-	if (r == 0 && !changed && made) /* they were missing: changes may have been missed */
-		r = maria_run(admin, sync_sql_collection_reproject, &MARIA_S(mapping_collection(m)),
-			      1, NULL, err);
-	report->collections_changed += r == 0 && (changed || made);
+		r = install_triggers(in->admin, m, &in->triggers, &in->report, err);
+	made = in->report.triggers_made - made;
+	/* Changes were missed while triggers were missing, and a new MongoDB has nothing yet. */
+	if (r == 0 && !changed && (made || !in->has_fences))
+		r = maria_run(in->admin, sync_sql_collection_reproject,
+			      &MARIA_S(mapping_collection(m)), 1, &reprojected, err);
+	in->report.collections_changed += r == 0 && (changed || made || reprojected);
 	arena_done(&arena);
 	return r < 0 ? err_context(err, "installing \"%s\"", mapping_collection(m)) : 0;
 }
@@ -373,25 +380,27 @@ static int drop_unwanted(struct maria *admin, const struct trigger_list *l, stru
 int sync_install(struct maria *admin, struct mongo *mongo, const struct mapping_set *mappings,
 		 struct sync_install_report *ret, struct err *err)
 {
-	_cleanup_(trigger_list_done) struct trigger_list triggers = {0};
-	struct sync_install_report report = {0};
+	struct installation in = {.admin = admin, .mongo = mongo};
 	int r = maria_exec(admin, "SET SESSION lock_wait_timeout = 1", err);
 
 	if (r == 0)
 		r = maria_script(admin, "sync/010-tables.sql", sync_sql_010_tables, err);
 	if (r == 0)
-		r = list_triggers(admin, &triggers, err);
-	for (size_t i = 0; i < mappings->len && r == 0; i++)
-		r = install_one(admin, mongo, mappings->items[i], &triggers, &report, err);
+		r = list_triggers(admin, &in.triggers, err);
 	if (r == 0)
-		r = drop_unwanted(admin, &triggers, err);
+		r = sync_has_fences(mongo, &in.has_fences, err);
+	for (size_t i = 0; i < mappings->len && r == 0; i++)
+		r = install_one(&in, mappings->items[i], err);
+	if (r == 0)
+		r = drop_unwanted(admin, &in.triggers, err);
 	/* Behind the last trigger that queues them: dropping it has waited for its writers. */
 	for (size_t i = 0; i < mappings->len && r == 0; i++)
 		r = drop_unknown_paths(admin, mappings->items[i], err);
 	if (r == 0)
 		r = make_status_view(admin, mappings, err);
 	if (r == 0)
-		*ret = report;
+		*ret = in.report;
+	trigger_list_done(&in.triggers);
 	return r;
 }
 
@@ -523,7 +532,7 @@ int sync_check(struct maria *db, struct mongo *mongo, const struct mapping_set *
 	_cleanup_(trigger_list_done) struct trigger_list triggers = {0};
 	struct check c = {fn, arg};
 	struct mongo_server server;
-	bool has_tables = false;
+	bool has_tables = false, has_fences = false;
 	int r = maria_has_table(db, "sync_collection", &has_tables, err);
 
 	if (r == 0 && !has_tables) {
@@ -541,6 +550,11 @@ int sync_check(struct maria *db, struct mongo *mongo, const struct mapping_set *
 	}
 	if (r == 0)
 		r = mongo_probe(mongo, &server, err);
+	if (r == 0)
+		r = sync_has_fences(mongo, &has_fences, err);
+	if (r == 0 && !has_fences)
+		problem(&c, "aethermart up, or sync install and migrate",
+			"no worker has written to this MongoDB yet: it is a new one, or another");
 	if (r == 0 && !server.has_transactions)
 		problem(&c,
 			"run mongod with --replSet rs0 and rs.initiate() once: a one-node replica "

@@ -209,6 +209,8 @@ int sync_lease_take(struct sync_lease *l, struct maria *db, struct mongo *mongo,
     _must_check_;
 int sync_lease_renew(struct sync_lease *l, struct maria *db, struct err *err) _must_check_;
 void sync_lease_release(struct sync_lease *l, struct maria *db);
+/* Whether this MongoDB was ever written by a holder: a new or another one was not. */
+int sync_has_fences(struct mongo *mongo, bool *ret, struct err *err) _must_check_;
 /* Inside a transaction: ERR_FENCED unless (holder, term) still hold the lease until its commit. */
 int sync_lease_guard(struct maria *db, const char *holder, int64_t term, struct err *err)
     _must_check_;

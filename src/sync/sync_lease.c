@@ -20,6 +20,7 @@ static mongoc_collection_t *fences(mongoc_client_t *client, struct mongo *mongo)
 	return mongoc_client_get_collection(client, mongo_database(mongo), SYNC_FENCE_COLLECTION);
 }
 
+/* The highest term in the fences; -1: there are none. */
 static int read_highest(mongoc_collection_t *c, int64_t *ret, struct err *err)
 {
 	bson_t filter = BSON_INITIALIZER;
@@ -29,7 +30,7 @@ static int read_highest(mongoc_collection_t *c, int64_t *ret, struct err *err)
 	bson_iter_t it;
 	int r = 0;
 
-	*ret = 0;
+	*ret = -1;
 	while (mongoc_cursor_next(cursor, &doc)) {
 		if (bson_iter_init_find(&it, doc, "term") && bson_iter_as_int64(&it) > *ret)
 			*ret = bson_iter_as_int64(&it);
@@ -38,6 +39,19 @@ static int read_highest(mongoc_collection_t *c, int64_t *ret, struct err *err)
 		r = mongo_error(err, &e, reply, "reading the fences");
 	mongoc_cursor_destroy(cursor);
 	bson_destroy(&filter);
+	return r;
+}
+
+int sync_has_fences(struct mongo *mongo, bool *ret, struct err *err)
+{
+	mongoc_client_t *client = mongo_pop(mongo);
+	mongoc_collection_t *c = fences(client, mongo);
+	int64_t highest = -1;
+	int r = read_highest(c, &highest, err);
+
+	*ret = highest >= 0;
+	mongoc_collection_destroy(c);
+	mongo_push(mongo, client);
 	return r;
 }
 

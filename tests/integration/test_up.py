@@ -140,3 +140,17 @@ def test_json_is_all_that_is_printed(named):
     error = json.loads(own_errors(done))["error"]  # nothing beside it
     assert done.stdout == "" and (done.returncode, error["code"]) == (4, "CONFLICT"), done
     assert "schema apply" in error["message"] and '"Categories"' in error["message"], error
+
+
+def test_up_fills_another_mongodb_than_the_one_it_knew(named):
+    named.up("--no-shop")
+    insert_customer(named, "B")
+    named.down()
+    named.write_config(mongodb={"database": "another_place"})
+    assert "no worker has written to this MongoDB yet" in named.run("doctor", check=False).stdout
+    named.up("--no-shop")
+    named.wait_synced()
+    assert named.verify()["equal"]
+    client = named.servers.mongo_client()
+    assert client["another_place"]["customer_profiles"].count_documents({}) == 1
+    client.close()

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "cluster/home.h"
+#include "cluster/state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -116,6 +117,26 @@ static void test_a_copy_is_refused_while_the_original_is_there(void **state)
 	assert_is(path("second"), HOME_OWN);
 }
 
+static void test_a_folder_from_before_there_were_marks_gets_one(void **state)
+{
+	_cleanup_(mem_freep) char *old = mem_printf("%s/old", dir),
+				  *other = mem_printf("%s/o", dir);
+	_cleanup_(mem_freep) char *server = mem_printf("%s/mariadb", old);
+	struct state s = {.created = "2026-11-23T03:09:24.123Z",
+			  .account = "aethermart",
+			  .mariadb = {.dir = server, .socket = "/s", .version = "1", .port = 3307}};
+
+	(void)state;
+	assert_int_equal(mkdir(old, 0755), 0);
+	assert_int_equal(mkdir(other, 0755), 0);
+	assert_int_equal(state_write(old, &s, NULL), 0);
+	assert_int_equal(state_write(other, &s, NULL), 0);
+	assert_is(old, HOME_UNMARKED);
+	assert_int_equal(home_check(other, NULL, NULL), -ERR_CONFLICT); /* a copy of it */
+	assert_int_equal(home_claim(old, NULL), 0);
+	assert_is(old, HOME_OWN);
+}
+
 static void test_a_moved_folder_is_ours_by_any_path(void **state)
 {
 	(void)state;
@@ -136,6 +157,7 @@ int main(void)
 	    cmocka_unit_test(test_absent_and_empty_become_ours),
 	    cmocka_unit_test(test_a_folder_with_other_things_is_refused_untouched),
 	    cmocka_unit_test(test_a_copy_is_refused_while_the_original_is_there),
+	    cmocka_unit_test(test_a_folder_from_before_there_were_marks_gets_one),
 	    cmocka_unit_test(test_a_moved_folder_is_ours_by_any_path),
 	};
 
