@@ -9,6 +9,7 @@ import time
 import bson
 
 import stack as stack_module
+from waiting import until
 
 COLLECTIONS = ("customer_profiles", "product_catalog", "reviews")
 PROBE_PAUSE_SECONDS = 0.05
@@ -86,7 +87,8 @@ def drain(stack, found, changes):
     queued = stack.value("SELECT COUNT(*) FROM review_sync_queue")
     stack.run("sync", "resume")
     started = time.perf_counter()
-    stack.wait_synced(600)
+    # Counting the rows would cost the server as much as carrying them.
+    until(lambda: not stack.value("SELECT EXISTS (SELECT 1 FROM review_sync_queue)"), 600, 0.05)
     seconds = time.perf_counter() - started
     found["drain (changes/s)"] = made / seconds
     found["drain (queue rows/s)"] = queued / seconds
