@@ -267,14 +267,14 @@ static int requeue(struct maria *db, const struct mapping *m, const char *mark_s
 		r = maria_exec(db, "START TRANSACTION", err);
 	if (r < 0)
 		return r;
-	r = maria_run(
-	    db, mark_sql,
-	    (struct maria_value[]){MARIA_S(now), MARIA_S(mapping_collection(m)), MARIA_I(id)}, 3,
-	    ret_n, err);
-	if (r == 0 && *ret_n)
-		r = maria_run(db, strbuf_str(&b),
-			      (struct maria_value[]){MARIA_S(mapping_collection(m)), MARIA_S(now)},
-			      2, NULL, err);
+
+	const char *collection = mapping_collection(m);
+	struct maria_value mark[] = {MARIA_S(now), MARIA_S(collection), MARIA_I(id)};
+	struct maria_value which[] = {MARIA_S(collection), MARIA_S(now)};
+
+	r = maria_run(db, mark_sql, mark, ARRAY_LEN(mark), NULL, err);
+	if (r == 0)
+		r = maria_run(db, strbuf_str(&b), which, ARRAY_LEN(which), ret_n, err);
 	return sync_end(db, r, err);
 }
 

@@ -574,6 +574,18 @@ static int connect_control(struct sync_engine *e, struct err *err)
 	return r < 0 ? r : sync_session_init(e->db, err);
 }
 
+/* The mappings may have changed while this process stood by. */
+static int load_again(struct sync_engine *e, struct err *err)
+{
+	int r;
+
+	drop_mappings(e);
+	r = load_mappings(e, err);
+	if (r < 0)
+		sync_lease_release(&e->lease, e->db);
+	return r;
+}
+
 /* Whether waiting can help: another holder, a server that is away, or whatever worked before. */
 static bool can_heal(const struct sync_engine *e, int r)
 {
@@ -594,6 +606,8 @@ int sync_engine_run(struct sync_engine *e, struct err *err)
 			r = load_mappings(e, err);
 		if (r == 0)
 			r = sync_lease_take(&e->lease, e->db, e->mongo, err);
+		if (r == 0 && said)
+			r = load_again(e, err);
 		if (r == 0) {
 			said = false;
 			r = work(e, err);

@@ -15,6 +15,7 @@
 #include "base/banned.h"
 
 #define TRIGGER_ATTEMPTS 60 /* of a second each */
+#define UNKNOWN_PAGE	 1000
 
 struct trigger {
 	const char *name, *table, *event, *body;
@@ -143,22 +144,39 @@ static int make_queue(struct maria *db, const struct mapping *m, struct err *err
 	return r;
 }
 
-/* Rows of ways that the mapping no longer has: the re-projection covers them. */
+/*
+ * Rows of ways that the mapping no longer has: the re-projection covers them. They are read without
+ * a lock and deleted by id: a DELETE by path would wait for every open transaction that has queued
+ * something.
+ */
 static int drop_unknown_paths(struct maria *db, const struct mapping *m, struct err *err)
 {
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
 	const struct mapping_path *paths;
-	size_t n = mapping_paths(m, &paths);
-	struct strbuf b = STRBUF_INIT(0);
+	uint64_t ids[UNKNOWN_PAGE];
+	struct sync_queue q;
+	size_t n = mapping_paths(m, &paths), n_ids;
 	int r;
 
-	strbuf_addstr(&b, "DELETE FROM ");
+	strbuf_addstr(&b, "SELECT id FROM ");
 	maria_add_identifier(&b, mapping_queue(m));
 	strbuf_addstr(&b, " WHERE path NOT IN (0");
 	for (size_t i = 0; i < n; i++)
 		strbuf_addf(&b, ",%u", paths[i].id);
-	strbuf_addch(&b, ')');
-	r = maria_exec(db, strbuf_str(&b), err);
-	strbuf_done(&b);
+	strbuf_addf(&b, ") LIMIT %d", UNKNOWN_PAGE);
+	sync_queue_init(&q, m, 0, 1);
+	do {
+		_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+
+		n_ids = 0;
+		r = maria_query(db, strbuf_str(&b), NULL, 0, &rows, err);
+		while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
+			ids[n_ids++] = maria_rows_uint(rows, 0);
+		rows = maria_rows_close(rows);
+		if (r == 0)
+			r = sync_queue_delete(&q, db, ids, n_ids, err);
+	} while (r == 0 && n_ids == UNKNOWN_PAGE);
+	sync_queue_done(&q);
 	return r;
 }
 
@@ -310,7 +328,6 @@ struct installation {
 	struct mongo *mongo;
 	struct trigger_list triggers;
 	struct sync_install_report report;
-	bool has_fences; /* in MongoDB; else what was filled was another one */
 };
 
 static int install_one(struct installation *in, const struct mapping *m, struct err *err)
@@ -318,7 +335,6 @@ static int install_one(struct installation *in, const struct mapping *m, struct 
 	struct arena arena = {0};
 	struct registered was = {0};
 	unsigned made = in->report.triggers_made;
-	uint64_t reprojected = 0;
 	int r = read_registered(in->admin, m, &arena, &was, err);
 	bool changed = is_changed(&was, m);
 
@@ -332,11 +348,10 @@ static int install_one(struct installation *in, const struct mapping *m, struct 
 	if (r == 0)
 		r = install_triggers(in->admin, m, &in->triggers, &in->report, err);
 	made = in->report.triggers_made - made;
-	/* Changes were missed while triggers were missing, and a new MongoDB has nothing yet. */
-	if (r == 0 && !changed && (made || !in->has_fences))
+	if (r == 0 && !changed && made) /* changes were missed while triggers were missing */
 		r = maria_run(in->admin, sync_sql_collection_reproject,
-			      &MARIA_S(mapping_collection(m)), 1, &reprojected, err);
-	in->report.collections_changed += r == 0 && (changed || made || reprojected);
+			      &MARIA_S(mapping_collection(m)), 1, NULL, err);
+	in->report.collections_changed += r == 0 && (changed || made);
 	arena_done(&arena);
 	return r < 0 ? err_context(err, "installing \"%s\"", mapping_collection(m)) : 0;
 }
@@ -381,6 +396,7 @@ int sync_install(struct maria *admin, struct mongo *mongo, const struct mapping_
 		 struct sync_install_report *ret, struct err *err)
 {
 	struct installation in = {.admin = admin, .mongo = mongo};
+	bool has_fences = false;
 	int r = maria_exec(admin, "SET SESSION lock_wait_timeout = 1", err);
 
 	if (r == 0)
@@ -388,7 +404,9 @@ int sync_install(struct maria *admin, struct mongo *mongo, const struct mapping_
 	if (r == 0)
 		r = list_triggers(admin, &in.triggers, err);
 	if (r == 0)
-		r = sync_has_fences(mongo, &in.has_fences, err);
+		r = sync_has_fences(mongo, &has_fences, err);
+	if (r == 0 && !has_fences) /* what was filled was another MongoDB */
+		r = maria_run(admin, sync_sql_target_is_new, NULL, 0, NULL, err);
 	for (size_t i = 0; i < mappings->len && r == 0; i++)
 		r = install_one(&in, mappings->items[i], err);
 	if (r == 0)
@@ -526,13 +544,31 @@ static int check_collection(const struct check *c, struct maria *db, const struc
 	return r;
 }
 
+static int check_target(const struct check *c, struct mongo *mongo, struct err *err)
+{
+	struct mongo_server server;
+	bool has_fences = false;
+	int r = mongo_probe(mongo, &server, err);
+
+	if (r == 0)
+		r = sync_has_fences(mongo, &has_fences, err);
+	if (r == 0 && !has_fences)
+		problem(c, "aethermart up, or sync install and migrate",
+			"no worker has written to this MongoDB yet: it is a new one, or another");
+	if (r == 0 && !server.has_transactions)
+		problem(c,
+			"run mongod with --replSet rs0 and rs.initiate() once: a one-node replica "
+			"set has them",
+			"the MongoDB server (version %s) has no transactions", server.version);
+	return r;
+}
+
 int sync_check(struct maria *db, struct mongo *mongo, const struct mapping_set *mappings,
 	       sync_problem_fn fn, void *arg, struct err *err)
 {
 	_cleanup_(trigger_list_done) struct trigger_list triggers = {0};
 	struct check c = {fn, arg};
-	struct mongo_server server;
-	bool has_tables = false, has_fences = false;
+	bool has_tables = false;
 	int r = maria_has_table(db, "sync_collection", &has_tables, err);
 
 	if (r == 0 && !has_tables) {
@@ -548,17 +584,5 @@ int sync_check(struct maria *db, struct mongo *mongo, const struct mapping_set *
 			problem(&c, "aethermart sync install",
 				"trigger \"%s\" belongs to no mapping", triggers.items[i].name);
 	}
-	if (r == 0)
-		r = mongo_probe(mongo, &server, err);
-	if (r == 0)
-		r = sync_has_fences(mongo, &has_fences, err);
-	if (r == 0 && !has_fences)
-		problem(&c, "aethermart up, or sync install and migrate",
-			"no worker has written to this MongoDB yet: it is a new one, or another");
-	if (r == 0 && !server.has_transactions)
-		problem(&c,
-			"run mongod with --replSet rs0 and rs.initiate() once: a one-node replica "
-			"set has them",
-			"the MongoDB server (version %s) has no transactions", server.version);
-	return r;
+	return r < 0 ? r : check_target(&c, mongo, err);
 }

@@ -166,7 +166,8 @@ struct sync_page {     /* marked documents in the order of their _id's */
 	bson_t strays; /* _id's that no row can have, as an array */
 	struct mapping_keys keys;
 	uint32_t n_strays;
-	bool is_last; /* nothing follows */
+	uint32_t max_strays; /* set before; 0: they are passed over */
+	bool is_last;	     /* nothing follows */
 };
 #define SYNC_PAGE_INIT                     \
 	{                                  \
@@ -174,7 +175,7 @@ struct sync_page {     /* marked documents in the order of their _id's */
 	}
 void sync_page_done(struct sync_page *p);
 /* Documents behind the key `after` (empty: from the start) whose _id is of the key's type; ends
- * when keys or strays reach `limit`. */
+ * when the keys reach `limit`, or the strays their maximum. */
 int sync_sink_page(struct sync_sink *s, const struct mapping *m, struct str after, size_t limit,
 		   struct arena *arena, struct sync_page *ret, struct err *err) _must_check_;
 /* Documents whose _id is of another type: all of them are strays. */
@@ -375,11 +376,13 @@ extern const char sync_sql_lease_take[];
 extern const char sync_sql_migration_begin[];
 extern const char sync_sql_migration_done[];
 extern const char sync_sql_migration_finish[];
+extern const char sync_sql_migration_lock[];
 extern const char sync_sql_migration_move[];
 extern const char sync_sql_migration_read[];
 extern const char sync_sql_migration_request[];
 extern const char sync_sql_own_tables[];
 extern const char sync_sql_session_clock[];
+extern const char sync_sql_target_is_new[];
 extern const char sync_sql_triggers[];
 
 int sync_dead_letter_add(struct maria *db, const char *collection, uint32_t path, struct str key,

@@ -98,6 +98,8 @@ static int raise_fences(struct sync_lease *l, struct maria *db, struct mongo *mo
 		else if (r == 0)
 			l->term = highest + 1;
 	}
+	if (r == 0 && highest < 0)
+		r = maria_run(db, sync_sql_target_is_new, NULL, 0, NULL, err);
 	if (r == 0)
 		r = write_fences(c, l->term, err);
 	mongoc_collection_destroy(c);

@@ -116,6 +116,7 @@ static int sweep_other_types(struct sync_worker *w, size_t i, struct err *err)
 	while (r == 0 && !page.is_last) {
 		sync_page_done(&page);
 		page = (struct sync_page)SYNC_PAGE_INIT;
+		page.max_strays = PAGE_KEYS;
 		r = sync_sink_strays(w->sink, w->shared->collections[i].mapping, PAGE_KEYS,
 				     &w->arena, &page, err);
 		if (r == 0)
@@ -136,6 +137,7 @@ static int read_page(struct sync_worker *w, size_t i, const struct place *p, boo
 		ret->is_last = ret->keys.len < PAGE_KEYS;
 		return r;
 	}
+	ret->max_strays = w->owner == 0 ? PAGE_KEYS : 0;
 	if (!p->after.len && w->owner == 0)
 		r = sweep_other_types(w, i, err);
 	if (r == 0)
@@ -183,7 +185,25 @@ static int migrate_page(struct sync_worker *w, size_t i, unsigned generation, st
 	return r < 0 ? err_context(err, "migrating %s", mapping_collection(c->mapping)) : 0;
 }
 
-/* The validator is narrowed before the collection counts as live: a crash between repeats both. */
+/* The validator is narrowed before the collection counts as live: a crash between repeats both. The
+ * lock on the collection's row keeps an installation from widening it in between. */
+static int finish_locked(struct sync_worker *w, const struct mapping *m, unsigned generation,
+			 uint64_t *ret_changed, struct err *err)
+{
+	struct maria_value params[] = {MARIA_S(mapping_collection(m)), MARIA_U(generation),
+				       MARIA_S(mapping_hash(m))};
+	int64_t is_current = 0;
+	int r = maria_query_int(w->db, sync_sql_migration_lock, params, 3, &is_current, err);
+
+	if (r == -ERR_NOT_FOUND && err->native == 0) { /* begun anew, or installed anew */
+		err_clear(err);
+		return 0;
+	}
+	if (r == 0)
+		r = sync_target_prepare(w->mongo, m, true, err);
+	return r < 0 ? r : maria_run(w->db, sync_sql_migration_finish, params, 2, ret_changed, err);
+}
+
 static int finish(struct sync_worker *w, size_t i, unsigned generation, struct err *err)
 {
 	struct sync_shared *s = w->shared;
@@ -197,12 +217,10 @@ static int finish(struct sync_worker *w, size_t i, unsigned generation, struct e
 
 	if (r < 0 || done < (int64_t)s->owners)
 		return r;
-	/* A process that was stopped since must not put back the validator of its time. */
-	r = sync_end(w->db, sync_begin_guarded(w, err), err);
+	r = sync_begin_guarded(w, err);
 	if (r == 0)
-		r = sync_target_prepare(w->mongo, m, true, err);
-	if (r == 0)
-		r = maria_run(w->db, sync_sql_migration_finish, params, 2, &changed, err);
+		r = finish_locked(w, m, generation, &changed, err);
+	r = sync_end(w->db, r, err);
 	if (r == 0 && changed) {
 		atomic_store(&s->collections[i].is_migrating, false);
 		logger_event(LOGGER_INFO, "sync", "migration finished", "collection", name, NULL);
@@ -239,7 +257,8 @@ static int read_moves(struct sync_worker *w, const struct mapping *m, struct syn
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	_cleanup_(mem_freep) struct sync_move *moves = NULL;
 	size_t n = 0, cap = 0;
-	int r = maria_query(w->db, sync_sql_key_changes, &MARIA_S(mapping_queue(m)), 1, &rows, err);
+	struct maria_value params[] = {MARIA_S(mapping_queue(m)), MARIA_S(mapping_hash(m))};
+	int r = maria_query(w->db, sync_sql_key_changes, params, ARRAY_LEN(params), &rows, err);
 
 	if (r < 0)
 		return r;
@@ -309,14 +328,29 @@ static int move_some(struct sync_worker *w, const struct sync_sink_context *cont
 	return r;
 }
 
+static bool is_key(const struct mapping *m, struct str key)
+{
+	bson_t probe = BSON_INITIALIZER;
+	bool is_one = mapping_key_append(m, key, &probe, "_id", NULL) == 0;
+
+	bson_destroy(&probe);
+	return is_one;
+}
+
+/* A note of a former mapping, whose keys were others, names no document of this one. */
+static bool is_readable(const struct mapping *m, const struct sync_move *move)
+{
+	return is_key(m, move->old_key) && is_key(m, move->new_key);
+}
+
 /* How many of the next moves have nothing to do with each other: no chain, no swap. */
-static size_t count_separate(const struct sync_move *moves, size_t n)
+static size_t count_separate(const struct mapping *m, const struct sync_move *moves, size_t n)
 {
 	struct map seen = {0};
 	size_t i = 0;
 
-	while (i < n && i < SYNC_MOVES_MAX && !map_get(&seen, moves[i].old_key) &&
-	       !map_get(&seen, moves[i].new_key)) {
+	while (i < n && i < SYNC_MOVES_MAX && is_readable(m, &moves[i]) &&
+	       !map_get(&seen, moves[i].old_key) && !map_get(&seen, moves[i].new_key)) {
 		*map_put(&seen, moves[i].old_key) = &seen;
 		*map_put(&seen, moves[i].new_key) = &seen;
 		i++;
@@ -346,8 +380,13 @@ int sync_key_changes_step(struct sync_worker *w, size_t i, bool *ret_worked, str
 		return r;
 	pthread_rwlock_wrlock(&c->moving);
 	for (size_t k = 0; k < n && r == 0 && (k == 0 || clock_monotonic_us() < until); k += now) {
-		now = count_separate(&moves[k], n - k);
-		r = move_some(w, &context, &moves[k], now, err);
+		now = count_separate(c->mapping, &moves[k], n - k);
+		if (now) {
+			r = move_some(w, &context, &moves[k], now, err);
+		} else {
+			r = forget_moves(w, c->mapping, &moves[k], 1, NULL, err);
+			now = 1;
+		}
 		*ret_worked |= r == 0;
 	}
 	pthread_rwlock_unlock(&c->moving);

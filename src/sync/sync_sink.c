@@ -281,6 +281,8 @@ static void make_leave(const struct sync_sink_context *c, bson_t *update)
 	BSON_APPEND_DOCUMENT_BEGIN(update, "$unset", &unset);
 	for (const char *const *f = mapping_owned_fields(c->mapping); *f; f++)
 		bson_append_utf8(&unset, *f, -1, "", 0);
+	for (const char *const *f = c->retired; *f; f++)
+		bson_append_utf8(&unset, *f, -1, "", 0);
 	bson_append_document_end(update, &unset);
 	bson_destroy(&set);
 }
@@ -714,15 +716,18 @@ static int plan_move(const struct sync_sink_context *c, struct plan *p, const st
 {
 	const bson_t *from = map_get(&f->by_key, move->old_key);
 	const bson_t *to = map_get(&f->by_key, move->new_key);
-	bson_t doc = BSON_INITIALIZER;
+	bson_t doc = BSON_INITIALIZER, none = BSON_INITIALIZER;
 	int r = 0;
 
 	if (!from || !has_field(from, SYNC_MARK))
 		return 0; /* moved already, or somebody else's */
+	if (to && !has_field(to, SYNC_MARK))
+		return err_set(err, ERR_DOCUMENT, "a foreign document has the new key");
 	if (kind == SYNC_DELETED) {
 		r = add_delete(p, c->mapping, move->old_key, err);
 	} else if (kind == SYNC_UPDATED && to) {
-		sync_sink_make_adopt(c->mapping, from, to, &doc);
+		/* What stayed of a row that left keeps all it has. */
+		sync_sink_make_adopt(c->mapping, from, is_left(to) ? &none : to, &doc);
 		if (!bson_empty(&doc))
 			r = add_update(p, c->mapping, move->new_key, &doc, err);
 		p->n_updates += !bson_empty(&doc);
@@ -759,7 +764,7 @@ int sync_sink_move(struct sync_sink *s, const struct sync_sink_context *c,
 	struct mapping_document docs[2 * SYNC_MOVES_MAX] = {0};
 	struct sync_write ends[2 * SYNC_MOVES_MAX] = {0};
 	struct plan p = {0};
-	int64_t refused;
+	int64_t refused = -1;
 	int r = s->is_uncertain ? settle(s, c->term, err) : 0;
 
 	bug_if(n > SYNC_MOVES_MAX);
@@ -778,6 +783,10 @@ int sync_sink_move(struct sync_sink *s, const struct sync_sink_context *c,
 		r = plan_moves(c, &p, &f, moves, n, err);
 	if (r == 0 && p.n)
 		r = run_plan(s, c->term, &p, &refused, err);
+	if (r == -ERR_DOCUMENT && refused < 0 && err->native == CODE_BAD_VALUE) {
+		err->code = ERR_RETRY; /* it names no document */
+		r = -ERR_RETRY;
+	}
 	roll_back(s);
 	mongoc_bulk_operation_destroy(p.bulk);
 	map_done(&f.by_key);
@@ -864,13 +873,16 @@ static int add_to_page(void *arg, const bson_t *doc, struct err *err)
 	if (!bson_iter_init_find(&id, doc, "_id"))
 		return 0;
 	if (mapping_key_of_id(p->mapping, &id, p->arena, &key, NULL) < 0) {
+		if (!p->ret->max_strays)
+			return 0;
 		(void)bson_uint32_to_string(p->ret->n_strays++, &index, buf, sizeof(buf));
 		bson_append_iter(&p->ret->strays, index, -1, &id);
 	} else {
 		mem_grow(&keys->items, &keys->cap, keys->len + 1, sizeof(*keys->items));
 		keys->items[keys->len++] = key;
 	}
-	p->ret->is_last = keys->len < p->limit && p->ret->n_strays < p->limit;
+	p->ret->is_last =
+	    keys->len < p->limit && (!p->ret->max_strays || p->ret->n_strays < p->ret->max_strays);
 	return p->ret->is_last ? 0 : 1; /* enough */
 }
 

@@ -17,6 +17,7 @@
 
 #define PAGE		500
 #define ROUNDS		50 /* hot keys change between any two looks; within the waiting time */
+#define PAGE_BYTES_MAX	((size_t)16 << 20)
 #define WAIT_MS_DEFAULT 30000
 #define SUSPECTS_MAX	100000 /* beyond, the rest is counted without a second look */
 #define READ_BYTES_MAX	((size_t)256 << 20)
@@ -43,6 +44,7 @@ struct verify {
 	struct arena arena; /* of the page in hand */
 	struct suspect *suspects;
 	size_t n_suspects, cap_suspects;
+	uint64_t n_strays; /* marked documents that no row can have */
 	struct map suspected;
 	struct arena lists;
 	const char *const *retired; /* fields of a former mapping that still have to go */
@@ -423,9 +425,11 @@ static void add_stray(struct verify *v, const bson_t *doc)
 	bson_t id = BSON_INITIALIZER;
 	char *json;
 
+	v->n_strays++;
+	if (v->result->n_differences == SYNC_VERIFY_LISTED)
+		return;
 	bson_copy_to_excluding_noinit(doc, &id, SYNC_MARK, (char *)NULL);
 	json = bson_as_relaxed_extended_json(&id, NULL);
-	v->result->extra++;
 	list_difference(v->result, SYNC_EXTRA, str_from(arena_strdup(&v->result->arena, json)),
 			NULL);
 	bson_free(json);
@@ -462,7 +466,7 @@ static int pass_documents(struct verify *v, struct err *err)
 			continue;
 		mem_grow(&keys.items, &keys.cap, keys.len + 1, sizeof(*keys.items));
 		keys.items[keys.len++] = key;
-		if (keys.len == PAGE) {
+		if (keys.len == PAGE || v->arena.used_bytes > PAGE_BYTES_MAX) {
 			r = check_page(v, &keys, err);
 			keys.len = 0;
 			arena_clear(&v->arena);
@@ -678,6 +682,7 @@ int sync_verify(struct maria *db, struct mongo *mongo, const struct mapping *map
 	if (r == 0 && options->repair)
 		r = repair(&v, err);
 	if (r == 0) {
+		*(is_migrating(&v) ? &ret->pending : &ret->extra) += v.n_strays;
 		count_suspects(&v);
 		r = record(&v, err);
 	}

@@ -108,23 +108,31 @@ static int expand_page(struct sync_worker *w, struct sync_collection *c, struct 
 	return r;
 }
 
-/* An expansion that can never succeed is set aside as a dead letter of its path. */
+/* A path of a former mapping, queued while its triggers were being dropped: the re-projection
+ * covers it. */
+static bool is_unknown_path(const struct err *err)
+{
+	return err->code == ERR_NOT_FOUND && err->native == 0;
+}
+
+/* An expansion that can never succeed goes, and is set aside as a dead letter of its path. */
 static int refuse_expansion(struct sync_worker *w, struct sync_collection *c, struct sync_queue *q,
 			    const struct sync_item *it, const uint64_t *ids, size_t n,
 			    struct err *err)
 {
 	char *error = arena_strdup(&w->arena, err->message);
+	bool is_unknown = is_unknown_path(err);
 	int r;
 
 	err_clear(err);
 	r = sync_begin_guarded(w, err);
-	if (r == 0)
+	if (r == 0 && !is_unknown)
 		r = sync_dead_letter_add(w->db, mapping_collection(c->mapping), it->path, it->key,
 					 error, err);
 	if (r == 0)
 		r = sync_queue_delete(q, w->db, ids, n, err);
 	r = sync_end(w->db, r, err);
-	if (r == 0)
+	if (r == 0 && !is_unknown)
 		sync_shared_set_aside(w->shared);
 	return r;
 }
@@ -132,7 +140,7 @@ static int refuse_expansion(struct sync_worker *w, struct sync_collection *c, st
 /* Errors that no repetition heals: the path is unknown, the key or the cursor is none of it. */
 static bool is_hopeless(const struct err *err)
 {
-	return err->code == ERR_DOCUMENT || (err->code == ERR_NOT_FOUND && err->native == 0) ||
+	return err->code == ERR_DOCUMENT || is_unknown_path(err) ||
 	       (err->code == ERR_INVALID_ARGUMENT && err->native == 0);
 }
 

@@ -3,7 +3,9 @@ mappings that change, writers that never rest."""
 import threading
 import time
 
+import bson
 import pytest
+import yaml
 
 from waiting import until
 
@@ -141,6 +143,17 @@ def test_a_key_that_cannot_move_leaves_its_document_to_its_users(engine):
     assert engine.docs("things").find_one({"_id": 7}) == {"_id": 7, "mine": 1}
 
 
+def test_a_key_that_meets_a_foreign_document_of_its_type_leaves_both(engine):
+    make_things(engine)
+    engine.sql("INSERT INTO Things VALUES (1, 'a')")
+    engine.live()
+    engine.docs("things").update_one({"_id": 1}, {"$set": {"theirs": "precious"}})
+    engine.docs("things").insert_one({"_id": bson.int64.Int64(7), "mine": 1})
+    engine.sql("UPDATE Things SET id = 7 WHERE id = 1")
+    until(lambda: engine.pending() == 0 and engine.docs("things").find_one({"_id": 7})["mine"], 20)
+    assert engine.docs("things").find_one({"theirs": "precious"})
+
+
 def test_documents_of_a_former_key_are_extra_and_go_with_the_next_migration(engine):
     make_things(engine, "VARCHAR(20)")
     engine.sql("INSERT INTO Things VALUES ('a', 'a')")
@@ -227,6 +240,111 @@ def test_an_installation_beside_writers_leaves_no_dead_letters(engine):
     engine.run("migrate", timeout=60)
     engine.wait_synced(30)
     assert engine.dead_letters() == []
+    assert engine.verify()["equal"]
+
+
+@pytest.mark.limit(180)
+def test_an_installation_that_waits_for_a_table_leaves_no_dead_letters(engine):
+    engine.sql("CREATE TABLE Parents (id INT PRIMARY KEY, name VARCHAR(50))")
+    engine.sql("CREATE TABLE Things (id INT PRIMARY KEY, p INT, name VARCHAR(50), KEY (p))")
+    parent = "  parent: {object: Parents, on: {id: p}, fields: {name: name}}"
+    mapping = THINGS.replace("fields: {name: name}", f"fields:\n      name: name\n    {parent}")
+    engine.mapping("things", mapping)
+    engine.sql("INSERT INTO Parents VALUES (1, 'x')")
+    engine.sql("INSERT INTO Things VALUES (1, 1, 'x')")
+    engine.live()
+    reader = engine.open_sql(autocommit=False)
+    reader.cursor().execute("SELECT * FROM Parents")  # its table cannot be changed now
+    engine.mapping("things", mapping.replace(parent, ""))
+    install = engine.start("sync", "install")
+    time.sleep(2)
+    engine.sql("UPDATE Parents SET name = 'y' WHERE id = 1")
+    until(lambda: engine.pending() == 0, 20, what="the worker met the path that it does not have")
+    reader.commit()
+    assert install.wait(60) == 0
+    engine.run("migrate", timeout=60)
+    engine.wait_synced(30)
+    assert engine.dead_letters() == []
+    reader.close()
+
+
+def test_an_installation_does_not_wait_for_open_transactions(engine):
+    make_things(engine)
+    engine.sql("INSERT INTO Things VALUES (1, 'a')")
+    engine.live()
+    writer = engine.open_sql(autocommit=False)
+    writer.cursor().execute("UPDATE Things SET name = 'b' WHERE id = 1")
+    started = time.monotonic()
+    engine.run("sync", "install")
+    assert time.monotonic() - started < 20
+    writer.rollback()
+    writer.close()
+
+
+def test_notes_of_a_former_key_do_not_stop_the_new_one(engine):
+    engine.sql("CREATE TABLE Things (sku VARCHAR(20) PRIMARY KEY, id BIGINT NOT NULL UNIQUE,"
+               " name VARCHAR(100))")
+    engine.mapping("things", THINGS.replace("key: id", "key: sku"))
+    engine.sql("INSERT INTO Things SELECT CONCAT('s', seq), seq, 'x' FROM seq_1_to_20")
+    worker = engine.live()
+    worker.terminate()
+    worker.wait(20)
+    engine.sql("UPDATE Things SET sku = 't1' WHERE id = 1")
+    engine.mapping("things", THINGS)
+    engine.run("sync", "install")
+    engine.start("serve")
+    engine.run("migrate", timeout=60)
+    engine.sql("UPDATE Things SET id = 1000 WHERE id = 7")
+    engine.wait_synced(30)
+    assert engine.docs("things").find_one({"_id": 1000})
+    assert engine.value("SELECT COUNT(*) FROM sync_key_change") == 0
+    assert engine.verify()["equal"]
+
+
+@pytest.mark.limit(180)
+def test_a_standby_takes_over_with_the_mapping_of_the_day(engine):
+    make_things(engine)
+    engine.sql("INSERT INTO Things VALUES (1, 'a')")
+    first = engine.live()
+    second_config = engine.root / "second.yaml"
+    second_config.write_text(yaml.safe_dump({**engine.config, "stack": {"dir": "second"}}))
+    second = engine.start("serve", config=second_config)
+    until(lambda: "standing by" in second.log.read_text(), 20)
+    engine.mapping("things", THINGS.replace("{name: name}", "{title: name}"))
+    engine.run("sync", "install")
+    engine.run("migrate", timeout=60)
+    first.kill()
+    first.wait(10)
+    engine.sql("UPDATE Things SET name = 'b'")
+    until(lambda: engine.docs("things").find_one({"_id": 1}).get("title") == "b", 60)
+
+
+def test_another_mongodb_is_noticed_by_the_worker_too(engine):
+    make_things(engine)
+    engine.sql("INSERT INTO Things VALUES (1, 'a')")
+    worker = engine.live()
+    worker.terminate()
+    worker.wait(20)
+    engine.write_config(mongodb={"database": "another_place"})
+    engine.start("serve")
+    until(lambda: engine.collections()[0]["state"] == "reproject", 20)
+    engine.run("migrate", timeout=60)
+    assert engine.verify()["equal"]
+
+
+def test_a_document_that_stays_keeps_nothing_of_a_dropped_field(engine):
+    make_things(engine)
+    keep = THINGS + "    on_leave: keep\n"
+    engine.mapping("things", keep)
+    engine.sql("INSERT INTO Things VALUES (1, 'secret'), (2, 'x')")
+    engine.live()
+    engine.mapping("things", keep.replace("{name: name}", "{title: name}"))
+    engine.run("sync", "install")
+    engine.sql("DELETE FROM Things WHERE id = 1")
+    engine.wait_synced(20)
+    engine.run("migrate", timeout=60)
+    left = engine.docs("things").find_one({"_id": 1})
+    assert "name" not in left and "left_at" in left["_sync"], left
     assert engine.verify()["equal"]
 
 

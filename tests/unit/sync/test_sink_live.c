@@ -392,7 +392,8 @@ static void pages_list_the_marked_documents_in_order(void **state)
 static void marked_documents_that_no_row_can_have_are_strays_and_can_be_removed(void **state)
 {
 	struct sync_sink_context context = {.mapping = people, .term = TERM};
-	struct sync_page same = SYNC_PAGE_INIT, others = SYNC_PAGE_INIT;
+	struct sync_page same = {.strays = BSON_INITIALIZER, .max_strays = 100};
+	struct sync_page others = {.strays = BSON_INITIALIZER, .max_strays = 100};
 	struct sync_sink *sink = NULL;
 	struct arena arena = {0};
 	struct err err = {0};
