@@ -167,6 +167,19 @@ def test_documents_of_a_former_key_are_extra_and_go_with_the_next_migration(engi
     assert engine.verify()["equal"]
 
 
+def test_what_a_unique_index_refused_arrives_when_the_value_is_free(engine):
+    make_things(engine)
+    engine.live()
+    engine.docs("things").create_index("name", unique=True)
+    engine.docs("things").insert_one({"_id": "mine", "name": "taken"})
+    engine.sql("INSERT INTO Things VALUES (1, 'taken'), (2, 'free')")
+    until(lambda: engine.dead_letters(), 20)
+    assert engine.docs("things").find_one({"_id": 2})["name"] == "free"
+    engine.docs("things").delete_one({"_id": "mine"})
+    until(lambda: engine.docs("things").find_one({"_id": 1}), 45, 0.5, "it is tried again")
+    until(lambda: not engine.dead_letters(), 10)
+
+
 def test_triggers_that_only_begin_like_ours_stay(engine):
     make_things(engine)
     engine.sql("CREATE TABLE Log (id INT AUTO_INCREMENT PRIMARY KEY)")
@@ -416,6 +429,20 @@ def test_verify_calls_nothing_different_that_is_in_flight(engine, statements):
             found = engine.verify()["collections"][0]
             assert (found["missing"], found["extra"], found["different"]) == (0, 0, 0), found
     engine.wait_synced(20)
+    assert engine.verify()["equal"]
+
+
+# --- many workers --------------------------------------------------------------------------------
+
+
+def test_forty_workers_share_the_keys(engine):
+    engine.write_config(sync={"workers": 40})
+    make_things(engine)
+    engine.sql("INSERT INTO Things SELECT seq, 'x' FROM seq_1_to_2000")
+    engine.live(60)
+    engine.sql("UPDATE Things SET name = CONCAT('y', id)")
+    engine.sql("UPDATE Things SET id = id + 10000 WHERE id <= 20")
+    engine.wait_synced(60)
     assert engine.verify()["equal"]
 
 
