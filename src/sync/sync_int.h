@@ -129,6 +129,9 @@ struct sync_write { /* one document's way through the sink */
 struct sync_sink;
 int sync_sink_new(struct mongo *mongo, unsigned fence, struct sync_sink **ret, struct err *err)
     _must_check_;
+/* Writes into the fence which session writes under it, so that who takes over can end a transaction
+ * that it left open. ERR_FENCED. */
+int sync_sink_sign(struct sync_sink *s, int64_t term, struct err *err) _must_check_;
 struct sync_sink *sync_sink_free(struct sync_sink *s);
 
 struct sync_sink_context {

@@ -20,20 +20,27 @@ static mongoc_collection_t *fences(mongoc_client_t *client, struct mongo *mongo)
 	return mongoc_client_get_collection(client, mongo_database(mongo), SYNC_FENCE_COLLECTION);
 }
 
-/* The highest term in the fences; -1: there are none. */
-static int read_highest(mongoc_collection_t *c, int64_t *ret, struct err *err)
+/* The highest term in the fences, -1 when there are none, and the sessions that signed them. */
+static int read_fences(mongoc_collection_t *c, int64_t *ret, bson_t *sessions, struct err *err)
 {
 	bson_t filter = BSON_INITIALIZER;
 	mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(c, &filter, NULL, NULL);
 	const bson_t *doc, *reply = NULL;
 	bson_error_t e;
 	bson_iter_t it;
+	char buf[16];
+	const char *index;
+	uint32_t n = 0;
 	int r = 0;
 
 	*ret = -1;
 	while (mongoc_cursor_next(cursor, &doc)) {
 		if (bson_iter_init_find(&it, doc, "term") && bson_iter_as_int64(&it) > *ret)
 			*ret = bson_iter_as_int64(&it);
+		if (bson_iter_init_find(&it, doc, "session") && BSON_ITER_HOLDS_DOCUMENT(&it)) {
+			(void)bson_uint32_to_string(n++, &index, buf, sizeof(buf));
+			bson_append_iter(sessions, index, -1, &it);
+		}
 	}
 	if (mongoc_cursor_error_document(cursor, &e, &reply))
 		r = mongo_error(err, &e, reply, "reading the fences");
@@ -46,13 +53,29 @@ int sync_has_fences(struct mongo *mongo, bool *ret, struct err *err)
 {
 	mongoc_client_t *client = mongo_pop(mongo);
 	mongoc_collection_t *c = fences(client, mongo);
+	bson_t sessions = BSON_INITIALIZER;
 	int64_t highest = -1;
-	int r = read_highest(c, &highest, err);
+	int r = read_fences(c, &highest, &sessions, err);
 
 	*ret = highest >= 0;
+	bson_destroy(&sessions);
 	mongoc_collection_destroy(c);
 	mongo_push(mongo, client);
 	return r;
+}
+
+/*
+ * A former holder that was killed or stopped inside a transaction holds its fence until the server
+ * gives the transaction up, after a minute by default. It may not write any more: so its sessions
+ * are ended. They are of our account, which may do that; if not, raising the fences waits.
+ */
+static void end_sessions(struct mongo *mongo, const bson_t *sessions)
+{
+	bson_t *command = BCON_NEW("killSessions", BCON_ARRAY(sessions));
+
+	if (!bson_empty(sessions))
+		(void)!mongo_command(mongo, "admin", command, NULL, NULL);
+	bson_destroy(command);
 }
 
 static int write_fences(mongoc_collection_t *c, int64_t term, struct err *err)
@@ -84,9 +107,10 @@ static int raise_fences(struct sync_lease *l, struct maria *db, struct mongo *mo
 {
 	mongoc_client_t *client = mongo_pop(mongo);
 	mongoc_collection_t *c = fences(client, mongo);
+	bson_t sessions = BSON_INITIALIZER;
 	int64_t highest;
 	uint64_t changed;
-	int r = read_highest(c, &highest, err);
+	int r = read_fences(c, &highest, &sessions, err);
 
 	if (r == 0 && highest >= l->term) {
 		struct maria_value params[] = {MARIA_I(highest + 1), MARIA_S(l->holder),
@@ -100,8 +124,11 @@ static int raise_fences(struct sync_lease *l, struct maria *db, struct mongo *mo
 	}
 	if (r == 0 && highest < 0)
 		r = maria_run(db, sync_sql_target_is_new, NULL, 0, NULL, err);
-	if (r == 0)
+	if (r == 0) {
+		end_sessions(mongo, &sessions);
 		r = write_fences(c, l->term, err);
+	}
+	bson_destroy(&sessions);
 	mongoc_collection_destroy(c);
 	mongo_push(mongo, client);
 	return r;

@@ -45,6 +45,32 @@ int sync_sink_new(struct mongo *mongo, unsigned fence, struct sync_sink **ret, s
 	return 0;
 }
 
+static int fenced(const struct sync_sink *s, int64_t term, struct err *err)
+{
+	return err_set(err, ERR_FENCED, "MongoDB's fence %u no longer holds the term %" PRId64,
+		       s->fence, term);
+}
+
+int sync_sink_sign(struct sync_sink *s, int64_t term, struct err *err)
+{
+	bson_t *filter = BCON_NEW("_id", BCON_INT32((int32_t)s->fence), "term", BCON_INT64(term));
+	bson_t *update = BCON_NEW("$set", "{", "session",
+				  BCON_DOCUMENT(mongoc_client_session_get_lsid(s->session)), "}");
+	bson_t reply;
+	bson_error_t e;
+	bson_iter_t it;
+	int r = 0;
+
+	if (!mongoc_collection_update_one(s->fences, filter, update, NULL, &reply, &e))
+		r = mongo_error(err, &e, &reply, "signing the fence");
+	else if (!bson_iter_init_find(&it, &reply, "matchedCount") || bson_iter_as_int64(&it) != 1)
+		r = fenced(s, term, err);
+	bson_destroy(&reply);
+	bson_destroy(filter);
+	bson_destroy(update);
+	return r;
+}
+
 struct sync_sink *sync_sink_free(struct sync_sink *s)
 {
 	if (!s)
@@ -240,9 +266,7 @@ static int write_fence(struct sync_sink *s, int64_t term, struct err *err)
 			r = mongo_error(err, &e, &reply, "writing the fence");
 		else if (!bson_iter_init_find(&it, &reply, "matchedCount") ||
 			 bson_iter_as_int64(&it) != 1)
-			r = err_set(err, ERR_FENCED,
-				    "MongoDB's fence %u no longer holds the term %" PRId64,
-				    s->fence, term);
+			r = fenced(s, term, err);
 		bson_destroy(&reply);
 	}
 	bson_destroy(filter);

@@ -351,7 +351,14 @@ static int connect_stores(struct sync_worker *w, struct err *err)
 			return r;
 		}
 	}
-	return w->sink ? 0 : sync_sink_new(w->mongo, w->owner, &w->sink, err);
+	if (w->sink)
+		return 0;
+	r = sync_sink_new(w->mongo, w->owner, &w->sink, err);
+	if (r == 0)
+		r = sync_sink_sign(w->sink, w->shared->term, err);
+	if (r < 0)
+		w->sink = sync_sink_free(w->sink);
+	return r;
 }
 
 static char *make_peek_sql(const struct sync_worker *w)

@@ -4,6 +4,7 @@ import threading
 import time
 
 import bson
+import pymongo
 import pytest
 import yaml
 
@@ -430,6 +431,33 @@ def test_verify_calls_nothing_different_that_is_in_flight(engine, statements):
             assert (found["missing"], found["extra"], found["different"]) == (0, 0, 0), found
     engine.wait_synced(20)
     assert engine.verify()["equal"]
+
+
+def test_a_transaction_that_a_killed_holder_left_open_holds_up_nobody(engine):
+    """A holder's session is in its fence: here a client that opened a transaction on it is the one
+    that was killed."""
+    make_things(engine)
+    engine.sql("INSERT INTO Things VALUES (1, 'a')")
+    worker = engine.live()
+    worker.terminate()
+    worker.wait(20)
+    client = engine.servers.mongo_client(uuidRepresentation="standard")
+    fences = client[engine.mongo().name]["sync_fence"]
+    with client.start_session() as session:
+        session.start_transaction()
+        fences.update_one({"_id": 0}, {"$inc": {"writes": 1}}, session=session)
+        lsid = {"id": bson.binary.Binary(session.session_id["id"].bytes, 4)} \
+            if not isinstance(session.session_id["id"], bson.binary.Binary) else session.session_id
+        fences.update_one({"_id": 1}, {"$set": {"session": lsid}})
+        started = time.monotonic()
+        engine.start("serve")
+        engine.sql("UPDATE Things SET name = 'b'")
+        engine.wait_synced(20)
+        assert time.monotonic() - started < 20
+        assert engine.docs("things").find_one({"_id": 1})["name"] == "b"
+        with pytest.raises(pymongo.errors.PyMongoError):
+            session.commit_transaction()
+    client.close()
 
 
 # --- many workers --------------------------------------------------------------------------------
