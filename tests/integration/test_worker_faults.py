@@ -47,17 +47,17 @@ def terms(stack):
     return set(stack.docs("product_catalog").distinct("_sync.term"))
 
 
-@pytest.mark.limit(300)
+@pytest.mark.limit(180)
 def test_a_stopped_worker_is_replaced_and_refused_when_it_continues(stack):
     product = stack.value("SELECT MIN(product_id) FROM Products")
-    first_term = max(terms(stack))
+    first_term = stack.value("SELECT term FROM sync_lease")
     standby = stack.start_second_worker()
     time.sleep(1)
     assert standby.poll() is None, standby.log.read_text()
     with writers(stack, 3):
         time.sleep(1)
         stopped = stack.stop("worker")  # most likely in the middle of a batch
-        until(lambda: max(terms(stack)) > first_term, 100, 0.1, "the standby writes")
+        until(lambda: max(terms(stack)) > first_term, 60, 0.1, "the standby writes")
         stack.sql("UPDATE Products SET price = 4321.10 WHERE product_id = %s", (product,))
         time.sleep(0.5)
         os.kill(stopped, signal.SIGCONT)
@@ -71,7 +71,7 @@ def test_a_stopped_worker_is_replaced_and_refused_when_it_continues(stack):
     assert min(terms(stack) - {first_term}, default=second_term) > first_term
 
 
-@pytest.mark.limit(300)
+@pytest.mark.limit(180)
 def test_the_lease_changes_hands_again_and_again(stack):
     """Each of two workers is stopped in turn while the other takes over."""
     standby = stack.start_second_worker()
@@ -79,10 +79,10 @@ def test_the_lease_changes_hands_again_and_again(stack):
     pids = [stack.worker_pid(), standby.pid]
     with writers(stack, 2):
         for turn in range(2):
-            before = max(terms(stack))
+            # Of the lease: marks may still be behind it, and the holder's next write no take-over.
+            before = stack.value("SELECT term FROM sync_lease")
             os.kill(pids[turn], signal.SIGSTOP)
-            # A lease, and the minute that a server may take to give up what was left open in it.
-            until(lambda: max(terms(stack)) > before, 100, 0.1, "the other one writes")
+            until(lambda: max(terms(stack)) > before, 60, 0.1, "the other one writes")
             os.kill(pids[turn], signal.SIGCONT)
             time.sleep(1)
     stack.assert_in_step(60)
