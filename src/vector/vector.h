@@ -147,19 +147,21 @@ struct vector_stats {
 	uint64_t vectors;  /* that can be found */
 	uint64_t deleted;  /* not yet repaired around */
 	unsigned layers;
-	uint64_t edges;	       /* of the lowest layer */
-	uint64_t memory_bytes; /* anonymous memory: codes, edges, ids */
-	uint64_t mapped_bytes; /* of the file that decides the order */
-	uint64_t log_bytes;    /* not in a checkpoint */
-	uint64_t replayed;     /* records of the log that were applied at opening */
-	const char *kernels;   /* "avx512-vnni", "avx2", "scalar" */
+	uint64_t edges;		      /* of the lowest layer */
+	uint64_t memory_bytes;	      /* anonymous memory: codes, edges, ids */
+	uint64_t mapped_bytes;	      /* of the file that decides the order */
+	uint64_t log_bytes;	      /* not in a checkpoint */
+	uint64_t replayed;	      /* records of the log that were applied at opening */
+	uint64_t dropped_bytes;	      /* of a torn end that was cut off the log at opening */
+	uint64_t checkpoint_failures; /* of those by themselves: the log grows until one succeeds */
+	const char *kernels;	      /* "avx512-vnni", "avx2", "scalar" */
 };
 void vector_stats(const struct vector_index *ix, struct vector_stats *ret);
 
 /*
- * Reads everything and compares: checksums, edges, ids, reachability of every vector. Each finding
- * is one call. The same as opening, and more.
+ * Reads everything that opening does not: whether each stored vector is the one that was written,
+ * has its code and its id, and can be reached through the graph. Each finding is one call; returns
+ * how many. A write: the writer's thread.
  */
 typedef void (*vector_problem_fn)(void *arg, const char *problem);
-int vector_check(struct vector_index *ix, vector_problem_fn fn, void *arg, uint64_t *ret_problems,
-		 struct err *err) _must_check_;
+uint64_t vector_check(struct vector_index *ix, vector_problem_fn fn, void *arg);

@@ -1,0 +1,106 @@
+/*
+ * Proof of an index: what opening checks (vector_file.c), and what would take it too long: that
+ * each stored vector is the one that was written, that its code belongs to it, and that the graph
+ * leads to it.
+ */
+#include "vector/vector_file.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/banned.h"
+
+struct check {
+	struct vector_index *ix;
+	vector_problem_fn fn;
+	void *arg;
+	uint64_t problems;
+};
+
+static void problem(struct check *c, const char *what, uint32_t slot)
+{
+	char text[160];
+
+	c->problems++;
+	(void)snprintf(text, sizeof(text), "vector %u (slot %u): %s", slot_id(c->ix, slot), slot,
+		       what);
+	if (c->fn)
+		c->fn(c->arg, text);
+}
+
+static void check_vector(struct check *c, uint32_t slot)
+{
+	struct vector_index *ix = c->ix;
+	const struct slot_meta *m = slot_meta(ix, slot);
+	const void *stored = slot_vector(ix, slot);
+	float scale;
+
+	if (crc32c(0, stored, ix->vector_bytes) != chunk_of(ix, slot)->crc[in_chunk(slot)]) {
+		problem(c, "the stored vector is not the one that was written", slot);
+		return;
+	}
+	if (ix->precision == VECTOR_F16)
+		ix->kernels->from_f16(stored, ix->stored, ix->dimension);
+	else
+		memcpy(ix->stored, stored, ix->vector_bytes);
+	scale = code_make(ix->stored, ix->dimension, ix->code_bytes, ix->code);
+	if (scale != m->scale || memcmp(ix->code, slot_code(ix, slot), ix->code_bytes) != 0)
+		problem(c, "its code is that of another vector", slot);
+	if (vector_norm2(ix->stored, ix->dimension) != m->norm2)
+		problem(c, "its norm is that of another vector", slot);
+	if (ids_get(ix, slot_id(ix, slot)) != slot)
+		problem(c, "its id leads to another slot", slot);
+}
+
+/* Marks what can be reached from the entry point on layer 0, and counts what cannot. */
+static void check_reachable(struct check *c)
+{
+	struct vector_index *ix = c->ix;
+	uint64_t *seen = mem_alloc_array(ix->slots / 64U + 1U, sizeof(*seen));
+	uint32_t *stack = mem_alloc_array((size_t)ix->slots + 1U, sizeof(*stack));
+	size_t n = 0;
+
+	if (ix->entry != ENTRY_NONE) {
+		stack[n++] = (uint32_t)ix->entry;
+		seen[(uint32_t)ix->entry >> 6] |= 1ULL << (ix->entry & 63U);
+	}
+	while (n > 0) {
+		uint32_t slot = stack[--n];
+		unsigned max;
+		_Atomic uint32_t *edges = slot_edges(ix, slot, 0, &max);
+
+		for (unsigned i = 0; i < max; i++) {
+			uint32_t to = atomic_load_explicit(&edges[i], memory_order_relaxed);
+
+			if (to == EDGE_NONE)
+				break;
+			if (seen[to >> 6] >> (to & 63U) & 1U)
+				continue;
+			seen[to >> 6] |= 1ULL << (to & 63U);
+			stack[n++] = to;
+		}
+	}
+	for (uint32_t slot = 0; slot < ix->slots; slot++) {
+		if (slot_id(ix, slot) != VECTOR_ID_NONE && !(seen[slot >> 6] >> (slot & 63U) & 1U))
+			problem(c, "no way through the graph leads to it", slot);
+	}
+	mem_free(seen);
+	mem_free(stack);
+}
+
+uint64_t vector_check(struct vector_index *ix, vector_problem_fn fn, void *arg)
+{
+	struct check c = {.ix = ix, .fn = fn, .arg = arg};
+
+	if (ix->dead.len > 0)
+		graph_repair(ix);
+	for (uint32_t slot = 0; slot < ix->slots; slot++) {
+		if (slot_id(ix, slot) != VECTOR_ID_NONE)
+			check_vector(&c, slot);
+	}
+	if (ix->kind == VECTOR_GRAPH)
+		check_reachable(&c);
+	return c.problems;
+}

@@ -1,0 +1,515 @@
+/*
+ * The checkpoint: everything but the vectors themselves, in one file, written beside the old one
+ * and put in its place by rename. Order of a checkpoint, each step durable before the next:
+ *
+ *   1 vectors are flushed   2 `graph.new` is written   3 an empty log.(N+1) is made
+ *   4 `graph.new` becomes `graph`, generation N+1   5 log.N goes
+ *
+ * A crash before 4 leaves checkpoint N with log N; after it, N+1 with an empty log. What was
+ * deleted is out of the graph before it is written, so a checkpoint knows live and free slots only.
+ *
+ * A file is hostile until proven: every section has a checksum, and after that every id, edge and
+ * reference is held against what it may be, so that no file can make a search read elsewhere.
+ *
+ * Layout (docs/formats/vector.md): the head below, in its first 4,096 bytes, then the sections one
+ * after the other, each with as many entries as its name says, without gaps.
+ */
+#include "vector/vector_file.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+
+#define CHECKPOINT_HEADER 4096
+#define FORMAT_VERSION	  1
+
+enum section {
+	SECTION_CODES,	  /* a slot: code */
+	SECTION_META,	  /* a slot: f32 scale, f32 squared norm */
+	SECTION_RESIDUAL, /* a slot: f32 */
+	SECTION_CRC,	  /* a slot: u32 CRC32C of its vector */
+	SECTION_IDS,	  /* a slot: u32 */
+	SECTION_EDGES,	  /* a slot: 2 * m u32 */
+	SECTION_UPPER,	  /* a slot: u32 layers << 28 | block */
+	SECTION_BLOCKS,	  /* a block: m u32 */
+	SECTIONS
+};
+
+struct head {
+	char magic[8]; /* "AEMVGRF1" */
+	uint32_t version;
+	uint32_t kind, metric, precision, dimension, m, ef_construction;
+	float alpha;
+	uint64_t generation;
+	uint64_t random;
+	uint64_t entry;
+	uint64_t live;
+	uint32_t slots;
+	uint32_t blocks;
+	struct {
+		uint64_t bytes;
+		uint32_t crc;
+		uint32_t zero;
+	} sections[SECTIONS];
+	char model[VECTOR_MODEL_MAX];
+	uint32_t zero;
+	uint32_t crc; /* of all before */
+};
+static_assert(sizeof(struct head) == 344, "as written");
+
+static size_t blocks_allocated(const struct vector_index *ix)
+{
+	return ix->upper.used;
+}
+
+/* A run of bytes in memory: sections are in pieces, one a chunk. Returns NULL at the end. */
+static void *section_piece(const struct vector_index *ix, enum section s, uint32_t piece,
+			   size_t *ret_bytes)
+{
+	const struct chunk *c = &ix->chunks[piece];
+	uint32_t first = piece << CHUNK_BITS, blocks = (uint32_t)blocks_allocated(ix);
+	size_t n = ix->slots > first ? ix->slots - first : 0;
+
+	if (s == SECTION_BLOCKS) {
+		first = piece << UPPER_BITS;
+		n = blocks > first ? blocks - first : 0;
+		n = n < UPPER_BLOCKS ? n : UPPER_BLOCKS;
+		*ret_bytes = n * ix->m * sizeof(uint32_t);
+		return n ? (void *)(uintptr_t)ix->upper.chunks[piece] : NULL;
+	}
+	if (n == 0)
+		return NULL;
+	n = n < CHUNK_SLOTS ? n : CHUNK_SLOTS;
+	switch (s) {
+	case SECTION_CODES:
+		*ret_bytes = n * ix->code_bytes;
+		return c->codes;
+	case SECTION_META:
+		*ret_bytes = n * sizeof(*c->meta);
+		return c->meta;
+	case SECTION_RESIDUAL:
+		*ret_bytes = n * sizeof(*c->residual);
+		return c->residual;
+	case SECTION_CRC:
+		*ret_bytes = n * sizeof(*c->crc);
+		return c->crc;
+	case SECTION_IDS:
+		*ret_bytes = n * sizeof(uint32_t);
+		return (void *)(uintptr_t)c->ids;
+	case SECTION_EDGES:
+		*ret_bytes = ix->kind == VECTOR_GRAPH ? n * 2 * ix->m * sizeof(uint32_t) : 0;
+		return (void *)(uintptr_t)c->edges;
+	case SECTION_UPPER:
+		*ret_bytes = n * sizeof(uint32_t);
+		return (void *)(uintptr_t)c->upper;
+	case SECTION_BLOCKS:
+	case SECTIONS:
+	default:
+		bug_if(true);
+	}
+	return NULL;
+}
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+static struct head head_of(const struct vector_index *ix)
+{
+	struct head h = {.version = FORMAT_VERSION,
+			 .kind = ix->kind,
+			 .metric = ix->metric,
+			 .precision = ix->precision,
+			 .dimension = ix->dimension,
+			 .m = ix->m,
+			 .ef_construction = ix->ef_construction,
+			 .alpha = ix->alpha,
+			 .generation = ix->files->generation + 1,
+			 .random = ix->random,
+			 .entry = ix->entry,
+			 .live = ix->live,
+			 .slots = ix->slots,
+			 .blocks = (uint32_t)blocks_allocated(ix)};
+
+	memcpy(h.magic, "AEMVGRF1", sizeof(h.magic));
+	memcpy(h.model, ix->model, sizeof(h.model));
+	return h;
+}
+
+static int write_sections(struct vector_index *ix, int fd, struct head *h, struct err *err)
+{
+	for (enum section s = 0; s < SECTIONS; s++) {
+		size_t bytes;
+		void *p;
+
+		for (uint32_t i = 0; (p = section_piece(ix, s, i, &bytes)) != NULL; i++) {
+			int r = fd_write_all(fd, p, bytes, ix->files, "graph.new", err);
+
+			if (r < 0)
+				return r;
+			h->sections[s].bytes += bytes;
+			h->sections[s].crc = crc32c(h->sections[s].crc, p, bytes);
+		}
+		crash_point(ix, "section written");
+	}
+	return 0;
+}
+
+static int write_new(struct vector_index *ix, struct err *err)
+{
+	uint8_t page[CHECKPOINT_HEADER] = {0};
+	struct head h = head_of(ix);
+	_cleanup_(closep) int fd =
+	    openat(ix->files->dir_fd, "graph.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int r;
+
+	if (fd < 0)
+		return err_set(err, ERR_IO, "could not make \"%s/graph.new\": %s", ix->dir,
+			       strerror(errno));
+	/* The head is known when all the rest is written; until then the file has none. */
+	r = fd_write_all(fd, page, sizeof(page), ix->files, "graph.new", err);
+	if (r == 0)
+		r = write_sections(ix, fd, &h, err);
+	if (r < 0)
+		return r;
+	h.crc = crc32c(0, &h, offsetof(struct head, crc));
+	memcpy(page, &h, sizeof(h));
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return err_set(err, ERR_IO, "could not go to the start of \"%s/graph.new\": %s",
+			       ix->dir, strerror(errno));
+	r = fd_write_all(fd, page, sizeof(page), ix->files, "graph.new", err);
+	if (r == 0 && fsync(fd) < 0)
+		r = err_set(err, ERR_IO, "could not flush \"%s/graph.new\": %s", ix->dir,
+			    strerror(errno));
+	return r;
+}
+
+/* From here on the new checkpoint and its log count. */
+static int swap(struct vector_index *ix, int log_fd, struct err *err)
+{
+	struct vector_files *f = ix->files;
+
+	crash_point(ix, "before rename");
+	if (renameat(f->dir_fd, "graph.new", f->dir_fd, "graph") < 0)
+		return err_set(err, ERR_IO, "could not rename \"%s/graph.new\": %s", ix->dir,
+			       strerror(errno));
+	crash_point(ix, "after rename");
+	f->generation++;
+	closep(&f->log_fd);
+	f->log_fd = log_fd;
+	f->log_bytes = LOG_HEADER;
+	f->buffered = f->unsynced = 0;
+	f->sequence = 0;
+	return files_sync_dir(ix, err);
+}
+
+int checkpoint_write(struct vector_index *ix, struct err *err)
+{
+	_cleanup_(closep) int log_fd = -1;
+	int r = files_sync_vectors(ix, err);
+
+	if (r == 0)
+		r = write_new(ix, err);
+	if (r == 0)
+		r = log_create(ix, ix->files->generation + 1, &log_fd, err);
+	if (r == 0)
+		r = files_sync_dir(ix, err);
+	if (r < 0) {
+		(void)unlinkat(ix->files->dir_fd, "graph.new", 0);
+		return r;
+	}
+	r = swap(ix, log_fd, err);
+	if (ix->files->log_fd == log_fd)
+		log_fd = -1;
+	if (r == 0)
+		log_remove_others(ix);
+	crash_point(ix, "checkpoint done");
+	return r;
+}
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+static int damaged(const struct vector_index *ix, struct err *err, const char *what)
+{
+	return err_set(err, ERR_CORRUPTED, "\"%s/graph\" is damaged: %s", ix->dir, what);
+}
+
+static bool head_is_possible(const struct head *h)
+{
+	return h->kind <= VECTOR_EXACT && h->metric <= VECTOR_L2 && h->precision <= VECTOR_F32 &&
+	       h->dimension >= 1 && h->dimension <= VECTOR_DIMENSION_MAX && h->m >= 2 &&
+	       h->m <= EDGES_MAX / 2 && h->ef_construction >= 1 &&
+	       h->ef_construction <= VECTOR_EF_MAX && h->alpha >= 1 && h->alpha <= 10 &&
+	       h->slots <= CHUNKS_MAX * CHUNK_SLOTS && h->live <= h->slots &&
+	       h->blocks <= 0x0fffffffU && memchr(h->model, 0, sizeof(h->model)) != NULL;
+}
+
+static int read_head(struct vector_index *ix, int fd, struct head *h, struct err *err)
+{
+	uint8_t page[CHECKPOINT_HEADER];
+	int r = fd_read_all(fd, page, sizeof(page), ix->files, "graph", err);
+
+	if (r < 0)
+		return r;
+	memcpy(h, page, sizeof(*h));
+	if (memcmp(h->magic, "AEMVGRF1", sizeof(h->magic)) != 0)
+		return err_set(err, ERR_CORRUPTED, "\"%s/graph\" is not a vector index", ix->dir);
+	if (h->crc != crc32c(0, h, offsetof(struct head, crc)))
+		return damaged(ix, err, "its head does not check");
+	if (h->version != FORMAT_VERSION)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "\"%s/graph\" has format %u; this program reads format %d", ix->dir,
+			       h->version, FORMAT_VERSION);
+	return head_is_possible(h) ? 0 : damaged(ix, err, "its head says what cannot be");
+}
+
+static int open_checkpoint(struct vector_index *ix, struct head *h, int *ret_fd, struct err *err)
+{
+	_cleanup_(closep) int fd = openat(ix->files->dir_fd, "graph", O_RDONLY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
+			       "could not open \"%s/graph\": %s", ix->dir, strerror(errno));
+	r = read_head(ix, fd, h, err);
+	if (r < 0)
+		return r;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+int checkpoint_peek(struct vector_index *ix, struct err *err)
+{
+	_cleanup_(closep) int fd = -1;
+	struct head h;
+	int r = open_checkpoint(ix, &h, &fd, err);
+
+	if (r < 0)
+		return r;
+	ix->kind = h.kind;
+	ix->metric = h.metric;
+	ix->precision = h.precision;
+	ix->dimension = h.dimension;
+	ix->m = h.m;
+	ix->ef_construction = h.ef_construction;
+	ix->alpha = h.alpha;
+	memcpy(ix->model, h.model, sizeof(ix->model));
+	return 0;
+}
+
+static int read_section(struct vector_index *ix, int fd, const struct head *h, enum section s,
+			struct err *err)
+{
+	uint64_t total = 0;
+	uint32_t crc = 0;
+	size_t bytes;
+	void *p;
+
+	for (uint32_t i = 0; (p = section_piece(ix, s, i, &bytes)) != NULL; i++) {
+		int r = fd_read_all(fd, p, bytes, ix->files, "graph", err);
+
+		if (r < 0)
+			return r;
+		total += bytes;
+		crc = crc32c(crc, p, bytes);
+	}
+	if (total != h->sections[s].bytes)
+		return damaged(ix, err, "a section has another size than its head says");
+	return crc == h->sections[s].crc ? 0 : damaged(ix, err, "a section does not check");
+}
+
+/* The file must be as long as its head says before memory is taken for it. */
+static int check_length(struct vector_index *ix, int fd, const struct head *h, struct err *err)
+{
+	uint64_t want = CHECKPOINT_HEADER;
+	struct stat st;
+
+	for (enum section s = 0; s < SECTIONS; s++) {
+		if (h->sections[s].bytes > (uint64_t)1 << 46)
+			return damaged(ix, err, "a section is too long");
+		want += h->sections[s].bytes;
+	}
+	if (fstat(fd, &st) < 0)
+		return err_set(err, ERR_IO, "could not look at \"%s/graph\": %s", ix->dir,
+			       strerror(errno));
+	if ((uint64_t)st.st_size != want ||
+	    h->sections[SECTION_CODES].bytes != (uint64_t)h->slots * ix->code_bytes)
+		return damaged(ix, err, "it is shorter or longer than its head says");
+	if (fstat(ix->files->vectors_fd, &st) < 0 ||
+	    (uint64_t)st.st_size < VECTORS_HEADER + (uint64_t)h->slots * ix->vector_bytes)
+		return err_set(err, ERR_CORRUPTED, "\"%s/vectors\" is shorter than its index",
+			       ix->dir);
+	return 0;
+}
+
+static int check_meta(struct vector_index *ix, uint32_t slot, struct err *err)
+{
+	const struct slot_meta *m = slot_meta(ix, slot);
+	float residual = chunk_of(ix, slot)->residual[in_chunk(slot)];
+
+	if (!(m->scale >= 0) || !isfinite(m->scale) || !(m->norm2 >= 0) || !isfinite(m->norm2) ||
+	    !(residual >= 0) || !isfinite(residual))
+		return damaged(ix, err, "a scale or norm is no number");
+	return 0;
+}
+
+static bool edges_are_possible(const struct vector_index *ix, uint32_t slot, unsigned layer)
+{
+	unsigned max;
+	_Atomic uint32_t *edges = slot_edges(ix, slot, layer, &max);
+	bool ended = false;
+
+	for (unsigned i = 0; i < max; i++) {
+		uint32_t to = atomic_load_explicit(&edges[i], memory_order_relaxed);
+
+		if (to == EDGE_NONE)
+			ended = true;
+		else if (ended || to == slot || to >= ix->slots ||
+			 slot_id(ix, to) == VECTOR_ID_NONE || slot_layers(ix, to) < layer)
+			return false;
+	}
+	return true;
+}
+
+/* Runs of blocks that no two slots may share. */
+static int take_blocks(struct vector_index *ix, uint32_t slot, uint8_t *taken, struct err *err)
+{
+	uint32_t upper =
+	    atomic_load_explicit(&chunk_of(ix, slot)->upper[in_chunk(slot)], memory_order_relaxed);
+	uint32_t first = upper & 0x0fffffffU, layers = upper >> 28;
+
+	if (upper == 0)
+		return 0;
+	if (layers == 0 || first == 0 || first + layers > blocks_allocated(ix) ||
+	    first >> UPPER_BITS != (first + layers - 1) >> UPPER_BITS)
+		return damaged(ix, err, "a slot's upper layers are nowhere");
+	for (uint32_t i = first; i < first + layers; i++) {
+		if (taken[i]++)
+			return damaged(ix, err, "two slots share their upper layers");
+	}
+	return 0;
+}
+
+/* What stands free between the runs can be given to slots of one layer. */
+static void free_blocks(struct vector_index *ix, const uint8_t *taken)
+{
+	for (uint32_t i = (uint32_t)blocks_allocated(ix); i-- > 1;) {
+		if (taken[i])
+			continue;
+		atomic_store_explicit(
+		    &ix->upper.chunks[i >> UPPER_BITS][(size_t)(i & (UPPER_BLOCKS - 1U)) * ix->m],
+		    ix->upper.spare[1], memory_order_relaxed);
+		ix->upper.spare[1] = i;
+	}
+}
+
+/* Ids: each at most once. Slots without one are free. */
+static int take_ids(struct vector_index *ix, const struct head *h, struct err *err)
+{
+	uint64_t live = 0;
+
+	for (uint32_t slot = 0; slot < ix->slots; slot++) {
+		uint32_t id = slot_id(ix, slot);
+		int r;
+
+		if (id == VECTOR_ID_NONE) {
+			atomic_store_explicit(&chunk_of(ix, slot)->upper[in_chunk(slot)], 0,
+					      memory_order_relaxed);
+			retired_add(&ix->waiting, slot, 0);
+			continue;
+		}
+		if (ids_get(ix, id) != EDGE_NONE)
+			return damaged(ix, err, "an id stands there twice");
+		r = ids_reserve(ix, id, err);
+		if (r < 0)
+			return r;
+		ids_set(ix, id, slot);
+		live++;
+	}
+	if (live != h->live)
+		return damaged(ix, err, "it holds another number of vectors than its head says");
+	ix->live = live;
+	return 0;
+}
+
+static int check_graph(struct vector_index *ix, struct err *err)
+{
+	uint64_t entry = ix->entry;
+
+	for (uint32_t slot = 0; slot < ix->slots; slot++) {
+		int r = check_meta(ix, slot, err);
+
+		if (r < 0)
+			return r;
+		if (slot_id(ix, slot) == VECTOR_ID_NONE || ix->kind == VECTOR_EXACT)
+			continue;
+		for (unsigned layer = 0; layer <= slot_layers(ix, slot); layer++) {
+			if (!edges_are_possible(ix, slot, layer))
+				return damaged(ix, err, "an edge leads nowhere");
+		}
+	}
+	if (ix->kind == VECTOR_EXACT || (entry == ENTRY_NONE && ix->live == 0))
+		return 0;
+	if (entry == ENTRY_NONE || (uint32_t)entry >= ix->slots ||
+	    slot_id(ix, (uint32_t)entry) == VECTOR_ID_NONE ||
+	    slot_layers(ix, (uint32_t)entry) != entry >> 32)
+		return damaged(ix, err, "its entry point leads nowhere");
+	return 0;
+}
+
+/* Slots that hold no vector must not hold what one left there, nor edges. */
+static int check_sections(struct vector_index *ix, const struct head *h, struct err *err)
+{
+	uint8_t *taken = mem_alloc_array((size_t)h->blocks + 1U, 1);
+	int r = take_ids(ix, h, err);
+
+	for (uint32_t slot = 0; r == 0 && slot < ix->slots; slot++)
+		r = take_blocks(ix, slot, taken, err);
+	if (r == 0)
+		r = check_graph(ix, err);
+	if (r == 0)
+		free_blocks(ix, taken);
+	mem_free(taken);
+	return r;
+}
+
+static int load_sections(struct vector_index *ix, int fd, const struct head *h, struct err *err)
+{
+	int r = slots_reserve(ix, h->slots, err);
+
+	for (uint32_t i = 0; r == 0 && i < (h->blocks + UPPER_BLOCKS - 1) / UPPER_BLOCKS; i++)
+		r = upper_reserve_chunk(ix, i, err);
+	if (r < 0)
+		return r;
+	ix->upper.used = h->blocks;
+	atomic_store(&ix->slots, h->slots);
+	ix->memory_bytes +=
+	    (size_t)h->slots * slot_memory_bytes(ix) + (size_t)h->blocks * ix->m * sizeof(uint32_t);
+	for (enum section s = 0; r == 0 && s < SECTIONS; s++)
+		r = read_section(ix, fd, h, s, err);
+	return r;
+}
+
+int checkpoint_load(struct vector_index *ix, struct err *err)
+{
+	_cleanup_(closep) int fd = -1;
+	struct head h;
+	int r = open_checkpoint(ix, &h, &fd, err);
+
+	if (r == 0)
+		r = check_length(ix, fd, &h, err);
+	if (r == 0)
+		r = load_sections(ix, fd, &h, err);
+	if (r < 0)
+		return r;
+	ix->files->generation = h.generation;
+	ix->random = h.random;
+	ix->entry = h.entry;
+	return check_sections(ix, &h, err);
+}

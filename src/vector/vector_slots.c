@@ -1,0 +1,468 @@
+/*
+ * Slots: where vectors are, which are free, and which slot has an id.
+ *
+ * A slot goes round: free -> filled -> found by its id -> dead (its id is gone; searches still walk
+ * through it) -> limbo (the repair took it out of the graph; a search that began before may still
+ * stand on it) -> waiting (the last checkpoint still holds it, so its vector in the file must stay)
+ * -> overwritten with zeros, free. An index in memory has no checkpoint and skips `waiting`.
+ */
+#include "vector/vector_int.h"
+
+#include "base/mem.h"
+#include "vector/vector_file.h"
+
+#include <errno.h>
+#include <math.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/banned.h"
+
+#define HUGE_PAGE ((size_t)2 << 20)
+
+/* --- memory ---------------------------------------------------------------------------------- */
+
+static size_t edge_bytes(const struct vector_index *ix)
+{
+	return ix->kind == VECTOR_GRAPH ? (size_t)ix->m * 2 * sizeof(uint32_t) : 0;
+}
+
+size_t slot_memory_bytes(const struct vector_index *ix)
+{
+	size_t bytes = ix->code_bytes + sizeof(struct slot_meta) + sizeof(float) +
+		       sizeof(uint32_t) * 3 + edge_bytes(ix);
+
+	return ix->dir ? bytes : bytes + ix->vector_bytes;
+}
+
+/* Zeroed pages, in large ones where there is much: a walk touches them in no order, and the
+ * processor knows the addresses of few small pages. */
+static int map_pages(size_t bytes, void **ret, struct err *err)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return err_set(err, ERR_NO_MEMORY, "could not get %zu bytes for vectors: %s", bytes,
+			       strerror(errno));
+	*ret = p;
+	return 0;
+}
+
+static size_t chunk_bytes(const struct vector_index *ix)
+{
+	return CHUNK_SLOTS * slot_memory_bytes(ix);
+}
+
+/* Codes first: the chunk is aligned for them. */
+static void lay_out(const struct vector_index *ix, uint8_t *p, struct chunk *c)
+{
+	c->codes = p;
+	p += CHUNK_SLOTS * ix->code_bytes;
+	c->edges = (_Atomic uint32_t *)(void *)p;
+	p += CHUNK_SLOTS * edge_bytes(ix);
+	c->meta = (struct slot_meta *)(void *)p;
+	p += CHUNK_SLOTS * sizeof(struct slot_meta);
+	c->residual = (float *)(void *)p;
+	p += CHUNK_SLOTS * sizeof(float);
+	c->crc = (uint32_t *)(void *)p;
+	p += CHUNK_SLOTS * sizeof(uint32_t);
+	c->ids = (_Atomic uint32_t *)(void *)p;
+	p += CHUNK_SLOTS * sizeof(uint32_t);
+	c->upper = (_Atomic uint32_t *)(void *)p;
+	p += CHUNK_SLOTS * sizeof(uint32_t);
+	if (!ix->dir)
+		c->vectors = p;
+}
+
+static int chunk_make(struct vector_index *ix, uint32_t number, struct err *err)
+{
+	struct chunk *c = &ix->chunks[number];
+	size_t bytes = chunk_bytes(ix);
+	uint8_t *p, *aligned;
+	void *pages = NULL;
+	int r = map_pages(bytes + HUGE_PAGE, &pages, err);
+
+	if (r < 0)
+		return r;
+	/* Give back what stands before and behind the aligned part. */
+	p = pages;
+	aligned = p + (HUGE_PAGE - (uintptr_t)p % HUGE_PAGE) % HUGE_PAGE;
+	if (aligned > p)
+		(void)munmap(p, (size_t)(aligned - p));
+	(void)munmap(aligned + bytes, HUGE_PAGE - (size_t)(aligned - p));
+	if (number > 0) /* a small index stays small */
+		(void)madvise(aligned, bytes, MADV_HUGEPAGE);
+	lay_out(ix, aligned, c);
+	for (uint32_t i = 0; i < CHUNK_SLOTS; i++)
+		atomic_store_explicit(&c->ids[i], VECTOR_ID_NONE, memory_order_relaxed);
+	if (ix->dir)
+		r = files_map_chunk(ix, number, err);
+	if (r < 0) {
+		(void)munmap(aligned, bytes);
+		c->codes = NULL;
+	}
+	return r;
+}
+
+int slots_reserve(struct vector_index *ix, uint32_t slots, struct err *err)
+{
+	uint32_t chunks = slots / CHUNK_SLOTS + (slots % CHUNK_SLOTS != 0);
+
+	if (chunks > CHUNKS_MAX)
+		return err_set(err, ERR_LIMIT, "an index holds %u vectors at most",
+			       CHUNKS_MAX * CHUNK_SLOTS);
+	for (uint32_t i = chunks; i-- > 0 && !ix->chunks[i].codes;) {
+		int r = chunk_make(ix, i, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+void slots_done(struct vector_index *ix)
+{
+	for (uint32_t i = 0; i < CHUNKS_MAX && ix->chunks; i++) {
+		if (ix->chunks[i].codes)
+			(void)munmap(ix->chunks[i].codes, chunk_bytes(ix));
+	}
+	for (size_t i = 0; i < sizeof(ix->upper.chunks) / sizeof(ix->upper.chunks[0]); i++)
+		mem_free((void *)(uintptr_t)ix->upper.chunks[i]);
+	for (size_t i = 0; i < IDS_TOP; i++) {
+		struct id_mid *mid = ix->ids[i];
+
+		for (size_t j = 0; mid && j < IDS_MID; j++)
+			mem_free(mid->leaves[j]);
+		mem_free(mid);
+	}
+	mem_free(ix->chunks);
+	mem_free(ix->free_slots);
+	mem_free(ix->dead.items);
+	mem_free(ix->limbo.items);
+	mem_free(ix->waiting.items);
+}
+
+/* --- from ids to slots ----------------------------------------------------------------------- */
+
+static struct id_leaf *find_leaf(const struct vector_index *ix, uint32_t id)
+{
+	uint32_t leaf = id / IDS_LEAF;
+	struct id_mid *mid = atomic_load_explicit(&ix->ids[leaf / IDS_MID], memory_order_acquire);
+
+	return mid ? atomic_load_explicit(&mid->leaves[leaf % IDS_MID], memory_order_acquire)
+		   : NULL;
+}
+
+uint32_t ids_get(const struct vector_index *ix, uint32_t id)
+{
+	const struct id_leaf *leaf = find_leaf(ix, id);
+
+	if (!leaf)
+		return EDGE_NONE;
+	return atomic_load_explicit(&leaf->slots[id % IDS_LEAF], memory_order_acquire) - 1U;
+}
+
+int ids_reserve(struct vector_index *ix, uint32_t id, struct err *err)
+{
+	uint32_t number = id / IDS_LEAF;
+	_Atomic(struct id_mid *) *place = &ix->ids[number / IDS_MID];
+	struct id_mid *mid = atomic_load_explicit(place, memory_order_relaxed);
+	void *p;
+	int r;
+
+	if (find_leaf(ix, id))
+		return 0;
+	if (!mid) {
+		r = mem_try_alloc(sizeof(*mid), sizeof(*mid), &p, err);
+		if (r < 0)
+			return r;
+		memset(p, 0, sizeof(*mid));
+		mid = p;
+		ix->memory_bytes += sizeof(*mid);
+		atomic_store_explicit(place, mid, memory_order_release);
+	}
+	r = mem_try_alloc(sizeof(struct id_leaf), sizeof(struct id_leaf), &p, err);
+	if (r < 0)
+		return r;
+	memset(p, 0, sizeof(struct id_leaf));
+	ix->memory_bytes += sizeof(struct id_leaf);
+	atomic_store_explicit(&mid->leaves[number % IDS_MID], (struct id_leaf *)p,
+			      memory_order_release);
+	return 0;
+}
+
+void ids_set(struct vector_index *ix, uint32_t id, uint32_t slot)
+{
+	struct id_leaf *leaf = find_leaf(ix, id);
+
+	bug_if(!leaf);
+	atomic_store_explicit(&leaf->slots[id % IDS_LEAF], slot + 1U, memory_order_release);
+}
+
+/* --- edges of the upper layers --------------------------------------------------------------- */
+
+static _Atomic uint32_t *block_at(const struct vector_index *ix, uint32_t block)
+{
+	return ix->upper.chunks[block >> UPPER_BITS] +
+	       (size_t)(block & (UPPER_BLOCKS - 1U)) * ix->m;
+}
+
+unsigned slot_layers(const struct vector_index *ix, uint32_t slot)
+{
+	return atomic_load_explicit(&chunk_of(ix, slot)->upper[in_chunk(slot)],
+				    memory_order_acquire) >>
+	       28;
+}
+
+_Atomic uint32_t *slot_edges(const struct vector_index *ix, uint32_t slot, unsigned layer,
+			     unsigned *ret_max)
+{
+	const struct chunk *c = chunk_of(ix, slot);
+	uint32_t upper;
+
+	if (layer == 0) {
+		*ret_max = 2 * ix->m;
+		return c->edges + (size_t)in_chunk(slot) * 2 * ix->m;
+	}
+	*ret_max = ix->m;
+	upper = atomic_load_explicit(&c->upper[in_chunk(slot)], memory_order_acquire);
+	bug_if(layer > upper >> 28);
+	return block_at(ix, (upper & 0x0fffffffU) + layer - 1);
+}
+
+int upper_reserve_chunk(struct vector_index *ix, uint32_t number, struct err *err)
+{
+	size_t bytes = (size_t)UPPER_BLOCKS * ix->m * sizeof(uint32_t);
+	void *p;
+	int r;
+
+	if (number >= sizeof(ix->upper.chunks) / sizeof(ix->upper.chunks[0]))
+		return err_set(err, ERR_LIMIT, "the upper layers of the index are full");
+	if (ix->upper.chunks[number])
+		return 0;
+	r = mem_try_alloc(bytes, bytes, &p, err);
+	if (r < 0)
+		return r;
+	ix->upper.chunks[number] = (_Atomic uint32_t *)p;
+	return 0;
+}
+
+/* A run of `layers` blocks within one chunk, all edges none. */
+static int upper_take(struct vector_index *ix, unsigned layers, uint32_t *ret, struct err *err)
+{
+	struct upper_pool *pool = &ix->upper;
+	uint32_t block = pool->spare[layers];
+	int r;
+
+	if (block) {
+		pool->spare[layers] = block_at(ix, block)[0];
+	} else {
+		block = pool->used ? pool->used : 1; /* block 0 is none */
+		if ((block & (UPPER_BLOCKS - 1U)) + layers > UPPER_BLOCKS)
+			block = (block | (UPPER_BLOCKS - 1U)) + 1; /* the next chunk */
+		r = upper_reserve_chunk(ix, block >> UPPER_BITS, err);
+		if (r < 0)
+			return r;
+		pool->used = block + layers;
+		ix->memory_bytes += (size_t)layers * ix->m * sizeof(uint32_t);
+	}
+	for (size_t i = 0; i < (size_t)layers * ix->m; i++)
+		atomic_store_explicit(&block_at(ix, block)[i], EDGE_NONE, memory_order_relaxed);
+	*ret = (uint32_t)layers << 28 | block;
+	return 0;
+}
+
+static void upper_give_back(struct vector_index *ix, uint32_t slot)
+{
+	_Atomic uint32_t *place = &chunk_of(ix, slot)->upper[in_chunk(slot)];
+	uint32_t upper = *place, block = upper & 0x0fffffffU;
+	unsigned layers = upper >> 28;
+
+	if (!upper)
+		return;
+	atomic_store_explicit(&block_at(ix, block)[0], ix->upper.spare[layers],
+			      memory_order_relaxed);
+	ix->upper.spare[layers] = block;
+	*place = 0;
+}
+
+/* --- filling --------------------------------------------------------------------------------- */
+
+static int take_slot(struct vector_index *ix, uint32_t *ret, struct err *err)
+{
+	uint32_t slot;
+	int r;
+
+	if (ix->n_free == 0)
+		slots_reclaim(ix, false);
+	if (ix->n_free > 0) {
+		*ret = ix->free_slots[--ix->n_free];
+		return 0;
+	}
+	slot = ix->slots;
+	r = slots_reserve(ix, slot + 1, err);
+	if (r < 0)
+		return r;
+	ix->memory_bytes += slot_memory_bytes(ix);
+	atomic_store_explicit(&ix->slots, slot + 1, memory_order_release);
+	*ret = slot;
+	return 0;
+}
+
+void slot_give_back(struct vector_index *ix, uint32_t slot)
+{
+	mem_grow(&ix->free_slots, &ix->cap_free, ix->n_free + 1, sizeof(*ix->free_slots));
+	ix->free_slots[ix->n_free++] = slot;
+}
+
+/* Norm of what the code does not say of the stored vector, a little larger rather than smaller. */
+static float residual_norm(const float *stored, const uint8_t *code, float scale, size_t n)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		double d = (double)stored[i] - (double)scale * ((int)code[i] - 128);
+
+		sum += d * d;
+	}
+	return (float)(sqrt(sum) * 1.00001);
+}
+
+static int write_vector(struct vector_index *ix, uint32_t slot, const void *data, struct err *err)
+{
+	struct chunk *c = chunk_of(ix, slot);
+
+	if (ix->dir)
+		return files_write_vector(ix, slot, data, err);
+	memcpy(c->codes + (slot_vector(ix, slot) - c->codes), data, ix->vector_bytes);
+	return 0;
+}
+
+/* What a search compares with: the vector as it is stored, its code, and their difference. */
+static int write_slot(struct vector_index *ix, uint32_t slot, const float *vector, struct err *err)
+{
+	struct chunk *c = chunk_of(ix, slot);
+	uint32_t i = in_chunk(slot);
+	uint8_t *code = slot_code(ix, slot);
+	const void *data = vector;
+	float *stored = ix->stored;
+	int r;
+
+	if (ix->precision == VECTOR_F16) {
+		ix->kernels->to_f16(vector, ix->halves, ix->dimension);
+		ix->kernels->from_f16(ix->halves, stored, ix->dimension);
+		data = ix->halves;
+	} else {
+		memcpy(stored, vector, ix->dimension * sizeof(float));
+	}
+	r = write_vector(ix, slot, data, err);
+	if (r < 0)
+		return r;
+	c->meta[i].scale = code_make(stored, ix->dimension, ix->code_bytes, code);
+	c->meta[i].norm2 = vector_norm2(stored, ix->dimension);
+	c->residual[i] = residual_norm(stored, code, c->meta[i].scale, ix->dimension);
+	c->crc[i] = crc32c(0, data, ix->vector_bytes);
+	return 0;
+}
+
+int slot_fill(struct vector_index *ix, const float *vector, unsigned layers, uint32_t *ret,
+	      struct err *err)
+{
+	uint32_t slot, upper = 0;
+	unsigned max;
+	int r = take_slot(ix, &slot, err);
+
+	if (r < 0)
+		return r;
+	r = write_slot(ix, slot, vector, err);
+	if (r == 0 && layers > 0)
+		r = upper_take(ix, layers, &upper, err);
+	if (r < 0) {
+		slot_give_back(ix, slot);
+		return r;
+	}
+	atomic_store_explicit(&chunk_of(ix, slot)->upper[in_chunk(slot)], upper,
+			      memory_order_release);
+	if (ix->kind == VECTOR_GRAPH) {
+		_Atomic uint32_t *edges = slot_edges(ix, slot, 0, &max);
+
+		for (unsigned i = 0; i < max; i++)
+			atomic_store_explicit(&edges[i], EDGE_NONE, memory_order_relaxed);
+	}
+	*ret = slot;
+	return 0;
+}
+
+/* --- going round ----------------------------------------------------------------------------- */
+
+void retired_add(struct retired_list *list, uint32_t slot, uint64_t epoch)
+{
+	mem_grow(&list->items, &list->cap, list->len + 1, sizeof(*list->items));
+	list->items[list->len++] = (struct retired){slot, epoch};
+}
+
+/* The epoch of the oldest search that runs; UINT64_MAX: none does. */
+static uint64_t oldest_search(const struct vector_index *ix)
+{
+	uint64_t oldest = UINT64_MAX;
+
+	for (size_t i = 0; i < VECTOR_READERS_MAX; i++) {
+		uint64_t epoch = atomic_load_explicit(&ix->epochs[i], memory_order_seq_cst);
+
+		if (epoch && epoch < oldest)
+			oldest = epoch;
+	}
+	return oldest;
+}
+
+/* Nobody can reach the slot any more. */
+static void erase_slot(struct vector_index *ix, uint32_t slot)
+{
+	upper_give_back(ix, slot);
+	memset(slot_code(ix, slot), 128, ix->code_bytes);
+	*slot_meta(ix, slot) = (struct slot_meta){0};
+	chunk_of(ix, slot)->residual[in_chunk(slot)] = 0;
+	chunk_of(ix, slot)->crc[in_chunk(slot)] = 0;
+}
+
+void slots_reclaim(struct vector_index *ix, bool all)
+{
+	uint64_t oldest = oldest_search(ix);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < ix->limbo.len; i++) {
+		struct retired *t = &ix->limbo.items[i];
+
+		while (all && t->epoch >= oldest) { /* a search takes milliseconds at most */
+			(void)sched_yield();
+			oldest = oldest_search(ix);
+		}
+		if (t->epoch >= oldest) {
+			ix->limbo.items[kept++] = *t;
+			continue;
+		}
+		erase_slot(ix, t->slot);
+		if (ix->dir)
+			retired_add(&ix->waiting, t->slot, t->epoch);
+		else
+			slot_give_back(ix, t->slot);
+	}
+	ix->limbo.len = kept;
+}
+
+int slots_recycle(struct vector_index *ix, struct err *err)
+{
+	static const uint8_t zeros[VECTOR_DIMENSION_MAX * sizeof(float)];
+
+	while (ix->waiting.len > 0) {
+		uint32_t slot = ix->waiting.items[ix->waiting.len - 1].slot;
+		int r = files_write_vector(ix, slot, zeros, err);
+
+		if (r < 0)
+			return r;
+		slot_give_back(ix, slot);
+		ix->waiting.len--;
+	}
+	return 0;
+}
