@@ -54,48 +54,21 @@ static void check_vector(struct check *c, uint32_t slot)
 		problem(c, "its id leads to another slot", slot);
 }
 
-/* Marks what can be reached from the entry point on layer 0, and counts what cannot. */
 static void check_reachable(struct check *c)
 {
-	struct vector_index *ix = c->ix;
-	uint64_t *seen = mem_alloc_array(ix->slots / 64U + 1U, sizeof(*seen));
-	uint32_t *stack = mem_alloc_array((size_t)ix->slots + 1U, sizeof(*stack));
-	size_t n = 0;
+	uint64_t *reached = graph_reached(c->ix);
 
-	if (ix->entry != ENTRY_NONE) {
-		stack[n++] = (uint32_t)ix->entry;
-		seen[(uint32_t)ix->entry >> 6] |= 1ULL << (ix->entry & 63U);
-	}
-	while (n > 0) {
-		uint32_t slot = stack[--n];
-		unsigned max;
-		_Atomic uint32_t *edges = slot_edges(ix, slot, 0, &max);
-
-		for (unsigned i = 0; i < max; i++) {
-			uint32_t to = atomic_load_explicit(&edges[i], memory_order_relaxed);
-
-			if (to == EDGE_NONE)
-				break;
-			if (seen[to >> 6] >> (to & 63U) & 1U)
-				continue;
-			seen[to >> 6] |= 1ULL << (to & 63U);
-			stack[n++] = to;
-		}
-	}
-	for (uint32_t slot = 0; slot < ix->slots; slot++) {
-		if (slot_id(ix, slot) != VECTOR_ID_NONE && !(seen[slot >> 6] >> (slot & 63U) & 1U))
+	for (uint32_t slot = 0; slot < c->ix->slots; slot++) {
+		if (slot_id(c->ix, slot) != VECTOR_ID_NONE && !graph_is_reached(reached, slot))
 			problem(c, "no way through the graph leads to it", slot);
 	}
-	mem_free(seen);
-	mem_free(stack);
+	mem_free(reached);
 }
 
 uint64_t vector_check(struct vector_index *ix, vector_problem_fn fn, void *arg)
 {
 	struct check c = {.ix = ix, .fn = fn, .arg = arg};
 
-	if (ix->dead.len > 0)
-		graph_repair(ix);
 	for (uint32_t slot = 0; slot < ix->slots; slot++) {
 		if (slot_id(ix, slot) != VECTOR_ID_NONE)
 			check_vector(&c, slot);

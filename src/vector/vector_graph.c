@@ -180,6 +180,14 @@ static bool link_layers(struct vector_index *ix, uint32_t slot, unsigned layers)
 	return has_edges;
 }
 
+void graph_candidates(struct vector_index *ix, uint32_t slot)
+{
+	struct code_query q = query_of_slot(ix, slot);
+	struct candidate from = walk_descend(ix, &ix->scratch, &q, 0);
+
+	walk_layer(ix, &ix->scratch, &q, from, (struct walk_limits){0, ix->ef_construction});
+}
+
 void graph_relink(struct vector_index *ix, uint32_t slot)
 {
 	(void)link_layers(ix, slot, 0);

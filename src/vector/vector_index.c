@@ -252,11 +252,15 @@ static void publish(struct vector_index *ix, uint32_t id, uint32_t slot)
 	repair_when_due(ix);
 }
 
-static int check_memory(const struct vector_index *ix, struct err *err)
+static int check_memory(const struct vector_index *ix, uint32_t id, unsigned layers,
+			struct err *err)
 {
-	size_t need = ix->memory_bytes + slot_memory_bytes(ix);
+	size_t need = ix->memory_bytes + ids_memory_bytes(ix, id) +
+		      (size_t)layers * ix->m * sizeof(uint32_t);
 
-	if (!ix->memory_max_bytes || ix->n_free > 0 || need <= ix->memory_max_bytes)
+	if (ix->n_free == 0)
+		need += slot_memory_bytes(ix);
+	if (!ix->memory_max_bytes || need <= ix->memory_max_bytes)
 		return 0;
 	(void)err_set(err, ERR_LIMIT,
 		      "the index is full: %llu vectors take %zu bytes, and %zu are allowed",
@@ -266,20 +270,20 @@ static int check_memory(const struct vector_index *ix, struct err *err)
 
 int index_put(struct vector_index *ix, uint32_t id, const float *vector, bool log, struct err *err)
 {
+	unsigned layers = ix->kind == VECTOR_GRAPH ? graph_random_layers(ix) : 0;
 	uint32_t slot;
-	int r = log ? check_memory(ix, err) : 0;
+	int r = log ? check_memory(ix, id, layers, err) : 0;
 
 	if (r == 0)
 		r = ids_reserve(ix, id, err);
 	if (r == 0)
-		r = slot_fill(ix, vector, ix->kind == VECTOR_GRAPH ? graph_random_layers(ix) : 0,
-			      &slot, err);
+		r = slot_fill(ix, vector, layers, &slot, err);
 	if (r < 0)
 		return r;
 	if (log && ix->files && !ix->no_log)
 		r = log_append(ix, id, vector, err);
 	if (r < 0) {
-		slot_give_back(ix, slot);
+		slot_abandon(ix, slot);
 		return r;
 	}
 	publish(ix, id, slot);
@@ -387,6 +391,8 @@ int vector_checkpoint(struct vector_index *ix, struct err *err)
 
 	if (ix->dead.len > 0)
 		graph_repair(ix);
+	else if (ix->kind == VECTOR_GRAPH)
+		graph_connect(ix);
 	slots_reclaim(ix, true);
 	if (!ix->files)
 		return 0;

@@ -215,13 +215,15 @@ void slots_reclaim(struct vector_index *ix, bool all);
 /* After a checkpoint: what it does not hold is overwritten and can be used again. */
 int slots_recycle(struct vector_index *ix, struct err *err) _must_check_;
 void slots_done(struct vector_index *ix);
-/* A slot that nothing leads to. */
-void slot_give_back(struct vector_index *ix, uint32_t slot);
+/* A filled slot that nothing leads to is free again. */
+void slot_abandon(struct vector_index *ix, uint32_t slot);
 
 void retired_add(struct retired_list *list, uint32_t slot, uint64_t epoch);
 
 /* Slot of an id; EDGE_NONE: there is none. */
 uint32_t ids_get(const struct vector_index *ix, uint32_t id);
+/* What ids_reserve() would take. */
+size_t ids_memory_bytes(const struct vector_index *ix, uint32_t id);
 int ids_reserve(struct vector_index *ix, uint32_t id, struct err *err) _must_check_;
 void ids_set(struct vector_index *ix, uint32_t id, uint32_t slot); /* reserved; EDGE_NONE: none */
 
@@ -293,8 +295,15 @@ size_t graph_prune(const struct vector_index *ix, const struct candidates *from,
 float pair_distance(const struct vector_index *ix, uint32_t a, uint32_t b);
 void edges_store(_Atomic uint32_t *edges, unsigned max, const uint32_t *to, size_t n);
 void candidates_sort(struct candidates *c);
+/* Fills the writer's pool with what a walk finds near a slot on layer 0, best first. */
+void graph_candidates(struct vector_index *ix, uint32_t slot);
 /* Takes the dead out of the graph and closes the gaps they leave. */
 void graph_repair(struct vector_index *ix);
+/* Makes a way to every slot. */
+void graph_connect(struct vector_index *ix);
+/* A bit for each slot that the entry point leads to on layer 0; the caller's. */
+uint64_t *graph_reached(const struct vector_index *ix);
+bool graph_is_reached(const uint64_t *reached, uint32_t slot);
 
 int vector_open_hooked(const char *dir, const struct vector_options *options,
 		       const struct vector_hook *hook, struct vector_index **ret, struct err *err)

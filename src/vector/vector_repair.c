@@ -8,8 +8,9 @@
  * every layer). Bridging by the dead one's neighbors and pruning with alpha is what keeps recall
  * level over many rounds; marking and reusing slots in place is what loses it.
  *
- * Then slots of layer 0 that no edge leads to any more, which pruning can leave, get one from their
- * nearest neighbor.
+ * Pruning, here and when building, can take the last edge to a slot, or to a group of them. So at the
+ * end the lowest layer is flooded from the entry point, and what stays dry gets an edge from the
+ * nearest slot that a walk finds.
  */
 #include "vector/vector_int.h"
 
@@ -17,20 +18,28 @@
 
 #include "base/banned.h"
 
-static bool is_dead(const uint64_t *dead, uint32_t slot)
+/* A bit a slot. */
+static uint64_t *new_marks(const struct vector_index *ix)
 {
-	return dead[slot >> 6] >> (slot & 63U) & 1U;
+	return mem_alloc_array(ix->slots / 64U + 1U, sizeof(uint64_t));
+}
+
+static void mark(uint64_t *marks, uint32_t slot)
+{
+	marks[slot >> 6] |= 1ULL << (slot & 63U);
+}
+
+static bool is_marked(const uint64_t *marks, uint32_t slot)
+{
+	return marks[slot >> 6] >> (slot & 63U) & 1U;
 }
 
 static uint64_t *mark_dead(const struct vector_index *ix)
 {
-	uint64_t *dead = mem_alloc_array(ix->slots / 64U + 1U, sizeof(*dead));
+	uint64_t *dead = new_marks(ix);
 
-	for (size_t i = 0; i < ix->dead.len; i++) {
-		uint32_t slot = ix->dead.items[i].slot;
-
-		dead[slot >> 6] |= 1ULL << (slot & 63U);
-	}
+	for (size_t i = 0; i < ix->dead.len; i++)
+		mark(dead, ix->dead.items[i].slot);
 	return dead;
 }
 
@@ -39,7 +48,7 @@ static void consider(struct vector_index *ix, const uint64_t *dead, uint32_t slo
 {
 	struct candidates *list = &ix->scratch.queue;
 
-	if (to == slot || is_dead(dead, to))
+	if (to == slot || is_marked(dead, to))
 		return;
 	for (size_t i = 0; i < list->len; i++) {
 		if (list->items[i].slot == to)
@@ -56,7 +65,7 @@ static bool touches_dead(const uint64_t *dead, _Atomic uint32_t *edges, unsigned
 
 		if (to == EDGE_NONE)
 			return false;
-		if (is_dead(dead, to))
+		if (is_marked(dead, to))
 			return true;
 	}
 	return false;
@@ -81,7 +90,7 @@ static void repair_edges(struct vector_index *ix, const uint64_t *dead, uint32_t
 		if (to == EDGE_NONE)
 			break;
 		consider(ix, dead, slot, to);
-		if (!is_dead(dead, to))
+		if (!is_marked(dead, to))
 			continue;
 		beyond = slot_edges(ix, to, layer, &beyond_max);
 		for (unsigned j = 0; j < beyond_max; j++) {
@@ -168,35 +177,91 @@ static bool adopt(struct vector_index *ix, uint32_t *in, uint32_t from, uint32_t
 	return true;
 }
 
-/* Slots whose neighbors and theirs all died are linked anew; then none is without an edge to it. */
-static void adopt_orphans(struct vector_index *ix)
+/* Marks what can be reached from a slot on layer 0; `stack` has room for all slots. */
+static void flood(const struct vector_index *ix, uint64_t *seen, uint32_t *stack, uint32_t from)
 {
-	uint32_t *in;
+	size_t n = 0;
 
-	for (uint32_t slot = 0; slot < ix->slots && ix->live > 1; slot++) {
+	mark(seen, from);
+	stack[n++] = from;
+	while (n > 0) {
 		unsigned max;
+		_Atomic uint32_t *edges = slot_edges(ix, stack[--n], 0, &max);
 
-		if (slot_id(ix, slot) != VECTOR_ID_NONE &&
-		    atomic_load_explicit(&slot_edges(ix, slot, 0, &max)[0], memory_order_relaxed) ==
-			EDGE_NONE)
-			graph_relink(ix, slot);
-	}
-	in = count_edges_in(ix);
-	for (uint32_t slot = 0; slot < ix->slots; slot++) {
-		unsigned max;
-		_Atomic uint32_t *edges;
-
-		if (in[slot] || slot_id(ix, slot) == VECTOR_ID_NONE)
-			continue;
-		edges = slot_edges(ix, slot, 0, &max);
 		for (unsigned i = 0; i < max; i++) {
 			uint32_t to = atomic_load_explicit(&edges[i], memory_order_relaxed);
 
-			if (to == EDGE_NONE || adopt(ix, in, to, slot))
+			if (to == EDGE_NONE)
 				break;
+			if (!is_marked(seen, to)) {
+				mark(seen, to);
+				stack[n++] = to;
+			}
 		}
 	}
-	mem_free(in);
+}
+
+uint64_t *graph_reached(const struct vector_index *ix)
+{
+	uint64_t *seen = new_marks(ix);
+	uint32_t *stack = mem_alloc_array((size_t)ix->slots + 1U, sizeof(*stack));
+
+	if (ix->entry != ENTRY_NONE)
+		flood(ix, seen, stack, (uint32_t)ix->entry);
+	mem_free(stack);
+	return seen;
+}
+
+bool graph_is_reached(const uint64_t *reached, uint32_t slot)
+{
+	return is_marked(reached, slot);
+}
+
+/* The nearest that a walk finds and that has a place for it leads to the slot from now on. */
+static bool find_parent(struct vector_index *ix, uint32_t *in, uint32_t slot)
+{
+	struct candidates *pool = &ix->scratch.pool;
+
+	if (atomic_load_explicit(&slot_edges(ix, slot, 0, &(unsigned){0})[0],
+				 memory_order_relaxed) == EDGE_NONE)
+		graph_relink(ix, slot); /* all its neighbors, and theirs, were dead */
+	graph_candidates(ix, slot);
+	for (size_t i = 0; i < pool->len; i++) {
+		uint32_t from = pool->items[i].slot;
+
+		if (from != slot && slot_id(ix, from) != VECTOR_ID_NONE && adopt(ix, in, from, slot))
+			return true;
+	}
+	return false;
+}
+
+/* The edge that makes way for a lost slot may have been the only way to another: then once more. */
+#define CONNECT_ROUNDS 8
+
+void graph_connect(struct vector_index *ix)
+{
+	uint32_t *stack, *in;
+	bool was_lost = ix->entry != ENTRY_NONE;
+
+	stack = mem_alloc_array((size_t)ix->slots + 1U, sizeof(*stack));
+	for (int round = 0; was_lost && round < CONNECT_ROUNDS; round++) {
+		uint64_t *seen = graph_reached(ix);
+
+		was_lost = false;
+		in = NULL;
+		for (uint32_t slot = 0; slot < ix->slots; slot++) {
+			if (is_marked(seen, slot) || slot_id(ix, slot) == VECTOR_ID_NONE)
+				continue;
+			was_lost = true;
+			if (!in)
+				in = count_edges_in(ix);
+			if (find_parent(ix, in, slot))
+				flood(ix, seen, stack, slot);
+		}
+		mem_free(in);
+		mem_free(seen);
+	}
+	mem_free(stack);
 }
 
 void graph_repair(struct vector_index *ix)
@@ -209,10 +274,10 @@ void graph_repair(struct vector_index *ix)
 		for (unsigned layer = 0; layer <= slot_layers(ix, slot); layer++)
 			repair_edges(ix, dead, slot, layer);
 	}
-	if (ix->entry != ENTRY_NONE && is_dead(dead, (uint32_t)ix->entry))
+	if (ix->entry != ENTRY_NONE && is_marked(dead, (uint32_t)ix->entry))
 		choose_entry(ix);
 	mem_free(dead);
-	adopt_orphans(ix);
+	graph_connect(ix);
 	epoch = atomic_fetch_add(&ix->epoch, 1);
 	for (size_t i = 0; i < ix->dead.len; i++)
 		retired_add(&ix->limbo, ix->dead.items[i].slot, epoch);

@@ -286,7 +286,6 @@ static bool walk(struct search *q, size_t ef, uint64_t budget)
 	struct walk_filter limits = {ef, budget};
 	struct candidate from;
 
-	scratch_begin(q->ix, q->s);
 	from = walk_descend(q->ix, q->s, &q->code, 0);
 	q->share = fminf(1, DEVIATIONS / sqrtf((float)q->ix->dimension));
 	if (q->query->filter) {

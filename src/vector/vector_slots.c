@@ -163,6 +163,17 @@ uint32_t ids_get(const struct vector_index *ix, uint32_t id)
 	return atomic_load_explicit(&leaf->slots[id % IDS_LEAF], memory_order_acquire) - 1U;
 }
 
+size_t ids_memory_bytes(const struct vector_index *ix, uint32_t id)
+{
+	uint32_t mid = id / IDS_LEAF / IDS_MID;
+
+	if (find_leaf(ix, id))
+		return 0;
+	return sizeof(struct id_leaf) +
+	       (atomic_load_explicit(&ix->ids[mid], memory_order_relaxed) ? 0
+									  : sizeof(struct id_mid));
+}
+
 int ids_reserve(struct vector_index *ix, uint32_t id, struct err *err)
 {
 	uint32_t number = id / IDS_LEAF;
@@ -310,7 +321,7 @@ static int take_slot(struct vector_index *ix, uint32_t *ret, struct err *err)
 	return 0;
 }
 
-void slot_give_back(struct vector_index *ix, uint32_t slot)
+static void give_back(struct vector_index *ix, uint32_t slot)
 {
 	mem_grow(&ix->free_slots, &ix->cap_free, ix->n_free + 1, sizeof(*ix->free_slots));
 	ix->free_slots[ix->n_free++] = slot;
@@ -366,6 +377,12 @@ static int write_slot(struct vector_index *ix, uint32_t slot, const float *vecto
 	return 0;
 }
 
+void slot_abandon(struct vector_index *ix, uint32_t slot)
+{
+	upper_give_back(ix, slot);
+	give_back(ix, slot);
+}
+
 int slot_fill(struct vector_index *ix, const float *vector, unsigned layers, uint32_t *ret,
 	      struct err *err)
 {
@@ -379,7 +396,7 @@ int slot_fill(struct vector_index *ix, const float *vector, unsigned layers, uin
 	if (r == 0 && layers > 0)
 		r = upper_take(ix, layers, &upper, err);
 	if (r < 0) {
-		slot_give_back(ix, slot);
+		give_back(ix, slot);
 		return r;
 	}
 	atomic_store_explicit(&chunk_of(ix, slot)->upper[in_chunk(slot)], upper,
@@ -446,7 +463,7 @@ void slots_reclaim(struct vector_index *ix, bool all)
 		if (ix->dir)
 			retired_add(&ix->waiting, t->slot, t->epoch);
 		else
-			slot_give_back(ix, t->slot);
+			give_back(ix, t->slot);
 	}
 	ix->limbo.len = kept;
 }
@@ -461,7 +478,7 @@ int slots_recycle(struct vector_index *ix, struct err *err)
 
 		if (r < 0)
 			return r;
-		slot_give_back(ix, slot);
+		give_back(ix, slot);
 		ix->waiting.len--;
 	}
 	return 0;

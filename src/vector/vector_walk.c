@@ -114,6 +114,7 @@ struct candidate walk_descend(const struct vector_index *ix, struct scratch *s,
 	unsigned from = (unsigned)(entry >> 32);
 	bool moved;
 
+	scratch_begin(ix, s);
 	best = score_slot(ix, q, (uint32_t)entry);
 	for (unsigned l = from; l > layer; l--) {
 		do {
