@@ -35,7 +35,7 @@ static void check_vector(struct check *c, uint32_t slot)
 	struct vector_index *ix = c->ix;
 	const struct slot_meta *m = slot_meta(ix, slot);
 	const void *stored = slot_vector(ix, slot);
-	float scale;
+	struct code_facts facts;
 
 	if (crc32c(0, stored, ix->vector_bytes) != chunk_of(ix, slot)->crc[in_chunk(slot)]) {
 		problem(c, "the stored vector is not the one that was written", slot);
@@ -45,10 +45,10 @@ static void check_vector(struct check *c, uint32_t slot)
 		ix->kernels->from_f16(stored, ix->stored, ix->dimension);
 	else
 		memcpy(ix->stored, stored, ix->vector_bytes);
-	scale = code_make(ix->stored, ix->dimension, ix->code_bytes, ix->code);
-	if (scale != m->scale || memcmp(ix->code, slot_code(ix, slot), ix->code_bytes) != 0)
+	facts = code_make(ix, ix->stored, ix->code);
+	if (facts.scale != m->scale || memcmp(ix->code, slot_code(ix, slot), ix->code_bytes) != 0)
 		problem(c, "its code is that of another vector", slot);
-	if (vector_norm2(ix->stored, ix->dimension) != m->norm2)
+	if (vector_norm2(ix, ix->stored) != m->norm2)
 		problem(c, "its norm is that of another vector", slot);
 	if (ids_get(ix, slot_id(ix, slot)) != slot)
 		problem(c, "its id leads to another slot", slot);

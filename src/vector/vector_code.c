@@ -12,44 +12,37 @@
 
 #define CODE_LARGEST 127.0F
 
-static float largest(const float *vector, size_t n)
+/* A little more than the norm of what rounding took, for what floats round on the way. */
+static float residual_of(float squares, float scale)
 {
-	float max = 0;
-
-	for (size_t i = 0; i < n; i++)
-		max = fmaxf(max, fabsf(vector[i]));
-	return max;
+	return sqrtf(squares) * scale * 1.0001F;
 }
 
-float code_query_make(const float *vector, size_t n, size_t padded, int8_t *ret, int32_t *ret_bias)
+struct code_facts code_query_make(const struct vector_index *ix, const float *vector, int8_t *ret)
 {
-	float max = largest(vector, n), inverse = max > 0 ? CODE_LARGEST / max : 0;
-	int32_t sum = 0;
+	float max = ix->kernels->largest(vector, ix->dimension);
+	float factor = max > 0 ? CODE_LARGEST / max : 0, squares;
+	int32_t sum;
 
-	for (size_t i = 0; i < n; i++) {
-		ret[i] = (int8_t)lrintf(vector[i] * inverse);
-		sum += ret[i];
-	}
-	memset(ret + n, 0, padded - n);
-	*ret_bias = 128 * sum;
-	return max / CODE_LARGEST;
+	squares = ix->kernels->quantize(vector, factor, ix->dimension, ret, &sum);
+	memset(ret + ix->dimension, 0, ix->code_bytes - ix->dimension);
+	return (struct code_facts){.scale = max / CODE_LARGEST,
+				   .residual = residual_of(squares, max / CODE_LARGEST),
+				   .bias = 128 * sum};
 }
 
-float code_make(const float *vector, size_t n, size_t padded, uint8_t *ret_code)
+struct code_facts code_make(const struct vector_index *ix, const float *vector, uint8_t *ret)
 {
-	float max = largest(vector, n), inverse = max > 0 ? CODE_LARGEST / max : 0;
+	struct code_facts facts = code_query_make(ix, vector, (int8_t *)ret);
 
-	for (size_t i = 0; i < n; i++)
-		ret_code[i] = (uint8_t)(lrintf(vector[i] * inverse) + 128);
-	memset(ret_code + n, 128, padded - n);
-	return max / CODE_LARGEST;
+	for (size_t i = 0; i < ix->code_bytes; i++)
+		ret[i] ^= 0x80U; /* value + 128 */
+	return facts;
 }
 
-float vector_norm2(const float *vector, size_t n)
+float vector_norm2(const struct vector_index *ix, const float *vector)
 {
-	double sum = 0;
+	float norm2 = ix->kernels->dot_f32(vector, vector, ix->dimension);
 
-	for (size_t i = 0; i < n; i++)
-		sum += (double)vector[i] * (double)vector[i];
-	return sum > (double)HUGE_VALF || !isfinite(sum) ? 0 : (float)sum;
+	return isfinite(norm2) ? norm2 : 0;
 }

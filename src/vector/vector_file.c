@@ -356,6 +356,7 @@ static int check_meta(struct vector_index *ix, uint32_t slot, struct err *err)
 	if (!(m->scale >= 0) || !isfinite(m->scale) || !(m->norm2 >= 0) || !isfinite(m->norm2) ||
 	    !(residual >= 0) || !isfinite(residual))
 		return damaged(ix, err, "a scale or norm is no number");
+	slot_note_extremes(ix, slot);
 	return 0;
 }
 

@@ -319,7 +319,7 @@ static int check_vector(struct vector_index *ix, const float *vector, struct err
 			return err_set(err, ERR_INVALID_ARGUMENT,
 				       "value %u of the vector is no finite number", i);
 	}
-	norm2 = vector_norm2(vector, ix->dimension);
+	norm2 = vector_norm2(ix, vector);
 	if (ix->metric == VECTOR_COSINE && !(norm2 > 0))
 		return err_set(err, ERR_INVALID_ARGUMENT,
 			       "a vector of zeros, or of values too large, has no direction");

@@ -146,6 +146,7 @@ struct vector_index {
 	_Atomic uint32_t slots; /* in use or used once: all below this */
 	_Atomic uint64_t entry; /* layers << 32 | slot; ENTRY_NONE: empty */
 	_Atomic uint64_t live;
+	_Atomic float norm_max, residual_max; /* of all slots ever: for the widest bound */
 	_Atomic uint64_t replaced; /* how often an id moved from one slot to another */
 	_Atomic uint64_t epoch;	   /* from 1 */
 	_Atomic uint64_t epochs[VECTOR_READERS_MAX]; /* of a running search; 0: none */
@@ -220,8 +221,27 @@ void slot_abandon(struct vector_index *ix, uint32_t slot);
 
 void retired_add(struct retired_list *list, uint32_t slot, uint64_t epoch);
 
+static inline struct id_leaf *ids_leaf(const struct vector_index *ix, uint32_t id)
+{
+	uint32_t leaf = id / IDS_LEAF;
+	struct id_mid *mid = atomic_load_explicit(&ix->ids[leaf / IDS_MID], memory_order_acquire);
+
+	return mid ? atomic_load_explicit(&mid->leaves[leaf % IDS_MID], memory_order_acquire)
+		   : NULL;
+}
+
 /* Slot of an id; EDGE_NONE: there is none. */
-uint32_t ids_get(const struct vector_index *ix, uint32_t id);
+static inline uint32_t ids_get(const struct vector_index *ix, uint32_t id)
+{
+	const struct id_leaf *leaf = ids_leaf(ix, id);
+
+	if (!leaf)
+		return EDGE_NONE;
+	return atomic_load_explicit(&leaf->slots[id % IDS_LEAF], memory_order_acquire) - 1U;
+}
+
+/* The largest norm and residual are known before a search can meet the slot. */
+void slot_note_extremes(struct vector_index *ix, uint32_t slot);
 /* What ids_reserve() would take. */
 size_t ids_memory_bytes(const struct vector_index *ix, uint32_t id);
 int ids_reserve(struct vector_index *ix, uint32_t id, struct err *err) _must_check_;
@@ -235,12 +255,16 @@ int upper_reserve_chunk(struct vector_index *ix, uint32_t number, struct err *er
 
 /* --- codes (vector_code.c) ------------------------------------------------------------------- */
 
-/* Scale of the code; `ret_code` has `padded` bytes. */
-float code_make(const float *vector, size_t n, size_t padded, uint8_t *ret_code);
-/* The query's side; `ret` has `padded` bytes. Returns the scale. */
-float code_query_make(const float *vector, size_t n, size_t padded, int8_t *ret, int32_t *ret_bias);
-/* Squared norm; 0 for one that holds no finite number. */
-float vector_norm2(const float *vector, size_t n);
+struct code_facts {
+	float scale;	/* value = scale * (code - 128) */
+	float residual; /* at least the norm of vector - value */
+	int32_t bias;	/* for the kernels */
+};
+/* `ret` has code_bytes. As a stored code, and as the query's side of a comparison. */
+struct code_facts code_make(const struct vector_index *ix, const float *vector, uint8_t *ret);
+struct code_facts code_query_make(const struct vector_index *ix, const float *vector, int8_t *ret);
+/* Squared norm; 0 for one that is no finite number. */
+float vector_norm2(const struct vector_index *ix, const float *vector);
 
 /* --- walking (vector_walk.c) ----------------------------------------------------------------- */
 

@@ -4,6 +4,8 @@
  */
 #include "vector/vector_kernels.h"
 
+#include <math.h>
+
 #include "base/banned.h"
 
 static int32_t dot_query(const uint8_t *code, const int8_t *query, int32_t bias, size_t n)
@@ -29,6 +31,30 @@ static int32_t dot_pair(const uint8_t *a, const uint8_t *b, size_t n)
 	for (size_t i = 0; i < n; i++)
 		sum += ((int32_t)a[i] - 128) * ((int32_t)b[i] - 128);
 	return sum;
+}
+
+static float largest(const float *values, size_t n)
+{
+	float max = 0;
+
+	for (size_t i = 0; i < n; i++)
+		max = fmaxf(max, fabsf(values[i]));
+	return max;
+}
+
+static float quantize(const float *values, float factor, size_t n, int8_t *ret, int32_t *ret_sum)
+{
+	float error = 0;
+
+	*ret_sum = 0;
+	for (size_t i = 0; i < n; i++) {
+		float value = values[i] * factor, rounded = rintf(value);
+
+		ret[i] = (int8_t)rounded;
+		*ret_sum += ret[i];
+		error += (value - rounded) * (value - rounded);
+	}
+	return error;
 }
 
 static float dot_f32(const float *a, const float *b, size_t n)
@@ -131,6 +157,8 @@ const struct vector_kernels vector_kernels_scalar = {
     .dot_query = dot_query,
     .dot_query_many = dot_query_many,
     .dot_pair = dot_pair,
+    .largest = largest,
+    .quantize = quantize,
     .dot_f32 = dot_f32,
     .dot_f16 = dot_f16,
     .l2_f32 = l2_f32,

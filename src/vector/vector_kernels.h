@@ -23,7 +23,13 @@ struct vector_kernels {
 			       int32_t bias, size_t n, int32_t *ret);
 	/* Sum of (a - 128) * (b - 128). */
 	int32_t (*dot_pair)(const uint8_t *a, const uint8_t *b, size_t n);
-	/* n values of any number. Half precision is IEEE binary16. */
+	/* n values of any number: the largest magnitude; and value * factor, rounded, which must be
+	 * within 127, with its sum in *ret_sum. Returns the sum of the squares of what rounding
+	 * took. */
+	float (*largest)(const float *values, size_t n);
+	float (*quantize)(const float *values, float factor, size_t n, int8_t *ret,
+			  int32_t *ret_sum);
+	/* Half precision is IEEE binary16. */
 	float (*dot_f32)(const float *a, const float *b, size_t n);
 	float (*dot_f16)(const uint16_t *a, const float *b, size_t n);
 	float (*l2_f32)(const float *a, const float *b, size_t n); /* squared distance */

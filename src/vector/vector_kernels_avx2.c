@@ -7,6 +7,7 @@
 #include "vector/vector_kernels.h"
 
 #include <immintrin.h>
+#include <math.h>
 
 #include "base/banned.h"
 
@@ -72,6 +73,54 @@ static int32_t dot_pair(const uint8_t *a, const uint8_t *b, size_t n)
 	for (size_t i = 0; i < n; i += 32)
 		sum = add_products(sum, load_code(a + i), load_code(b + i));
 	return sum_i32(sum);
+}
+
+static float largest(const float *values, size_t n)
+{
+	const __m256 sign = _mm256_set1_ps(-0.0F);
+	__m256 most = _mm256_setzero_ps();
+	__m128 half;
+	size_t i = 0;
+	float max;
+
+	for (; i + 8 <= n; i += 8)
+		most = _mm256_max_ps(most, _mm256_andnot_ps(sign, _mm256_loadu_ps(values + i)));
+	half = _mm_max_ps(_mm256_castps256_ps128(most), _mm256_extractf128_ps(most, 1));
+	half = _mm_max_ps(half, _mm_movehl_ps(half, half));
+	max = _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
+	for (; i < n; i++)
+		max = fmaxf(max, fabsf(values[i]));
+	return max;
+}
+
+static float quantize(const float *values, float factor, size_t n, int8_t *ret, int32_t *ret_sum)
+{
+	__m256 scale = _mm256_set1_ps(factor), errors = _mm256_setzero_ps();
+	__m256i sums = _mm256_setzero_si256();
+	size_t i = 0;
+	float error;
+
+	for (; i + 8 <= n; i += 8) {
+		__m256 value = _mm256_mul_ps(_mm256_loadu_ps(values + i), scale);
+		__m256i q = _mm256_cvtps_epi32(value);
+		__m256 d = _mm256_sub_ps(value, _mm256_cvtepi32_ps(q));
+		__m128i words = _mm_packs_epi32(_mm256_castsi256_si128(q),
+						_mm256_extracti128_si256(q, 1));
+
+		errors = _mm256_fmadd_ps(d, d, errors);
+		sums = _mm256_add_epi32(sums, q);
+		_mm_storel_epi64((__m128i *)(void *)(ret + i), _mm_packs_epi16(words, words));
+	}
+	error = sum_f32(errors);
+	*ret_sum = sum_i32(sums);
+	for (; i < n; i++) {
+		float value = values[i] * factor, rounded = rintf(value);
+
+		ret[i] = (int8_t)rounded;
+		*ret_sum += ret[i];
+		error += (value - rounded) * (value - rounded);
+	}
+	return error;
 }
 
 static float dot_f32(const float *a, const float *b, size_t n)
@@ -163,6 +212,8 @@ const struct vector_kernels vector_kernels_avx2 = {
     .dot_query = dot_query,
     .dot_query_many = dot_query_many,
     .dot_pair = dot_pair,
+    .largest = largest,
+    .quantize = quantize,
     .dot_f32 = dot_f32,
     .dot_f16 = dot_f16,
     .l2_f32 = l2_f32,

@@ -86,6 +86,37 @@ static inline __mmask16 tail(size_t n)
 	return (__mmask16)((1U << n) - 1U);
 }
 
+static float largest(const float *values, size_t n)
+{
+	__m512 most = _mm512_setzero_ps();
+
+	for (size_t i = 0; i < n; i += 16) {
+		__mmask16 m = n - i < 16 ? tail(n - i) : (__mmask16)0xffff;
+
+		most = _mm512_max_ps(most, _mm512_abs_ps(_mm512_maskz_loadu_ps(m, values + i)));
+	}
+	return _mm512_reduce_max_ps(most);
+}
+
+static float quantize(const float *values, float factor, size_t n, int8_t *ret, int32_t *ret_sum)
+{
+	__m512 scale = _mm512_set1_ps(factor), errors = _mm512_setzero_ps();
+	__m512i sums = _mm512_setzero_si512();
+
+	for (size_t i = 0; i < n; i += 16) {
+		__mmask16 m = n - i < 16 ? tail(n - i) : (__mmask16)0xffff;
+		__m512 value = _mm512_mul_ps(_mm512_maskz_loadu_ps(m, values + i), scale);
+		__m512i q = _mm512_cvtps_epi32(value);
+		__m512 d = _mm512_sub_ps(value, _mm512_cvtepi32_ps(q));
+
+		errors = _mm512_fmadd_ps(d, d, errors);
+		sums = _mm512_add_epi32(sums, q);
+		_mm512_mask_cvtepi32_storeu_epi8(ret + i, m, q);
+	}
+	*ret_sum = _mm512_reduce_add_epi32(sums);
+	return _mm512_reduce_add_ps(errors);
+}
+
 static float dot_f32(const float *a, const float *b, size_t n)
 {
 	__m512 s0 = _mm512_setzero_ps(), s1 = s0;
@@ -190,6 +221,8 @@ const struct vector_kernels vector_kernels_avx512 = {
     .dot_query = dot_query,
     .dot_query_many = dot_query_many,
     .dot_pair = dot_pair,
+    .largest = largest,
+    .quantize = quantize,
     .dot_f32 = dot_f32,
     .dot_f16 = dot_f16,
     .l2_f32 = l2_f32,

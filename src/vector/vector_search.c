@@ -35,7 +35,14 @@
 /* Scores of a walk's candidates come true within this many standard deviations. */
 #define DEVIATIONS 5.0F
 
-#define SCAN_BLOCK 64U
+#define SCAN_BLOCK 32U
+
+/* Slots that are compared together; their codes are on the way from memory. */
+struct block {
+	size_t n;
+	uint32_t slots[SCAN_BLOCK];
+	const uint8_t *codes[SCAN_BLOCK];
+};
 
 struct search {
 	const struct vector_index *ix;
@@ -45,6 +52,7 @@ struct search {
 	float norm;	/* of the query */
 	float residual; /* norm of what its code leaves out */
 	float share;	/* of the bounds that counts: 1, or less when a walk's order suffices */
+	float widest;	/* of the bounds of any vector */
 	size_t k;
 	struct vector_hit *hits;
 	size_t n_hits;
@@ -52,31 +60,23 @@ struct search {
 
 /* --- scores ---------------------------------------------------------------------------------- */
 
-static void query_prepare(const struct vector_index *ix, const float *vector, struct scratch *s,
-			  struct code_query *ret)
+static void query_prepare(struct search *q)
 {
-	float norm2 = vector_norm2(vector, ix->dimension), scale;
+	const struct vector_index *ix = q->ix;
+	float norm2 = vector_norm2(ix, q->query->vector), *exact = q->s->exact;
 	float factor = ix->metric == VECTOR_COSINE && norm2 > 0 ? 1 / sqrtf(norm2) : 1;
+	struct code_facts facts;
 
 	for (unsigned i = 0; i < ix->dimension; i++)
-		s->exact[i] = vector[i] * factor;
-	scale = code_query_make(s->exact, ix->dimension, ix->code_bytes, s->query, &ret->bias);
-	ret->values = s->query;
-	ret->factor = ix->metric == VECTOR_L2 ? 2 * scale : scale;
-	ret->weight = ix->metric == VECTOR_L2 ? 1 : 0;
-}
-
-/* Norm of what the query's code leaves out. */
-static float query_residual(const struct vector_index *ix, const struct scratch *s, float scale)
-{
-	double sum = 0;
-
-	for (unsigned i = 0; i < ix->dimension; i++) {
-		double d = (double)s->exact[i] - (double)scale * s->query[i];
-
-		sum += d * d;
-	}
-	return (float)(sqrt(sum) * 1.00001);
+		exact[i] = q->query->vector[i] * factor;
+	facts = code_query_make(ix, exact, q->s->query);
+	q->norm = sqrtf(norm2) * factor;
+	q->residual = facts.residual;
+	q->code = (struct code_query){.values = q->s->query,
+				      .bias = facts.bias,
+				      .factor = ix->metric == VECTOR_L2 ? 2 * facts.scale
+									: facts.scale,
+				      .weight = ix->metric == VECTOR_L2 ? 1 : 0};
 }
 
 /* In the terms of the codes: for L2 without the query's own norm. */
@@ -101,13 +101,17 @@ static float true_score(const struct search *q, uint32_t slot)
  * v = v' + e: x.v - x'.v' = r.v' + x.e, which is at most |r||v'| + |x||e|, and |v'| <= |v| + |e|.
  * A little is added for the rounding of floats.
  */
-static float bounds_of(const struct search *q, uint32_t slot)
+static float bounds(const struct search *q, float v, float e)
 {
-	float e = chunk_of(q->ix, slot)->residual[in_chunk(slot)];
-	float v = sqrtf(slot_meta(q->ix, slot)->norm2);
 	float bound = q->residual * (v + e) + q->norm * e + 1e-5F * q->norm * v;
 
 	return q->share * (q->ix->metric == VECTOR_L2 ? 2 * bound : bound);
+}
+
+static float bounds_of(const struct search *q, uint32_t slot)
+{
+	return bounds(q, sqrtf(slot_meta(q->ix, slot)->norm2),
+		      chunk_of(q->ix, slot)->residual[in_chunk(slot)]);
 }
 
 /* --- hits: sorted by score, then id ---------------------------------------------------------- */
@@ -175,68 +179,91 @@ static void floor_add(struct candidates *heap, size_t k, float score)
 	heap->items[i].score = score;
 }
 
-static void scan_block(struct search *q, const uint32_t *slots, size_t n)
+/* Keeps what can be among the k best as far as is known now. */
+static void keep(struct search *q, uint32_t slot, float score)
 {
 	struct candidates *kept = &q->s->pool, *floor = &q->s->queue;
-	const uint8_t *codes[SCAN_BLOCK];
+	float within = bounds_of(q, slot);
+
+	if (floor->len == q->k && score + within < floor->items[0].score)
+		return;
+	kept->items[kept->len++] = (struct candidate){score, slot};
+	floor_add(floor, q->k, score - within);
+}
+
+static void scan_block(struct search *q, const struct block *block)
+{
+	struct candidates *floor = &q->s->queue;
 	int32_t dots[SCAN_BLOCK];
 
-	if (n == 0)
+	if (block->n == 0)
 		return;
-	for (size_t i = 0; i < n; i++)
-		codes[i] = slot_code(q->ix, slots[i]);
-	q->ix->kernels->dot_query_many(codes, n, q->code.values, q->code.bias, q->ix->code_bytes,
-				       dots);
-	candidates_reserve(kept, kept->len + n);
-	for (size_t i = 0; i < n; i++) {
-		float score = code_score(&q->code, slot_meta(q->ix, slots[i]), dots[i]);
-		float bounds = bounds_of(q, slots[i]);
+	q->ix->kernels->dot_query_many(block->codes, block->n, q->code.values, q->code.bias,
+				       q->ix->code_bytes, dots);
+	candidates_reserve(&q->s->pool, q->s->pool.len + block->n);
+	for (size_t i = 0; i < block->n; i++) {
+		float score =
+		    code_score(&q->code, slot_meta(q->ix, block->slots[i]), dots[i]);
 
-		if (floor->len == q->k && score + bounds < floor->items[0].score)
-			continue;
-		kept->items[kept->len++] = (struct candidate){score, slots[i]};
-		floor_add(floor, q->k, score - bounds);
+		/* Nearly all end here, without a look at their own bounds. */
+		if (floor->len < q->k || score + q->widest >= floor->items[0].score)
+			keep(q, block->slots[i], score);
 	}
-	q->s->distances += n;
+	q->s->distances += block->n;
+}
+
+static void block_add(const struct search *q, struct block *block, uint32_t slot)
+{
+	const uint8_t *code = slot_code(q->ix, slot);
+
+	block->slots[block->n] = slot;
+	block->codes[block->n++] = code;
+	for (size_t i = 0; i < q->ix->code_bytes; i += 64)
+		__builtin_prefetch(code + i);
+	__builtin_prefetch(slot_meta(q->ix, slot));
 }
 
 static void scan_all(struct search *q)
 {
-	uint32_t slots[SCAN_BLOCK], end = atomic_load_explicit(&q->ix->slots, memory_order_acquire);
-	size_t n = 0;
+	uint32_t end = atomic_load_explicit(&q->ix->slots, memory_order_acquire);
+	struct block blocks[2] = {0};
+	unsigned now = 0;
 
 	for (uint32_t slot = 0; slot < end; slot++) {
 		if (slot_id(q->ix, slot) == VECTOR_ID_NONE)
 			continue;
-		slots[n++] = slot;
-		if (n == SCAN_BLOCK) {
-			scan_block(q, slots, n);
-			n = 0;
-		}
+		block_add(q, &blocks[now], slot);
+		if (blocks[now].n < SCAN_BLOCK)
+			continue;
+		now = !now; /* compared while the next one comes from memory */
+		scan_block(q, &blocks[now]);
+		blocks[now].n = 0;
 	}
-	scan_block(q, slots, n);
+	scan_block(q, &blocks[!now]);
+	scan_block(q, &blocks[now]);
 }
 
 static void scan_filtered(struct search *q)
 {
 	roaring_uint32_iterator_t it;
-	uint32_t ids[SCAN_BLOCK], slots[SCAN_BLOCK], n;
+	struct block blocks[2] = {0};
+	uint32_t ids[SCAN_BLOCK], n;
+	unsigned now = 0;
 
 	roaring_init_iterator(q->query->filter, &it);
 	while ((n = roaring_read_uint32_iterator(&it, ids, SCAN_BLOCK)) > 0) {
-		size_t found = 0;
-
+		blocks[now].n = 0;
 		for (uint32_t i = 0; i < n; i++) {
 			uint32_t slot = ids_get(q->ix, ids[i]);
 
-			if (slot == EDGE_NONE)
-				continue;
-			slots[found++] = slot;
-			for (size_t j = 0; j < q->ix->code_bytes; j += 64)
-				__builtin_prefetch(slot_code(q->ix, slot) + j);
+			if (slot != EDGE_NONE)
+				block_add(q, &blocks[now], slot);
 		}
-		scan_block(q, slots, found);
+		now = !now;
+		scan_block(q, &blocks[now]);
+		blocks[now].n = 0;
 	}
+	scan_block(q, &blocks[!now]);
 }
 
 /* Of what the scan kept, only those that the final floor leaves. */
@@ -260,6 +287,8 @@ static void scan(struct search *q)
 {
 	q->s->pool.len = q->s->queue.len = q->n_hits = 0;
 	q->share = 1;
+	q->widest = bounds(q, atomic_load_explicit(&q->ix->norm_max, memory_order_acquire),
+			   atomic_load_explicit(&q->ix->residual_max, memory_order_acquire));
 	candidates_reserve(&q->s->queue, q->k);
 	if (q->query->filter)
 		scan_filtered(q);
@@ -332,12 +361,14 @@ static int check_query(const struct vector_index *ix, const struct vector_query 
 	if (q->ef > VECTOR_EF_MAX)
 		return err_set(err, ERR_INVALID_ARGUMENT, "ef is %u; possible is up to %d", q->ef,
 			       VECTOR_EF_MAX);
+	if (isfinite(ix->kernels->dot_f32(q->vector, q->vector, ix->dimension)))
+		return 0;
 	for (unsigned i = 0; i < ix->dimension; i++) {
 		if (!isfinite(q->vector[i]))
 			return err_set(err, ERR_INVALID_ARGUMENT,
 				       "value %u of the query's vector is no finite number", i);
 	}
-	return 0;
+	return err_set(err, ERR_INVALID_ARGUMENT, "the values of the query's vector are too large");
 }
 
 static void enter(struct vector_reader *r)
@@ -418,10 +449,7 @@ int vector_search(struct vector_reader *r, const struct vector_query *query, str
 	if (result < 0)
 		return result;
 	s->distances = s->expansions = s->rescored = 0;
-	query_prepare(ix, query->vector, s, &q.code);
-	q.norm = sqrtf(vector_norm2(s->exact, ix->dimension));
-	q.residual =
-	    query_residual(ix, s, ix->metric == VECTOR_L2 ? q.code.factor / 2 : q.code.factor);
+	query_prepare(&q);
 	enter(r);
 	do {
 		replaced = atomic_load(&ix->replaced);

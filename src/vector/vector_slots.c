@@ -145,29 +145,11 @@ void slots_done(struct vector_index *ix)
 
 /* --- from ids to slots ----------------------------------------------------------------------- */
 
-static struct id_leaf *find_leaf(const struct vector_index *ix, uint32_t id)
-{
-	uint32_t leaf = id / IDS_LEAF;
-	struct id_mid *mid = atomic_load_explicit(&ix->ids[leaf / IDS_MID], memory_order_acquire);
-
-	return mid ? atomic_load_explicit(&mid->leaves[leaf % IDS_MID], memory_order_acquire)
-		   : NULL;
-}
-
-uint32_t ids_get(const struct vector_index *ix, uint32_t id)
-{
-	const struct id_leaf *leaf = find_leaf(ix, id);
-
-	if (!leaf)
-		return EDGE_NONE;
-	return atomic_load_explicit(&leaf->slots[id % IDS_LEAF], memory_order_acquire) - 1U;
-}
-
 size_t ids_memory_bytes(const struct vector_index *ix, uint32_t id)
 {
 	uint32_t mid = id / IDS_LEAF / IDS_MID;
 
-	if (find_leaf(ix, id))
+	if (ids_leaf(ix, id))
 		return 0;
 	return sizeof(struct id_leaf) +
 	       (atomic_load_explicit(&ix->ids[mid], memory_order_relaxed) ? 0
@@ -182,7 +164,7 @@ int ids_reserve(struct vector_index *ix, uint32_t id, struct err *err)
 	void *p;
 	int r;
 
-	if (find_leaf(ix, id))
+	if (ids_leaf(ix, id))
 		return 0;
 	if (!mid) {
 		r = mem_try_alloc(sizeof(*mid), sizeof(*mid), &p, err);
@@ -205,7 +187,7 @@ int ids_reserve(struct vector_index *ix, uint32_t id, struct err *err)
 
 void ids_set(struct vector_index *ix, uint32_t id, uint32_t slot)
 {
-	struct id_leaf *leaf = find_leaf(ix, id);
+	struct id_leaf *leaf = ids_leaf(ix, id);
 
 	bug_if(!leaf);
 	atomic_store_explicit(&leaf->slots[id % IDS_LEAF], slot + 1U, memory_order_release);
@@ -327,17 +309,15 @@ static void give_back(struct vector_index *ix, uint32_t slot)
 	ix->free_slots[ix->n_free++] = slot;
 }
 
-/* Norm of what the code does not say of the stored vector, a little larger rather than smaller. */
-static float residual_norm(const float *stored, const uint8_t *code, float scale, size_t n)
+void slot_note_extremes(struct vector_index *ix, uint32_t slot)
 {
-	double sum = 0;
+	float norm = sqrtf(slot_meta(ix, slot)->norm2);
+	float residual = chunk_of(ix, slot)->residual[in_chunk(slot)];
 
-	for (size_t i = 0; i < n; i++) {
-		double d = (double)stored[i] - (double)scale * ((int)code[i] - 128);
-
-		sum += d * d;
-	}
-	return (float)(sqrt(sum) * 1.00001);
+	if (norm > ix->norm_max)
+		ix->norm_max = norm;
+	if (residual > ix->residual_max)
+		ix->residual_max = residual;
 }
 
 static int write_vector(struct vector_index *ix, uint32_t slot, const void *data, struct err *err)
@@ -355,7 +335,7 @@ static int write_slot(struct vector_index *ix, uint32_t slot, const float *vecto
 {
 	struct chunk *c = chunk_of(ix, slot);
 	uint32_t i = in_chunk(slot);
-	uint8_t *code = slot_code(ix, slot);
+	struct code_facts facts;
 	const void *data = vector;
 	float *stored = ix->stored;
 	int r;
@@ -370,10 +350,11 @@ static int write_slot(struct vector_index *ix, uint32_t slot, const float *vecto
 	r = write_vector(ix, slot, data, err);
 	if (r < 0)
 		return r;
-	c->meta[i].scale = code_make(stored, ix->dimension, ix->code_bytes, code);
-	c->meta[i].norm2 = vector_norm2(stored, ix->dimension);
-	c->residual[i] = residual_norm(stored, code, c->meta[i].scale, ix->dimension);
+	facts = code_make(ix, stored, slot_code(ix, slot));
+	c->meta[i] = (struct slot_meta){facts.scale, vector_norm2(ix, stored)};
+	c->residual[i] = facts.residual;
 	c->crc[i] = crc32c(0, data, ix->vector_bytes);
+	slot_note_extremes(ix, slot);
 	return 0;
 }
 
