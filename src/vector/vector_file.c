@@ -490,8 +490,9 @@ static int load_sections(struct vector_index *ix, int fd, const struct head *h, 
 		return r;
 	ix->upper.used = h->blocks;
 	atomic_store(&ix->slots, h->slots);
-	ix->memory_bytes +=
-	    (size_t)h->slots * slot_memory_bytes(ix) + (size_t)h->blocks * ix->m * sizeof(uint32_t);
+	ix->memory_bytes += (size_t)h->slots * slot_memory_bytes(ix);
+	if (h->blocks > 1) /* the first is none */
+		ix->memory_bytes += (size_t)(h->blocks - 1) * ix->m * sizeof(uint32_t);
 	for (enum section s = 0; r == 0 && s < SECTIONS; s++)
 		r = read_section(ix, fd, h, s, err);
 	return r;

@@ -255,8 +255,8 @@ static void publish(struct vector_index *ix, uint32_t id, uint32_t slot)
 static int check_memory(const struct vector_index *ix, uint32_t id, unsigned layers,
 			struct err *err)
 {
-	size_t need = ix->memory_bytes + ids_memory_bytes(ix, id) +
-		      (size_t)layers * ix->m * sizeof(uint32_t);
+	size_t need =
+	    ix->memory_bytes + ids_memory_bytes(ix, id) + (size_t)layers * ix->m * sizeof(uint32_t);
 
 	if (ix->n_free == 0)
 		need += slot_memory_bytes(ix);

@@ -147,8 +147,8 @@ struct vector_index {
 	_Atomic uint64_t entry; /* layers << 32 | slot; ENTRY_NONE: empty */
 	_Atomic uint64_t live;
 	_Atomic float norm_max, residual_max; /* of all slots ever: for the widest bound */
-	_Atomic uint64_t replaced; /* how often an id moved from one slot to another */
-	_Atomic uint64_t epoch;	   /* from 1 */
+	_Atomic uint64_t replaced;	      /* how often an id moved from one slot to another */
+	_Atomic uint64_t epoch;		      /* from 1 */
 	_Atomic uint64_t epochs[VECTOR_READERS_MAX]; /* of a running search; 0: none */
 	_Atomic bool places[VECTOR_READERS_MAX];     /* taken by a reader */
 

@@ -104,8 +104,8 @@ static float quantize(const float *values, float factor, size_t n, int8_t *ret, 
 		__m256 value = _mm256_mul_ps(_mm256_loadu_ps(values + i), scale);
 		__m256i q = _mm256_cvtps_epi32(value);
 		__m256 d = _mm256_sub_ps(value, _mm256_cvtepi32_ps(q));
-		__m128i words = _mm_packs_epi32(_mm256_castsi256_si128(q),
-						_mm256_extracti128_si256(q, 1));
+		__m128i words =
+		    _mm_packs_epi32(_mm256_castsi256_si128(q), _mm256_extracti128_si256(q, 1));
 
 		errors = _mm256_fmadd_ps(d, d, errors);
 		sums = _mm256_add_epi32(sums, q);

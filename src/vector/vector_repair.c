@@ -8,9 +8,9 @@
  * every layer). Bridging by the dead one's neighbors and pruning with alpha is what keeps recall
  * level over many rounds; marking and reusing slots in place is what loses it.
  *
- * Pruning, here and when building, can take the last edge to a slot, or to a group of them. So at the
- * end the lowest layer is flooded from the entry point, and what stays dry gets an edge from the
- * nearest slot that a walk finds.
+ * Pruning, here and when building, can take the last edge to a slot, or to a group of them. So at
+ * the end the lowest layer is flooded from the entry point, and what stays dry gets an edge from
+ * the nearest slot that a walk finds.
  */
 #include "vector/vector_int.h"
 
@@ -229,7 +229,8 @@ static bool find_parent(struct vector_index *ix, uint32_t *in, uint32_t slot)
 	for (size_t i = 0; i < pool->len; i++) {
 		uint32_t from = pool->items[i].slot;
 
-		if (from != slot && slot_id(ix, from) != VECTOR_ID_NONE && adopt(ix, in, from, slot))
+		if (from != slot && slot_id(ix, from) != VECTOR_ID_NONE &&
+		    adopt(ix, in, from, slot))
 			return true;
 	}
 	return false;

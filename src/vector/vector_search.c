@@ -72,11 +72,11 @@ static void query_prepare(struct search *q)
 	facts = code_query_make(ix, exact, q->s->query);
 	q->norm = sqrtf(norm2) * factor;
 	q->residual = facts.residual;
-	q->code = (struct code_query){.values = q->s->query,
-				      .bias = facts.bias,
-				      .factor = ix->metric == VECTOR_L2 ? 2 * facts.scale
-									: facts.scale,
-				      .weight = ix->metric == VECTOR_L2 ? 1 : 0};
+	q->code =
+	    (struct code_query){.values = q->s->query,
+				.bias = facts.bias,
+				.factor = ix->metric == VECTOR_L2 ? 2 * facts.scale : facts.scale,
+				.weight = ix->metric == VECTOR_L2 ? 1 : 0};
 }
 
 /* In the terms of the codes: for L2 without the query's own norm. */
@@ -202,8 +202,7 @@ static void scan_block(struct search *q, const struct block *block)
 				       q->ix->code_bytes, dots);
 	candidates_reserve(&q->s->pool, q->s->pool.len + block->n);
 	for (size_t i = 0; i < block->n; i++) {
-		float score =
-		    code_score(&q->code, slot_meta(q->ix, block->slots[i]), dots[i]);
+		float score = code_score(&q->code, slot_meta(q->ix, block->slots[i]), dots[i]);
 
 		/* Nearly all end here, without a look at their own bounds. */
 		if (floor->len < q->k || score + q->widest >= floor->items[0].score)

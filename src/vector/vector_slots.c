@@ -151,9 +151,9 @@ size_t ids_memory_bytes(const struct vector_index *ix, uint32_t id)
 
 	if (ids_leaf(ix, id))
 		return 0;
-	return sizeof(struct id_leaf) +
-	       (atomic_load_explicit(&ix->ids[mid], memory_order_relaxed) ? 0
-									  : sizeof(struct id_mid));
+	return sizeof(struct id_leaf) + (atomic_load_explicit(&ix->ids[mid], memory_order_relaxed)
+					     ? 0
+					     : sizeof(struct id_mid));
 }
 
 int ids_reserve(struct vector_index *ix, uint32_t id, struct err *err)

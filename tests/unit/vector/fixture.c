@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <roaring/roaring.h>
+#include <unistd.h>
 
 #define CENTERS 40
 
@@ -79,8 +80,8 @@ static double true_limit(const struct fixture_search *s, enum vector_metric metr
 		if ((s->is_there && !s->is_there[i]) ||
 		    (s->filter && !roaring_bitmap_contains(s->filter, (uint32_t)i)))
 			continue;
-		scores[n++] = fixture_score(metric, query, fixture_at(s->vectors, i),
-					    s->vectors->dimension);
+		scores[n++] =
+		    fixture_score(metric, query, fixture_at(s->vectors, i), s->vectors->dimension);
 	}
 	qsort(scores, n, sizeof(*scores), descending);
 	*ret_want = n < s->k ? n : s->k;
@@ -130,7 +131,10 @@ double fixture_recall(const struct fixture_search *s)
 
 char *fixture_dir(void)
 {
-	char *dir = strdup("/tmp/aethermart-vector-XXXXXX");
+	/* In memory where that can be: a killed process needs no disk, and flushing one takes long.
+	 */
+	char *dir = strdup(access("/dev/shm", W_OK) == 0 ? "/dev/shm/aethermart-vector-XXXXXX"
+							 : "/tmp/aethermart-vector-XXXXXX");
 
 	assert_non_null(mkdtemp(dir));
 	return dir;

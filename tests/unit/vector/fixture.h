@@ -1,14 +1,14 @@
 /*
- * Vectors for tests: clusters of neighbors around random centers, as embeddings of texts are, always
- * the same for the same seed. And the truth: the nearest by comparing with all of them.
+ * Vectors for tests: clusters of neighbors around random centers, as embeddings of texts are,
+ * always the same for the same seed. And the truth: the nearest by comparing with all of them.
  */
 #pragma once
 
 #include "vector/vector.h"
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,11 +48,11 @@ struct fixture_search {
 };
 double fixture_recall(const struct fixture_search *s);
 
-/* A new folder below /tmp; the caller removes it with dir_remove(). */
+/* A new folder for temporary files; the caller removes it with dir_remove(). */
 char *fixture_dir(void);
 
-#define assert_ok(call)                                                      \
-	do {                                                                 \
-		if ((call) != 0)                                             \
+#define assert_ok(call)                                                         \
+	do {                                                                    \
+		if ((call) != 0)                                                \
 			fail_msg("%s:%d: %s", __FILE__, __LINE__, err.message); \
 	} while (0)

@@ -420,12 +420,12 @@ static void impossible_options_and_queries_are_refused(void **state)
 	assert_int_equal(vector_open(NULL, &o, &ix, &err), -ERR_INVALID_ARGUMENT);
 	assert_ok(vector_open(NULL, &good, &ix, &err));
 	assert_ok(vector_reader_new(ix, &r, &err));
-	assert_int_equal(vector_search(r, &(struct vector_query){.vector = v, .k = 0}, &hit, &n,
-				       NULL, &err),
-			 -ERR_INVALID_ARGUMENT);
-	assert_int_equal(vector_search(r, &(struct vector_query){.vector = bad, .k = 1}, &hit, &n,
-				       NULL, &err),
-			 -ERR_INVALID_ARGUMENT);
+	assert_int_equal(
+	    vector_search(r, &(struct vector_query){.vector = v, .k = 0}, &hit, &n, NULL, &err),
+	    -ERR_INVALID_ARGUMENT);
+	assert_int_equal(
+	    vector_search(r, &(struct vector_query){.vector = bad, .k = 1}, &hit, &n, NULL, &err),
+	    -ERR_INVALID_ARGUMENT);
 	(void)vector_reader_free(r);
 	close_index(ix);
 }

@@ -47,8 +47,8 @@ static void products_of_bytes_are_the_same_integers(void **state)
 			for (size_t count = 0; count <= 7; count++) {
 				all[i]->dot_query_many(codes, count, b.q, bias, n, many);
 				for (size_t j = 0; j < count; j++)
-					assert_int_equal(many[j], all[0]->dot_query(codes[j], b.q,
-										    bias, n));
+					assert_int_equal(many[j],
+							 all[0]->dot_query(codes[j], b.q, bias, n));
 			}
 		}
 	}
