@@ -81,7 +81,8 @@ static int compare_candidates(const void *a, const void *b)
 
 void candidates_sort(struct candidates *c)
 {
-	qsort(c->items, c->len, sizeof(*c->items), compare_candidates);
+	if (c->len > 1)
+		qsort(c->items, c->len, sizeof(*c->items), compare_candidates);
 }
 
 void edges_store(_Atomic uint32_t *edges, unsigned max, const uint32_t *to, size_t n)
