@@ -16,6 +16,7 @@
 HEADING(heading_stack, "Servers");
 HEADING(heading_sync, "From MariaDB to MongoDB");
 HEADING(heading_shop, "The shop");
+HEADING(heading_meaning, "Meaning");
 HEADING(heading_program, "The program");
 
 /* clang-format off */
@@ -41,6 +42,8 @@ static const struct command *const root_children[] = {
     &command_sync,
     &command_verify,
     &command_watch,
+    &heading_meaning,
+    &command_vector,
     &heading_program,
     &command_config,
     &command_version,

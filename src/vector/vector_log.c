@@ -20,6 +20,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -201,7 +202,8 @@ static int next_record(struct log_reader *l, struct log_record *h, const float *
 	if (h->sequence != l->ix->files->sequence + 1 ||
 	    h->crc != crc32c(0, p + sizeof(h->crc), sizeof(*h) - sizeof(h->crc) + payload))
 		return 0;
-	*ret_vector = (const float *)(const void *)(p + sizeof(*h)); /* all parts are of 4 bytes */
+	/* All that stands there is a multiple of 4 bytes. */
+	*ret_vector = payload ? (const float *)(const void *)(p + sizeof(*h)) : NULL;
 	l->at += sizeof(*h) + payload;
 	return 1;
 }
@@ -211,6 +213,9 @@ static int apply(struct vector_index *ix, const struct log_record *h, const floa
 {
 	int r;
 
+	if (h->id == VECTOR_ID_NONE ||
+	    (vector && !isfinite(ix->kernels->dot_f32(vector, vector, ix->dimension))))
+		return err_set(err, ERR_CORRUPTED, "it holds what no index writes");
 	if (h->operation == LOG_PUT)
 		return index_put(ix, h->id, vector, false, err);
 	r = index_delete(ix, h->id, false, err);
