@@ -123,6 +123,9 @@ int log_replay(struct vector_index *ix, struct err *err) _must_check_;
 /* Removes logs of other generations. */
 void log_remove_others(struct vector_index *ix);
 
+/* Whether an index can hold the vector: ERR_INVALID_ARGUMENT says why not. */
+int index_check_values(const struct vector_index *ix, const float *vector, struct err *err)
+    _must_check_;
 /* Applies without logging: what put and delete do, and what replay does. */
 int index_put(struct vector_index *ix, uint32_t id, const float *vector, bool log, struct err *err)
     _must_check_;

@@ -20,7 +20,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -213,8 +212,7 @@ static int apply(struct vector_index *ix, const struct log_record *h, const floa
 {
 	int r;
 
-	if (h->id == VECTOR_ID_NONE ||
-	    (vector && !isfinite(ix->kernels->dot_f32(vector, vector, ix->dimension))))
+	if (h->id == VECTOR_ID_NONE || (vector && index_check_values(ix, vector, err) < 0))
 		return err_set(err, ERR_CORRUPTED, "it holds what no index writes");
 	if (h->operation == LOG_PUT)
 		return index_put(ix, h->id, vector, false, err);
