@@ -13,8 +13,7 @@
 #include "embed/bert_int.h"
 
 #include "base/mem.h"
-
-#include <stdlib.h>
+#include "embed/bert_memory.h"
 
 #include "base/banned.h"
 
@@ -24,6 +23,7 @@
 struct bert_context { /* one thread's */
 	const struct bert_model *model;
 	struct gemm_context *gemm;
+	size_t size;
 	float *memory;	       /* holds all of the following */
 	float *x;	       /* the tokens: pack_rows * hidden */
 	float *project;	       /* query, key, value: pack_rows * 3 * hidden */
@@ -75,11 +75,11 @@ int bert_context_new(struct bert_model *m, struct bert_context **ret, struct err
 
 	c->model = m;
 	lay_out(c, anchor, &n);
-	if (posix_memalign(&memory, ALIGNMENT, n * sizeof(float)) != 0)
-		return err_set(err, ERR_NO_MEMORY, "could not allocate %zu bytes to encode in",
-			       n * sizeof(float));
-	memset(memory, 0, n * sizeof(float)); /* spare rows are numbers, whatever they are */
+	r = bert_memory_map(n * sizeof(float), &memory, err); /* zeroed: spare rows are numbers */
+	if (r < 0)
+		return r;
 	c->memory = memory;
+	c->size = n * sizeof(float);
 	lay_out(c, c->memory, &n);
 	c->rows = mem_alloc_array(m->block_rows, sizeof(*c->rows));
 	c->ids = mem_alloc_array(m->pack_rows, sizeof(*c->ids));
@@ -99,22 +99,33 @@ struct bert_context *bert_context_free(struct bert_context *c)
 	mem_free(c->starts);
 	mem_free(c->ids);
 	mem_free(c->rows);
-	mem_free(c->memory);
+	bert_memory_unmap(c->memory, c->size);
 	mem_free(c);
 	return NULL;
 }
 
 /* --- products -------------------------------------------------------------------------------- */
 
-/* Row i of the next product's left side. */
-static inline void put_left(struct bert_context *c, size_t i, const float *x, size_t k)
+/* Row i of the next product's left side, whose numbers lie in `range`. */
+static inline void put_left_range(struct bert_context *c, size_t i, const float *x, size_t k,
+				  struct bert_range range)
 {
 	const struct bert_model *m = c->model;
 
 	if (m->type == GEMM_INT8)
-		c->rows[i] = m->kernels->quantize(x, k, m->byte_max, (uint8_t *)c->left + i * k);
+		c->rows[i] =
+		    m->kernels->quantize(x, k, range, m->byte_max, (uint8_t *)c->left + i * k);
 	else if (m->type == GEMM_BF16)
 		m->kernels->to_bf16(x, k, (uint16_t *)c->left + i * k);
+}
+
+static inline void put_left(struct bert_context *c, size_t i, const float *x, size_t k)
+{
+	struct bert_range range = {0};
+
+	if (c->model->type == GEMM_INT8)
+		range = c->model->kernels->range(x, k);
+	put_left_range(c, i, x, k, range);
 }
 
 /* The left side is what put_left() converted, or `x` itself. */
@@ -186,11 +197,12 @@ static int mix_block(struct bert_context *c, const struct bert_layer *l, size_t 
 		put_left(c, i, heads + i * m->hidden, m->hidden);
 	r = multiply(c, &l->mix, heads, rows, c->narrow, err);
 	for (size_t i = 0; i < rows && r == 0; i++) {
-		float *row = c->narrow + i * m->hidden;
+		float *row = x + i * m->hidden;
+		struct bert_range range =
+		    m->kernels->finish_norm(c->narrow + i * m->hidden, m->hidden, c->rows[i],
+					    &l->mix.columns, &l->mix_norm, row);
 
-		m->kernels->finish(row, m->hidden, c->rows[i], &l->mix.columns);
-		m->kernels->add_norm(x + i * m->hidden, row, m->hidden, &l->mix_norm);
-		put_left(c, i, x + i * m->hidden, m->hidden);
+		put_left_range(c, i, row, m->hidden, range);
 	}
 	return r;
 }
@@ -206,17 +218,16 @@ static int feed_block(struct bert_context *c, const struct bert_layer *l, size_t
 	for (size_t i = 0; i < rows && r == 0; i++) {
 		float *row = c->wide + i * m->inner;
 
-		m->kernels->finish_gelu(row, m->inner, c->rows[i], &l->up.columns);
-		put_left(c, i, row, m->inner);
+		struct bert_range range =
+		    m->kernels->finish_gelu(row, m->inner, c->rows[i], &l->up.columns);
+
+		put_left_range(c, i, row, m->inner, range);
 	}
 	if (r == 0)
 		r = multiply(c, &l->down, c->wide, rows, c->narrow, err);
-	for (size_t i = 0; i < rows && r == 0; i++) {
-		float *row = c->narrow + i * m->hidden;
-
-		m->kernels->finish(row, m->hidden, c->rows[i], &l->down.columns);
-		m->kernels->add_norm(x + i * m->hidden, row, m->hidden, &l->down_norm);
-	}
+	for (size_t i = 0; i < rows && r == 0; i++)
+		(void)m->kernels->finish_norm(c->narrow + i * m->hidden, m->hidden, c->rows[i],
+					      &l->down.columns, &l->down_norm, x + i * m->hidden);
 	return r;
 }
 
@@ -248,10 +259,12 @@ static void embed_tokens(struct bert_context *c, size_t first, size_t rows)
 	size_t n = m->hidden;
 
 	for (size_t i = 0; i < rows; i++) {
+		const struct bert_columns position = {.bias = m->positions + i * n};
 		float *x = c->x + (first + i) * n;
 
-		memcpy(x, m->words + c->ids[first + i] * n, n * sizeof(float));
-		m->kernels->add_norm(x, m->positions + i * n, n, &m->word_norm);
+		memset(x, 0, n * sizeof(float));
+		(void)m->kernels->finish_norm(m->words + c->ids[first + i] * n, n,
+					      (struct bert_row){0}, &position, &m->word_norm, x);
 	}
 }
 

@@ -22,6 +22,7 @@
 #include "embed/bert_gemm.h"
 
 #include "base/mem.h"
+#include "embed/bert_memory.h"
 
 #include <oneapi/dnnl/dnnl.h>
 #include <pthread.h>
@@ -36,8 +37,9 @@ void omp_set_num_threads(int n);
 #define EXACT_ROWS	  64 /* up to here every number of rows has its own code */
 #define ROWS_STEP	  16
 #define N_SLOTS		  (EXACT_ROWS + (GEMM_ROWS_MAX - EXACT_ROWS) / ROWS_STEP + 1)
-#define SHAPES_MAX	  8  /* different (n, k) of one model: four in BERT */
-#define WEIGHTS_ALIGNMENT 64 /* a cache line */
+#define SHAPES_MAX	  8		     /* different (n, k) of one model: four in BERT */
+#define WEIGHTS_ALIGNMENT 64		     /* a cache line */
+#define CHUNK_BYTES	  ((size_t)16 << 20) /* all of MiniLM's in int8 */
 
 struct product { /* immutable */
 	dnnl_primitive_t primitive;
@@ -50,10 +52,18 @@ struct shape {
 	_Atomic(struct product *) products[N_SLOTS];
 };
 
+/* Weights lie one behind the other in a few large pieces of memory. */
+struct chunk {
+	struct chunk *next;
+	char *data;
+	size_t size, used;
+};
+
 struct gemm_pool {
 	enum gemm_type type;
 	dnnl_engine_t engine;
-	pthread_mutex_t lock; /* guards shapes beyond n_shapes, and the making of products */
+	pthread_mutex_t lock; /* guards chunks, shapes beyond n_shapes, the making of products */
+	struct chunk *chunks;
 	struct shape shapes[SHAPES_MAX];
 	size_t n_shapes;
 };
@@ -61,7 +71,7 @@ struct gemm_pool {
 struct gemm_weights {
 	struct gemm_pool *pool;
 	struct shape *shape;
-	void *data;
+	void *data; /* in a chunk of the pool */
 	dnnl_memory_t memory;
 };
 
@@ -243,6 +253,13 @@ struct gemm_pool *gemm_pool_free(struct gemm_pool *p)
 	for (size_t i = 0; i < p->n_shapes; i++)
 		for (size_t k = 0; k < N_SLOTS; k++)
 			(void)product_free(atomic_load(&p->shapes[i].products[k]));
+	while (p->chunks) {
+		struct chunk *c = p->chunks;
+
+		p->chunks = c->next;
+		bert_memory_unmap(c->data, c->size);
+		mem_free(c);
+	}
 	if (p->engine)
 		(void)dnnl_engine_destroy(p->engine);
 	(void)pthread_mutex_destroy(&p->lock);
@@ -347,13 +364,38 @@ static dnnl_status_t fill_weights(const struct gemm_weights *w, const void *rows
 	return s;
 }
 
+static int take_memory(struct gemm_pool *p, size_t size, void **ret, struct err *err)
+{
+	struct chunk *c = p->chunks;
+	void *data = NULL;
+
+	size = (size + WEIGHTS_ALIGNMENT - 1) / WEIGHTS_ALIGNMENT * WEIGHTS_ALIGNMENT;
+	if (!c || c->size - c->used < size) {
+		size_t want = size > CHUNK_BYTES ? size : CHUNK_BYTES;
+		int r = bert_memory_map(want, &data, err);
+
+		if (r < 0)
+			return r;
+		c = MEM_NEW(struct chunk);
+		*c = (struct chunk){.next = p->chunks, .data = data, .size = want};
+		p->chunks = c;
+	}
+	*ret = c->data + c->used;
+	c->used += size;
+	return 0;
+}
+
 static int make_weights(struct gemm_weights *w, const void *rows, struct err *err)
 {
 	size_t size = dnnl_memory_desc_get_size(&w->shape->weights);
 	dnnl_status_t s;
+	int r;
 
-	if (posix_memalign(&w->data, WEIGHTS_ALIGNMENT, size) != 0)
-		return err_set(err, ERR_NO_MEMORY, "could not allocate %zu bytes of weights", size);
+	pthread_mutex_lock(&w->pool->lock);
+	r = take_memory(w->pool, size, &w->data, err);
+	pthread_mutex_unlock(&w->pool->lock);
+	if (r < 0)
+		return r;
 	s = dnnl_memory_create(&w->memory, &w->shape->weights, w->pool->engine, w->data);
 	if (s == dnnl_success)
 		s = fill_weights(w, rows);
@@ -386,7 +428,6 @@ struct gemm_weights *gemm_weights_free(struct gemm_weights *w)
 		return NULL;
 	if (w->memory)
 		(void)dnnl_memory_destroy(w->memory);
-	mem_free(w->data);
 	mem_free(w);
 	return NULL;
 }

@@ -14,8 +14,9 @@
  * cheaper than the exponential or the division that other forms of erf need, and it is the largest
  * piece of work beside the matrix products: 9,216 values a token.
  *
- * Softmax's exponential: 2^n by the exponent's bits, 2^f by a polynomial of degree 6 (its Taylor
- * series, |f| <= 1/2: relative error 1e-7).
+ * Softmax is taken with powers of two: the queries carry the factor log2(e). 2^n goes into the
+ * exponent's bits, 2^f is a polynomial of degree 5 (as above; relative error 1e-7), and the
+ * difference f needs no second constant to be exact.
  *
  * Attention. A head's keys are transposed once, so that scores of one query are a row of whole
  * vectors; four queries at a time share what is loaded. The last block of four overlaps the one
@@ -293,46 +294,61 @@ INLINE vfloat gelu(vfloat x)
 	return vmax(x, splat(0)) - h;
 }
 
-#define LOG2_E	 1.44269504088896341f
-#define LN2_HIGH 0.693359375f /* few bits: n * LN2_HIGH is exact */
-#define LN2_LOW	 -2.12194440054690583e-4f
-
-/* For x <= 0; below -87 it stays at e^-87. */
-INLINE vfloat exponential(vfloat x)
+/* 2^x for x <= 0; below -126 it stays at 2^-126. */
+INLINE vfloat power_of_two(vfloat x)
 {
-	vfloat n, f, p;
+	static const float p[] = {1.000000075f,	    6.931471880e-01f, 2.402210749e-01f,
+				  5.550357114e-02f, 9.676031918e-03f, 1.339086336e-03f};
+	vfloat f, y;
 	vint i;
 
-	x = vmax(x, splat(-87.0f));
-	i = to_nearest(x * LOG2_E);
-	n = to_float(i);
-	f = x - n * LN2_HIGH - n * LN2_LOW;
-	p = splat(1.0f / 720) * f + 1.0f / 120;
-	p = p * f + 1.0f / 24;
-	p = p * f + 1.0f / 6;
-	p = p * f + 0.5f;
-	p = p * f + 1.0f;
-	p = p * f + 1.0f;
-	return p * float_of((i + 127) << 23);
+	x = vmax(x, splat(-126.0f));
+	i = to_nearest(x);
+	f = x - to_float(i);
+	y = p[5] * f + p[4];
+	for (int k = 3; k >= 0; k--)
+		y = y * f + p[k];
+	return y * float_of((i + 127) << 23);
 }
 
 /* --- rows ------------------------------------------------------------------------------------ */
 
-static struct bert_row quantize(const float *x, size_t n, unsigned max, uint8_t *ret)
-{
-	vfloat high = load(x), low = load(x);
-	float lowest, range, inverse;
+/* Numbers below and above which none of a row lies, as they are gathered. */
+struct bounds {
+	vfloat low, high;
+};
 
-	for (size_t i = LANES; i < n; i += LANES) {
-		high = vmax(high, load(x + i));
-		low = vmin(low, load(x + i));
-	}
-	lowest = -max_of(-low);
-	range = max_of(high) - lowest;
-	inverse = range > 0 ? (float)max / range : 0; /* a row of equal numbers: all bytes 0 */
+INLINE void widen(struct bounds *b, vfloat x)
+{
+	b->low = vmin(b->low, x);
+	b->high = vmax(b->high, x);
+}
+
+INLINE struct bert_range range_of(const struct bounds *b)
+{
+	return (struct bert_range){.low = -max_of(-b->low), .high = max_of(b->high)};
+}
+
+#define NO_BOUNDS ((struct bounds){splat(INFINITY), splat(-INFINITY)})
+
+static struct bert_range range(const float *x, size_t n)
+{
+	struct bounds bounds = NO_BOUNDS;
+
 	for (size_t i = 0; i < n; i += LANES)
-		store_bytes(ret + i, to_nearest((load(x + i) - lowest) * inverse));
-	return (struct bert_row){.scale = range / (float)max, .low = lowest};
+		widen(&bounds, load(x + i));
+	return range_of(&bounds);
+}
+
+static struct bert_row quantize(const float *x, size_t n, struct bert_range range, unsigned max,
+				uint8_t *ret)
+{
+	float width = range.high - range.low;
+	float factor = width > 0 ? (float)max / width : 0; /* equal numbers: all bytes are 0 */
+
+	for (size_t i = 0; i < n; i += LANES)
+		store_bytes(ret + i, to_nearest((load(x + i) - range.low) * factor));
+	return (struct bert_row){.scale = width / (float)max, .low = range.low};
 }
 
 static void to_bf16(const float *x, size_t n, uint16_t *ret)
@@ -361,19 +377,30 @@ static void finish(void *products, size_t n, struct bert_row row, const struct b
 		store((float *)products + i, finished(products, i, row, c));
 }
 
-static void finish_gelu(void *products, size_t n, struct bert_row row, const struct bert_columns *c)
+static struct bert_range finish_gelu(void *products, size_t n, struct bert_row row,
+				     const struct bert_columns *c)
 {
-	for (size_t i = 0; i < n; i += LANES)
-		store((float *)products + i, gelu(finished(products, i, row, c)));
+	struct bounds bounds = NO_BOUNDS;
+
+	for (size_t i = 0; i < n; i += LANES) {
+		vfloat x = gelu(finished(products, i, row, c));
+
+		store((float *)products + i, x);
+		widen(&bounds, x);
+	}
+	return range_of(&bounds);
 }
 
-static void add_norm(float *x, const float *y, size_t n, const struct bert_norm *norm)
+static struct bert_range finish_norm(const void *products, size_t n, struct bert_row row,
+				     const struct bert_columns *c, const struct bert_norm *norm,
+				     float *x)
 {
+	struct bounds bounds = NO_BOUNDS;
 	vfloat sum = splat(0), squares = splat(0);
 	float mean, factor;
 
 	for (size_t i = 0; i < n; i += LANES) {
-		vfloat v = load(x + i) + load(y + i);
+		vfloat v = load(x + i) + finished(products, i, row, c);
 
 		store(x + i, v);
 		sum += v;
@@ -385,9 +412,14 @@ static void add_norm(float *x, const float *y, size_t n, const struct bert_norm 
 		squares += v * v;
 	}
 	factor = 1.0f / sqrtf(sum_of(squares) / (float)n + norm->epsilon);
-	for (size_t i = 0; i < n; i += LANES)
-		store(x + i,
-		      (load(x + i) - mean) * factor * load(norm->gamma + i) + load(norm->beta + i));
+	for (size_t i = 0; i < n; i += LANES) {
+		vfloat v =
+		    (load(x + i) - mean) * factor * load(norm->gamma + i) + load(norm->beta + i);
+
+		store(x + i, v);
+		widen(&bounds, v);
+	}
+	return range_of(&bounds);
 }
 
 static void pool(const float *x, size_t rows, size_t n, float *ret)
@@ -411,32 +443,95 @@ static void pool(const float *x, size_t rows, size_t n, float *ret)
 
 /* --- attention ------------------------------------------------------------------------------- */
 
-INLINE size_t padded_columns(const struct bert_head *h)
+/* Columns i.. of `rows` rows (of LANES; the others count as 0) become rows of `ret`. */
+#if LANES == 16
+INLINE void transpose_block(const float *from, size_t stride, size_t rows, float *ret,
+			    size_t ret_stride)
 {
-	return (h->n + LANES - 1) / LANES * LANES;
+	__m512 r[16], t[16];
+
+	for (size_t i = 0; i < 16; i++)
+		r[i] = i < rows ? _mm512_loadu_ps(from + i * stride) : _mm512_setzero_ps();
+	for (int i = 0; i < 16; i += 2) {
+		t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+		t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+	}
+	/* r[4 * i + k]: in quarter q, column 4 * q + k of rows 4 * i .. 4 * i + 3 */
+	for (int i = 0; i < 16; i += 4) {
+		r[i] = (__m512)_mm512_unpacklo_pd((__m512d)t[i], (__m512d)t[i + 2]);
+		r[i + 1] = (__m512)_mm512_unpackhi_pd((__m512d)t[i], (__m512d)t[i + 2]);
+		r[i + 2] = (__m512)_mm512_unpacklo_pd((__m512d)t[i + 1], (__m512d)t[i + 3]);
+		r[i + 3] = (__m512)_mm512_unpackhi_pd((__m512d)t[i + 1], (__m512d)t[i + 3]);
+	}
+	for (size_t k = 0; k < 4; k++) {
+		__m512 low01 = _mm512_shuffle_f32x4(r[k], r[4 + k], 0x44);
+		__m512 high01 = _mm512_shuffle_f32x4(r[k], r[4 + k], 0xEE);
+		__m512 low23 = _mm512_shuffle_f32x4(r[8 + k], r[12 + k], 0x44);
+		__m512 high23 = _mm512_shuffle_f32x4(r[8 + k], r[12 + k], 0xEE);
+
+		ret += k ? ret_stride : 0;
+		_mm512_storeu_ps(ret, _mm512_shuffle_f32x4(low01, low23, 0x88));
+		_mm512_storeu_ps(ret + 4 * ret_stride, _mm512_shuffle_f32x4(low01, low23, 0xDD));
+		_mm512_storeu_ps(ret + 8 * ret_stride, _mm512_shuffle_f32x4(high01, high23, 0x88));
+		_mm512_storeu_ps(ret + 12 * ret_stride, _mm512_shuffle_f32x4(high01, high23, 0xDD));
+	}
 }
+#elif LANES == 8
+INLINE void transpose_block(const float *from, size_t stride, size_t rows, float *ret,
+			    size_t ret_stride)
+{
+	__m256 r[8], t[8];
+
+	for (size_t i = 0; i < 8; i++)
+		r[i] = i < rows ? _mm256_loadu_ps(from + i * stride) : _mm256_setzero_ps();
+	for (int i = 0; i < 8; i += 2) {
+		t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+		t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+	}
+	/* r[4 * i + k]: in half h, column 4 * h + k of rows 4 * i .. 4 * i + 3 */
+	for (int i = 0; i < 8; i += 4) {
+		r[i] = (__m256)_mm256_unpacklo_pd((__m256d)t[i], (__m256d)t[i + 2]);
+		r[i + 1] = (__m256)_mm256_unpackhi_pd((__m256d)t[i], (__m256d)t[i + 2]);
+		r[i + 2] = (__m256)_mm256_unpacklo_pd((__m256d)t[i + 1], (__m256d)t[i + 3]);
+		r[i + 3] = (__m256)_mm256_unpackhi_pd((__m256d)t[i + 1], (__m256d)t[i + 3]);
+	}
+	for (size_t k = 0; k < 4; k++) {
+		_mm256_storeu_ps(ret + k * ret_stride,
+				 _mm256_permute2f128_ps(r[k], r[4 + k], 0x20));
+		_mm256_storeu_ps(ret + (4 + k) * ret_stride,
+				 _mm256_permute2f128_ps(r[k], r[4 + k], 0x31));
+	}
+}
+#else
+INLINE void transpose_block(const float *from, size_t stride, size_t rows, float *ret,
+			    size_t ret_stride)
+{
+	(void)stride;
+	(void)rows;
+	(void)ret_stride;
+	*ret = *from;
+}
+#endif
 
 static void transpose_keys(const struct bert_head *h, float *ret, size_t columns)
 {
-	for (size_t d = 0; d < h->dim; d++) {
-		float *row = ret + d * columns;
-
-		for (size_t j = 0; j < h->n; j++)
-			row[j] = h->key[j * h->stride + d];
-		for (size_t j = h->n; j < columns; j++)
-			row[j] = 0;
-	}
+	for (size_t j = 0; j < columns; j += LANES)
+		for (size_t d = 0; d < h->dim; d += LANES)
+			transpose_block(h->key + j * h->stride + d, h->stride, h->n - j,
+					ret + d * columns + j, columns);
 }
 
-/* Scores of `rows` queries with `vectors` * LANES keys. */
+/* Scores of `rows` queries with `vectors` * LANES keys. `masks` holds 0, and minus infinity where
+ * there is no key. */
 INLINE void score_block(const struct bert_head *h, const float *query, const float *keys,
-			size_t columns, const int rows, const int vectors, float *ret)
+			const float *masks, size_t columns, const int rows, const int vectors,
+			float *ret)
 {
 	vfloat sum[BERT_HEAD_ROWS][2];
 
 	for (int r = 0; r < rows; r++)
 		for (int v = 0; v < vectors; v++)
-			sum[r][v] = splat(0);
+			sum[r][v] = load(masks + v * LANES);
 	for (size_t d = 0; d < h->dim; d++) {
 		for (int r = 0; r < rows; r++)
 			for (int v = 0; v < vectors; v++)
@@ -448,24 +543,32 @@ INLINE void score_block(const struct bert_head *h, const float *query, const flo
 			store(ret + (size_t)r * columns + v * LANES, sum[r][v]);
 }
 
-/* Scores to weights that are not divided by their sum yet; returns 1 / sum. */
-INLINE float softmax(float *scores, size_t n, size_t columns)
+/* Rows of scores to weights that are not divided by their sums yet; `factors` are 1 / sum. The rows
+ * go side by side, so that the processor has independent work. */
+INLINE void softmax(float *scores, size_t columns, const int rows, float *factors)
 {
-	vfloat highest = splat(-INFINITY), sum = splat(0);
-	float top;
+	vfloat highest[BERT_HEAD_ROWS], sum[BERT_HEAD_ROWS];
+	float top[BERT_HEAD_ROWS];
 
-	for (size_t j = n; j < columns; j++)
-		scores[j] = -INFINITY;
-	for (size_t j = 0; j < columns; j += LANES)
-		highest = vmax(highest, load(scores + j));
-	top = max_of(highest);
-	for (size_t j = 0; j < columns; j += LANES) {
-		vfloat e = exponential(load(scores + j) - top);
-
-		store(scores + j, e);
-		sum += e;
+	for (int r = 0; r < rows; r++) {
+		highest[r] = load(scores + (size_t)r * columns);
+		sum[r] = splat(0);
 	}
-	return 1.0f / sum_of(sum);
+	for (size_t j = LANES; j < columns; j += LANES)
+		for (int r = 0; r < rows; r++)
+			highest[r] = vmax(highest[r], load(scores + (size_t)r * columns + j));
+	for (int r = 0; r < rows; r++)
+		top[r] = max_of(highest[r]);
+	for (size_t j = 0; j < columns; j += LANES)
+		for (int r = 0; r < rows; r++) {
+			float *at = scores + (size_t)r * columns + j;
+			vfloat w = power_of_two(load(at) - top[r]);
+
+			store(at, w);
+			sum[r] += w;
+		}
+	for (int r = 0; r < rows; r++)
+		factors[r] = 1.0f / sum_of(sum[r]);
 }
 
 /* ret = weights * value, for two vectors of columns */
@@ -492,49 +595,60 @@ INLINE void mix_block(const struct bert_head *h, const float *weights, size_t co
 	}
 }
 
-INLINE void attend_rows(const struct bert_head *h, const float *keys, float *scores, size_t first,
+/* What attend() lays out in the scratch memory. */
+struct plan {
+	size_t columns; /* of scores: whole vectors */
+	float *keys, *masks, *scores;
+};
+
+INLINE void attend_rows(const struct bert_head *h, const struct plan *p, size_t first,
 			const int rows)
 {
 	const float *query = h->query + first * h->stride;
-	size_t columns = padded_columns(h), j = 0;
+	size_t j = 0;
 	float factors[BERT_HEAD_ROWS];
 
-	for (; j + (size_t)2 * LANES <= columns; j += (size_t)2 * LANES)
-		score_block(h, query, keys + j, columns, rows, 2, scores + j);
-	if (j < columns)
-		score_block(h, query, keys + j, columns, rows, 1, scores + j);
-	for (int r = 0; r < rows; r++)
-		factors[r] = softmax(scores + (size_t)r * columns, h->n, columns);
+	for (; j + (size_t)2 * LANES <= p->columns; j += (size_t)2 * LANES)
+		score_block(h, query, p->keys + j, p->masks + j, p->columns, rows, 2,
+			    p->scores + j);
+	if (j < p->columns)
+		score_block(h, query, p->keys + j, p->masks + j, p->columns, rows, 1,
+			    p->scores + j);
+	softmax(p->scores, p->columns, rows, factors);
 	for (size_t d = 0; d < h->dim; d += (size_t)2 * LANES)
-		mix_block(h, scores, columns, factors, rows, h->value + d,
+		mix_block(h, p->scores, p->columns, factors, rows, h->value + d,
 			  h->ret + first * h->ret_stride + d);
 }
 
 static void attend(const struct bert_head *h)
 {
-	size_t columns = padded_columns(h);
-	float *keys = h->scratch, *scores = keys + h->dim * columns;
+	struct plan p = {.columns = (h->n + LANES - 1) / LANES * LANES, .keys = h->scratch};
 	size_t i = 0;
 
-	transpose_keys(h, keys, columns);
+	p.masks = p.keys + h->dim * p.columns;
+	p.scores = p.masks + p.columns;
+	for (size_t j = 0; j < p.columns; j++)
+		p.masks[j] = j < h->n ? 0 : -INFINITY;
+	transpose_keys(h, p.keys, p.columns);
 	if (h->n < BERT_HEAD_ROWS) {
 		for (; i < h->n; i++)
-			attend_rows(h, keys, scores, i, 1);
+			attend_rows(h, &p, i, 1);
 		return;
 	}
 	for (; i + BERT_HEAD_ROWS <= h->n; i += BERT_HEAD_ROWS)
-		attend_rows(h, keys, scores, i, BERT_HEAD_ROWS);
+		attend_rows(h, &p, i, BERT_HEAD_ROWS);
 	if (i < h->n)
-		attend_rows(h, keys, scores, h->n - BERT_HEAD_ROWS, BERT_HEAD_ROWS);
+		attend_rows(h, &p, h->n - BERT_HEAD_ROWS, BERT_HEAD_ROWS);
 }
 
 const struct bert_kernels KERNELS = {
     .name = NAME,
+    .range = range,
     .quantize = quantize,
     .to_bf16 = to_bf16,
     .finish = finish,
     .finish_gelu = finish_gelu,
-    .add_norm = add_norm,
+    .finish_norm = finish_norm,
     .attend = attend,
     .pool = pool,
 };

@@ -15,6 +15,11 @@ struct bert_row {
 	float scale, low;
 };
 
+/* The smallest and the largest number of a row. */
+struct bert_range {
+	float low, high;
+};
+
 /* What turns a product's row into numbers: column by column, `bias` is added. int8 weights also
  * have `scale` (a weight is scale * its byte) and `sum` (scale * the sum of the column's bytes);
  * both NULL: the products are floats already. */
@@ -28,7 +33,7 @@ struct bert_norm {
 };
 
 /* One head of one text: n rows of `dim` numbers each, `stride` numbers apart. The queries are
- * scaled by 1/sqrt(dim) already. */
+ * scaled by log2(e)/sqrt(dim) already. */
 struct bert_head {
 	const float *query, *key, *value;
 	size_t stride, n, dim;
@@ -44,13 +49,15 @@ static inline size_t bert_head_scratch(size_t n, size_t dim)
 {
 	size_t padded = (n + BERT_HEAD_PAD - 1) / BERT_HEAD_PAD * BERT_HEAD_PAD;
 
-	return padded * (dim + BERT_HEAD_ROWS);
+	return padded * (dim + BERT_HEAD_ROWS + 1);
 }
 
 struct bert_kernels {
 	const char *name;
-	/* x to bytes 0..max, by the smallest and the largest number of the row. */
-	struct bert_row (*quantize)(const float *x, size_t n, unsigned max, uint8_t *ret);
+	struct bert_range (*range)(const float *x, size_t n);
+	/* x, which lies in `range`, to bytes 0..max. */
+	struct bert_row (*quantize)(const float *x, size_t n, struct bert_range range, unsigned max,
+				    uint8_t *ret);
 	/* x to bfloat16, to the nearest even. */
 	void (*to_bf16)(const float *x, size_t n, uint16_t *ret);
 	/* A product's row to numbers in place: int32 (with c->scale) or float. `row` is that of the
@@ -58,11 +65,13 @@ struct bert_kernels {
 	void (*finish)(void *products, size_t n, struct bert_row row, const struct bert_columns *c);
 	/* The same, then GELU: x * Phi(x), with Phi the distribution function of the normal
 	 * distribution (the exact one, by erf; absolute error below 1e-6). */
-	void (*finish_gelu)(void *products, size_t n, struct bert_row row,
-			    const struct bert_columns *c);
-	/* x = layer_norm(x + y) */
-	void (*add_norm)(float *x, const float *y, size_t n, const struct bert_norm *norm);
-	/* ret = softmax(query * key') * value */
+	struct bert_range (*finish_gelu)(void *products, size_t n, struct bert_row row,
+					 const struct bert_columns *c);
+	/* x = layer_norm(x + finished products) */
+	struct bert_range (*finish_norm)(const void *products, size_t n, struct bert_row row,
+					 const struct bert_columns *c, const struct bert_norm *norm,
+					 float *x);
+	/* ret = softmax(query * key') * value, with 2 instead of e */
 	void (*attend)(const struct bert_head *h);
 	/* The mean of `rows` rows of n numbers, divided by its length. */
 	void (*pool)(const float *x, size_t rows, size_t n, float *ret);

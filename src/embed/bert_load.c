@@ -3,7 +3,7 @@
  *
  * Query, key and value of a layer become one matrix, so that a layer needs four products. The
  * queries' rows are divided by the root of a head's size here, which attention would otherwise do
- * for every score.
+ * for every score, and multiplied by log2(e), since it takes powers of two.
  *
  * int8: each output has a scale of its own, the largest of its weights over 127. Activations are
  * low + scale * byte, so that a product is
@@ -21,6 +21,7 @@
 #include "base/banned.h"
 
 #define WEIGHT_MAX 127
+#define LOG2_E	   1.44269504088896341f
 
 /* "weight" or "bias" of one part of layer i; `rows` 0: a vector. */
 static int load_part(const struct bert_model *m, size_t layer, const char *part, size_t rows,
@@ -138,7 +139,7 @@ static int load_projection(struct bert_model *m, size_t layer, struct bert_linea
 					    "attention.self.value"};
 	size_t n = m->hidden;
 	_cleanup_(mem_freep) float *rows = mem_alloc_array(l->n * l->k, sizeof(*rows));
-	float factor = 1.0f / sqrtf((float)m->head_dim);
+	float factor = LOG2_E / sqrtf((float)m->head_dim);
 
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
 		int r =
