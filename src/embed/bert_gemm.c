@@ -91,6 +91,9 @@ struct gemm_context {
 
 static int dnnl_failed(dnnl_status_t status, const char *what, struct err *err)
 {
+	if (status == dnnl_unimplemented)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "oneDNN cannot %s in this precision on this processor", what);
 	return err_set(err, status == dnnl_out_of_memory ? ERR_NO_MEMORY : ERR_INTERNAL,
 		       "oneDNN could not %s (status %d)", what, (int)status);
 }

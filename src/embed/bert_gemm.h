@@ -29,7 +29,8 @@ DEFINE_CLEANUP(struct gemm_pool *, gemm_pool_free)
 
 /*
  * Weights from n rows of k numbers of the pool's type (float, uint16_t, int8_t): how a linear layer
- * stores them. Copied, in the order that the products like.
+ * stores them. Copied, in the order that the products like. ERR_UNSUPPORTED: not this type on this
+ * processor; ERR_NO_MEMORY; ERR_INTERNAL: oneDNN failed.
  */
 int gemm_weights_new(struct gemm_pool *p, const void *rows, size_t n, size_t k,
 		     struct gemm_weights **ret, struct err *err) _must_check_;

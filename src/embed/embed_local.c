@@ -83,6 +83,8 @@ int embed_local_open_model(const struct config *config, struct bert_model **ret,
 	if (r == 0)
 		return 0;
 	r = err_context(err, "opening the local model");
+	if (r == -ERR_UNSUPPORTED && options.precision != BERT_AUTO)
+		return err_hint(err, "\"auto\" in embed.precision takes what the processor has");
 	if (r == -ERR_NOT_FOUND || r == -ERR_CORRUPTED)
 		return err_hint(err, "get the files by tools/setup, or name their folder in "
 				     "embed.dir");
