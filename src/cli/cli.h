@@ -32,6 +32,7 @@ extern const struct command command_connection;
 extern const struct command command_doc;
 extern const struct command command_doctor;
 extern const struct command command_down;
+extern const struct command command_embed;
 extern const struct command command_generate;
 extern const struct command command_help;
 extern const struct command command_load;
@@ -56,6 +57,9 @@ extern const struct command command_dead_letter;
 
 /* Part of `vector` (cli_vector_bench.c). */
 extern const struct command command_vector_bench;
+
+/* Part of `embed` (cli_embed_bench.c). */
+extern const struct command command_embed_bench;
 
 /* Options of this folder. */
 extern const struct config_option log_options[];   /* section "log" */

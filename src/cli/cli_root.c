@@ -3,6 +3,7 @@
  * its options. A new verb gets a line in cli.h and one here.
  */
 #include "cli/cli.h"
+#include "embed/embed.h"
 #include "shop/generate.h"
 
 #include "http/http_server.h"
@@ -43,6 +44,7 @@ static const struct command *const root_children[] = {
     &command_verify,
     &command_watch,
     &heading_meaning,
+    &command_embed,
     &command_vector,
     &heading_program,
     &command_config,
@@ -70,6 +72,7 @@ const struct config_option *const cli_config_tables[] = {
     mapping_options,
     sync_options,
     http_options,
+    embed_options,
     NULL,
 };
 /* clang-format on */
