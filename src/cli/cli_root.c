@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "shop/generate.h"
 
+#include "embed/embed.h"
 #include "http/http_server.h"
 #include "sync/sync.h"
 
@@ -65,6 +66,7 @@ const struct config_option *const cli_config_tables[] = {
     stack_options,
     shop_options,
     mapping_options,
+    embed_options,
     sync_options,
     http_options,
     NULL,
