@@ -72,34 +72,45 @@ static void urlp_cleanup(CURLU **u)
 	curl_url_cleanup(*u);
 }
 
+/* What a URL may have that an endpoint must not. */
+static const char *wrong_part(CURLU *u, struct arena *arena)
+{
+	const char *scheme = url_part(u, CURLUPART_SCHEME, arena);
+
+	if (!scheme || !url_part(u, CURLUPART_HOST, arena) ||
+	    (!cstr_equal(scheme, "https") && !cstr_equal(scheme, "http")))
+		return "is neither https:// nor http://";
+	if (url_part(u, CURLUPART_USER, arena) || url_part(u, CURLUPART_PASSWORD, arena))
+		return "holds a user: keys belong into embed.api_key_file";
+	if (url_part(u, CURLUPART_QUERY, arena) || url_part(u, CURLUPART_FRAGMENT, arena))
+		return "has something behind \"?\" or \"#\"";
+	return NULL;
+}
+
 int embed_endpoint_parse(const char *url, struct arena *arena, struct embed_endpoint *ret,
 			 struct err *err)
 {
 	_cleanup_(urlp_cleanup) CURLU *u = curl_url();
-	const char *scheme, *host, *port, *path;
+	const char *scheme, *port, *path, *wrong;
 	size_t len;
 
 	bug_if(!u);
 	if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK)
 		return wrong_endpoint("is no URL", err);
+	wrong = wrong_part(u, arena);
+	if (wrong)
+		return wrong_endpoint(wrong, err);
 	scheme = url_part(u, CURLUPART_SCHEME, arena);
-	host = url_part(u, CURLUPART_HOST, arena);
-	if (!scheme || !host || (!cstr_equal(scheme, "https") && !cstr_equal(scheme, "http")))
-		return wrong_endpoint("is neither https:// nor http://", err);
-	if (url_part(u, CURLUPART_USER, arena) || url_part(u, CURLUPART_PASSWORD, arena))
-		return wrong_endpoint("holds a user: keys belong into embed.api_key_file", err);
-	if (url_part(u, CURLUPART_QUERY, arena) || url_part(u, CURLUPART_FRAGMENT, arena))
-		return wrong_endpoint("has something behind \"?\" or \"#\"", err);
 	port = url_part(u, CURLUPART_PORT, arena);
 	path = url_part(u, CURLUPART_PATH, arena);
 	len = path ? strlen(path) : 0;
 	while (len && path[len - 1] == '/')
 		len--;
-	ret->base = arena_printf(arena, "%s://%s%s%s%.*s", scheme, host, port ? ":" : "",
+	ret->host = url_part(u, CURLUPART_HOST, arena);
+	ret->base = arena_printf(arena, "%s://%s%s%s%.*s", scheme, ret->host, port ? ":" : "",
 				 port ? port : "", (int)len, path ? path : "");
-	ret->host = host;
 	ret->has_path = len > 0;
-	ret->is_loopback = is_loopback_host(host);
+	ret->is_loopback = is_loopback_host(ret->host);
 	ret->is_plain = cstr_equal(scheme, "http");
 	return 0;
 }
