@@ -64,7 +64,8 @@ static const char *url_part(CURLU *u, CURLUPart part, struct arena *arena)
 static int wrong_endpoint(const char *why, struct err *err)
 {
 	(void)err_set(err, ERR_INVALID_ARGUMENT, "embed.endpoint %s", why);
-	return err_hint(err, "write https://host[:port][/path], or http:// for this machine");
+	(void)err_hint(err, "write https://host[:port][/path], or http:// for this machine");
+	return -ERR_INVALID_ARGUMENT;
 }
 
 static void urlp_cleanup(CURLU **u)
