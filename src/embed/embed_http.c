@@ -370,6 +370,14 @@ static int take_next(struct run *run, struct slot *s)
 	return strbuf_check(&s->body, "a request of embeddings", run->err);
 }
 
+/* The account's limit, met by another slot, leaves this one no time. */
+static int held_back(const struct run *run)
+{
+	(void)err_set(run->err, ERR_UNAVAILABLE, "%s limits our rate", run->http->who);
+	metric_add(run->http->failures, 1);
+	return err_hint(run->err, "lower embed.parallel, or raise embed.timeout");
+}
+
 /* Gives work to idle slots and starts what is due. `ret_ms`: how long nothing else is due. */
 static int feed(struct run *run, int *ret_ms)
 {
@@ -385,7 +393,9 @@ static int feed(struct run *run, int *ret_ms)
 		if (s->state != SLOT_WAITING)
 			continue;
 		due_us = s->due_us > run->hold_us ? s->due_us : run->hold_us;
-		if (due_us <= now)
+		if (s->deadline_us && due_us >= s->deadline_us)
+			r = held_back(run);
+		else if (due_us <= now)
 			start(run, s);
 		else if (due_us < nearest_us)
 			nearest_us = due_us;

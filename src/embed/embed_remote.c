@@ -23,10 +23,11 @@
 
 #include "base/banned.h"
 
-#define KEY_MAX		 4096 /* longer than any key, shorter than a header may be */
-#define NUMBER_BYTES_MAX 48   /* a number in an answer with its indentation */
-#define ANSWER_REST_MAX	 ((size_t)64 << 10)
-#define REQUEST_TEXT_MAX ((size_t)256 << 10) /* of one request: OpenAI takes 300,000 tokens */
+#define KEY_MAX		  4096		     /* longer than any key, shorter than a header may be */
+#define NUMBER_BYTES_MAX  48		     /* a number in an answer with its indentation */
+#define NUMBERS_BYTES_MAX ((size_t)64 << 20) /* of one answer: batches are smaller when need be */
+#define ANSWER_REST_MAX	  ((size_t)256 << 10) /* and room to see that a vector is too long */
+#define REQUEST_TEXT_MAX  ((size_t)256 << 10) /* of one request: OpenAI takes 300,000 tokens */
 
 /* --- endpoint -------------------------------------------------------------------------------- */
 
@@ -250,7 +251,8 @@ static int read_model(const struct config *config, struct embed_remote *r, struc
 		return 0;
 	(void)err_set(err, ERR_INVALID_ARGUMENT, "how long a vector of \"%s\" is is not known here",
 		      model);
-	return err_hint(err, "set embed.dimension to what the model's card says");
+	(void)err_hint(err, "set embed.dimension to what the model's card says");
+	return -ERR_INVALID_ARGUMENT;
 }
 
 /* --- answers --------------------------------------------------------------------------------- */
@@ -361,7 +363,7 @@ static int run(struct call *c, size_t n, struct embed_failure *failure, struct e
 	struct embed_http_work work = {
 	    .n = split(c, n, batch),
 	    .answer_max =
-		(batch < n ? batch : n) * EMBED_DIMENSION_MAX * NUMBER_BYTES_MAX + ANSWER_REST_MAX,
+		2 * (batch < n ? batch : n) * r->dimension * NUMBER_BYTES_MAX + ANSWER_REST_MAX,
 	    .arg = c,
 	    .write = write_request,
 	    .read = read_answer,
@@ -451,7 +453,7 @@ static int open_parts(const struct config *config, struct embed_remote *r, struc
 		      struct err *err)
 {
 	struct embed_endpoint endpoint = {0};
-	size_t batch = (size_t)config_int(config, "embed.batch");
+	size_t batch = (size_t)config_int(config, "embed.batch"), most;
 	int rc = read_model(config, r, err);
 
 	if (rc == 0)
@@ -462,9 +464,11 @@ static int open_parts(const struct config *config, struct embed_remote *r, struc
 		return rc;
 	r->base = endpoint.base;
 	r->has_path = endpoint.has_path;
-	r->batch = batch == 0 ? r->dialect->batch : (unsigned)batch;
-	if (r->batch > r->dialect->batch_max)
-		r->batch = r->dialect->batch_max;
+	most = NUMBERS_BYTES_MAX / NUMBER_BYTES_MAX / r->dimension;
+	if (most > r->dialect->batch_max)
+		most = r->dialect->batch_max;
+	batch = batch ? batch : r->dialect->batch;
+	r->batch = (unsigned)(batch < most ? batch : most);
 	r->text_max = (size_t)config_int(config, "embed.text_max");
 	open_http(config, r, &endpoint, key);
 	describe(r);
