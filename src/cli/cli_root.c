@@ -66,9 +66,9 @@ const struct config_option *const cli_config_tables[] = {
     stack_options,
     shop_options,
     mapping_options,
-    embed_options,
     sync_options,
     http_options,
+    embed_options,
     NULL,
 };
 /* clang-format on */
