@@ -6,6 +6,7 @@
 #include "embed/embed.h"
 #include "shop/generate.h"
 
+#include "embed/embed.h"
 #include "http/http_server.h"
 #include "sync/sync.h"
 
