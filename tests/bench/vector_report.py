@@ -16,8 +16,11 @@ def search_table(result, key):
     rows = []
     for name, entry in [("**AetherMart**", result["ours"]), *result["peers"].items()]:
         recall = entry["targets"][key]["recall"] if entry["targets"][key] else None
-        rows.append([name, *target_cells(entry, key), curve.number(recall, 4)])
-    return curve.table(["", "queries a second", "ef", "p50 (µs)", "p99 (µs)", "recall@10"], rows)
+        times = ((result["ratios"][key] or {}).get("each") or {}).get(name)
+        rows.append([name, *target_cells(entry, key), curve.number(recall, 4),
+                     curve.with_spread(times, 2)])
+    return curve.table(["", "queries a second", "ef", "p50 (µs)", "p99 (µs)", "recall@10",
+                        "AetherMart by it"], rows)
 
 
 def build_table(result):

@@ -9,6 +9,7 @@ import sys
 
 import curve
 import environment
+import process
 
 K = 10
 WHOLE_CURVE = 0.999   # a curve ends where this recall is reached
@@ -21,27 +22,16 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-class Peer:
-    """A worker process with one peer; see worker.py."""
+class Peer(process.Process):
+    """One peer in a process of its own; see worker.py."""
 
     def __init__(self, name, interpreter, base, queries, truth):
-        self.name = name
-        self.process = subprocess.Popen(
-            [interpreter, str(environment.HERE / "worker.py"), name, str(base), str(queries),
-             str(truth)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        super().__init__(name, [interpreter, environment.HERE / "worker.py", name, base, queries,
+                                truth])
         self.seen = {}     # (family as JSON, effort): point
         self.chosen = {}   # target: [(family, effort)]
         self.rounds = []   # [{target: point or None}]
         self.info = {}
-
-    def ask(self, do, **request):
-        self.process.stdin.write(json.dumps({"do": do, **request}) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise environment.BenchError(f"the peer {self.name} ended with "
-                                         f"{self.process.wait()} at \"{do}\"")
-        return json.loads(line)
 
     def build(self):
         say(f"  {self.name}: building")
@@ -91,10 +81,6 @@ class Peer:
             if values.get(target):
                 return values[target]["family"], values[target]["effort"]
         return self.info["families"][-1], self.info["efforts"][-1]
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def ours(base, queries, targets, threads, *more):
