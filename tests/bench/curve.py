@@ -70,8 +70,8 @@ def ratios(ours, peers):
     """Ours by the best peer, round by round: {"best", "ratio": spread, "each": {peer: spread}}.
 
     `ours`: a number a round; `peers`: {name: a number a round, None where not reached}. The best
-    is the peer with the highest median, so that a lucky round makes nobody the best. None when there
-    is nothing to compare.
+    is the peer with the highest median, so that a lucky round makes nobody the best. None when
+    there is nothing to compare.
     """
     complete = {name: values for name, values in peers.items()
                 if values and all(value is not None for value in values)}

@@ -19,6 +19,7 @@ LENGTHS = (6, 20)
 MEAN_TOKENS = 37
 PEERS = ["ONNX Runtime int8", "ONNX Runtime f32", "sentence-transformers f32"]
 REFERENCE = "ONNX Runtime f32"  # equal to the golden vectors within 3e-7
+MINILM = environment.HERE / "minilm.py"
 
 
 def say(text):
@@ -40,7 +41,7 @@ class Peer(process.Process):
 
 def models(interpreter):
     """The folder with the ONNX models, written once and then kept."""
-    folder = environment.STORE / f"onnx-{environment.digest(environment.HERE / 'minilm.py')}"
+    folder = environment.STORE / f"onnx-{environment.digest(MINILM)}"
     if not folder.exists():
         say("writing the ONNX models")
         part = folder.with_suffix(".part")
@@ -148,7 +149,7 @@ def vectors_of(peer, name, lines, threads):
     content = "\n".join(lines) + "\n"
     environment.STORE.mkdir(parents=True, exist_ok=True)
     slug = "".join(c if c.isalnum() else "-" for c in peer.name)
-    path = environment.STORE / f"{name}-{slug}-{environment.digest(content)}.npy"
+    path = environment.STORE / f"{name}-{slug}-{environment.digest(content, MINILM)}.npy"
     if not path.exists():
         say(f"{peer.name}: {len(lines):,} texts of {name}")
         source = path.with_suffix(".txt")

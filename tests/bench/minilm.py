@@ -149,9 +149,10 @@ def write_models(source, target):
     plain, fused, small = (target / f"minilm-{kind}.onnx" for kind in ("plain", "f32", "int8"))
     weights = safetensors.numpy.load_file(str(source / "model.safetensors"))
     onnx.save(model(weights), str(plain))
-    options = FusionOptions("bert")
-    optimizer.optimize_model(str(plain), "bert", num_heads=HEADS, hidden_size=HIDDEN,
-                             optimization_options=options, opt_level=0).save_model_to_file(str(fused))
+    optimized = optimizer.optimize_model(
+        str(plain), "bert", num_heads=HEADS, hidden_size=HIDDEN, opt_level=0,
+        optimization_options=FusionOptions("bert"))
+    optimized.save_model_to_file(str(fused))
     quantize_dynamic(str(fused), str(small), weight_type=QuantType.QInt8, per_channel=True,
                      extra_options={"DefaultTensorType": TensorProto.FLOAT})
     plain.unlink()

@@ -7,10 +7,17 @@ tried for each and is a peer of its own where it is better at a target.
 
 Runs in the environment of the benchmarks (numpy, hnswlib, faiss, usearch).
 """
-import numpy
+import ctypes
+import importlib.metadata
+import pathlib
+import subprocess
+import sys
+import tarfile
+import tempfile
 
 import faiss
 import hnswlib
+import numpy
 from usearch.index import Index
 
 EFFORTS = [10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024]
@@ -41,11 +48,50 @@ class Peer:
         """Ids among the allowed; may be fewer than k."""
 
 
+class HnswlibFilter:
+    """Its filtered search without a function of Python in it; see hnswlib_filter.cpp."""
+
+    def __init__(self, index, dimension):
+        with tempfile.TemporaryDirectory(prefix="am-bench-") as folder:
+            index.save_index(f"{folder}/index")
+            self.library = ctypes.CDLL(self.build(folder))
+            self.library.filter_open.restype = ctypes.c_void_p
+            self.library.filter_search.restype = ctypes.c_size_t
+            self.handle = self.library.filter_open(f"{folder}/index".encode(),
+                                                   ctypes.c_size_t(dimension))
+        assert self.handle, "hnswlib cannot read what its binding wrote"
+
+    @staticmethod
+    def build(folder):
+        """Compiled as the binding is, against the headers of the installed version."""
+        version = importlib.metadata.version("hnswlib")
+        subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
+                        "--no-binary", "hnswlib", "--disable-pip-version-check", "--dest", folder,
+                        f"hnswlib=={version}"], check=True, stdout=sys.stderr)
+        with tarfile.open(f"{folder}/hnswlib-{version}.tar.gz") as archive:
+            archive.extractall(folder, filter="data")
+        source = pathlib.Path(__file__).with_name("hnswlib_filter.cpp")
+        library = f"{folder}/filter.so"
+        subprocess.run(["g++", "-O3", "-march=native", "-std=c++14", "-shared", "-fPIC",
+                        f"-I{folder}/hnswlib-{version}", str(source), "-o", library], check=True,
+                       stdout=sys.stderr)
+        return library
+
+    def search(self, query, k, ef, bits):
+        ids = numpy.empty(k, numpy.int64)
+        count = self.library.filter_search(
+            ctypes.c_void_p(self.handle), ctypes.c_void_p(query.ctypes.data), ctypes.c_size_t(k),
+            ctypes.c_size_t(ef), ctypes.c_void_p(bits.ctypes.data),
+            ctypes.c_void_p(ids.ctypes.data))
+        return ids[:count]
+
+
 class Hnswlib(Peer):
     def __init__(self, dimension, m=16, construction=200):
         super().__init__(dimension)
         self.m, self.construction = m, construction
         self.parameters = {"M": m, "ef_construction": construction}
+        self.filter = None
 
     def build(self, base):
         self.index = hnswlib.Index("ip", self.dimension)
@@ -63,13 +109,20 @@ class Hnswlib(Peer):
     filters = True
 
     def prepare(self, allowed, mask):
-        return mask.tolist().__getitem__
+        if self.filter is None:
+            self.filter = HnswlibFilter(self.index, self.dimension)
+        return numpy.packbits(mask, bitorder="little")
 
     def filtered(self, query, prepared, k):
-        try:
-            return self.index.knn_query(query, k, num_threads=1, filter=prepared)[0][0]
-        except RuntimeError:  # what the binding raises when it finds fewer than k
-            return []
+        return self.filter.search(query, k, self.index.ef, prepared)
+
+    def save(self, path):
+        self.index.save_index(path)
+
+    def load(self, path):
+        index = hnswlib.Index("ip", self.dimension)
+        index.load_index(path)
+        return index
 
     def churn(self, ids, vectors, fresh_ids):
         for id_ in ids:
@@ -84,7 +137,15 @@ def bitmap_filter(mask):
     return selector
 
 
-class FaissHnsw(Peer):
+class Faiss(Peer):
+    def save(self, path):
+        faiss.write_index(self.index, path)
+
+    def load(self, path):
+        return faiss.read_index(path)
+
+
+class FaissHnsw(Faiss):
     def __init__(self, dimension, kind="sq8", m=32, construction=80, refine=False):
         super().__init__(dimension)
         self.kind, self.m, self.construction, self.refine = kind, m, construction, refine
@@ -123,7 +184,7 @@ class FaissHnsw(Peer):
         return found[found >= 0]
 
 
-class FaissIvfPq(Peer):
+class FaissIvfPq(Faiss):
     """Fast scan over 4-bit product codes, then the exact vectors of the best k * k_factor."""
     families = [{"k_factor": 4}, {"k_factor": 10}, {"k_factor": 30}]
     efforts = [1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128]
@@ -149,7 +210,7 @@ class FaissIvfPq(Peer):
         return self.index.search(queries, k)[1]
 
 
-class FaissFlat(Peer):
+class FaissFlat(Faiss):
     efforts = [1]
     exact = True
 
@@ -193,6 +254,12 @@ class Usearch(Peer):
 
     def search_one(self, query, k):
         return self.index.search(query, k, threads=1).keys
+
+    def save(self, path):
+        self.index.save(path)
+
+    def load(self, path):
+        return Index.restore(path)
 
     def churn(self, ids, vectors, fresh_ids):
         self.index.remove(ids.astype(numpy.uint64), threads=1)

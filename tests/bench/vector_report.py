@@ -5,10 +5,11 @@ import curve
 def target_cells(entry, key):
     at = entry["targets"][key]
     if at is None:
-        return ["-", "-", "-", "-"]
+        return ["-"] * 6
     family = "".join(f", {name} {value}" for name, value in at["family"].items())
     effort = "-" if entry.get("exact") else f"{at['effort']}{family}"
-    return [curve.with_spread(at["qps"]), effort,
+    return [curve.with_spread(at["qps"]), curve.with_spread(at["qps_single"]),
+            curve.with_spread(at["qps_batch"]), effort,
             curve.with_spread(at["p50_us"]), curve.with_spread(at["p99_us"])]
 
 
@@ -19,8 +20,8 @@ def search_table(result, key):
         times = ((result["ratios"][key] or {}).get("each") or {}).get(name)
         rows.append([name, *target_cells(entry, key), curve.number(recall, 4),
                      curve.with_spread(times, 2)])
-    return curve.table(["", "queries a second", "ef", "p50 (µs)", "p99 (µs)", "recall@10",
-                        "AetherMart by it"], rows)
+    return curve.table(["", "queries a second", "one at a time", "all in one call", "ef",
+                        "p50 (µs)", "p99 (µs)", "recall@10", "AetherMart by it"], rows)
 
 
 def build_table(result):
@@ -31,9 +32,10 @@ def build_table(result):
         rows.append([name, parameters or "-", curve.with_spread(entry["build_seconds"], 1),
                      curve.number(entry["bytes_per_vector"]),
                      curve.number(entry["mapped_bytes_per_vector"]),
+                     curve.number(entry.get("restart_seconds"), 2),
                      curve.number(entry.get("overhead_us"), 1)])
     return curve.table(["", "parameters", "build (s)", "anonymous bytes a vector",
-                        "mapped bytes a vector", "call overhead (µs)"], rows)
+                        "mapped bytes a vector", "restart (s)", "call overhead (µs)"], rows)
 
 
 def ratio_line(key, ratio):

@@ -134,6 +134,7 @@ def peer_summary(peer, targets):
             "bytes_per_vector": peer.info["bytes_per_vector"], "mapped_bytes_per_vector": 0,
             "parameters": peer.info["parameters"], "exact": peer.info["exact"],
             "overhead_us": peer.info["overhead_us"],
+            "restart_seconds": peer.info["restart_seconds"],
             "targets": targets_summary(peer.rounds, targets),
             "curve": sorted(peer.seen.values(),
                             key=lambda p: (json.dumps(p["family"]), p["effort"]))}
@@ -165,6 +166,7 @@ def search(base, queries, truth, interpreter, options):
             peer.measure(targets)
     for peer in peers:
         peer.measure_curve()
+        peer.info.update(peer.ask("restart"))
     result = {"ours": ours_summary(answers, targets),
               "peers": {peer.name: peer_summary(peer, targets) for peer in peers}}
     result["ratios"] = all_ratios(result["ours"], result["peers"], targets)

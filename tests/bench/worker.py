@@ -11,6 +11,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 import time
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -105,6 +106,16 @@ class Worker:
             times.append(time.perf_counter_ns() - start)
         return {"overhead_us": curve.percentile(times, 0.5) / 1e3}
 
+    def restart(self):
+        """Seconds to have the index back from its file, which the system still has in memory."""
+        with tempfile.TemporaryDirectory(prefix="am-bench-") as folder:
+            self.peer.save(f"{folder}/index")
+            start = time.perf_counter()
+            loaded = self.peer.load(f"{folder}/index")
+            seconds = time.perf_counter() - start
+        del loaded
+        return {"restart_seconds": seconds}
+
     # --- filters ---------------------------------------------------------------------------------
 
     def allowed_ids(self, share, kind):
@@ -150,9 +161,9 @@ class Worker:
         """The exact scan of the allowed rows by numpy in f32: the figure to beat.
 
         One set for all queries: its rows lie together, as somebody would keep them who asks often.
-        `qps` is one query at a time; `qps_batch` all of them in one matrix product, which is another
-        way to work than a server has, and is told beside. One set for each query: the rows have to
-        be gathered first.
+        `qps` is one query at a time; `qps_batch` all of them in one matrix product, which no server
+        can do that is asked by one after the other: it is told beside. One set for each query: the
+        rows have to be gathered first.
         """
         sets = self.allowed_ids(share, kind)
         result = {"share": share, "kind": kind, "queries": len(sets), "recall": 1.0, "short": 0}
