@@ -56,9 +56,9 @@ def document(report):
         ratio_table(report["ratios"])]
     if report.get("catalogue"):
         at = report["catalogue"]
-        parts.append(f"The {at['texts']:,} texts of the catalogue's products take "
-                     f"{at['seconds']:,.1f} s with {at['threads']} threads "
-                     f"({at['texts_per_second']:,.0f} texts/s).")
+        parts.append(f"`aethermart embed` takes {curve.with_spread(at['seconds'], 1)} s for the "
+                     f"{at['texts']:,} texts of the catalogue's products with {at['threads']} "
+                     "threads, start and file included.")
     parts += ["## Cosine to f32, texts of the catalogue", cosine_table(report["cosine"])]
     if report.get("golden"):
         parts += ["## Cosine to the golden vectors", cosine_table(report["golden"])]

@@ -47,8 +47,8 @@ def by_digest(texts):
 
 
 def plain(text):
-    """Tags and runs of spaces gone, entities as characters."""
-    text = re.sub(r"<[^>]*>", " ", html.unescape(text))
+    """Tags, written-out line ends and runs of spaces gone, entities as characters."""
+    text = re.sub(r"<[^>]*>|\\n", " ", html.unescape(text))
     return " ".join(text.split())
 
 
