@@ -187,7 +187,7 @@ class FaissHnsw(Faiss):
 class FaissIvfPq(Faiss):
     """Fast scan over 4-bit product codes, then the exact vectors of the best k * k_factor."""
     families = [{"k_factor": 4}, {"k_factor": 10}, {"k_factor": 30}]
-    efforts = [1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128]
+    efforts = [1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256]
 
     def __init__(self, dimension):
         super().__init__(dimension)
