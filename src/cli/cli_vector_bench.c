@@ -261,7 +261,7 @@ const struct command command_vector_bench = {
 	"Builds an index of the vectors, asks the queries one at a time at rising ef, and finds\n"
 	"the least ef that reaches each target. Recall is against the exact answer. Each figure\n"
 	"of speed is the median of three passes over the queries.\n\n"
-	"  aethermart vector bench --vectors base.fvecs --queries queries.fvecs --metric l2\n",
+	"  aethermart vector bench --vectors base.fvecs --queries asked.fvecs --metric l2\n",
     .run = run_bench,
     .no_config = true,
 };
