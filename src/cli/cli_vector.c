@@ -476,7 +476,7 @@ static void print_stats(const struct vector_stats *s)
 
 static int run_info(const struct command_line *line, struct err *err)
 {
-	struct vector_index *ix;
+	struct vector_index *ix = NULL;
 	struct vector_stats stats;
 	int r = open_index(line->argv[0], &ix, err);
 
@@ -524,7 +524,7 @@ static void on_problem(void *arg, const char *problem)
 static int run_check(const struct command_line *line, struct err *err)
 {
 	struct problems problems = {.list = line->json ? json_array() : NULL};
-	struct vector_index *ix;
+	struct vector_index *ix = NULL;
 	struct vector_stats stats;
 	uint64_t n;
 	int r = open_index(line->argv[0], &ix, err);

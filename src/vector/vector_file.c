@@ -244,15 +244,14 @@ static int open_checkpoint(struct vector_index *ix, struct checkpoint_head *h, i
 	r = read_head(ix, fd, h, err);
 	if (r < 0)
 		return r;
-	*ret_fd = fd;
-	fd = -1;
+	*ret_fd = take_fd(&fd);
 	return 0;
 }
 
 int checkpoint_peek(struct vector_index *ix, struct err *err)
 {
 	_cleanup_(closep) int fd = -1;
-	struct checkpoint_head h;
+	struct checkpoint_head h = {0};
 	int r = open_checkpoint(ix, &h, &fd, err);
 
 	if (r < 0)
@@ -468,7 +467,7 @@ static int load_sections(struct vector_index *ix, int fd, const struct checkpoin
 int checkpoint_load(struct vector_index *ix, struct err *err)
 {
 	_cleanup_(closep) int fd = -1;
-	struct checkpoint_head h;
+	struct checkpoint_head h = {0};
 	int r = open_checkpoint(ix, &h, &fd, err);
 
 	if (r == 0)

@@ -61,16 +61,17 @@ static void take_options(struct vector_index *ix, const struct vector_options *o
 	ix->memory_max_bytes = o->memory_max_bytes;
 	ix->log_max_bytes = o->log_max_bytes ? o->log_max_bytes : LOG_MAX_DEFAULT;
 	ix->no_log = o->no_log;
-	if (o->model)
+	if (o->model && strlen(o->model) < sizeof(ix->model)) /* a longer one is refused */
 		memcpy(ix->model, o->model, strlen(o->model));
 }
 
 /* What follows from kind and dimension. */
 static void set_sizes(struct vector_index *ix)
 {
-	ix->code_bytes =
-	    (ix->dimension + VECTOR_CODE_ALIGN - 1U) / VECTOR_CODE_ALIGN * VECTOR_CODE_ALIGN;
-	ix->vector_bytes = ix->dimension * (ix->precision == VECTOR_F16 ? 2U : sizeof(float));
+	ix->code_bytes = ((size_t)ix->dimension + VECTOR_CODE_ALIGN - 1U) / VECTOR_CODE_ALIGN *
+			 (size_t)VECTOR_CODE_ALIGN;
+	ix->vector_bytes = (size_t)ix->dimension *
+			   (ix->precision == VECTOR_F16 ? sizeof(uint16_t) : sizeof(float));
 	ix->chunks = mem_alloc_array(CHUNKS_MAX, sizeof(*ix->chunks));
 	ix->stored = mem_alloc_array(ix->dimension, sizeof(float));
 	ix->halves = mem_alloc_array(ix->dimension, sizeof(uint16_t));
@@ -271,7 +272,7 @@ static int check_memory(const struct vector_index *ix, uint32_t id, unsigned lay
 int index_put(struct vector_index *ix, uint32_t id, const float *vector, bool log, struct err *err)
 {
 	unsigned layers = ix->kind == VECTOR_GRAPH ? graph_random_layers(ix) : 0;
-	uint32_t slot;
+	uint32_t slot = 0;
 	int r = log ? check_memory(ix, id, layers, err) : 0;
 
 	if (r == 0)

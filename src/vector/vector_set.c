@@ -102,7 +102,7 @@ static int read_npy(const char *name, const uint8_t *data, size_t size, struct v
 	s->first = data + at + len;
 	if ((uintptr_t)s->first % sizeof(float) != 0)
 		return refuse(name, err, "its values are not aligned");
-	if ((size - at - len) / s->stride < s->n)
+	if (s->stride == 0 || (size - at - len) / s->stride < s->n)
 		return refuse(name, err, "it ends before its last vector");
 	return 0;
 }
