@@ -209,7 +209,7 @@ static void layer_norm_has_mean_and_variance(void **state)
 
 static void attend_plainly(const struct bert_head *h, size_t row, double *ret)
 {
-	double sum = 0, top = -INFINITY;
+	double sum = 0, top = -HUGE_VAL;
 	double scores[256];
 
 	for (size_t j = 0; j < h->n; j++) {
