@@ -77,22 +77,39 @@ static inline float rounded(float x)
 	return (x + 12582912.0f) - 12582912.0f;
 }
 
+#define LANES 16 /* k is a multiple; loops of constant length become vectors */
+
+static float largest_of(const float *row, size_t k)
+{
+	float largest[LANES] = {0}, ret = 0;
+
+	for (size_t i = 0; i < k; i += LANES)
+		for (size_t j = 0; j < LANES; j++) {
+			float size = fabsf(row[i + j]);
+
+			largest[j] = size > largest[j] ? size : largest[j];
+		}
+	for (size_t j = 0; j < LANES; j++)
+		ret = largest[j] > ret ? largest[j] : ret;
+	return ret;
+}
+
 /* One output's weights as bytes; its scale, and scale * sum of the bytes. */
 static void quantize_output(const float *row, size_t k, int8_t *ret, float *scale, float *sum)
 {
-	float largest = 0, inverse;
-	int32_t total = 0;
+	float largest = largest_of(row, k);
+	float inverse = largest > 0 ? WEIGHT_MAX / largest : 0;
+	int32_t totals[LANES] = {0}, total = 0;
 
-	for (size_t i = 0; i < k; i++) {
-		float size = fabsf(row[i]);
+	for (size_t i = 0; i < k; i += LANES)
+		for (size_t j = 0; j < LANES; j++) {
+			int32_t q = (int32_t)rounded(row[i + j] * inverse);
 
-		largest = size > largest ? size : largest;
-	}
-	inverse = largest > 0 ? WEIGHT_MAX / largest : 0;
-	for (size_t i = 0; i < k; i++) {
-		ret[i] = (int8_t)rounded(row[i] * inverse);
-		total += ret[i];
-	}
+			ret[i + j] = (int8_t)q;
+			totals[j] += q;
+		}
+	for (size_t j = 0; j < LANES; j++)
+		total += totals[j];
 	*scale = largest / WEIGHT_MAX;
 	*sum = *scale * (float)total;
 }
