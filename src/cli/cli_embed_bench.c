@@ -73,12 +73,14 @@ static int read_texts(const char *path, struct texts *t, struct err *err)
 	}
 	if (got == 0)
 		got = strbuf_check(&t->bytes, path, err);
-	if (got == 0 && t->n == 0)
-		got = err_set(err, ERR_INVALID_ARGUMENT, "\"%s\" has no lines", path);
+	if (got < 0)
+		return got;
+	if (!stops)
+		return err_set(err, ERR_INVALID_ARGUMENT, "\"%s\" has no lines", path);
 	t->items = mem_alloc_array(t->n, sizeof(*t->items));
 	for (size_t i = 0, start = 0; i < t->n; start = stops[i++])
 		t->items[i] = (struct str){strbuf_str(&t->bytes) + start, stops[i] - start};
-	return got;
+	return 0;
 }
 
 static void count_tokens(const struct bert_model *m, struct texts *t)

@@ -419,7 +419,7 @@ int gemm_weights_new(struct gemm_pool *p, const void *rows, size_t n, size_t k,
 		r = make_weights(w, rows, err);
 	threads_back(before);
 	if (r < 0)
-		w = gemm_weights_free(w);
+		(void)gemm_weights_free(w);
 	else
 		*ret = w;
 	return r;

@@ -396,7 +396,7 @@ static struct bert_range finish_norm(const void *products, size_t n, struct bert
 				     float *x)
 {
 	struct bounds bounds = NO_BOUNDS;
-	vfloat sum = splat(0), squares = splat(0);
+	vfloat sum = splat(0), even = splat(0), odd = splat(0);
 	float mean, factor;
 
 	for (size_t i = 0; i < n; i += LANES) {
@@ -406,12 +406,14 @@ static struct bert_range finish_norm(const void *products, size_t n, struct bert
 		sum += v;
 	}
 	mean = sum_of(sum) / (float)n;
-	for (size_t i = 0; i < n; i += LANES) {
-		vfloat v = load(x + i) - mean;
+	for (size_t i = 0; i < n;
+	     i += (size_t)2 * LANES) { /* two sums: one would wait for itself */
+		vfloat v = load(x + i) - mean, w = load(x + i + LANES) - mean;
 
-		squares += v * v;
+		even += v * v;
+		odd += w * w;
 	}
-	factor = 1.0f / sqrtf(sum_of(squares) / (float)n + norm->epsilon);
+	factor = 1.0f / sqrtf(sum_of(even + odd) / (float)n + norm->epsilon);
 	for (size_t i = 0; i < n; i += LANES) {
 		vfloat v =
 		    (load(x + i) - mean) * factor * load(norm->gamma + i) + load(norm->beta + i);
@@ -521,103 +523,100 @@ static void transpose_keys(const struct bert_head *h, float *ret, size_t columns
 					ret + d * columns + j, columns);
 }
 
-/* Scores of `rows` queries with `vectors` * LANES keys. `masks` holds 0, and minus infinity where
- * there is no key. */
-INLINE void score_block(const struct bert_head *h, const float *query, const float *keys,
-			const float *masks, size_t columns, const int rows, const int vectors,
-			float *ret)
-{
-	vfloat sum[BERT_HEAD_ROWS][2];
-
-	for (int r = 0; r < rows; r++)
-		for (int v = 0; v < vectors; v++)
-			sum[r][v] = load(masks + v * LANES);
-	for (size_t d = 0; d < h->dim; d++) {
-		for (int r = 0; r < rows; r++)
-			for (int v = 0; v < vectors; v++)
-				sum[r][v] += load(keys + d * columns + v * LANES) *
-					     query[(size_t)r * h->stride + d];
-	}
-	for (int r = 0; r < rows; r++)
-		for (int v = 0; v < vectors; v++)
-			store(ret + (size_t)r * columns + v * LANES, sum[r][v]);
-}
-
-/* Rows of scores to weights that are not divided by their sums yet; `factors` are 1 / sum. The rows
- * go side by side, so that the processor has independent work. */
-INLINE void softmax(float *scores, size_t columns, const int rows, float *factors)
-{
-	vfloat highest[BERT_HEAD_ROWS], sum[BERT_HEAD_ROWS];
-	float top[BERT_HEAD_ROWS];
-
-	for (int r = 0; r < rows; r++) {
-		highest[r] = load(scores + (size_t)r * columns);
-		sum[r] = splat(0);
-	}
-	for (size_t j = LANES; j < columns; j += LANES)
-		for (int r = 0; r < rows; r++)
-			highest[r] = vmax(highest[r], load(scores + (size_t)r * columns + j));
-	for (int r = 0; r < rows; r++)
-		top[r] = max_of(highest[r]);
-	for (size_t j = 0; j < columns; j += LANES)
-		for (int r = 0; r < rows; r++) {
-			float *at = scores + (size_t)r * columns + j;
-			vfloat w = power_of_two(load(at) - top[r]);
-
-			store(at, w);
-			sum[r] += w;
-		}
-	for (int r = 0; r < rows; r++)
-		factors[r] = 1.0f / sum_of(sum[r]);
-}
-
-/* ret = weights * value, for two vectors of columns */
-INLINE void mix_block(const struct bert_head *h, const float *weights, size_t columns,
-		      const float *factors, const int rows, const float *value, float *ret)
-{
-	vfloat sum[BERT_HEAD_ROWS][2];
-
-	for (int r = 0; r < rows; r++)
-		sum[r][0] = sum[r][1] = splat(0);
-	for (size_t j = 0; j < h->n; j++) {
-		vfloat v0 = load(value + j * h->stride), v1 = load(value + j * h->stride + LANES);
-
-		for (int r = 0; r < rows; r++) {
-			float w = weights[(size_t)r * columns + j];
-
-			sum[r][0] += v0 * w;
-			sum[r][1] += v1 * w;
-		}
-	}
-	for (int r = 0; r < rows; r++) {
-		store(ret + (size_t)r * h->ret_stride, sum[r][0] * factors[r]);
-		store(ret + (size_t)r * h->ret_stride + LANES, sum[r][1] * factors[r]);
-	}
-}
-
-/* What attend() lays out in the scratch memory. */
+/* What attend() lays out in the scratch memory. `masks` holds 0, and minus infinity for columns
+ * that have no key. */
 struct plan {
 	size_t columns; /* of scores: whole vectors */
 	float *keys, *masks, *scores;
 };
 
+/* Scores of `rows` queries with the `vectors` * LANES keys from `first` on. */
+INLINE void score_block(const struct bert_head *h, const struct plan *p, const float *query,
+			size_t first, const size_t rows, const size_t vectors)
+{
+	vfloat sum[BERT_HEAD_ROWS][2];
+
+	for (size_t r = 0; r < rows; r++)
+		for (size_t v = 0; v < vectors; v++)
+			sum[r][v] = load(p->masks + first + v * LANES);
+	for (size_t d = 0; d < h->dim; d++) {
+		const float *keys = p->keys + d * p->columns + first;
+
+		for (size_t r = 0; r < rows; r++)
+			for (size_t v = 0; v < vectors; v++)
+				sum[r][v] += load(keys + v * LANES) * query[r * h->stride + d];
+	}
+	for (size_t r = 0; r < rows; r++)
+		for (size_t v = 0; v < vectors; v++)
+			store(p->scores + r * p->columns + first + v * LANES, sum[r][v]);
+}
+
+/* Rows of scores to weights that are not divided by their sums yet; `factors` are 1 / sum. The rows
+ * go side by side, so that the processor has independent work. */
+INLINE void softmax(const struct plan *p, const size_t rows, float *factors)
+{
+	vfloat highest[BERT_HEAD_ROWS], sum[BERT_HEAD_ROWS];
+	float top[BERT_HEAD_ROWS];
+
+	for (size_t r = 0; r < rows; r++) {
+		highest[r] = load(p->scores + r * p->columns);
+		sum[r] = splat(0);
+	}
+	for (size_t j = LANES; j < p->columns; j += LANES)
+		for (size_t r = 0; r < rows; r++)
+			highest[r] = vmax(highest[r], load(p->scores + r * p->columns + j));
+	for (size_t r = 0; r < rows; r++)
+		top[r] = max_of(highest[r]);
+	for (size_t j = 0; j < p->columns; j += LANES)
+		for (size_t r = 0; r < rows; r++) {
+			float *at = p->scores + r * p->columns + j;
+			vfloat w = power_of_two(load(at) - top[r]);
+
+			store(at, w);
+			sum[r] += w;
+		}
+	for (size_t r = 0; r < rows; r++)
+		factors[r] = 1.0f / sum_of(sum[r]);
+}
+
+/* ret = weights * value, for two vectors of columns */
+INLINE void mix_block(const struct bert_head *h, const struct plan *p, const float *factors,
+		      const size_t rows, const float *value, float *ret)
+{
+	vfloat sum[BERT_HEAD_ROWS][2];
+
+	for (size_t r = 0; r < rows; r++)
+		sum[r][0] = sum[r][1] = splat(0);
+	for (size_t j = 0; j < h->n; j++) {
+		vfloat v0 = load(value + j * h->stride), v1 = load(value + j * h->stride + LANES);
+
+		for (size_t r = 0; r < rows; r++) {
+			float w = p->scores[r * p->columns + j];
+
+			sum[r][0] += v0 * w;
+			sum[r][1] += v1 * w;
+		}
+	}
+	for (size_t r = 0; r < rows; r++) {
+		store(ret + r * h->ret_stride, sum[r][0] * factors[r]);
+		store(ret + r * h->ret_stride + LANES, sum[r][1] * factors[r]);
+	}
+}
+
 INLINE void attend_rows(const struct bert_head *h, const struct plan *p, size_t first,
-			const int rows)
+			const size_t rows)
 {
 	const float *query = h->query + first * h->stride;
 	size_t j = 0;
 	float factors[BERT_HEAD_ROWS];
 
 	for (; j + (size_t)2 * LANES <= p->columns; j += (size_t)2 * LANES)
-		score_block(h, query, p->keys + j, p->masks + j, p->columns, rows, 2,
-			    p->scores + j);
+		score_block(h, p, query, j, rows, 2);
 	if (j < p->columns)
-		score_block(h, query, p->keys + j, p->masks + j, p->columns, rows, 1,
-			    p->scores + j);
-	softmax(p->scores, p->columns, rows, factors);
+		score_block(h, p, query, j, rows, 1);
+	softmax(p, rows, factors);
 	for (size_t d = 0; d < h->dim; d += (size_t)2 * LANES)
-		mix_block(h, p->scores, p->columns, factors, rows, h->value + d,
-			  h->ret + first * h->ret_stride + d);
+		mix_block(h, p, factors, rows, h->value + d, h->ret + first * h->ret_stride + d);
 }
 
 static void attend(const struct bert_head *h)

@@ -32,22 +32,28 @@ static int load_part(const struct bert_model *m, size_t layer, const char *part,
 	return safetensors_floats(m->file, name, rows, columns, ret, err);
 }
 
-/* A linear layer's n rows of k weights, and its bias. */
-static int load_rows(const struct bert_model *m, size_t layer, const char *part, size_t n, size_t k,
-		     float *rows, float *bias, struct err *err)
+/* A linear layer of the file and where its numbers go: n rows of k weights, and the bias. */
+struct source {
+	size_t layer;
+	const char *part;
+	size_t n, k;
+	float *rows, *bias;
+};
+
+static int load_rows(const struct bert_model *m, const struct source *s, struct err *err)
 {
-	_cleanup_(mem_freep) char *weight_name = mem_printf("%s.weight", part);
-	_cleanup_(mem_freep) char *bias_name = mem_printf("%s.bias", part);
+	_cleanup_(mem_freep) char *weight_name = mem_printf("%s.weight", s->part);
+	_cleanup_(mem_freep) char *bias_name = mem_printf("%s.bias", s->part);
 	const float *from = NULL;
-	int r = load_part(m, layer, weight_name, n, k, &from, err);
+	int r = load_part(m, s->layer, weight_name, s->n, s->k, &from, err);
 
 	if (r < 0)
 		return r;
-	memcpy(rows, from, n * k * sizeof(float));
-	r = load_part(m, layer, bias_name, 0, n, &from, err);
+	memcpy(s->rows, from, s->n * s->k * sizeof(float));
+	r = load_part(m, s->layer, bias_name, 0, s->n, &from, err);
 	if (r < 0)
 		return r;
-	memcpy(bias, from, n * sizeof(float));
+	memcpy(s->bias, from, s->n * sizeof(float));
 	return 0;
 }
 
@@ -64,19 +70,46 @@ static int load_norm(const struct bert_model *m, size_t layer, const char *part,
 
 /* --- to the type of the products ------------------------------------------------------------- */
 
+/* Adding and taking away 1.5 * 2^23 rounds to a whole number; unlike lrintf() it is done for
+ * several numbers at a time. For |x| below 2^22. */
+static inline float rounded(float x)
+{
+	return (x + 12582912.0f) - 12582912.0f;
+}
+
+#define LANES 16 /* k is a multiple; loops of constant length become vectors */
+
+static float largest_of(const float *row, size_t k)
+{
+	float largest[LANES] = {0}, ret = 0;
+
+	for (size_t i = 0; i < k; i += LANES)
+		for (size_t j = 0; j < LANES; j++) {
+			float size = fabsf(row[i + j]);
+
+			largest[j] = size > largest[j] ? size : largest[j];
+		}
+	for (size_t j = 0; j < LANES; j++)
+		ret = largest[j] > ret ? largest[j] : ret;
+	return ret;
+}
+
 /* One output's weights as bytes; its scale, and scale * sum of the bytes. */
 static void quantize_output(const float *row, size_t k, int8_t *ret, float *scale, float *sum)
 {
-	float largest = 0, inverse;
-	int32_t total = 0;
+	float largest = largest_of(row, k);
+	float inverse = largest > 0 ? WEIGHT_MAX / largest : 0;
+	int32_t totals[LANES] = {0}, total = 0;
 
-	for (size_t i = 0; i < k; i++)
-		largest = fmaxf(largest, fabsf(row[i]));
-	inverse = largest > 0 ? WEIGHT_MAX / largest : 0;
-	for (size_t i = 0; i < k; i++) {
-		ret[i] = (int8_t)lrintf(row[i] * inverse);
-		total += ret[i];
-	}
+	for (size_t i = 0; i < k; i += LANES)
+		for (size_t j = 0; j < LANES; j++) {
+			int32_t q = (int32_t)rounded(row[i + j] * inverse);
+
+			ret[i + j] = (int8_t)q;
+			totals[j] += q;
+		}
+	for (size_t j = 0; j < LANES; j++)
+		total += totals[j];
 	*scale = largest / WEIGHT_MAX;
 	*sum = *scale * (float)total;
 }
@@ -127,7 +160,8 @@ static int load_linear(struct bert_model *m, size_t layer, const char *part, str
 		       struct err *err)
 {
 	_cleanup_(mem_freep) float *rows = mem_alloc_array(l->n * l->k, sizeof(*rows));
-	int r = load_rows(m, layer, part, l->n, l->k, rows, l->numbers, err);
+	const struct source source = {layer, part, l->n, l->k, rows, l->numbers};
+	int r = load_rows(m, &source, err);
 
 	return r < 0 ? r : set_weights(m, l, rows, err);
 }
@@ -142,8 +176,9 @@ static int load_projection(struct bert_model *m, size_t layer, struct bert_linea
 	float factor = LOG2_E / sqrtf((float)m->head_dim);
 
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-		int r =
-		    load_rows(m, layer, parts[i], n, n, rows + i * n * n, l->numbers + i * n, err);
+		const struct source source = {layer, parts[i],	       n,
+					      n,     rows + i * n * n, l->numbers + i * n};
+		int r = load_rows(m, &source, err);
 
 		if (r < 0)
 			return r;

@@ -102,7 +102,7 @@ static int check_sizes(const struct sizes *s, const char *path, struct err *err)
 	if (s->hidden % SIZE_STEP || s->inner % SIZE_STEP)
 		return err_set(err, ERR_UNSUPPORTED,
 			       "\"%s\": the hidden sizes are no multiples of %d", path, SIZE_STEP);
-	if (s->hidden % s->heads || s->hidden / s->heads % HEAD_STEP)
+	if (s->heads == 0 || s->hidden % s->heads || s->hidden / s->heads % HEAD_STEP)
 		return err_set(err, ERR_UNSUPPORTED,
 			       "\"%s\": the size of a head is no multiple of %d", path, HEAD_STEP);
 	if (s->positions < BERT_TOKENS_MAX)
@@ -162,6 +162,7 @@ static void set_precision(struct bert_model *m, enum bert_precision wanted)
 
 static void set_sizes(struct bert_model *m, const struct sizes *s)
 {
+	bug_if(s->heads == 0); /* check_sizes() saw to it */
 	m->hidden = s->hidden;
 	m->inner = s->inner;
 	m->heads = s->heads;
@@ -197,6 +198,7 @@ static int load_embeddings(struct bert_model *m, const struct sizes *s, struct e
 				       &m->word_norm.beta, err);
 	if (r < 0)
 		return r;
+	bug_if(!positions || !types); /* for the analyzer */
 	m->word_norm.epsilon = m->epsilon;
 	m->positions = mem_alloc_array(n, sizeof(float));
 	for (size_t i = 0; i < n; i++)

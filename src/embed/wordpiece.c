@@ -29,7 +29,7 @@
 
 #define WORD_CHARS_MAX	100 /* of the original: longer words are [UNK] */
 #define CHAR_BYTES_MAX	4
-#define TOKEN_BYTES_MAX (WORD_CHARS_MAX * CHAR_BYTES_MAX)
+#define TOKEN_BYTES_MAX ((size_t)WORD_CHARS_MAX * CHAR_BYTES_MAX)
 #define HASH_FACTOR	0x9E3779B97F4A7C15ull /* 2^64 / golden ratio: spreads into the high bits */
 #define SEED_WORD	0x243F6A8885A308D3ull /* any two numbers: these are digits of pi */
 #define SEED_CONTINUED	0x13198A2E03707344ull
@@ -118,7 +118,7 @@ static int add_token(struct wordpiece *w, const char *name, uint32_t id, struct 
 		piece = (struct str){piece.data + 2, piece.len - 2};
 	if (piece.len > TOKEN_BYTES_MAX)
 		return err_set(err, ERR_CORRUPTED,
-			       "%s:%u: the token has %zu bytes, and no word has above %d", name,
+			       "%s:%u: the token has %zu bytes, and no word has above %zu", name,
 			       id + 1, piece.len, TOKEN_BYTES_MAX);
 	hash = hash_of(is_continued ? SEED_CONTINUED : SEED_WORD, piece);
 	e = find(w, hash, piece, is_continued);
