@@ -258,8 +258,8 @@ INLINE vfloat vabs(vfloat x)
 
 /* --- functions ------------------------------------------------------------------------------- */
 
-#define GELU_END 5.3333333f  /* 16 / 3 */
-#define GELU_LOW -0.1700417f /* no value is below */
+#define GELU_END 5.3333333f    /* 16 / 3 */
+#define GELU_LOW (-0.1700417f) /* no value is below */
 
 /* h(t) = t * (1 - Phi(t)), t from 0 to GELU_END, in equal intervals. A line is a power of u, a
  * column an interval; u goes from -1/2 to 1/2 in each. */
