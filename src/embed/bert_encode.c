@@ -25,9 +25,9 @@ struct bert_context { /* one thread's */
 	struct gemm_context *gemm;
 	size_t size;
 	float *memory;	       /* holds all of the following */
-	float *x;	       /* the tokens: pack_rows * hidden */
-	float *project;	       /* query, key, value: pack_rows * 3 * hidden */
-	float *heads;	       /* what attention found: pack_rows * hidden */
+	float *x;	       /* the tokens: a row a token */
+	float *project;	       /* query, key, value: a row a token */
+	float *heads;	       /* what attention found: a row a token */
 	float *wide;	       /* block_rows * inner */
 	float *narrow;	       /* block_rows * hidden */
 	void *left;	       /* rows converted for a product: block_rows * inner */
@@ -49,10 +49,16 @@ static float *carve(float **at, size_t n)
 	return p;
 }
 
+/* A pack has pack_rows, or is one text. */
+static size_t pack_limit(const struct bert_model *m)
+{
+	return m->pack_rows > BERT_TOKENS_MAX ? m->pack_rows : BERT_TOKENS_MAX;
+}
+
 static void lay_out(struct bert_context *c, float *at, size_t *ret_floats)
 {
 	const struct bert_model *m = c->model;
-	size_t pack = m->pack_rows + SPARE_ROWS, block = m->block_rows + SPARE_ROWS;
+	size_t pack = pack_limit(m) + SPARE_ROWS, block = m->block_rows + SPARE_ROWS;
 	float *begin = at;
 
 	c->x = carve(&at, pack * m->hidden);
@@ -82,8 +88,8 @@ int bert_context_new(struct bert_model *m, struct bert_context **ret, struct err
 	c->size = n * sizeof(float);
 	lay_out(c, c->memory, &n);
 	c->rows = mem_alloc_array(m->block_rows, sizeof(*c->rows));
-	c->ids = mem_alloc_array(m->pack_rows, sizeof(*c->ids));
-	c->starts = mem_alloc_array(m->pack_rows + 1, sizeof(*c->starts));
+	c->ids = mem_alloc_array(pack_limit(m), sizeof(*c->ids));
+	c->starts = mem_alloc_array(pack_limit(m) + 1, sizeof(*c->starts));
 	r = gemm_context_new(m->pool, &c->gemm, err);
 	if (r < 0)
 		return r;
@@ -296,7 +302,7 @@ int bert_encode(struct bert_context *c, const struct str *texts, size_t n, float
 		size_t rows = c->starts[c->n_texts];
 		size_t len = wordpiece_encode(m->wordpiece, texts[i], ids, BERT_TOKENS_MAX);
 
-		if (rows + len > m->pack_rows) { /* never with an empty pack */
+		if (rows + len > m->pack_rows && rows) {
 			int r = run_pack(c, ret, err);
 
 			if (r < 0)

@@ -38,7 +38,8 @@ struct bert_model { /* immutable once opened */
 	unsigned byte_max; /* of an activation */
 	struct gemm_pool *pool;
 	const struct bert_kernels *kernels;
-	size_t pack_rows, block_rows; /* tokens of a pass, and of one product */
+	size_t pack_rows,
+	    block_rows; /* tokens of a pass (one text may be longer), and of one product */
 };
 
 /* All matrices of the model, from its file (bert_load.c). */

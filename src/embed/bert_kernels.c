@@ -8,11 +8,12 @@
  * bert_dispatch.c.
  *
  * GELU. x * Phi(x) = max(x, 0) - h(|x|) with h(t) = t * (1 - Phi(t)), which is smooth, has its
- * values between 0 and 0.17 and vanishes from 5.3 on. h is cut into eight intervals of 2/3, each a
- * polynomial of degree 6 around its middle (interpolated at the zeros of the Chebyshev polynomial;
- * error 2e-8). The coefficients of an interval are found by one permutation of a register each:
- * cheaper than the exponential or the division that other forms of erf need, and it is the largest
- * piece of work beside the matrix products: 9,216 values a token.
+ * values between 0 and 0.17 and vanishes from 5.3 on. h is cut into as many intervals as a register
+ * has numbers, each a polynomial around the interval's middle, interpolated at the zeros of the
+ * Chebyshev polynomial: 16 of degree 4 (error 2e-7), or 8 of degree 6 (2e-8). The coefficients of
+ * an interval are found by one permutation of a register each: cheaper than the exponential or the
+ * division that other forms of erf need, and it is the largest piece of work beside the matrix
+ * products: 9,216 values a token.
  *
  * Softmax is taken with powers of two: the queries carry the factor log2(e). 2^n goes into the
  * exponent's bits, 2^f is a polynomial of degree 5 (as above; relative error 1e-7), and the
@@ -47,7 +48,10 @@
 #define NAME	"scalar"
 #endif
 
-#define INLINE static inline __attribute__((always_inline))
+/* A table of GELU has as many intervals as a vector has lanes, without vectors 16. */
+#define GELU_INTERVALS (LANES == 8 ? 8 : 16)
+
+#define INLINE	       static inline __attribute__((always_inline))
 
 #if LANES > 1
 typedef float vfloat __attribute__((vector_size(4 * LANES)));
@@ -113,13 +117,8 @@ INLINE vfloat float_of(vint bits)
 }
 
 /* Adding 1.5 * 2^23 leaves no bits for a fraction: the whole number, rounded to the nearest, stands
- * in the low bits. For |x| below 2^22. */
+ * in the low bits of the sum. For |x| below 2^22. */
 #define ROUND_MAGIC 12582912.0f
-
-INLINE vint to_nearest(vfloat x)
-{
-	return bits_of(x + ROUND_MAGIC) - bits_of(splat(ROUND_MAGIC));
-}
 
 /* --- what vector types lack ------------------------------------------------------------------ */
 
@@ -144,14 +143,13 @@ INLINE float max_of(vfloat x)
 	return _mm512_reduce_max_ps((__m512)x);
 }
 
-/* table[i] of each lane; i is 0..7 */
+/* table[i] of each lane, by the low bits of i */
 INLINE vfloat pick(const float *table, vint i)
 {
-	__m512 t = _mm512_broadcast_f32x8(_mm256_loadu_ps(table));
-
-	return (vfloat)_mm512_permutexvar_ps((__m512i)i, t);
+	return (vfloat)_mm512_permutexvar_ps((__m512i)i, _mm512_loadu_ps(table));
 }
 
+/* The low byte of each lane. */
 INLINE void store_bytes(uint8_t *p, vint x)
 {
 	_mm_storeu_si128((void *)p, _mm512_cvtepi32_epi8((__m512i)x));
@@ -207,7 +205,7 @@ INLINE __m128i to_words(vint x) /* of numbers below 2^16 */
 
 INLINE void store_bytes(uint8_t *p, vint x)
 {
-	__m128i words = to_words(x);
+	__m128i words = to_words(x & 0xFF);
 
 	_mm_storel_epi64((void *)p, _mm_packus_epi16(words, words));
 }
@@ -239,7 +237,7 @@ INLINE float max_of(vfloat x)
 
 INLINE vfloat pick(const float *table, vint i)
 {
-	return table[i];
+	return table[i & (GELU_INTERVALS - 1)];
 }
 
 INLINE void store_bytes(uint8_t *p, vint x)
@@ -260,13 +258,16 @@ INLINE vfloat vabs(vfloat x)
 
 /* --- functions ------------------------------------------------------------------------------- */
 
-#define GELU_INTERVALS 8
-#define GELU_END       (16.0f / 3.0f)
-#define GELU_DEGREE    6
+#define GELU_END 5.3333333f    /* 16 / 3 */
+#define GELU_LOW (-0.1700417f) /* no value is below */
 
-/* h(t) = t * (1 - Phi(t)) on eight intervals of 2/3; line: power of u, column: interval;
- * u = 3/2 * t - interval - 1/2 */
+/* h(t) = t * (1 - Phi(t)), t from 0 to GELU_END, in equal intervals. A line is a power of u, a
+ * column an interval; u goes from -1/2 to 1/2 in each. */
+#if LANES == 8
+#define GELU_STEPS  1.5f /* intervals for each 1 of t */
+#define GELU_DEGREE 6
 static const float gelu_table[GELU_DEGREE + 1][GELU_INTERVALS] = {
+
     {1.231471134e-01f, 1.586552539e-01f, 7.965058712e-02f, 2.290243347e-02f, 4.049694095e-03f,
      4.505100965e-04f, 3.182150329e-05f, 1.433257859e-06f},
     {1.624315496e-01f, -5.554352284e-02f, -7.867008409e-02f, -3.424607264e-02f, -7.963728872e-03f,
@@ -282,33 +283,59 @@ static const float gelu_table[GELU_DEGREE + 1][GELU_INTERVALS] = {
     {-5.653201726e-04f, 5.161235747e-04f, 2.625509102e-04f, -1.651334068e-04f, -6.884801212e-05f,
      1.138356538e-05f, 7.849334455e-06f, 1.289597033e-06f},
 };
+#else
+#define GELU_STEPS  3.0f
+#define GELU_DEGREE 4
+static const float gelu_table[GELU_DEGREE + 1][GELU_INTERVALS] = {
+    {7.230269456e-02f, 1.542687694e-01f, 1.686069841e-01f, 1.419512553e-01f, 1.002108019e-01f,
+     6.119026391e-02f, 3.278197002e-02f, 1.552416331e-02f, 6.525920706e-03f, 2.441451817e-03f,
+     8.142017766e-04f, 2.423020555e-04f, 6.439290368e-05f, 1.528952906e-05f, 3.244754203e-06f,
+     6.156230755e-07f},
+    {1.227484001e-01f, 4.417008822e-02f, -1.086436094e-02f, -3.799677273e-02f, -4.248994618e-02f,
+     -3.428757136e-02f, -2.251193309e-02f, -1.253737207e-02f, -6.038086750e-03f, -2.541211869e-03f,
+     -9.405189290e-04f, -3.073613350e-04f, -8.893949569e-05f, -2.283310340e-05f, -5.208283781e-06f,
+     -1.056730917e-06f},
+    {-4.310812196e-02f, -3.422849190e-02f, -2.044741655e-02f, -7.169888285e-03f, 1.798724967e-03f,
+     5.619178736e-03f, 5.711157063e-03f, 4.138678575e-03f, 2.413186582e-03f, 1.182313179e-03f,
+     4.969429355e-04f, 1.812937954e-04f, 5.782539801e-05f, 1.620409364e-05f, 4.003036469e-06f,
+     8.739880449e-07f},
+    {1.595468916e-03f, 4.046058426e-03f, 4.766381586e-03f, 3.826529676e-03f, 2.102124952e-03f,
+     5.484382885e-04f, -3.441006621e-04f, -6.031278621e-04f, -5.063350306e-04f, -3.130884890e-04f,
+     -1.566342460e-04f, -6.581701399e-05f, -2.367633516e-05f, -7.373902095e-06f, -2.002808985e-06f,
+     -4.767756027e-07f},
+    {7.664749381e-04f, 4.174970051e-04f, -5.326485675e-05f, -3.789687104e-04f, -4.434605199e-04f,
+     -3.141531217e-04f, -1.345386830e-04f, -7.032614349e-06f, 4.488680864e-05f, 4.668839396e-05f,
+     3.068842151e-05f, 1.554903145e-05f, 6.461139251e-06f, 2.265267462e-06f, 6.807221089e-07f,
+     1.770586711e-07f},
+};
+#endif
 
 INLINE vfloat gelu(vfloat x)
 {
-	vfloat t = vmin(vabs(x) * 1.5f, splat(1.5f * GELU_END - 0.001f)) - 0.5f;
-	vint i = to_nearest(t);
-	vfloat u = t - to_float(i), h = pick(gelu_table[GELU_DEGREE], i);
+	vfloat t = vmin(vabs(x), splat(GELU_END - 0.001f)) * GELU_STEPS - 0.5f;
+	vfloat rounded = t + ROUND_MAGIC, u = t - (rounded - ROUND_MAGIC);
+	vint i = bits_of(rounded);
+	vfloat h = pick(gelu_table[GELU_DEGREE], i);
 
 	for (int k = GELU_DEGREE - 1; k >= 0; k--)
 		h = h * u + pick(gelu_table[k], i);
 	return vmax(x, splat(0)) - h;
 }
 
-/* 2^x for x <= 0; below -126 it stays at 2^-126. */
+/* 2^x for x <= 0; below -125 it stays at 2^-125. */
 INLINE vfloat power_of_two(vfloat x)
 {
 	static const float p[] = {1.000000075f,	    6.931471880e-01f, 2.402210749e-01f,
 				  5.550357114e-02f, 9.676031918e-03f, 1.339086336e-03f};
-	vfloat f, y;
-	vint i;
+	vfloat rounded, f, y;
 
-	x = vmax(x, splat(-126.0f));
-	i = to_nearest(x);
-	f = x - to_float(i);
+	x = vmax(x, splat(-125.0f));
+	rounded = x + ROUND_MAGIC;
+	f = x - (rounded - ROUND_MAGIC);
 	y = p[5] * f + p[4];
 	for (int k = 3; k >= 0; k--)
 		y = y * f + p[k];
-	return y * float_of((i + 127) << 23);
+	return float_of(bits_of(y) + (bits_of(rounded) << 23)); /* added to the exponent */
 }
 
 /* --- rows ------------------------------------------------------------------------------------ */
@@ -347,7 +374,7 @@ static struct bert_row quantize(const float *x, size_t n, struct bert_range rang
 	float factor = width > 0 ? (float)max / width : 0; /* equal numbers: all bytes are 0 */
 
 	for (size_t i = 0; i < n; i += LANES)
-		store_bytes(ret + i, to_nearest((load(x + i) - range.low) * factor));
+		store_bytes(ret + i, bits_of((load(x + i) - range.low) * factor + ROUND_MAGIC));
 	return (struct bert_row){.scale = width / (float)max, .low = range.low};
 }
 
@@ -380,15 +407,15 @@ static void finish(void *products, size_t n, struct bert_row row, const struct b
 static struct bert_range finish_gelu(void *products, size_t n, struct bert_row row,
 				     const struct bert_columns *c)
 {
-	struct bounds bounds = NO_BOUNDS;
+	vfloat high = splat(GELU_LOW);
 
 	for (size_t i = 0; i < n; i += LANES) {
 		vfloat x = gelu(finished(products, i, row, c));
 
 		store((float *)products + i, x);
-		widen(&bounds, x);
+		high = vmax(high, x);
 	}
-	return range_of(&bounds);
+	return (struct bert_range){.low = GELU_LOW, .high = max_of(high)};
 }
 
 static struct bert_range finish_norm(const void *products, size_t n, struct bert_row row,

@@ -15,7 +15,7 @@ struct bert_row {
 	float scale, low;
 };
 
-/* The smallest and the largest number of a row. */
+/* Bounds of a row's numbers. */
 struct bert_range {
 	float low, high;
 };
