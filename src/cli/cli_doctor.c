@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "cluster/layout.h"
+#include "embed/embed.h"
 #include "sync/sync_admin.h"
 
 #include <inttypes.h>
@@ -182,6 +183,45 @@ static void check_sync(struct doctor *d, struct maria *m, struct mongo *mongo)
 	mapping_set_done(&set);
 }
 
+/* --- embeddings ------------------------------------------------------------------------------ */
+
+/* What of the shop's texts leaves the machine, and whether the remote provider can be opened at
+ * all; it is not asked, for that may cost money. */
+static void check_embed(struct doctor *d)
+{
+	_cleanup_(embedder_freep) struct embedder *e = NULL;
+	const struct config *c = d->line->config;
+	const char *endpoint = config_text(c, "embed.endpoint");
+	const struct embedder_info *info;
+	struct err err = {0};
+
+	if (cstr_equal(config_text(c, "embed.provider"), "local")) {
+		note(d, "texts are embedded on this machine: none leaves it", NULL);
+		if (endpoint)
+			note(
+			    d,
+			    arena_printf(&d->arena,
+					 "queries go to \"%s\" while an index of a remote model is "
+					 "still in use",
+					 endpoint),
+			    NULL);
+		return;
+	}
+	if (embedder_open(c, &e, &err) < 0) {
+		note_error(d, "embeddings", &err);
+		return;
+	}
+	info = embedder_info(e);
+	note(d,
+	     arena_printf(&d->arena, "texts and queries go to %s at \"%s\" (%s, %u numbers)",
+			  info->provider, info->endpoint, info->model, info->dimension),
+	     NULL);
+	note(d,
+	     embedder_may_see_pii(e) ? "so do texts made from personal data (embed.pii: remote)"
+				     : "texts made from personal data do not (embed.pii: local)",
+	     NULL);
+}
+
 /* --- this machine ---------------------------------------------------------------------------- */
 
 static void check_disk(struct doctor *d, const char *path)
@@ -354,6 +394,7 @@ static int run(const struct command_line *line, struct err *err)
 	} else {
 		check_machine(&d);
 		check_stores(&d);
+		check_embed(&d);
 		r = print_checks(&d, err);
 		if (r == 0 && d.n_bad)
 			r = err_set(err, ERR_CONFLICT, "%u of %zu checks ask for a fix", d.n_bad,

@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "shop/generate.h"
 
+#include "embed/embed.h"
 #include "http/http_server.h"
 #include "sync/sync.h"
 
@@ -67,6 +68,7 @@ const struct config_option *const cli_config_tables[] = {
     mapping_options,
     sync_options,
     http_options,
+    embed_options,
     NULL,
 };
 /* clang-format on */

@@ -33,7 +33,7 @@ struct embedder_info {
 	 * vector. */
 	const char *model;
 	unsigned dimension;
-	bool is_remote;	      /* texts leave the machine */
+	bool is_remote;	      /* texts leave this program, and for all it knows the machine */
 	const char *endpoint; /* where to, without credentials; NULL when local */
 };
 
@@ -43,19 +43,43 @@ struct embedder_info {
  * without key or model; ERR_CORRUPTED: the model's files are damaged.
  */
 int embedder_open(const struct config *config, struct embedder **ret, struct err *err) _must_check_;
+
+/*
+ * Opens the embedder of a recorded vector space, whatever embed.provider and embed.model say, so
+ * that an index of the former model can be asked while the new one is built. `model` is an
+ * embedder_info's: "local/all-MiniLM-L6-v2".
+ *
+ * What leaves the machine stays what the configuration names: a remote provider is opened only when
+ * it is the configured one, or when that is `local` and embed.endpoint is set; ERR_PERMISSION
+ * otherwise. ERR_NOT_FOUND: what opens is another space (other dimension, other local model). Else
+ * as embedder_open().
+ */
+int embedder_open_as(const struct config *config, const char *model, unsigned dimension,
+		     struct embedder **ret, struct err *err) _must_check_;
 struct embedder *embedder_free(struct embedder *e);
 DEFINE_CLEANUP(struct embedder *, embedder_free)
 
 const struct embedder_info *embedder_info(const struct embedder *e); /* borrowed */
 
 /*
+ * Whether a text made from a field with a PII class may be given to it: to `local` always, to a
+ * remote one when embed.pii is `remote`. The caller asks; embedder_embed() does not know where a
+ * text comes from.
+ */
+bool embedder_may_see_pii(const struct embedder *e);
+
+/*
  * The vectors of n texts (UTF-8; other bytes count as U+FFFD), one after the other: `ret` has room
  * for n * dimension floats, each vector with an L2 norm of 1. What a model has no room for is cut
  * off. All or nothing.
  *
- * ERR_UNAVAILABLE, ERR_TIMEOUT: the provider, after all tries; ERR_LIMIT: its quota is used up (the
- * message says which, the hint when it asks to come back); ERR_PERMISSION: it refuses the key;
- * ERR_CORRUPTED: it answered with something that is no vector of the asked dimension.
+ * The vectors of queries are kept in memory, as many as embed.query_cache says.
+ *
+ * ERR_UNAVAILABLE, ERR_TIMEOUT: the provider, after all tries, or a rate limit (the hint says when
+ * it asks to come back); ERR_LIMIT: its quota is used up (the message says which), or a text is too
+ * long; ERR_PERMISSION: it refuses the key; ERR_NOT_FOUND: it does not know the model;
+ * ERR_INVALID_ARGUMENT: it refuses the request; ERR_CORRUPTED: it answered with something that is
+ * no vector of the asked dimension.
  */
 int embedder_embed(struct embedder *e, enum embed_task task, const struct str *texts, size_t n,
 		   float *ret, struct err *err) _must_check_;
