@@ -32,6 +32,7 @@ extern const struct command command_connection;
 extern const struct command command_doc;
 extern const struct command command_doctor;
 extern const struct command command_down;
+extern const struct command command_embed;
 extern const struct command command_generate;
 extern const struct command command_help;
 extern const struct command command_load;
@@ -52,6 +53,9 @@ extern const struct command command_watch;
 /* Parts of `sync` (cli_dead_letter.c). */
 extern const struct command command_consumer;
 extern const struct command command_dead_letter;
+
+/* Part of `embed` (cli_embed_bench.c). */
+extern const struct command command_embed_bench;
 
 /* Options of this folder. */
 extern const struct config_option log_options[];   /* section "log" */

@@ -3,6 +3,7 @@
  * its options. A new verb gets a line in cli.h and one here.
  */
 #include "cli/cli.h"
+#include "embed/embed.h"
 #include "shop/generate.h"
 
 #include "embed/embed.h"
@@ -17,6 +18,7 @@
 HEADING(heading_stack, "Servers");
 HEADING(heading_sync, "From MariaDB to MongoDB");
 HEADING(heading_shop, "The shop");
+HEADING(heading_meaning, "Meaning");
 HEADING(heading_program, "The program");
 
 /* clang-format off */
@@ -42,6 +44,8 @@ static const struct command *const root_children[] = {
     &command_sync,
     &command_verify,
     &command_watch,
+    &heading_meaning,
+    &command_embed,
     &heading_program,
     &command_config,
     &command_version,
