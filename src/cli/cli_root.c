@@ -3,11 +3,11 @@
  * its options. A new verb gets a line in cli.h and one here.
  */
 #include "cli/cli.h"
-#include "embed/embed.h"
 #include "shop/generate.h"
 
 #include "embed/embed.h"
 #include "http/http_server.h"
+#include "search/search_engine.h"
 #include "sync/sync.h"
 
 #include "base/banned.h"
@@ -46,6 +46,7 @@ static const struct command *const root_children[] = {
     &command_watch,
     &heading_meaning,
     &command_embed,
+    &command_index,
     &heading_program,
     &command_config,
     &command_version,
@@ -71,6 +72,7 @@ const struct config_option *const cli_config_tables[] = {
     shop_options,
     mapping_options,
     sync_options,
+    search_options,
     http_options,
     embed_options,
     NULL,
