@@ -1,12 +1,13 @@
 # Thin: what the words mean is in tools/ and in the program. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down test bench check clean
+.PHONY: help setup build up down test bench bench-vector bench-embed check clean
 
 help:
 	@echo 'make up      set up, build, start the servers, load the shop, keep both stores in step'
 	@echo 'make down    stop what `make up` started; the data stays'
 	@echo 'make test    set up, build, all tests'
 	@echo 'make bench   set up, build, measure; results in docs/benchmarks/'
+	@echo 'make bench-vector, make bench-embed   the engines beside the libraries people use'
 	@echo 'make check   all tests, format, linters, sanitizers, fuzzers'
 	@echo 'make build   set up, build'
 	@echo 'make clean   remove build/; data under var/ stays (build/aethermart reset wipes that)'
@@ -29,6 +30,14 @@ test: setup
 
 bench: build
 	@tools/bench
+
+bench-vector: build
+	@tools/setup bench
+	@tools/bench-vector
+
+bench-embed: build
+	@tools/setup bench
+	@tools/bench-embed
 
 check:
 	@tools/setup check

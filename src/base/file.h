@@ -26,3 +26,12 @@ char *random_password(size_t n);
 void random_bytes(void *buf, size_t n);
 
 void closep(int *fd); /* for _cleanup_; closes when >= 0 */
+
+/* Moves a descriptor out of a variable that _cleanup_(closep) would close. */
+static inline int take_fd(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}

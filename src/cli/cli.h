@@ -47,6 +47,7 @@ extern const struct command command_shell;
 extern const struct command command_status;
 extern const struct command command_sync;
 extern const struct command command_up;
+extern const struct command command_vector;
 extern const struct command command_verify;
 extern const struct command command_version;
 extern const struct command command_watch;
@@ -54,6 +55,9 @@ extern const struct command command_watch;
 /* Parts of `sync` (cli_dead_letter.c). */
 extern const struct command command_consumer;
 extern const struct command command_dead_letter;
+
+/* Part of `vector` (cli_vector_bench.c). */
+extern const struct command command_vector_bench;
 
 /* Part of `embed` (cli_embed_bench.c). */
 extern const struct command command_embed_bench;

@@ -3,6 +3,7 @@
  * its options. A new verb gets a line in cli.h and one here.
  */
 #include "cli/cli.h"
+#include "embed/embed.h"
 #include "shop/generate.h"
 
 #include "embed/embed.h"
@@ -47,6 +48,7 @@ static const struct command *const root_children[] = {
     &heading_meaning,
     &command_embed,
     &command_index,
+    &command_vector,
     &heading_program,
     &command_config,
     &command_version,

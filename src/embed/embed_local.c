@@ -274,19 +274,41 @@ static void local_free(struct embed_provider *self)
 	mem_free(l);
 }
 
+/* The name of the space. In the folder of tools/setup there is one model; another one's name there
+ * would let vectors of two models be taken for each other's. */
+static int space_name(const struct config *config, const char **ret, struct err *err)
+{
+	const char *name = config_text(config, "embed.model"),
+		   *dir = config_text(config, "embed.dir");
+
+	if (!name || !name[0] || cstr_equal(name, MODEL_NAME)) {
+		*ret = MODEL_NAME;
+		return 0;
+	}
+	*ret = name;
+	if (dir && dir[0])
+		return 0;
+	(void)err_set(err, ERR_NOT_FOUND, "there is no local model \"%s\", only \"" MODEL_NAME "\"",
+		      name);
+	return err_hint(err, "leave embed.model unset, or name the folder of \"%s\" in embed.dir",
+			name);
+}
+
 int embed_local_open(const struct config *config, struct embed_provider **ret, struct err *err)
 {
 	struct bert_model *model = NULL;
-	const char *name = config_text(config, "embed.model");
-	int r = embed_local_open_model(config, &model, err);
+	const char *name = NULL;
 	struct local *l;
+	int r = space_name(config, &name, err);
 
+	if (r == 0)
+		r = embed_local_open_model(config, &model, err);
 	if (r < 0)
 		return r;
 	l = MEM_NEW(struct local);
 	l->model = model;
 	l->threads = embed_local_threads(config);
-	l->name = mem_printf("local/%s", name && name[0] ? name : MODEL_NAME);
+	l->name = mem_printf("local/%s", name);
 	(void)pthread_mutex_init(&l->lock, NULL);
 	/* By position: "free" is a name that banned.h refuses. */
 	l->provider = (struct embed_provider){

@@ -21,8 +21,13 @@ static float residual_of(float squares, float scale)
 struct code_facts code_query_make(const struct vector_index *ix, const float *vector, int8_t *ret)
 {
 	float max = ix->kernels->largest(vector, ix->dimension);
-	float factor = max > 0 ? CODE_LARGEST / max : 0, squares;
+	float factor = CODE_LARGEST / max, squares;
 	int32_t sum;
+
+	if (!isfinite(factor)) { /* zeros, or so small that no float scales them up: all residual */
+		memset(ret, 0, ix->code_bytes);
+		return (struct code_facts){.residual = max * sqrtf((float)ix->dimension)};
+	}
 
 	squares = ix->kernels->quantize(vector, factor, ix->dimension, ret, &sum);
 	memset(ret + ix->dimension, 0, ix->code_bytes - ix->dimension);

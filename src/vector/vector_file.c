@@ -27,50 +27,13 @@
 
 #include "base/banned.h"
 
-#define CHECKPOINT_HEADER 4096
-#define FORMAT_VERSION	  1
-
-enum section {
-	SECTION_CODES,	  /* a slot: code */
-	SECTION_META,	  /* a slot: f32 scale, f32 squared norm */
-	SECTION_RESIDUAL, /* a slot: f32 */
-	SECTION_CRC,	  /* a slot: u32 CRC32C of its vector */
-	SECTION_IDS,	  /* a slot: u32 */
-	SECTION_EDGES,	  /* a slot: 2 * m u32 */
-	SECTION_UPPER,	  /* a slot: u32 layers << 28 | block */
-	SECTION_BLOCKS,	  /* a block: m u32 */
-	SECTIONS
-};
-
-struct head {
-	char magic[8]; /* "AEMVGRF1" */
-	uint32_t version;
-	uint32_t kind, metric, precision, dimension, m, ef_construction;
-	float alpha;
-	uint64_t generation;
-	uint64_t random;
-	uint64_t entry;
-	uint64_t live;
-	uint32_t slots;
-	uint32_t blocks;
-	struct {
-		uint64_t bytes;
-		uint32_t crc;
-		uint32_t zero;
-	} sections[SECTIONS];
-	char model[VECTOR_MODEL_MAX];
-	uint32_t zero;
-	uint32_t crc; /* of all before */
-};
-static_assert(sizeof(struct head) == 344, "as written");
-
 static size_t blocks_allocated(const struct vector_index *ix)
 {
 	return ix->upper.used;
 }
 
 /* A run of bytes in memory: sections are in pieces, one a chunk. Returns NULL at the end. */
-static void *section_piece(const struct vector_index *ix, enum section s, uint32_t piece,
+static void *section_piece(const struct vector_index *ix, enum checkpoint_section s, uint32_t piece,
 			   size_t *ret_bytes)
 {
 	const struct chunk *c = &ix->chunks[piece];
@@ -119,31 +82,32 @@ static void *section_piece(const struct vector_index *ix, enum section s, uint32
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-static struct head head_of(const struct vector_index *ix)
+static struct checkpoint_head head_of(const struct vector_index *ix)
 {
-	struct head h = {.version = FORMAT_VERSION,
-			 .kind = ix->kind,
-			 .metric = ix->metric,
-			 .precision = ix->precision,
-			 .dimension = ix->dimension,
-			 .m = ix->m,
-			 .ef_construction = ix->ef_construction,
-			 .alpha = ix->alpha,
-			 .generation = ix->files->generation + 1,
-			 .random = ix->random,
-			 .entry = ix->entry,
-			 .live = ix->live,
-			 .slots = ix->slots,
-			 .blocks = (uint32_t)blocks_allocated(ix)};
+	struct checkpoint_head h = {.version = FORMAT_VERSION,
+				    .kind = ix->kind,
+				    .metric = ix->metric,
+				    .precision = ix->precision,
+				    .dimension = ix->dimension,
+				    .m = ix->m,
+				    .ef_construction = ix->ef_construction,
+				    .alpha = ix->alpha,
+				    .generation = ix->files->generation + 1,
+				    .random = ix->random,
+				    .entry = ix->entry,
+				    .live = ix->live,
+				    .slots = ix->slots,
+				    .blocks = (uint32_t)blocks_allocated(ix)};
 
 	memcpy(h.magic, "AEMVGRF1", sizeof(h.magic));
 	memcpy(h.model, ix->model, sizeof(h.model));
 	return h;
 }
 
-static int write_sections(struct vector_index *ix, int fd, struct head *h, struct err *err)
+static int write_sections(struct vector_index *ix, int fd, struct checkpoint_head *h,
+			  struct err *err)
 {
-	for (enum section s = 0; s < SECTIONS; s++) {
+	for (enum checkpoint_section s = 0; s < SECTIONS; s++) {
 		size_t bytes;
 		void *p;
 
@@ -163,7 +127,7 @@ static int write_sections(struct vector_index *ix, int fd, struct head *h, struc
 static int write_new(struct vector_index *ix, struct err *err)
 {
 	uint8_t page[CHECKPOINT_HEADER] = {0};
-	struct head h = head_of(ix);
+	struct checkpoint_head h = head_of(ix);
 	_cleanup_(closep) int fd =
 	    openat(ix->files->dir_fd, "graph.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	int r;
@@ -177,7 +141,7 @@ static int write_new(struct vector_index *ix, struct err *err)
 		r = write_sections(ix, fd, &h, err);
 	if (r < 0)
 		return r;
-	h.crc = crc32c(0, &h, offsetof(struct head, crc));
+	h.crc = crc32c(0, &h, offsetof(struct checkpoint_head, crc));
 	memcpy(page, &h, sizeof(h));
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return err_set(err, ERR_IO, "could not go to the start of \"%s/graph.new\": %s",
@@ -239,7 +203,7 @@ static int damaged(const struct vector_index *ix, struct err *err, const char *w
 	return err_set(err, ERR_CORRUPTED, "\"%s/graph\" is damaged: %s", ix->dir, what);
 }
 
-static bool head_is_possible(const struct head *h)
+static bool head_is_possible(const struct checkpoint_head *h)
 {
 	return h->kind <= VECTOR_EXACT && h->metric <= VECTOR_L2 && h->precision <= VECTOR_F32 &&
 	       h->dimension >= 1 && h->dimension <= VECTOR_DIMENSION_MAX && h->m >= 2 &&
@@ -249,7 +213,7 @@ static bool head_is_possible(const struct head *h)
 	       h->blocks <= 0x0fffffffU && memchr(h->model, 0, sizeof(h->model)) != NULL;
 }
 
-static int read_head(struct vector_index *ix, int fd, struct head *h, struct err *err)
+static int read_head(struct vector_index *ix, int fd, struct checkpoint_head *h, struct err *err)
 {
 	uint8_t page[CHECKPOINT_HEADER];
 	int r = fd_read_all(fd, page, sizeof(page), ix->files, "graph", err);
@@ -259,7 +223,7 @@ static int read_head(struct vector_index *ix, int fd, struct head *h, struct err
 	memcpy(h, page, sizeof(*h));
 	if (memcmp(h->magic, "AEMVGRF1", sizeof(h->magic)) != 0)
 		return err_set(err, ERR_CORRUPTED, "\"%s/graph\" is not a vector index", ix->dir);
-	if (h->crc != crc32c(0, h, offsetof(struct head, crc)))
+	if (h->crc != crc32c(0, h, offsetof(struct checkpoint_head, crc)))
 		return damaged(ix, err, "its head does not check");
 	if (h->version != FORMAT_VERSION)
 		return err_set(err, ERR_UNSUPPORTED,
@@ -268,7 +232,8 @@ static int read_head(struct vector_index *ix, int fd, struct head *h, struct err
 	return head_is_possible(h) ? 0 : damaged(ix, err, "its head says what cannot be");
 }
 
-static int open_checkpoint(struct vector_index *ix, struct head *h, int *ret_fd, struct err *err)
+static int open_checkpoint(struct vector_index *ix, struct checkpoint_head *h, int *ret_fd,
+			   struct err *err)
 {
 	_cleanup_(closep) int fd = openat(ix->files->dir_fd, "graph", O_RDONLY | O_CLOEXEC);
 	int r;
@@ -279,15 +244,14 @@ static int open_checkpoint(struct vector_index *ix, struct head *h, int *ret_fd,
 	r = read_head(ix, fd, h, err);
 	if (r < 0)
 		return r;
-	*ret_fd = fd;
-	fd = -1;
+	*ret_fd = take_fd(&fd);
 	return 0;
 }
 
 int checkpoint_peek(struct vector_index *ix, struct err *err)
 {
 	_cleanup_(closep) int fd = -1;
-	struct head h;
+	struct checkpoint_head h = {0};
 	int r = open_checkpoint(ix, &h, &fd, err);
 
 	if (r < 0)
@@ -303,8 +267,8 @@ int checkpoint_peek(struct vector_index *ix, struct err *err)
 	return 0;
 }
 
-static int read_section(struct vector_index *ix, int fd, const struct head *h, enum section s,
-			struct err *err)
+static int read_section(struct vector_index *ix, int fd, const struct checkpoint_head *h,
+			enum checkpoint_section s, struct err *err)
 {
 	uint64_t total = 0;
 	uint32_t crc = 0;
@@ -325,12 +289,13 @@ static int read_section(struct vector_index *ix, int fd, const struct head *h, e
 }
 
 /* The file must be as long as its head says before memory is taken for it. */
-static int check_length(struct vector_index *ix, int fd, const struct head *h, struct err *err)
+static int check_length(struct vector_index *ix, int fd, const struct checkpoint_head *h,
+			struct err *err)
 {
 	uint64_t want = CHECKPOINT_HEADER;
 	struct stat st;
 
-	for (enum section s = 0; s < SECTIONS; s++) {
+	for (enum checkpoint_section s = 0; s < SECTIONS; s++) {
 		if (h->sections[s].bytes > (uint64_t)1 << 46)
 			return damaged(ix, err, "a section is too long");
 		want += h->sections[s].bytes;
@@ -411,7 +376,7 @@ static void free_blocks(struct vector_index *ix, const uint8_t *taken)
 }
 
 /* Ids: each at most once. Slots without one are free. */
-static int take_ids(struct vector_index *ix, const struct head *h, struct err *err)
+static int take_ids(struct vector_index *ix, const struct checkpoint_head *h, struct err *err)
 {
 	uint64_t live = 0;
 
@@ -465,7 +430,7 @@ static int check_graph(struct vector_index *ix, struct err *err)
 }
 
 /* Slots that hold no vector must not hold what one left there, nor edges. */
-static int check_sections(struct vector_index *ix, const struct head *h, struct err *err)
+static int check_sections(struct vector_index *ix, const struct checkpoint_head *h, struct err *err)
 {
 	uint8_t *taken = mem_alloc_array((size_t)h->blocks + 1U, 1);
 	int r = take_ids(ix, h, err);
@@ -480,7 +445,8 @@ static int check_sections(struct vector_index *ix, const struct head *h, struct 
 	return r;
 }
 
-static int load_sections(struct vector_index *ix, int fd, const struct head *h, struct err *err)
+static int load_sections(struct vector_index *ix, int fd, const struct checkpoint_head *h,
+			 struct err *err)
 {
 	int r = slots_reserve(ix, h->slots, err);
 
@@ -493,7 +459,7 @@ static int load_sections(struct vector_index *ix, int fd, const struct head *h, 
 	ix->memory_bytes += (size_t)h->slots * slot_memory_bytes(ix);
 	if (h->blocks > 1) /* the first is none */
 		ix->memory_bytes += (size_t)(h->blocks - 1) * ix->m * sizeof(uint32_t);
-	for (enum section s = 0; r == 0 && s < SECTIONS; s++)
+	for (enum checkpoint_section s = 0; r == 0 && s < SECTIONS; s++)
 		r = read_section(ix, fd, h, s, err);
 	return r;
 }
@@ -501,7 +467,7 @@ static int load_sections(struct vector_index *ix, int fd, const struct head *h, 
 int checkpoint_load(struct vector_index *ix, struct err *err)
 {
 	_cleanup_(closep) int fd = -1;
-	struct head h;
+	struct checkpoint_head h = {0};
 	int r = open_checkpoint(ix, &h, &fd, err);
 
 	if (r == 0)

@@ -64,6 +64,43 @@ int files_sync_dir(struct vector_index *ix, struct err *err) _must_check_;
 
 /* --- the checkpoint (vector_file.c) ---------------------------------------------------------- */
 
+#define CHECKPOINT_HEADER 4096
+#define FORMAT_VERSION	  1
+
+enum checkpoint_section {
+	SECTION_CODES,	  /* a slot: code */
+	SECTION_META,	  /* a slot: f32 scale, f32 squared norm */
+	SECTION_RESIDUAL, /* a slot: f32 */
+	SECTION_CRC,	  /* a slot: u32 CRC32C of its vector */
+	SECTION_IDS,	  /* a slot: u32 */
+	SECTION_EDGES,	  /* a slot: 2 * m u32 */
+	SECTION_UPPER,	  /* a slot: u32 layers << 28 | block */
+	SECTION_BLOCKS,	  /* a block: m u32 */
+	SECTIONS
+};
+
+struct checkpoint_head {
+	char magic[8]; /* "AEMVGRF1" */
+	uint32_t version;
+	uint32_t kind, metric, precision, dimension, m, ef_construction;
+	float alpha;
+	uint64_t generation;
+	uint64_t random;
+	uint64_t entry;
+	uint64_t live;
+	uint32_t slots;
+	uint32_t blocks;
+	struct {
+		uint64_t bytes;
+		uint32_t crc;
+		uint32_t zero;
+	} sections[SECTIONS];
+	char model[VECTOR_MODEL_MAX];
+	uint32_t zero;
+	uint32_t crc; /* of all before */
+};
+static_assert(sizeof(struct checkpoint_head) == 344, "as written");
+
 /* Reads the head: what kind of index it is. ERR_NOT_FOUND: there is none. */
 int checkpoint_peek(struct vector_index *ix, struct err *err) _must_check_;
 int checkpoint_load(struct vector_index *ix, struct err *err) _must_check_;
@@ -86,6 +123,9 @@ int log_replay(struct vector_index *ix, struct err *err) _must_check_;
 /* Removes logs of other generations. */
 void log_remove_others(struct vector_index *ix);
 
+/* Whether an index can hold the vector: ERR_INVALID_ARGUMENT says why not. */
+int index_check_values(const struct vector_index *ix, const float *vector, struct err *err)
+    _must_check_;
 /* Applies without logging: what put and delete do, and what replay does. */
 int index_put(struct vector_index *ix, uint32_t id, const float *vector, bool log, struct err *err)
     _must_check_;

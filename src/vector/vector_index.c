@@ -61,16 +61,17 @@ static void take_options(struct vector_index *ix, const struct vector_options *o
 	ix->memory_max_bytes = o->memory_max_bytes;
 	ix->log_max_bytes = o->log_max_bytes ? o->log_max_bytes : LOG_MAX_DEFAULT;
 	ix->no_log = o->no_log;
-	if (o->model)
+	if (o->model && strlen(o->model) < sizeof(ix->model)) /* a longer one is refused */
 		memcpy(ix->model, o->model, strlen(o->model));
 }
 
 /* What follows from kind and dimension. */
 static void set_sizes(struct vector_index *ix)
 {
-	ix->code_bytes =
-	    (ix->dimension + VECTOR_CODE_ALIGN - 1U) / VECTOR_CODE_ALIGN * VECTOR_CODE_ALIGN;
-	ix->vector_bytes = ix->dimension * (ix->precision == VECTOR_F16 ? 2U : sizeof(float));
+	ix->code_bytes = ((size_t)ix->dimension + VECTOR_CODE_ALIGN - 1U) / VECTOR_CODE_ALIGN *
+			 (size_t)VECTOR_CODE_ALIGN;
+	ix->vector_bytes = (size_t)ix->dimension *
+			   (ix->precision == VECTOR_F16 ? sizeof(uint16_t) : sizeof(float));
 	ix->chunks = mem_alloc_array(CHUNKS_MAX, sizeof(*ix->chunks));
 	ix->stored = mem_alloc_array(ix->dimension, sizeof(float));
 	ix->halves = mem_alloc_array(ix->dimension, sizeof(uint16_t));
@@ -271,7 +272,7 @@ static int check_memory(const struct vector_index *ix, uint32_t id, unsigned lay
 int index_put(struct vector_index *ix, uint32_t id, const float *vector, bool log, struct err *err)
 {
 	unsigned layers = ix->kind == VECTOR_GRAPH ? graph_random_layers(ix) : 0;
-	uint32_t slot;
+	uint32_t slot = 0;
 	int r = log ? check_memory(ix, id, layers, err) : 0;
 
 	if (r == 0)
@@ -309,29 +310,34 @@ int index_delete(struct vector_index *ix, uint32_t id, bool log, struct err *err
 	return 0;
 }
 
-/* As it will be stored; of unit length for the cosine. */
-static int check_vector(struct vector_index *ix, const float *vector, struct err *err)
-{
-	float norm2, factor;
+#define F16_MAX 65504.0F
 
+int index_check_values(const struct vector_index *ix, const float *vector, struct err *err)
+{
 	for (unsigned i = 0; i < ix->dimension; i++) {
 		if (!isfinite(vector[i]))
 			return err_set(err, ERR_INVALID_ARGUMENT,
 				       "value %u of the vector is no finite number", i);
-	}
-	norm2 = vector_norm2(ix, vector);
-	if (ix->metric == VECTOR_COSINE && !(norm2 > 0))
-		return err_set(err, ERR_INVALID_ARGUMENT,
-			       "a vector of zeros, or of values too large, has no direction");
-	factor = ix->metric == VECTOR_COSINE ? 1 / sqrtf(norm2) : 1;
-	for (unsigned i = 0; i < ix->dimension; i++) {
-		ix->unit[i] = vector[i] * factor;
-		if (ix->precision == VECTOR_F16 && fabsf(ix->unit[i]) > 65504.0F)
+		if (ix->precision == VECTOR_F16 && fabsf(vector[i]) > F16_MAX)
 			return err_set(err, ERR_INVALID_ARGUMENT,
 				       "value %u of the vector, %g, is too large for f16", i,
-				       (double)ix->unit[i]);
+				       (double)vector[i]);
 	}
-	return 0;
+	return vector_norm2(ix, vector) > 0 || ix->metric != VECTOR_COSINE
+		   ? 0
+		   : err_set(err, ERR_INVALID_ARGUMENT,
+			     "a vector of zeros, or of extreme values, has no direction");
+}
+
+/* As it will be stored; of unit length for the cosine. */
+static int take_vector(struct vector_index *ix, const float *vector, struct err *err)
+{
+	float norm2 = vector_norm2(ix, vector);
+	float factor = ix->metric == VECTOR_COSINE && norm2 > 0 ? 1 / sqrtf(norm2) : 1;
+
+	for (unsigned i = 0; i < ix->dimension; i++)
+		ix->unit[i] = vector[i] * factor;
+	return index_check_values(ix, ix->unit, err);
 }
 
 /* Whether the id has that vector already: a repeated put changes nothing. */
@@ -355,7 +361,7 @@ int vector_put(struct vector_index *ix, uint32_t id, const float *vector, struct
 
 	if (id == VECTOR_ID_NONE)
 		return err_set(err, ERR_INVALID_ARGUMENT, "%u is no id: it stands for none", id);
-	r = check_vector(ix, vector, err);
+	r = take_vector(ix, vector, err);
 	if (r < 0 || is_stored(ix, id))
 		return r;
 	return index_put(ix, id, ix->unit, true, err);

@@ -5,6 +5,10 @@
 #include "vector/vector_kernels.h"
 
 #include <math.h>
+#include <stdbool.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include "base/banned.h"
 
@@ -167,6 +171,16 @@ const struct vector_kernels vector_kernels_scalar = {
     .from_f16 = from_f16,
 };
 
+#if defined(__x86_64__)
+/* By the processor's own word: clang 14 has no name for it. */
+static bool has_f16c(void)
+{
+	unsigned a, b, c, d;
+
+	return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
+
 size_t vector_kernels_all(const struct vector_kernels *ret[VECTOR_KERNELS_MAX])
 {
 	size_t n = 0;
@@ -174,8 +188,7 @@ size_t vector_kernels_all(const struct vector_kernels *ret[VECTOR_KERNELS_MAX])
 	ret[n++] = &vector_kernels_scalar;
 #if defined(__x86_64__)
 	__builtin_cpu_init();
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-	    __builtin_cpu_supports("f16c"))
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c())
 		ret[n++] = &vector_kernels_avx2;
 	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 	    __builtin_cpu_supports("avx512vnni"))

@@ -76,8 +76,7 @@ int log_create(struct vector_index *ix, uint64_t generation, int *ret_fd, struct
 	if (fdatasync(fd) < 0)
 		return err_set(err, ERR_IO, "could not flush \"%s/%s\": %s", f->dir, name,
 			       strerror(errno));
-	*ret_fd = fd;
-	fd = -1;
+	*ret_fd = take_fd(&fd);
 	return 0;
 }
 
@@ -186,10 +185,10 @@ static int next_record(struct log_reader *l, struct log_record *h, const float *
 		       struct err *err)
 {
 	size_t payload;
-	const uint8_t *p;
+	const uint8_t *p = NULL;
 	int r = read_ahead(l, sizeof(*h), &p, err);
 
-	if (r <= 0)
+	if (r <= 0 || !p)
 		return r;
 	memcpy(h, p, sizeof(*h));
 	if (h->operation != LOG_PUT && h->operation != LOG_DELETE)
@@ -201,7 +200,8 @@ static int next_record(struct log_reader *l, struct log_record *h, const float *
 	if (h->sequence != l->ix->files->sequence + 1 ||
 	    h->crc != crc32c(0, p + sizeof(h->crc), sizeof(*h) - sizeof(h->crc) + payload))
 		return 0;
-	*ret_vector = (const float *)(const void *)(p + sizeof(*h)); /* all parts are of 4 bytes */
+	/* All that stands there is a multiple of 4 bytes. */
+	*ret_vector = payload ? (const float *)(const void *)(p + sizeof(*h)) : NULL;
 	l->at += sizeof(*h) + payload;
 	return 1;
 }
@@ -211,6 +211,8 @@ static int apply(struct vector_index *ix, const struct log_record *h, const floa
 {
 	int r;
 
+	if (h->id == VECTOR_ID_NONE || (vector && index_check_values(ix, vector, err) < 0))
+		return err_set(err, ERR_CORRUPTED, "it holds what no index writes");
 	if (h->operation == LOG_PUT)
 		return index_put(ix, h->id, vector, false, err);
 	r = index_delete(ix, h->id, false, err);
@@ -226,8 +228,8 @@ static int replay_records(struct log_reader *l, struct err *err)
 	struct vector_files *f = l->ix->files;
 
 	for (;;) {
-		struct log_record h;
-		const float *vector;
+		struct log_record h = {0};
+		const float *vector = NULL;
 		int r = next_record(l, &h, &vector, err);
 
 		if (r <= 0)

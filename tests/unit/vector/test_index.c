@@ -404,6 +404,7 @@ static void impossible_options_and_queries_are_refused(void **state)
 {
 	struct vector_options o = {.dimension = 0}, good = {.dimension = 4};
 	float v[4] = {1, 0, 0, 0}, bad[4] = {1, NAN, 0, 0};
+	char long_name[VECTOR_MODEL_MAX + 1] = {0};
 	struct vector_index *ix = NULL;
 	struct vector_reader *r;
 	struct vector_hit hit;
@@ -412,9 +413,12 @@ static void impossible_options_and_queries_are_refused(void **state)
 
 	(void)state;
 	assert_int_equal(vector_open(NULL, &o, &ix, &err), -ERR_INVALID_ARGUMENT);
+	memset(long_name, 'x', VECTOR_MODEL_MAX);
 	o.dimension = VECTOR_DIMENSION_MAX + 1;
 	assert_int_equal(vector_open(NULL, &o, &ix, &err), -ERR_INVALID_ARGUMENT);
 	o = (struct vector_options){.dimension = 4, .m = 65};
+	assert_int_equal(vector_open(NULL, &o, &ix, &err), -ERR_INVALID_ARGUMENT);
+	o = (struct vector_options){.dimension = 4, .model = long_name};
 	assert_int_equal(vector_open(NULL, &o, &ix, &err), -ERR_INVALID_ARGUMENT);
 	o = (struct vector_options){.dimension = 4, .alpha = 0.5F};
 	assert_int_equal(vector_open(NULL, &o, &ix, &err), -ERR_INVALID_ARGUMENT);

@@ -1,0 +1,61 @@
+/*
+ * Measures an index on somebody's own vectors: how fast at which recall, how large, how long to
+ * build and to open; under filters; under churn. Recall is against the exact answer on the vectors
+ * as they are in the file (f32).
+ */
+#pragma once
+
+#include "vector/vector.h"
+#include "vector/vector_set.h"
+
+#define VECTOR_BENCH_TARGETS_MAX 16
+#define VECTOR_BENCH_CURVE_MAX	 64
+#define VECTOR_BENCH_ROUNDS_MAX	 100
+
+enum vector_bench_filter { VECTOR_FILTER_RANDOM, VECTOR_FILTER_NEAR, VECTOR_FILTER_FAR };
+
+struct vector_bench_options {
+	const struct vector_set *base, *queries;
+	struct vector_options index; /* the dimension is the set's */
+	const char *dir;	     /* an empty folder for the index's files */
+	size_t k;
+	unsigned threads; /* for searching */
+	size_t n_targets;
+	double targets[VECTOR_BENCH_TARGETS_MAX]; /* of recall, rising */
+	double filter_share;			  /* 0: none */
+	enum vector_bench_filter filter_kind;
+	unsigned churn_rounds; /* of deleting and putting back a fifth */
+	/* Told how far building is; may be NULL. */
+	void (*on_progress)(void *arg, uint64_t done);
+	void *arg;
+};
+
+struct vector_bench_point {
+	double target; /* of a target: what was asked for; recall below it: not reached */
+	double recall;
+	unsigned ef;
+	double qps, p50_us, p99_us;
+};
+
+struct vector_bench_result {
+	size_t n;
+	unsigned dimension;
+	double build_seconds, checkpoint_seconds, restart_seconds;
+	double bytes_per_vector; /* anonymous memory that building took, as the system says */
+	double counted_bytes_per_vector; /* as the index counts it, against memory_max_bytes */
+	double mapped_bytes_per_vector;
+	double exact_qps; /* scanning all */
+	size_t n_targets, n_curve;
+	struct vector_bench_point targets[VECTOR_BENCH_TARGETS_MAX];
+	struct vector_bench_point curve[VECTOR_BENCH_CURVE_MAX];
+	/* Of the filter. */
+	double filter_recall, filter_qps;
+	size_t filter_queries, filter_short;
+	/* Of churn: recall at one ef, before and after each round. */
+	unsigned churn_ef;
+	size_t n_churn;
+	double churn[VECTOR_BENCH_ROUNDS_MAX + 1];
+};
+
+int vector_bench(const struct vector_bench_options *options, struct vector_bench_result *ret,
+		 struct err *err) _must_check_;
