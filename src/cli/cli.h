@@ -35,6 +35,7 @@ extern const struct command command_down;
 extern const struct command command_embed;
 extern const struct command command_generate;
 extern const struct command command_help;
+extern const struct command command_index;
 extern const struct command command_load;
 extern const struct command command_logs;
 extern const struct command command_mapping;

@@ -2,6 +2,7 @@
  * `aethermart doctor`: everything that must hold, each with its fix. A check that fails goes on the
  * list and the next one runs; the exit status is not 0 when something must be fixed.
  */
+#include "cli/cli_index.h"
 #include "cli/cli_stack.h"
 
 #include "base/file.h"
@@ -364,6 +365,24 @@ static int print_grants(struct doctor *d, struct err *err)
 	return cli_flush(err);
 }
 
+/* --- the index by meaning -------------------------------------------------------------------- */
+
+static void check_index(struct doctor *d)
+{
+	_cleanup_(json_decrefp) json_t *status = cli_worker_json(d->line, "/v1/index/status");
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
+	const char *hint, *problem;
+
+	if (!status) /* no worker, or no index: nothing to say about it */
+		return;
+	problem = cli_index_problem(status, &hint);
+	cli_index_summary(status, &b);
+	note(d,
+	     arena_printf(&d->arena, "index: %s%s%s", strbuf_str(&b), problem ? ": " : "",
+			  problem ? problem : ""),
+	     problem ? hint : NULL);
+}
+
 /* --- the verb -------------------------------------------------------------------------------- */
 
 static int print_checks(struct doctor *d, struct err *err)
@@ -395,6 +414,7 @@ static int run(const struct command_line *line, struct err *err)
 		check_machine(&d);
 		check_stores(&d);
 		check_embed(&d);
+		check_index(&d);
 		r = print_checks(&d, err);
 		if (r == 0 && d.n_bad)
 			r = err_set(err, ERR_CONFLICT, "%u of %zu checks ask for a fix", d.n_bad,

@@ -8,6 +8,7 @@
 
 #include "embed/embed.h"
 #include "http/http_server.h"
+#include "search/search_engine.h"
 #include "sync/sync.h"
 
 #include "base/banned.h"
@@ -46,6 +47,7 @@ static const struct command *const root_children[] = {
     &command_watch,
     &heading_meaning,
     &command_embed,
+    &command_index,
     &command_vector,
     &heading_program,
     &command_config,
@@ -72,6 +74,7 @@ const struct config_option *const cli_config_tables[] = {
     shop_options,
     mapping_options,
     sync_options,
+    search_options,
     http_options,
     embed_options,
     NULL,

@@ -2,16 +2,18 @@
  * `aethermart serve`: the worker. It owns all live state: the sync engine on this thread, the HTTP
  * server beside it. SIGTERM and SIGINT finish the batches in hand and release the lease.
  */
-#include "cli/cli.h"
+#include "cli/cli_index.h"
 
 #include "base/clock.h"
 #include "base/logger.h"
 #include "cluster/stack.h"
 #include "http/http_server.h"
+#include "search/search_engine.h"
 #include "sync/sync.h"
 
 #include <signal.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "base/banned.h"
 
@@ -63,6 +65,7 @@ struct serve {
 	struct cli_engine engine;
 	_Atomic(struct http_server *) http; /* requests are answered before it is known here */
 	const char *listen;
+	struct search_engine *search;
 };
 
 static bool is_ready(void *arg)
@@ -93,6 +96,8 @@ static void publish(void *arg, const struct sync_change *change)
 	char when[CLOCK_TEXT_SIZE];
 	struct http_server *http = atomic_load(&s->http);
 
+	if (s->search)
+		search_engine_wake(s->search);
 	if (!http || !http_server_readers(http))
 		return;
 	strbuf_addf(&b, "{\"time\":\"%s\",\"collection\":\"%s\",\"key\":",
@@ -103,6 +108,62 @@ static void publish(void *arg, const struct sync_change *change)
 	if (!b.overflow)
 		http_server_publish_change(http, strbuf_str(&b));
 	strbuf_done(&b);
+}
+
+/* --- the index by meaning -------------------------------------------------------------------- */
+
+static void index_status(void *arg, struct strbuf *json)
+{
+	struct serve *s = arg;
+
+	search_engine_status(s->search, json);
+}
+
+static int index_rebuild(void *arg, const char *collection, struct err *err)
+{
+	struct serve *s = arg;
+
+	return search_engine_rebuild(s->search, collection, err);
+}
+
+static int index_query(void *arg, const struct http_index_query *q, struct strbuf *json,
+		       struct err *err)
+{
+	struct serve *s = arg;
+
+	return search_engine_query(s->search, q->collection, str_from(q->text), q->k, json, err);
+}
+
+/* In the run-time folder, which is known to be ours. */
+static void start_index(const struct command_line *line, struct serve *s,
+			struct http_server_options *http)
+{
+	struct arena *arena = &s->engine.arena;
+	struct search_engine_options options = {
+	    .config = line->config,
+	    .maria = &s->engine.maria,
+	    .mapping_dir = cli_mapping_dir(line, arena),
+	    .rules_path = cli_index_rules_path(line, arena),
+	    .dir = arena_printf(arena, "%s/index", http->dir),
+	    .id_path = arena_printf(arena, "%s/index.id", http->dir),
+	};
+
+	s->search = search_engine_start(&options);
+	if (!config_bool(line->config, "index.enabled"))
+		return;
+	http->index_status = index_status;
+	http->index_rebuild = index_rebuild;
+	http->index_query = index_query;
+}
+
+/* A provider that hangs must not keep the worker from ending: what is on disk is safe. */
+static void stop_index(struct serve *s, int r)
+{
+	if (search_engine_stop(s->search))
+		return;
+	logger_event(LOGGER_WARN, "index", "a provider still does not answer; ending without it",
+		     NULL);
+	_exit(err_exit_status(r));
 }
 
 static int run_serve(const struct command_line *line, struct err *err)
@@ -124,6 +185,8 @@ static int run_serve(const struct command_line *line, struct err *err)
 		http.stands_by = true;
 		r = stack_prepare_socket(line->config, err);
 	}
+	if (r == 0)
+		start_index(line, &serve, &http);
 	if (r == 0) {
 		r = http_server_start(&http, &server, err);
 		atomic_store(&serve.http, server);
@@ -136,6 +199,7 @@ static int run_serve(const struct command_line *line, struct err *err)
 	}
 	atomic_store(&serve.http, NULL);
 	http_server_stop(server);
+	stop_index(&serve, r);
 	cli_close_engine(&serve.engine);
 	return r;
 }

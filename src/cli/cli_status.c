@@ -3,6 +3,7 @@
  * it, so that both say the same. What cannot be reached is shown as such and is no error: the
  * answer "MongoDB is away" is a true one.
  */
+#include "cli/cli_index.h"
 #include "cli/cli_stack.h"
 
 #include "base/clock.h"
@@ -184,7 +185,7 @@ static int gather(const struct command_line *line, json_t *root, struct err *err
 	_cleanup_(json_decrefp) json_t *worker = cli_worker_json(line, "/v1/status");
 	struct stack_status stack = {0};
 	struct mongo_server probe = {0};
-	json_t *servers = json_array();
+	json_t *servers = json_array(), *index;
 	struct err why = {0};
 	int r;
 
@@ -210,6 +211,8 @@ static int gather(const struct command_line *line, json_t *root, struct err *err
 	if (db)
 		add_sync(line, root, db, r == 0 ? mongo : NULL, worker);
 	(void)json_object_set(root, "worker", worker ? worker : json_null());
+	index = worker ? cli_worker_json(line, "/v1/index/status") : NULL;
+	(void)json_object_set_new(root, "index", index ? index : json_null());
 	stack_status_done(&stack);
 	return 0;
 }
@@ -330,6 +333,18 @@ static void print_verified(const json_t *root)
 		       text_of(sync, "verified_result"));
 }
 
+static void print_index(const json_t *root)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0), visible = STRBUF_INIT(0);
+	const json_t *index = json_object_get(root, "index");
+
+	if (!json_is_object(index))
+		return;
+	cli_index_summary(index, &b);
+	strbuf_add_visible(&visible, strbuf_str(&b), b.len);
+	printf("\nindex %s\n", strbuf_str(&visible));
+}
+
 static int print_once(const struct command_line *line, bool is_stream, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
@@ -346,6 +361,7 @@ static int print_once(const struct command_line *line, bool is_stream, struct er
 	print_servers(root, &arena);
 	print_collections(root, &arena);
 	print_verified(root);
+	print_index(root);
 	return cli_flush(err);
 }
 

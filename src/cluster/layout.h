@@ -11,6 +11,8 @@
  *	mariadb/       the server's own folder, or a link to it (folder.h)
  *	mongodb/       likewise
  *	serve.sock     the worker's door
+ *	index/         vectors of the documents, and the cache of embeddings (search/)
+ *	index.id       its name among the consumers of the hand-off
  *	http.token     the token of its HTTP interface
  */
 #pragma once

@@ -418,6 +418,8 @@ int stack_destroy(const struct config *config, struct err *err)
 	}
 	if (r == 0)
 		r = dir_remove(arena_printf(&arena, "%s/secrets", var_dir), err);
+	if (r == 0) /* made from the documents that went */
+		r = dir_remove(arena_printf(&arena, "%s/index", var_dir), err);
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(files); i++) {
 		const char *path = arena_printf(&arena, "%s/%s", var_dir, files[i]);
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "http/http_server.h"
 
+#include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
 #include <jansson.h>
@@ -29,6 +30,7 @@ struct call {
 	void *arg;
 	struct err *err;
 	int r; /* of `line` */
+	bool is_post;
 };
 
 static void init_library(void)
@@ -93,6 +95,11 @@ static void set_options(struct call *call, const char *socket_path, const char *
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_data);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, call);
+	if (call->is_post) {
+		curl_easy_setopt(c, CURLOPT_POST, 1L);
+		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE, 0L);
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS, "");
+	}
 	if (call->line) {
 		curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
 		curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, SILENCE_S);
@@ -151,6 +158,7 @@ static int answer_error(struct call *call, const char *path, struct err *err)
 	const json_t *e = json_object_get(json, "error");
 	const char *name = json_string_value(json_object_get(e, "code"));
 	const char *message = json_string_value(json_object_get(e, "message"));
+	const char *hint = json_string_value(json_object_get(e, "hint"));
 	long status = 0;
 	int r;
 
@@ -158,6 +166,8 @@ static int answer_error(struct call *call, const char *path, struct err *err)
 	r = err_set(err, (enum err_code)class_of(name, status),
 		    "the server answered %ld to \"%s\"%s%s", status, path, message ? ": " : "",
 		    message ? message : "");
+	if (hint)
+		r = err_hint(err, "%s", hint);
 	json_decref(json);
 	return r;
 }
@@ -202,6 +212,24 @@ int http_client_get(const char *socket_path, const char *path, struct strbuf *bo
 	struct call call = {.body = body, .error = STRBUF_INIT(ERROR_BODY_MAX)};
 
 	return run(&call, socket_path, path, err);
+}
+
+int http_client_post(const char *socket_path, const char *path, struct strbuf *body,
+		     struct err *err)
+{
+	struct call call = {.body = body, .error = STRBUF_INIT(ERROR_BODY_MAX), .is_post = true};
+
+	return run(&call, socket_path, path, err);
+}
+
+void http_client_add_escaped(struct strbuf *path, const char *value)
+{
+	for (; *value; value++) {
+		if (isalnum((unsigned char)*value) || strchr("-._~", *value))
+			strbuf_addch(path, *value);
+		else
+			strbuf_addf(path, "%%%02X", (unsigned)(unsigned char)*value);
+	}
 }
 
 int http_client_stream(const char *socket_path, const char *path, http_client_line_fn line,

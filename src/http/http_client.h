@@ -10,9 +10,13 @@
 
 #include "base/strbuf.h"
 
-/* GET: appends the body. */
+/* GET, and POST without a body: appends the answer. */
 int http_client_get(const char *socket_path, const char *path, struct strbuf *body, struct err *err)
     _must_check_;
+int http_client_post(const char *socket_path, const char *path, struct strbuf *body,
+		     struct err *err) _must_check_;
+/* Appends a value for a path's query, escaped. */
+void http_client_add_escaped(struct strbuf *path, const char *value);
 
 /*
  * GET of a stream of lines, for each of which `line` is called (without the newline,

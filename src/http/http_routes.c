@@ -18,6 +18,8 @@
 #define DROPPED_BODY_MAX (1 << 20) /* a body beyond its limit by this much loses the connection */
 #define METRICS_MAX	 (16 << 20)
 #define FEED_BLOCK	 8192
+#define INDEX_K_DEFAULT	 10
+#define INDEX_K_MAX	 1000
 
 enum access { ACCESS_OPEN, ACCESS_TOKEN, ACCESS_METRICS };
 
@@ -27,6 +29,10 @@ struct route {
 	enum access access;
 	bool takes_body;
 	enum MHD_Result (*answer)(struct http_server *s, struct MHD_Connection *c);
+	/* Instead of it, for what takes a while: the question of the request, and its answer. */
+	int (*ask)(struct http_server *s, struct MHD_Connection *c, void **ret_question,
+		   struct err *err);
+	http_work_fn work;
 };
 
 /* What is known of a request between MHD's calls. */
@@ -34,6 +40,7 @@ struct request {
 	const struct route *route;
 	size_t body_bytes;
 	bool is_too_long;
+	struct http_work *work; /* the connection is suspended until it is done */
 };
 
 /* --- answers --------------------------------------------------------------------------------- */
@@ -72,20 +79,39 @@ static struct MHD_Response *response_of(struct strbuf *b)
 	return MHD_create_response_from_buffer_with_free_callback(len, strbuf_take(b), mem_free);
 }
 
-static struct MHD_Response *error_response(int code, const char *message)
+static struct MHD_Response *hinted_response(int code, const char *message, const char *hint)
 {
-	struct strbuf b = STRBUF_INIT(4096);
+	struct strbuf b = STRBUF_INIT((size_t)16 << 10);
 
 	strbuf_addf(&b, "{\"error\":{\"code\":\"%s\",\"message\":", err_name(code));
 	strbuf_add_json(&b, message, strlen(message));
+	if (hint[0]) {
+		strbuf_addstr(&b, ",\"hint\":");
+		strbuf_add_json(&b, hint, strlen(hint));
+	}
 	strbuf_addstr(&b, "}}\n");
 	return response_of(&b);
+}
+
+static struct MHD_Response *error_response(int code, const char *message)
+{
+	return hinted_response(code, message, "");
 }
 
 static enum MHD_Result refuse(struct MHD_Connection *c, unsigned status, int code,
 			      const char *message)
 {
 	return queue(c, status, error_response(code, message), "application/json");
+}
+
+static enum MHD_Result refuse_error(struct MHD_Connection *c, const struct err *err)
+{
+	int code = (int)err->code;
+
+	return queue(
+	    c, (unsigned)err_http_status(code),
+	    hinted_response(code, err->message[0] ? err->message : err_text(code), err->hint),
+	    "application/json");
 }
 
 static enum MHD_Result answer_text(struct MHD_Connection *c, struct strbuf *b, const char *type)
@@ -181,14 +207,107 @@ static enum MHD_Result get_changes(struct http_server *s, struct MHD_Connection 
 	return queue(c, MHD_HTTP_OK, response, "application/x-ndjson");
 }
 
+/* --- the index ------------------------------------------------------------------------------- */
+
+static const char *argument(struct MHD_Connection *c, const char *name)
+{
+	return MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, name);
+}
+
+static int check_index(const struct http_server *s, struct err *err)
+{
+	if (s->options.index_status && s->options.index_rebuild && s->options.index_query)
+		return 0;
+	return err_set(err, ERR_UNSUPPORTED, "this worker keeps no index");
+}
+
+static enum MHD_Result get_index_status(struct http_server *s, struct MHD_Connection *c)
+{
+	struct strbuf b = STRBUF_INIT(HTTP_STATUS_MAX);
+	struct err err = {0};
+
+	if (check_index(s, &err) < 0)
+		return refuse_error(c, &err);
+	s->options.index_status(s->options.arg, &b);
+	strbuf_addch(&b, '\n');
+	return answer_text(c, &b, "application/json");
+}
+
+static enum MHD_Result post_index_rebuild(struct http_server *s, struct MHD_Connection *c)
+{
+	struct strbuf b = STRBUF_INIT(64);
+	struct err err = {0};
+	int r = check_index(s, &err);
+
+	if (r == 0)
+		r = s->options.index_rebuild(s->options.arg, argument(c, "collection"), &err);
+	if (r < 0)
+		return refuse_error(c, &err);
+	strbuf_addstr(&b, "{\"status\":\"accepted\"}\n");
+	return queue(c, MHD_HTTP_ACCEPTED, response_of(&b), "application/json");
+}
+
+/* The question in one piece of memory: the texts behind the struct. */
+static struct http_index_query *make_question(const char *collection, const char *text, int64_t k)
+{
+	size_t n = strlen(collection) + 1, n_text = strlen(text) + 1;
+	struct http_index_query *q = mem_alloc(sizeof(*q) + n + n_text);
+
+	q->collection = memcpy(q + 1, collection, n);
+	q->text = memcpy((char *)(q + 1) + n, text, n_text);
+	q->k = (size_t)k;
+	return q;
+}
+
+static int ask_index_query(struct http_server *s, struct MHD_Connection *c, void **ret_question,
+			   struct err *err)
+{
+	const char *collection = argument(c, "collection"), *text = argument(c, "text");
+	const char *k_text = argument(c, "k");
+	int64_t k = INDEX_K_DEFAULT;
+	int r = check_index(s, err);
+
+	if (r < 0)
+		return r;
+	if (!collection || !text)
+		return err_set(err, ERR_INVALID_ARGUMENT, "\"%s\" is missing",
+			       collection ? "text" : "collection");
+	if (k_text && parse_int64(str_from(k_text), 1, INDEX_K_MAX, &k, err) < 0)
+		return err_context(err, "k");
+	*ret_question = make_question(collection, text, k);
+	return 0;
+}
+
+static int work_index_query(void *arg, void *question, struct strbuf *answer, struct err *err)
+{
+	const struct http_server *s = arg;
+	int r = s->options.index_query(s->options.arg, question, answer, err);
+
+	strbuf_addch(answer, '\n');
+	return r;
+}
+
 /* --- the table ------------------------------------------------------------------------------- */
 
 static const struct route routes[] = {
-    {"GET", "/healthz", ACCESS_OPEN, false, get_health},
-    {"GET", "/readyz", ACCESS_OPEN, false, get_ready},
-    {"GET", "/metrics", ACCESS_METRICS, false, get_metrics},
-    {"GET", "/v1/status", ACCESS_TOKEN, false, get_status},
-    {"GET", "/v1/changes", ACCESS_TOKEN, false, get_changes},
+    {.method = "GET", .path = "/healthz", .access = ACCESS_OPEN, .answer = get_health},
+    {.method = "GET", .path = "/readyz", .access = ACCESS_OPEN, .answer = get_ready},
+    {.method = "GET", .path = "/metrics", .access = ACCESS_METRICS, .answer = get_metrics},
+    {.method = "GET", .path = "/v1/status", .access = ACCESS_TOKEN, .answer = get_status},
+    {.method = "GET", .path = "/v1/changes", .access = ACCESS_TOKEN, .answer = get_changes},
+    {.method = "GET",
+     .path = "/v1/index/status",
+     .access = ACCESS_TOKEN,
+     .answer = get_index_status},
+    {.method = "POST",
+     .path = "/v1/index/rebuild",
+     .access = ACCESS_TOKEN,
+     .answer = post_index_rebuild},
+    {.method = "GET",
+     .path = "/v1/index/query",
+     .access = ACCESS_TOKEN,
+     .ask = ask_index_query,
+     .work = work_index_query},
 };
 
 static bool is_method(const struct route *route, const char *method)
@@ -297,6 +416,40 @@ static enum MHD_Result start(const struct http_listener *l, struct MHD_Connectio
 	return MHD_YES;
 }
 
+/* The connection sleeps until the work is done; MHD then asks again. */
+static enum MHD_Result start_work(struct http_server *s, struct request *r,
+				  struct MHD_Connection *c)
+{
+	struct http_work_call call = {.run = r->route->work,
+				      .arg = s,
+				      .answer_max = HTTP_STATUS_MAX,
+				      .wake = wake,
+				      .wake_arg = c};
+	struct err err = {0};
+
+	if (r->route->ask(s, c, &call.question, &err) < 0)
+		return refuse_error(c, &err);
+	r->work = http_work_new(s->pool, &call);
+	if (!r->work) {
+		mem_free(call.question);
+		return refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, ERR_UNAVAILABLE,
+			      "too many questions wait for an answer");
+	}
+	MHD_suspend_connection(c);
+	http_work_start(s->pool, r->work);
+	return MHD_YES;
+}
+
+static enum MHD_Result answer_work(struct request *r, struct MHD_Connection *c)
+{
+	struct strbuf *answer;
+	const struct err *err;
+
+	if (http_work_result(r->work, &answer, &err) < 0)
+		return refuse_error(c, err);
+	return answer_text(c, answer, "application/json");
+}
+
 /* NOLINTNEXTLINE(readability-function-size): the parameters are those of the library's type */
 enum MHD_Result http_routes_handle(void *cls, struct MHD_Connection *c, const char *url,
 				   const char *method, const char *version, const char *data,
@@ -319,7 +472,9 @@ enum MHD_Result http_routes_handle(void *cls, struct MHD_Connection *c, const ch
 	}
 	if (r->is_too_long)
 		return refuse_length(l->server, r->route, c);
-	return r->route->answer(l->server, c);
+	if (r->work)
+		return answer_work(r, c);
+	return r->route->work ? start_work(l->server, r, c) : r->route->answer(l->server, c);
 }
 
 void http_routes_done(void *cls, struct MHD_Connection *c, void **request,
@@ -328,6 +483,8 @@ void http_routes_done(void *cls, struct MHD_Connection *c, void **request,
 	(void)cls;
 	(void)c;
 	(void)why;
+	if (*request)
+		(void)http_work_free(((struct request *)*request)->work);
 	mem_free(*request);
 	*request = NULL;
 }

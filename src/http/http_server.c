@@ -261,6 +261,7 @@ static struct http_server *server_new(const struct http_server_options *options)
 	s->local = (struct http_listener){.server = s, .fd = -1, .is_unix = true};
 	s->lock_fd = -1;
 	s->feed = http_feed_new(s->options.changes_kept, HTTP_HEARTBEAT_MS);
+	s->pool = http_pool_new();
 	return s;
 }
 
@@ -401,9 +402,11 @@ struct http_server *http_server_stop(struct http_server *s)
 	http_feed_end(s->feed); /* before the daemons: they wait for parked readers */
 	if (s->local.daemon || s->local.fd >= 0)
 		(void)unlink(s->options.socket_path);
+	http_pool_stop(s->pool); /* likewise */
 	stop_listener(&s->tcp);
 	stop_listener(&s->local);
 	closep(&s->lock_fd);
+	(void)http_pool_free(s->pool);
 	(void)http_feed_free(s->feed);
 	mem_free(s->token);
 	arena_done(s->arena);

@@ -8,19 +8,25 @@
  *	GET    /metrics     yes    Prometheus text 0.0.4 (no token with http.metrics_open)
  *	GET    /v1/status   yes    a JSON object, made by the callback
  *	GET    /v1/changes  yes    one JSON object a line, without end, for each applied change
+ *	GET    /v1/index/status             yes  a JSON object, made by the callback
+ *	POST   /v1/index/rebuild            yes  202; ?collection=NAME for one of them
+ *	GET    /v1/index/query              yes  ?collection=NAME&text=WORDS&k=10: the nearest
+ *documents
  *
  * Two doors lead to it: TCP (http.listen, http.port) and the Unix socket, mode
  * 0600. Through the socket no token is asked for: the file's mode is the guard. The token is in
  * <dir>/http.token (0600, made when missing) and goes into `Authorization: Bearer TOKEN`.
  *
- * Errors are JSON: {"error":{"code":"NOT_FOUND","message":"…"}} with 401, 404, 405, 413, 500, 503.
+ * Errors are JSON: {"error":{"code":"NOT_FOUND","message":"…"}} with 400, 401, 404, 405, 413, 500,
+ * 503, and with a "hint" where there is one.
  *
  * The feed: each line is an object that was published, or {"missed":N} for a reader that was too
  * slow for the ring buffer, or {"heartbeat":true} after ten seconds without a change.
  *
  * Threads: start and stop from one thread; http_server_publish_change() from any. Callbacks run on
  * the server's two threads, must not block for long and must be safe beside the rest of the
- * program until http_server_stop() has returned.
+ * program until http_server_stop() has returned. index_query() may take its time: it runs on
+ * threads of its own (http_work.h).
  */
 #pragma once
 
@@ -34,6 +40,11 @@
 #define HTTP_READERS_MAX 64	 /* readers of the feed at a time */
 
 extern const struct config_option http_options[]; /* section "http" */
+
+struct http_index_query { /* of a request; what it does not name is NULL */
+	const char *collection, *text;
+	size_t k;
+};
 
 struct http_server_options {
 	const char *dir;	 /* stack.dir: token, remembered port; made when absent */
@@ -49,6 +60,11 @@ struct http_server_options {
 
 	bool (*is_ready)(void *arg);			/* NULL: always */
 	void (*status)(void *arg, struct strbuf *json); /* NULL: {} */
+	/* Of the index by meaning; NULL: there is none, and its paths say so. */
+	void (*index_status)(void *arg, struct strbuf *json);
+	int (*index_rebuild)(void *arg, const char *collection, struct err *err);
+	int (*index_query)(void *arg, const struct http_index_query *q, struct strbuf *json,
+			   struct err *err);
 	void (*refresh_metrics)(void *arg); /* before each /metrics: sets gauges; may be NULL */
 	void *arg;
 };

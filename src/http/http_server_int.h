@@ -4,6 +4,7 @@
 #include "base/metrics.h"
 #include "http/http_feed.h"
 #include "http/http_server.h"
+#include "http/http_work.h"
 
 #include <microhttpd.h>
 #include <pthread.h>
@@ -24,6 +25,7 @@ struct http_server {
 	struct arena *arena;
 	struct http_listener tcp, local;
 	struct http_feed *feed;
+	struct http_pool *pool;
 	char *token;
 	int lock_fd;
 	_Atomic uint16_t port; /* 0 until TCP is open */

@@ -199,6 +199,57 @@ int sync_batch_apply(struct sync_worker *w, struct sync_batch *b, struct err *er
 	return 0;
 }
 
+/* Keys handed off at a time; the last one is repeated, so that one statement serves all numbers. */
+#define HANDOFF_KEYS   64
+#define HANDOFF_SINGLE 4 /* as few are quicker one by one */
+
+static char *make_handoff_sql(void)
+{
+	struct strbuf b = STRBUF_INIT(0);
+
+	strbuf_addstr(&b,
+		      "INSERT INTO sync_handoff (consumer, collection, `key`, version) VALUES ");
+	for (size_t i = 0; i < HANDOFF_KEYS; i++)
+		strbuf_addf(&b, "%s(?, ?, ?, NEXTVAL(sync_handoff_version))", i ? ", " : "");
+	strbuf_addstr(&b, " ON DUPLICATE KEY UPDATE version = VALUES(version)");
+	return strbuf_take(&b);
+}
+
+static int hand_off_page(struct sync_worker *w, const char *consumer, const char *collection,
+			 const struct str *keys, size_t n, struct err *err)
+{
+	struct maria_value params[3 * HANDOFF_KEYS];
+
+	for (size_t i = 0; i < HANDOFF_KEYS; i++) {
+		params[3 * i] = MARIA_S(consumer);
+		params[3 * i + 1] = MARIA_S(collection);
+		params[3 * i + 2] = MARIA_B(keys[i < n ? i : n - 1]);
+	}
+	if (!w->handoff_sql)
+		w->handoff_sql = make_handoff_sql();
+	return maria_run(w->db, w->handoff_sql, params, ARRAY_LEN(params), NULL, err);
+}
+
+static int hand_off_to(struct sync_worker *w, const char *consumer, const char *collection,
+		       const struct str *keys, size_t n, struct err *err)
+{
+	int r = 0;
+
+	if (n > HANDOFF_SINGLE) {
+		for (size_t i = 0; i < n && r == 0; i += HANDOFF_KEYS)
+			r = hand_off_page(w, consumer, collection, keys + i,
+					  n - i < HANDOFF_KEYS ? n - i : HANDOFF_KEYS, err);
+		return r;
+	}
+	for (size_t i = 0; i < n && r == 0; i++) {
+		struct maria_value params[] = {MARIA_S(consumer), MARIA_S(collection),
+					       MARIA_B(keys[i])};
+
+		r = maria_run(w->db, sync_sql_handoff_add, params, ARRAY_LEN(params), NULL, err);
+	}
+	return r;
+}
+
 /*
  * One order of keys, so that consumers and we never deadlock. Who consumes is read in this
  * transaction: whoever registered before it commits gets the row, whoever registers later reads the
@@ -224,18 +275,10 @@ static int hand_off(struct sync_worker *w, const struct sync_batch *b, struct er
 	sorted = arena_alloc(&w->arena, (b->n + 1) * sizeof(*sorted));
 	memcpy(sorted, b->keys, b->n * sizeof(*sorted));
 	qsort(sorted, b->n, sizeof(*sorted), compare_keys);
-	for (size_t k = 0; k < n && r >= 0; k++) {
-		for (size_t i = 0; i < b->n && r >= 0; i++) {
-			struct maria_value params[] = {
-			    MARIA_S(consumers[k]),
-			    MARIA_S(mapping_collection(b->collection->mapping)),
-			    MARIA_B(sorted[i])};
-
-			r = maria_run(w->db, sync_sql_handoff_add, params, ARRAY_LEN(params), NULL,
-				      err);
-		}
-	}
-	return r < 0 ? r : 0;
+	for (size_t k = 0; k < n && r == 0; k++)
+		r = hand_off_to(w, consumers[k], mapping_collection(b->collection->mapping), sorted,
+				b->n, err);
+	return r;
 }
 
 int sync_dead_letter_add(struct maria *db, const char *collection, uint32_t path, struct str key,

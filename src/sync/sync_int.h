@@ -285,7 +285,7 @@ struct sync_worker {
 	struct arena arena;	 /* of the batch in hand */
 	int64_t clock_offset_us; /* server's wall clock minus ours */
 	unsigned failures;	 /* rounds in a row in which a store did not answer */
-	char *peek_sql, *moving_sql;
+	char *peek_sql, *moving_sql, *handoff_sql;
 };
 void *sync_worker_main(void *worker);
 
@@ -355,6 +355,7 @@ extern const char sync_sql_collection_status[];
 extern const char sync_sql_collection_verified[];
 extern const char sync_sql_consumer_add[];
 extern const char sync_sql_consumer_drop[];
+extern const char sync_sql_consumer_exists[];
 extern const char sync_sql_consumer_list[];
 extern const char sync_sql_consumers[];
 extern const char sync_sql_dead_letter_add[];
@@ -365,7 +366,12 @@ extern const char sync_sql_dead_letter_heal[];
 extern const char sync_sql_dead_letter_list[];
 extern const char sync_sql_dead_letter_replayed[];
 extern const char sync_sql_handoff_add[];
+extern const char sync_sql_handoff_collections[];
+extern const char sync_sql_handoff_count[];
+extern const char sync_sql_handoff_done[];
 extern const char sync_sql_handoff_drop[];
+extern const char sync_sql_handoff_drop_collection[];
+extern const char sync_sql_handoff_page[];
 extern const char sync_sql_key_change_done[];
 extern const char sync_sql_key_change_exists[];
 extern const char sync_sql_key_changes[];

@@ -608,6 +608,7 @@ void *sync_worker_main(void *arg)
 	mem_free(w->migrating);
 	mem_free(w->peek_sql);
 	mem_free(w->moving_sql);
+	mem_free(w->handoff_sql);
 	sync_claim_done(&w->claim);
 	mapping_batch_done(&w->batch);
 	arena_done(&w->arena);

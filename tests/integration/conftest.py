@@ -166,10 +166,13 @@ def catalogue(session_folder):
     return path
 
 
-def shop_config(catalogue, options=None):
+def shop_config(catalogue, options=None, index=False):
+    """Without an index, unless the test is about it: an encoder in each worker would cost the
+    others their time."""
     return {
         "stack": {"dir": "var", **stack_module.SERVERS},
         "shop": {"data": [str(catalogue)], **stack_module.SHOP, **(options or {})},
+        "index": {"enabled": index},
     }
 
 
@@ -236,7 +239,9 @@ def new_stack(request, folder, catalogue):
     """A folder with a configuration; nothing was started."""
     check_binary()
     mark = request.node.get_closest_marker("shop")
-    stack = stack_module.Stack(folder, shop_config(catalogue, mark.kwargs if mark else None))
+    config = shop_config(catalogue, mark.kwargs if mark else None,
+                         index=request.node.get_closest_marker("index") is not None)
+    stack = stack_module.Stack(folder, config)
     try:
         yield stack
     finally:

@@ -34,6 +34,7 @@ class Engine(stack_module.Stack):
             "mongodb": {"uri": f"mongodb://127.0.0.1:{servers.mongo_port}/",
                         "database": DOCUMENTS},
             "mapping": {"dir": str(self.mapping_dir)},
+            "index": {"enabled": False},
         })
 
     def connection(self):

@@ -11,7 +11,7 @@ class Named(stack_module.Stack):
     def __init__(self, servers, shop, mariadb=True, mongodb=True):
         self.servers = servers
         config = {"stack": {"dir": "var", **stack_module.SERVERS}, "shop": shop,
-                  "sync": {"lease": "2s"}}
+                  "sync": {"lease": "2s"}, "index": {"enabled": False}}
         if mariadb:
             config["mariadb"] = {"socket": str(servers.socket), "user": "root",
                                  "database": DATABASE}

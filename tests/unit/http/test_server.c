@@ -208,6 +208,10 @@ static void everything_else_needs_the_token(void **state)
 		assert_answer(f, "GET /v1/status", wrong[i], "401", "WWW-Authenticate: Bearer");
 		assert_answer(f, "GET /metrics", wrong[i], "401", "\"code\":\"PERMISSION\"");
 		assert_answer(f, "GET /v1/changes", wrong[i], "401", "\"error\"");
+		assert_answer(f, "GET /v1/index/status", wrong[i], "401", "\"error\"");
+		assert_answer(f, "POST /v1/index/rebuild", wrong[i], "401", "\"error\"");
+		assert_answer(f, "GET /v1/index/query?collection=a&text=b", wrong[i], "401",
+			      "\"error\"");
 	}
 	assert_answer(f, "GET /v1/status", longer, "401", "\"error\"");
 	assert_answer(f, "GET /v1/status", right, "200", "{\"role\":\"holder\"}");

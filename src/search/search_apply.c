@@ -1,0 +1,269 @@
+/*
+ * Documents of a generation: see search_index.h.
+ *
+ * A document's number is the id of its vector. Numbers of deleted documents are used again, so that
+ * they stay dense, but not at once: a query that has found a number looks up its key a moment
+ * later.
+ *
+ * A batch has three steps, each durable before the next one begins: numbers of new documents, their
+ * vectors, and then what the vectors were made of.
+ */
+#include "search/search_index_int.h"
+
+#include "base/clock.h"
+
+#include "base/banned.h"
+
+#define REUSE_AFTER_US 60000000 /* far longer than a query takes */
+#define RETRY_MIN_US   30000000
+#define RETRY_MAX_US   3600000000
+
+/* --- documents ------------------------------------------------------------------------------- */
+
+static int find_document(struct search_index *ix, const struct search_index_collection *c,
+			 struct str key, int64_t *ret_id, struct search_known *ret, struct err *err)
+{
+	sqlite3_stmt *s = NULL;
+	int r = search_state_prepare(&ix->state, SEARCH_S_DOCUMENT, &s, err, "ib", c->row, &key);
+
+	*ret_id = -1;
+	*ret = (struct search_known){0};
+	if (r == 0)
+		r = search_state_step(&ix->state, s, err);
+	if (r <= 0)
+		return r;
+	*ret_id = sqlite3_column_int64(s, 0);
+	ret->made_of = (uint64_t)sqlite3_column_int64(s, 1);
+	ret->is_seen = sqlite3_column_int64(s, 2) == c->scan;
+	ret->is_there = true;
+	(void)sqlite3_reset(s);
+	return 0;
+}
+
+static int find_aside(struct search_index *ix, const struct search_index_collection *c,
+		      struct str key, int64_t *ret_attempts, struct err *err)
+{
+	sqlite3_stmt *s = NULL;
+	int r = search_state_prepare(&ix->state, SEARCH_S_ASIDE, &s, err, "ib", c->row, &key);
+
+	*ret_attempts = 0;
+	if (r == 0)
+		r = search_state_step(&ix->state, s, err);
+	if (r <= 0)
+		return r;
+	*ret_attempts = sqlite3_column_int64(s, 0);
+	(void)sqlite3_reset(s);
+	return 0;
+}
+
+int search_index_known(struct search_index *ix, size_t collection, struct str key,
+		       struct search_known *ret, struct err *err)
+{
+	const struct search_index_collection *c = &ix->collections[collection];
+	int64_t id, attempts = 0;
+	int r;
+
+	pthread_mutex_lock(&ix->writer);
+	r = find_document(ix, c, key, &id, ret, err);
+	if (r == 0 && !ret->is_there)
+		r = find_aside(ix, c, key, &attempts, err);
+	ret->is_there |= attempts > 0;
+	pthread_mutex_unlock(&ix->writer);
+	return r;
+}
+
+static uint32_t take_id(struct search_index_collection *c)
+{
+	if (c->first_freed < c->n_freed &&
+	    c->freed[c->first_freed].at_us < clock_monotonic_us() - REUSE_AFTER_US)
+		return c->freed[c->first_freed++].id;
+	return c->next_id++;
+}
+
+/* Numbers of the documents that a batch is about; new ones are durable before a vector has one. */
+static int number(struct search_index *ix, struct search_index_collection *c,
+		  const struct search_change *changes, size_t n, int64_t *ids, struct err *err)
+{
+	bool is_open = false;
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		struct search_known known;
+
+		r = find_document(ix, c, changes[i].key, &ids[i], &known, err);
+		if (r < 0 || ids[i] >= 0 || changes[i].action != SEARCH_PUT)
+			continue;
+		if (!is_open)
+			r = search_state_begin(&ix->state, err);
+		if (r < 0)
+			break;
+		is_open = true;
+		ids[i] = take_id(c);
+		r = search_state_run(&ix->state, SEARCH_S_DOCUMENT_ADD, err, "ibi", c->row,
+				     &changes[i].key, ids[i]);
+	}
+	return is_open ? search_state_end(&ix->state, r, err) : r;
+}
+
+static int put_vector(struct search_index_collection *c, struct search_change *change, uint32_t id,
+		      struct arena *arena, struct err *err)
+{
+	int r = vector_put(c->vectors, id, change->vector, err);
+
+	if (r != -ERR_LIMIT && r != -ERR_INVALID_ARGUMENT)
+		return r;
+	change->action = SEARCH_ASIDE;
+	change->kind = "error";
+	change->reason = arena_strdup(arena, err ? err->message : err_text(r));
+	err_clear(err);
+	return 0;
+}
+
+static int change_vectors(struct search_index_collection *c, struct search_change *changes,
+			  size_t n, const int64_t *ids, struct arena *arena, struct err *err)
+{
+	bool is_changed = false;
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		enum search_action action = changes[i].action;
+
+		if (action == SEARCH_PUT)
+			r = put_vector(c, &changes[i], (uint32_t)ids[i], arena, err);
+		else if ((action == SEARCH_REMOVE || action == SEARCH_LEAVE) && ids[i] >= 0 &&
+			 vector_has(c->own, (uint32_t)ids[i]))
+			r = vector_delete(c->vectors, (uint32_t)ids[i], err);
+		else
+			continue;
+		is_changed = true;
+	}
+	return r == 0 && is_changed ? vector_sync(c->vectors, err) : r;
+}
+
+/* 30 s, then twice as long each time, up to an hour. */
+static int64_t due_after(int64_t attempts)
+{
+	int64_t us = RETRY_MIN_US;
+
+	while (--attempts > 0 && us < RETRY_MAX_US)
+		us *= 2;
+	return clock_wall_us() + (us < RETRY_MAX_US ? us : RETRY_MAX_US);
+}
+
+static int set_aside(struct search_index *ix, struct search_index_collection *c,
+		     const struct search_change *change, struct err *err)
+{
+	int64_t attempts = 0;
+	int r = find_aside(ix, c, change->key, &attempts, err);
+
+	if (r == 0)
+		r = search_state_run(&ix->state, SEARCH_S_ASIDE_SET, err, "ibttii", c->row,
+				     &change->key, change->kind, change->reason, attempts + 1,
+				     due_after(attempts + 1));
+	return r;
+}
+
+static int record(struct search_index *ix, struct search_index_collection *c,
+		  const struct search_change *change, int64_t id, struct err *err)
+{
+	bool has_vector = id >= 0 && vector_has(c->own, (uint32_t)id);
+	bool is_kept = change->action == SEARCH_ASIDE || change->action == SEARCH_LEAVE;
+	int r = is_kept ? set_aside(ix, c, change, err)
+			: search_state_run(&ix->state, SEARCH_S_ASIDE_DROP, err, "ib", c->row,
+					   &change->key);
+
+	if (r < 0 || id < 0)
+		return r;
+	if (change->action == SEARCH_PUT) {
+		_cleanup_(mem_freep) char *title =
+		    mem_strndup(change->title.len ? change->title.data : "", change->title.len);
+
+		return search_state_run(&ix->state, SEARCH_S_DOCUMENT_DONE, err, "ibiit", c->row,
+					&change->key, c->scan, (int64_t)change->made_of, title);
+	}
+	if (has_vector)
+		return search_state_run(&ix->state, SEARCH_S_DOCUMENT_SEEN, err, "ibi", c->row,
+					&change->key, c->scan);
+	r = search_state_run(&ix->state, SEARCH_S_DOCUMENT_DROP, err, "ib", c->row, &change->key);
+	if (r == 0)
+		search_index_push_freed(c, (uint32_t)id, clock_monotonic_us());
+	return r;
+}
+
+static int apply(struct search_index *ix, struct search_index_collection *c,
+		 struct search_change *changes, size_t n, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	int64_t *ids = arena_alloc(&arena, (n + 1) * sizeof(*ids));
+	int r = number(ix, c, changes, n, ids, err);
+
+	if (r == 0)
+		r = change_vectors(c, changes, n, ids, &arena, err);
+	if (r == 0)
+		r = search_state_begin(&ix->state, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = record(ix, c, &changes[i], ids[i], err);
+	return search_state_end(&ix->state, r, err);
+}
+
+int search_index_apply(struct search_index *ix, size_t collection, struct search_change *changes,
+		       size_t n, struct err *err)
+{
+	int r = 0;
+
+	if (!n)
+		return 0;
+	pthread_mutex_lock(&ix->writer);
+	r = apply(ix, &ix->collections[collection], changes, n, err);
+	pthread_mutex_unlock(&ix->writer);
+	return r < 0 ? err_context(err, "indexing") : 0;
+}
+
+int search_index_take_keys(struct search_index *ix, sqlite3_stmt *s, struct search_keys *ret,
+			   struct err *err)
+{
+	int r = 0;
+
+	while (ret->n < ret->limit && (r = search_state_step(&ix->state, s, err)) > 0) {
+		struct str key = search_state_blob(s, 0);
+
+		ret->items[ret->n++] = (struct str){
+		    arena_strndup(ret->arena, key.len ? key.data : "", key.len), key.len};
+	}
+	(void)sqlite3_reset(s);
+	return r < 0 ? r : 0;
+}
+
+int search_index_due(struct search_index *ix, size_t collection, int64_t now_us,
+		     struct search_keys *ret, struct err *err)
+{
+	sqlite3_stmt *s = NULL;
+	int r;
+
+	ret->n = 0;
+	pthread_mutex_lock(&ix->writer);
+	r = search_state_prepare(&ix->state, SEARCH_S_ASIDE_DUE, &s, err, "iii",
+				 ix->collections[collection].row, now_us, (int64_t)ret->limit);
+	if (r == 0)
+		r = search_index_take_keys(ix, s, ret, err);
+	pthread_mutex_unlock(&ix->writer);
+	return r;
+}
+
+int search_index_reasons(struct search_index *ix, size_t collection, size_t limit,
+			 search_reason_fn fn, void *arg, struct err *err)
+{
+	sqlite3_stmt *s = NULL;
+	int r;
+
+	pthread_mutex_lock(&ix->writer);
+	r = search_state_prepare(&ix->state, SEARCH_S_ASIDE_REASONS, &s, err, "ii",
+				 ix->collections[collection].row, (int64_t)limit);
+	while (r >= 0 && (r = search_state_step(&ix->state, s, err)) > 0)
+		fn(arg, (const char *)sqlite3_column_text(s, 0),
+		   (const char *)sqlite3_column_text(s, 1), sqlite3_column_int64(s, 2));
+	pthread_mutex_unlock(&ix->writer);
+	return r;
+}

@@ -1,0 +1,49 @@
+/* Insides of a generation, shared by search_index.c (life, scans, reading) and search_apply.c. */
+#pragma once
+
+#include "search/search_index.h"
+#include "search/search_state.h"
+#include "vector/vector.h"
+
+#include <pthread.h>
+
+struct search_freed {
+	uint32_t id;
+	int64_t at_us;
+};
+
+struct search_index_collection {
+	const char *name;
+	int64_t row;
+	struct vector_index *vectors;
+	struct vector_reader *reader; /* under index.reader */
+	struct vector_reader *own;    /* the writer's */
+	uint32_t next_id;
+	struct search_freed *freed; /* first in, first out */
+	size_t n_freed, cap_freed, first_freed;
+	/* Of the scan; as in state. */
+	int64_t scan;
+	enum search_phase phase;
+	bool is_forced;
+	struct strbuf cursor;
+	int64_t done;
+};
+
+struct search_index {
+	struct arena arena;
+	struct search_index_options options;
+	struct search_state state;
+	pthread_mutex_t writer; /* guards state, the collections' scans */
+
+	pthread_mutex_t reader; /* guards those below, and the collections' readers */
+	sqlite3 *read_db;
+	sqlite3_stmt *read_key;
+	size_t n; /* written under both */
+	struct search_index_collection collections[SEARCH_COLLECTIONS_MAX];
+};
+
+/* A number that is free again. */
+void search_index_push_freed(struct search_index_collection *c, uint32_t id, int64_t at_us);
+/* The keys that a statement, already bound, returns. */
+int search_index_take_keys(struct search_index *ix, sqlite3_stmt *s, struct search_keys *ret,
+			   struct err *err) _must_check_;

@@ -1,0 +1,40 @@
+/* Section "index" of the configuration. */
+#include "search/search_engine.h"
+
+#include "base/banned.h"
+
+const struct config_option search_options[] = {
+    {.section = "index",
+     .name = "enabled",
+     .type = CONFIG_BOOL,
+     .fallback = "true",
+     .help = "Whether \"aethermart serve\" keeps an index by which products, reviews and customers "
+	     "are found by meaning."},
+    {.section = "index",
+     .name = "rules",
+     .type = CONFIG_TEXT,
+     .flags = CONFIG_PATH,
+     .help = "The file that says which collections are indexed and what text stands for a "
+	     "document. Unset: rules/search.yaml of the installation."},
+    {.section = "index",
+     .name = "collections",
+     .type = CONFIG_LIST,
+     .help = "Collections to index. Unset: all of the rules that a mapping makes."},
+    {.section = "index",
+     .name = "batch",
+     .type = CONFIG_INT,
+     .fallback = "64",
+     .min = 2,
+     .max = 1024,
+     .help = "Documents read, embedded and written at a time. What changes meanwhile waits for as "
+	     "long."},
+    {.section = "index",
+     .name = "memory_max",
+     .type = CONFIG_SIZE,
+     .fallback = "1G",
+     .min = 1 << 20,
+     .max = (int64_t)1 << 40,
+     .help = "Memory of the vectors of one collection. Documents beyond it are set aside, and "
+	     "\"aethermart index status\" says so."},
+    {0},
+};

@@ -1,0 +1,28 @@
+/*
+ * The text of a document, as the rules say: what an embedder turns into its vector. The same
+ * document and rules give the same bytes, on every machine: valid UTF-8, one space between words,
+ * no markup.
+ *
+ * Thread-safe: nothing is kept.
+ */
+#pragma once
+
+#include "search/search_rules.h"
+
+#define SEARCH_TEXT_MAX	 ((size_t)64 << 10) /* bytes; what is beyond is cut at a word */
+#define SEARCH_TITLE_MAX ((size_t)512)
+
+/*
+ * Makes the text and the title in the buffers, which are emptied before; either may come out empty.
+ * Returns which of the collection's compositions it was.
+ */
+const struct search_composition *search_text_make(const struct search_collection *c,
+						  const bson_t *doc, struct strbuf *text,
+						  struct strbuf *title);
+
+/*
+ * Appends `s` cleaned: white space and control characters become one space each run, bytes that are
+ * no UTF-8 and HTML tags too, the five entities of XML and &nbsp; their characters. Nothing at the
+ * ends; a space before it when the buffer does not end in one. At most `words` words (0: all).
+ */
+void search_text_clean(struct str s, size_t words, struct strbuf *b);

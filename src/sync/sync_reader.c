@@ -1,0 +1,394 @@
+/*
+ * Reading the hand-off: see sync_reader.h.
+ *
+ * Versions are read first, by a statement of their own, then the documents in a snapshot that is
+ * opened behind it: what the snapshot shows is at least as new as the versions. The snapshot is
+ * closed before the consumer gets the documents, because it may take its time.
+ *
+ * A page always begins at the smallest key: rows go when they are done, and one that came back is
+ * as good as a new one.
+ */
+#include "sync/sync_reader.h"
+
+#include "store/schema.h"
+#include "sync/sync_admin.h"
+#include "sync/sync_int.h"
+
+#include <errno.h>
+
+#include "base/banned.h"
+
+#define READ_BYTES_MAX ((size_t)64 << 20)
+#define DONE_ATTEMPTS  10
+#define SEEN_US	       5000000 /* how often a consumer says that it is alive */
+
+struct sync_reader {
+	struct sync_reader_options options;
+	struct maria *db;
+	struct mapping_set mappings;
+	struct mapping_batch batch;
+	struct arena arena; /* of a page */
+	uint64_t registry;  /* of the mappings that are loaded; 0: none */
+	int64_t next_seen_us;
+
+	pthread_mutex_t mutex; /* guards is_woken */
+	pthread_cond_t woken;
+	bool is_woken;
+};
+
+struct sync_reader *sync_reader_new(const struct sync_reader_options *options)
+{
+	struct sync_reader *r = MEM_NEW(struct sync_reader);
+	pthread_condattr_t ca;
+
+	r->options = *options;
+	pthread_mutex_init(&r->mutex, NULL);
+	pthread_condattr_init(&ca);
+	pthread_condattr_setclock(&ca, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->woken, &ca);
+	pthread_condattr_destroy(&ca);
+	return r;
+}
+
+struct sync_reader *sync_reader_free(struct sync_reader *r)
+{
+	if (!r)
+		return NULL;
+	maria_close(r->db);
+	mapping_set_done(&r->mappings);
+	mapping_batch_done(&r->batch);
+	arena_done(&r->arena);
+	pthread_cond_destroy(&r->woken);
+	pthread_mutex_destroy(&r->mutex);
+	mem_free(r);
+	return NULL;
+}
+
+bool sync_reader_is_lost(const struct sync_reader *r)
+{
+	return !r->db || maria_is_lost(r->db);
+}
+
+const struct mapping_set *sync_reader_mappings(const struct sync_reader *r)
+{
+	return &r->mappings;
+}
+
+struct maria *sync_reader_maria(struct sync_reader *r)
+{
+	return r->db;
+}
+
+/* --- connecting ------------------------------------------------------------------------------ */
+
+static int connect_db(struct sync_reader *r, struct err *err)
+{
+	int e;
+
+	if (!sync_reader_is_lost(r))
+		return 0;
+	r->db = maria_close(r->db);
+	r->next_seen_us = 0;
+	e = maria_open(r->options.maria, &r->db, err);
+	return e < 0 ? e : sync_session_init(r->db, err);
+}
+
+/* A hash over what is installed; 0: nothing is. */
+static int read_registry(struct sync_reader *r, uint64_t *ret, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	uint64_t hash = 0;
+	int e = maria_query(r->db, sync_sql_collection_states, NULL, 0, &rows, err);
+
+	while (e >= 0 && (e = maria_rows_next(rows, err)) > 0)
+		hash = (hash + 1) * 31 + map_hash(maria_rows_str(rows, 0)) * 7 +
+		       map_hash(maria_rows_str(rows, 1));
+	*ret = hash;
+	return e;
+}
+
+static int load_mappings(struct sync_reader *r, bool *ret_changed, struct err *err)
+{
+	_cleanup_(schema_freep) struct schema *schema = NULL;
+	struct mapping_set fresh = {0};
+	uint64_t registry = 0;
+	int e = read_registry(r, &registry, err);
+
+	if (e == 0 && !registry)
+		e = err_set(err, ERR_UNAVAILABLE, "the sync is not installed yet");
+	if (e < 0 || (r->registry == registry && r->mappings.len))
+		return e;
+	e = schema_load(r->db, r->options.maria->database, &schema, err);
+	if (e == 0)
+		e = mapping_set_load(r->options.mapping_dir, schema, &fresh, err);
+	if (e < 0)
+		return e;
+	mapping_set_done(&r->mappings);
+	r->mappings = fresh;
+	r->registry = registry;
+	*ret_changed = true;
+	return 0;
+}
+
+static int register_consumer(struct sync_reader *r, struct err *err)
+{
+	struct maria_value params[] = {MARIA_S(r->options.consumer), MARIA_S(r->options.kind)};
+	int64_t is_known = 0;
+	int e = maria_query_int(r->db, sync_sql_consumer_exists, params, 1, &is_known, err);
+
+	if (e == 0 && !is_known && r->options.begin)
+		e = r->options.begin(r->options.arg, err);
+	if (e == 0)
+		e = maria_run(r->db, sync_sql_consumer_add, params, 2, NULL, err);
+	return e < 0 ? err_context(err, "registering as a consumer") : 0;
+}
+
+int sync_reader_connect(struct sync_reader *r, bool *ret_changed, struct err *err)
+{
+	int e = connect_db(r, err);
+
+	*ret_changed = false;
+	if (e < 0 || clock_monotonic_us() < r->next_seen_us)
+		return e;
+	e = load_mappings(r, ret_changed, err);
+	if (e == 0)
+		e = register_consumer(r, err);
+	if (e == 0)
+		r->next_seen_us = clock_monotonic_us() + SEEN_US;
+	return e;
+}
+
+/* --- documents ------------------------------------------------------------------------------- */
+
+static int read_snapshot(struct sync_reader *r, const struct mapping *m, const struct str *keys,
+			 size_t n, struct err *err)
+{
+	int e = maria_snapshot_begin(r->db, err);
+
+	if (e == 0)
+		e = mapping_read(m, r->db, keys, n, READ_BYTES_MAX, &r->batch, err);
+	if (!maria_is_lost(r->db))
+		sync_rollback(r->db);
+	return e;
+}
+
+/* A row that is too large to be read alone comes as one that makes no document. */
+static int take_unreadable(struct sync_reader *r, const struct mapping *m, struct str key,
+			   struct err *err)
+{
+	struct err why = *err;
+	struct mapping_document d = {.key = key, .state = MAPPING_REFUSED, .error = &why};
+
+	err_clear(err);
+	return r->options.take(r->options.arg, m, &d, 1, err);
+}
+
+int sync_reader_read(struct sync_reader *r, const struct mapping *m, const struct str *keys,
+		     size_t n, struct err *err)
+{
+	int e;
+
+	if (!n)
+		return 0;
+	mapping_batch_clear(&r->batch);
+	e = read_snapshot(r, m, keys, n, err);
+	if (e == -ERR_LIMIT && !maria_is_lost(r->db)) {
+		if (n == 1)
+			return take_unreadable(r, m, keys[0], err);
+		err_clear(err);
+		e = sync_reader_read(r, m, keys, n / 2, err);
+		return e < 0 ? e : sync_reader_read(r, m, keys + n / 2, n - n / 2, err);
+	}
+	if (e < 0)
+		return err_context(err, "reading %s", mapping_collection(m));
+	return r->options.take(r->options.arg, m, r->batch.items, r->batch.len, err);
+}
+
+int sync_reader_page(struct sync_reader *r, const struct mapping *m, struct str after, size_t limit,
+		     struct arena *arena, struct mapping_keys *ret, struct err *err)
+{
+	return mapping_page(m, r->db, after, limit, arena, ret, err);
+}
+
+/* --- the hand-off ---------------------------------------------------------------------------- */
+
+struct page {
+	struct str *keys;
+	uint64_t *versions;
+	size_t n;
+};
+
+static int read_page(struct sync_reader *r, const char *collection, struct page *ret,
+		     struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	struct maria_value params[] = {MARIA_S(r->options.consumer), MARIA_S(collection),
+				       MARIA_U(r->options.page)};
+	int e = maria_query(r->db, sync_sql_handoff_page, params, ARRAY_LEN(params), &rows, err);
+
+	*ret = (struct page){
+	    .keys = arena_alloc(&r->arena, (r->options.page + 1) * sizeof(*ret->keys)),
+	    .versions = arena_alloc(&r->arena, (r->options.page + 1) * sizeof(*ret->versions))};
+	while (e >= 0 && ret->n < r->options.page && (e = maria_rows_next(rows, err)) > 0) {
+		struct str key = maria_rows_str(rows, 0);
+
+		ret->keys[ret->n] =
+		    (struct str){arena_strndup(&r->arena, key.data, key.len), key.len};
+		ret->versions[ret->n++] = maria_rows_uint(rows, 1);
+	}
+	return e < 0 ? e : 0;
+}
+
+static int done_once(struct sync_reader *r, const char *collection, const struct page *p,
+		     struct err *err)
+{
+	int e = maria_exec(r->db, "START TRANSACTION", err);
+
+	for (size_t i = 0; i < p->n && e == 0; i++) {
+		struct maria_value params[] = {MARIA_S(r->options.consumer), MARIA_S(collection),
+					       MARIA_B(p->keys[i]), MARIA_U(p->versions[i])};
+
+		e = maria_run(r->db, sync_sql_handoff_done, params, ARRAY_LEN(params), NULL, err);
+	}
+	return sync_end(r->db, e, err);
+}
+
+static int done(struct sync_reader *r, const char *collection, const struct page *p,
+		struct err *err)
+{
+	int e = 0;
+
+	for (int attempt = 0; attempt < DONE_ATTEMPTS; attempt++) {
+		e = done_once(r, collection, p, err);
+		if (e != -ERR_RETRY && e != -ERR_TIMEOUT)
+			break;
+	}
+	return e < 0 ? err_context(err, "acknowledging the hand-off") : 0;
+}
+
+/* Nobody wants it, or no mapping makes it any more. */
+static int drop(struct sync_reader *r, const char *collection, struct err *err)
+{
+	return maria_run(r->db, sync_sql_handoff_drop_collection,
+			 (struct maria_value[]){MARIA_S(r->options.consumer), MARIA_S(collection)},
+			 2, NULL, err);
+}
+
+static int step_collection(struct sync_reader *r, const char *collection, size_t *ret_n,
+			   struct err *err)
+{
+	const struct sync_reader_options *o = &r->options;
+	const struct mapping *m = mapping_set_find(&r->mappings, collection);
+	struct page page;
+	int e;
+
+	if (!m || (o->wants && !o->wants(o->arg, collection)))
+		return drop(r, collection, err);
+	e = read_page(r, collection, &page, err);
+	if (e == 0)
+		e = sync_reader_read(r, m, page.keys, page.n, err);
+	if (e == 0 && page.n)
+		e = done(r, collection, &page, err);
+	if (e == 0)
+		*ret_n += page.n;
+	return e;
+}
+
+int sync_reader_step(struct sync_reader *r, size_t *ret_n, struct err *err)
+{
+	_cleanup_(mem_freep) const char **names = NULL;
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	size_t n = 0, cap = 0;
+	int e;
+
+	*ret_n = 0;
+	arena_clear(&r->arena);
+	e = maria_query(r->db, sync_sql_handoff_collections, &MARIA_S(r->options.consumer), 1,
+			&rows, err);
+	while (e >= 0 && (e = maria_rows_next(rows, err)) > 0) {
+		mem_grow(&names, &cap, n + 1, sizeof(*names));
+		names[n++] = arena_strdup(&r->arena, maria_rows_str(rows, 0).data);
+	}
+	rows = maria_rows_close(rows);
+	for (size_t i = 0; i < n && e == 0; i++)
+		e = step_collection(r, names[i], ret_n, err);
+	return e;
+}
+
+int sync_reader_waiting(struct sync_reader *r, const char *collection, int64_t *ret,
+			struct err *err)
+{
+	return maria_query_int(
+	    r->db, sync_sql_handoff_count,
+	    (struct maria_value[]){MARIA_S(r->options.consumer), MARIA_S(collection)}, 2, ret, err);
+}
+
+/* --- waking ---------------------------------------------------------------------------------- */
+
+void sync_reader_wait(struct sync_reader *r, int64_t ms)
+{
+	int64_t until = clock_monotonic_us() + ms * 1000;
+	struct timespec ts = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
+
+	pthread_mutex_lock(&r->mutex);
+	while (!r->is_woken) {
+		if (pthread_cond_timedwait(&r->woken, &r->mutex, &ts) == ETIMEDOUT)
+			break;
+	}
+	r->is_woken = false;
+	pthread_mutex_unlock(&r->mutex);
+}
+
+void sync_reader_wake(struct sync_reader *r)
+{
+	pthread_mutex_lock(&r->mutex);
+	if (!r->is_woken) {
+		r->is_woken = true;
+		pthread_cond_signal(&r->woken);
+	}
+	pthread_mutex_unlock(&r->mutex);
+}
+
+/* --- consumers that are gone ----------------------------------------------------------------- */
+
+struct prune {
+	const char *kind, *prefix;
+	const char *const *keep;
+	struct arena arena;
+	const char **names;
+	size_t n, cap;
+};
+
+static int note_stale(void *arg, const struct sync_consumer *c, struct err *err)
+{
+	struct prune *p = arg;
+
+	(void)err;
+	if (!cstr_equal(c->kind, p->kind) || !str_starts(str_from(c->consumer), p->prefix))
+		return 0;
+	for (size_t i = 0; p->keep[i]; i++) {
+		if (cstr_equal(p->keep[i], c->consumer))
+			return 0;
+	}
+	mem_grow(&p->names, &p->cap, p->n + 1, sizeof(*p->names));
+	p->names[p->n++] = arena_strdup(&p->arena, c->consumer);
+	return 0;
+}
+
+int sync_consumer_prune(struct maria *db, const char *kind, const char *prefix,
+			const char *const *keep, struct err *err)
+{
+	struct prune p = {.kind = kind, .prefix = prefix, .keep = keep};
+	int r = sync_consumer_each(db, note_stale, &p, err);
+
+	for (size_t i = 0; i < p.n && r == 0; i++) {
+		r = sync_consumer_drop(db, p.names[i], err);
+		if (r == -ERR_NOT_FOUND) { /* somebody else did */
+			err_clear(err);
+			r = 0;
+		}
+	}
+	mem_free(p.names);
+	arena_done(&p.arena);
+	return r;
+}

@@ -1,0 +1,466 @@
+"""The index by meaning: in step with MariaDB, whatever is killed, hangs, refuses or changes."""
+import json
+import signal
+import time
+
+import pytest
+
+import processes
+import stack as stack_module
+from embedding_server import EmbeddingServer
+from waiting import until
+
+pytestmark = pytest.mark.index
+
+TABLES = {"product_catalog": ("Products", "product_id"), "reviews": ("Reviews", "review_id"),
+          "customer_profiles": ("Customers", "customer_id")}
+
+
+@pytest.fixture
+def provider():
+    server = EmbeddingServer()
+    yield server
+    server.close()
+
+
+def index_status(stack):
+    return stack.json("index", "status")
+
+
+def generation(stack, which="serving"):
+    return index_status(stack)[which]
+
+
+def collection(stack, name, which="serving"):
+    return next(c for c in generation(stack, which)["collections"] if c["collection"] == name)
+
+
+def hits(stack, name, text, k=10):
+    return stack.json("index", "query", name, text, "--k", k)["hits"]
+
+
+def found(stack, name, text, k=10):
+    return [hit["key"] for hit in hits(stack, name, text, k)]
+
+
+def keys_in_index(stack, name):
+    """All keys of a collection: a query returns the nearest k, and k is above their number."""
+    return set(found(stack, name, "anything", 1000))
+
+
+def wait_live(stack, timeout=60):
+    """Until all documents are in, nothing waits, and no other model is being built."""
+    def is_live():
+        status = index_status(stack)
+        return (status["serving"] and not status["building"] and status["serving"]["ok"]
+                and status["serving"]["collections"]
+                and all(c["state"] == "live" for c in status["serving"]["collections"]))
+    until(is_live, timeout, pause=0.1, what="the index is live")
+
+
+def assert_index_holds_the_documents(stack, names=tuple(TABLES)):
+    for name in names:
+        table, key = TABLES[name]
+        rows = {str(row[0]) for row in stack.sql(f"SELECT {key} FROM {table}")}
+        assert len(rows) < 1000, "a query returns at most 1000"
+        until(lambda: keys_in_index(stack, name) == rows, 15,  # noqa: B023
+              what=f"the index of {name} holds the {len(rows)} documents")
+        assert collection(stack, name)["vectors"] == len(rows)
+
+
+def insert_product(stack, name, **columns):
+    category, supplier = stack.sql("SELECT category_id, supplier_id FROM Products LIMIT 1")[0]
+    return stack.insert("Products", category_id=category, supplier_id=supplier, price=1,
+                        product_name=name, stock_quantity=1, **columns)
+
+
+def restart(stack, **sections):
+    """With another configuration."""
+    stack.write_config(**sections)
+    stack.up()
+
+
+# --- in step ----------------------------------------------------------------------------------
+
+
+def test_every_document_is_in_the_index(stack):
+    wait_live(stack)
+    assert_index_holds_the_documents(stack)
+    shown = stack.run("index", "status").stdout
+    assert "local/all-MiniLM-L6-v2" in shown and "product_catalog" in shown
+    assert "documents, live" in stack.run("status").stdout
+    assert "index: local/" in stack.run("doctor", check=False).stdout
+
+
+def test_a_query_finds_by_meaning(stack):
+    """No word of the query stands in the text."""
+    wait_live(stack)
+    number = insert_product(stack, "Feline scratching post", product_description="")
+    until(lambda: found(stack, "product_catalog", "toy for kittens", 1) == [str(number)], 10)
+    best = hits(stack, "product_catalog", "toy for kittens", 3)
+    assert best[0]["title"] == "Feline scratching post"
+    assert best[0]["score"] > best[1]["score"]
+
+
+def test_a_changed_name_is_found_within_seconds_and_the_old_one_no_longer(stack):
+    wait_live(stack)
+    number = insert_product(stack, "Feline scratching post", product_description="")
+    until(lambda: found(stack, "product_catalog", "cat furniture", 1) == [str(number)], 10)
+    score = hits(stack, "product_catalog", "cat furniture", 1)[0]["score"]
+    stack.sql("UPDATE Products SET product_name = 'Espresso machine with milk frother'"
+              " WHERE product_id = %s", (number,))
+    until(lambda: found(stack, "product_catalog", "make a cappuccino", 1) == [str(number)], 5)
+    again = {h["key"]: h["score"] for h in hits(stack, "product_catalog", "cat furniture", 1000)}
+    assert again[str(number)] < score - 0.2
+
+
+def test_what_is_deleted_leaves_the_index(stack):
+    wait_live(stack)
+    review = stack.value("SELECT MIN(review_id) FROM Reviews")
+    assert str(review) in keys_in_index(stack, "reviews")
+    stack.sql("DELETE FROM Reviews WHERE review_id = %s", (review,))
+    until(lambda: str(review) not in keys_in_index(stack, "reviews"), 5)
+    assert_index_holds_the_documents(stack)
+
+
+def test_a_changed_key_moves_the_document(stack):
+    wait_live(stack)
+    old = insert_product(stack, "Feline scratching post")
+    until(lambda: str(old) in keys_in_index(stack, "product_catalog"), 10)
+    stack.sql("UPDATE Products SET product_id = product_id + 7000000000 WHERE product_id = %s",
+              (old,))
+    assert_index_holds_the_documents(stack)
+    assert str(old + 7000000000) in keys_in_index(stack, "product_catalog")
+
+
+def test_a_change_of_another_table_reaches_the_texts_that_it_is_in(stack):
+    """A customer's text names the products that were bought."""
+    wait_live(stack)
+    customer, product = stack.sql(
+        "SELECT o.customer_id, i.product_id FROM Orders o JOIN Order_Items i USING (order_id)"
+        " ORDER BY o.order_date DESC LIMIT 1")[0]
+    stack.sql("UPDATE Products SET product_name = 'Grand piano of polished ebony'"
+              " WHERE product_id = %s", (product,))
+    until(lambda: str(customer) in found(stack, "customer_profiles", "plays a musical instrument",
+                                         20), 10)
+
+
+def test_a_change_that_no_text_shows_embeds_nothing(stack):
+    wait_live(stack)
+    before = collection(stack, "product_catalog")["embedded"]
+    stack.sql("UPDATE Products SET stock_quantity = stock_quantity + 1 LIMIT 50")
+    stack.wait_synced()
+    until(lambda: stack.value("SELECT COUNT(*) FROM sync_handoff") == 0, 10)
+    assert collection(stack, "product_catalog")["embedded"] == before
+
+
+def test_the_index_follows_writers_that_change_what_they_can(stack):
+    wait_live(stack)
+    numbers = [row[0] for row in stack.sql("SELECT product_id FROM Products LIMIT 30")]
+    for turn in range(3):
+        for number in numbers:
+            stack.sql("UPDATE Products SET product_name = %s WHERE product_id = %s",
+                      (f"Thing {turn} of {number}", number))
+        added = [insert_product(stack, f"Added {turn} {i}") for i in range(10)]
+        stack.sql(f"DELETE FROM Products WHERE product_id IN ({','.join(map(str, added[::2]))})")
+    assert_index_holds_the_documents(stack)
+    titles = {h["key"]: h["title"] for h in hits(stack, "product_catalog", "Thing", 1000)}
+    for number in numbers:
+        until(lambda: {h["key"]: h["title"]  # noqa: B023
+                       for h in hits(stack, "product_catalog", "Thing", 1000)}[str(number)]
+              == f"Thing 2 of {number}", 10)
+    assert titles
+
+
+# --- killed -----------------------------------------------------------------------------------
+
+
+def embedded_once(provider):
+    """No document's text was embedded twice. `a` is the harmless text of search_take.c."""
+    texts = [t for t in provider.texts if t != "a"]
+    return len(texts) == len(set(texts))
+
+
+def test_a_killed_build_goes_on_and_embeds_nothing_twice(stack, provider):
+    restart(stack, index={"batch": 8}, embed=provider.config(pii="remote", batch=8))
+    rows = sum(stack.value(f"SELECT COUNT(*) FROM {t}") for t, _ in TABLES.values())
+    for share in (0.1, 0.3, 0.5, 0.7):
+        until(lambda: len(provider.texts) > rows * share / 2, 30, pause=0.005)  # noqa: B023
+        stack.kill("worker")
+        stack.up()
+    wait_live(stack)
+    assert_index_holds_the_documents(stack)
+    # A request that was under way when the worker was killed may be asked again: one a kill.
+    texts = [t for t in provider.texts if t != "a"]
+    assert len(texts) - len(set(texts)) <= 4 * 8 * 4
+    before = len(provider.texts)
+    stack.kill("worker")
+    stack.up()
+    wait_live(stack)
+    stack.run("index", "rebuild")
+    assert len(provider.texts) == before, "a restart and a rebuild embed nothing"
+
+
+def test_changes_while_the_worker_is_dead_are_found_after_it(stack):
+    wait_live(stack)
+    stack.kill("worker")
+    number = insert_product(stack, "Feline scratching post", product_description="")
+    review = stack.value("SELECT MAX(review_id) FROM Reviews")
+    stack.sql("DELETE FROM Reviews WHERE review_id = %s", (review,))
+    stack.up()
+    until(lambda: found(stack, "product_catalog", "toy for kittens", 1) == [str(number)], 20)
+    assert_index_holds_the_documents(stack)
+
+
+def test_killed_again_and_again_under_load_it_converges(stack):
+    wait_live(stack)
+    for turn in range(4):
+        for i in range(40):
+            stack.sql("UPDATE Products SET product_name = %s WHERE product_id %% 40 = %s",
+                      (f"Thing {turn}", i)) if i % 8 == 0 else insert_product(stack, f"New {i}")
+        stack.sql("DELETE FROM Products WHERE product_name LIKE 'New %' ORDER BY RAND() LIMIT 20")
+        time.sleep(0.1 * turn)  # another moment each time
+        stack.kill("worker")
+        stack.up()
+    stack.wait_synced()
+    assert_index_holds_the_documents(stack)
+
+
+# --- dropped, removed, damaged ----------------------------------------------------------------
+
+
+def test_a_dropped_consumer_reads_everything_again(stack):
+    wait_live(stack)
+    stack.signal("worker", signal.SIGSTOP)
+    consumer = stack.value("SELECT consumer FROM sync_consumer WHERE kind = 'search'")
+    stack.run("sync", "consumer", "drop", consumer)
+    number = insert_product(stack, "Feline scratching post")
+    stack.signal("worker", signal.SIGCONT)
+    until(lambda: str(number) in keys_in_index(stack, "product_catalog"), 30)
+    wait_live(stack)
+    assert_index_holds_the_documents(stack)
+
+
+def test_a_removed_index_is_made_again_as_the_same_consumer(stack):
+    wait_live(stack)
+    before = stack.sql("SELECT consumer FROM sync_consumer")
+    stack.down()
+    for path in sorted((stack.var / "index").glob("g*")):
+        stack_module.remove_tree(path)
+    stack.up()
+    wait_live(stack)
+    assert stack.sql("SELECT consumer FROM sync_consumer") == before
+    assert_index_holds_the_documents(stack)
+    assert all(c["embedded"] == 0 for c in generation(stack)["collections"]), "from the cache"
+
+
+def test_a_damaged_index_is_made_again(stack):
+    wait_live(stack)
+    stack.down()
+    state = next((stack.var / "index").glob("g*/state.db"))
+    state.write_bytes(b"this is no database " * 100)
+    stack.up()
+    wait_live(stack)
+    assert_index_holds_the_documents(stack)
+
+
+# --- rules ------------------------------------------------------------------------------------
+
+
+def test_rules_of_ones_own_make_other_texts(stack):
+    wait_live(stack)
+    rules = stack.root / "search.yaml"
+    rules.write_text("collections:\n  product_catalog:\n    title: name\n    texts:\n"
+                     "      - parts: [{say: an item of}, {field: supplier.name}]\n")
+    restart(stack, index={"rules": "search.yaml"})
+    number = stack.value("SELECT MIN(product_id) FROM Products")
+    supplier = stack.value("SELECT supplier_name FROM Products JOIN Suppliers USING (supplier_id)"
+                           " WHERE product_id = %s", (number,))
+    text = stack.json("index", "text", "product_catalog", number)
+    assert text["text"] == f"an item of. {supplier}" and text["pii"] is None
+    wait_live(stack)
+    assert [c["collection"] for c in generation(stack)["collections"]] == ["product_catalog"]
+    assert_index_holds_the_documents(stack, ["product_catalog"])
+    assert "is not indexed" in stack.fails("index", "query", "reviews", "x")
+    rules.write_text(rules.read_text().replace("an item of", "a thing of"))
+    stack.run("index", "rebuild")
+    assert collection(stack, "product_catalog")["embedded"] > 0
+
+
+def test_a_mistake_in_the_rules_is_shown_and_holds_up_nothing(stack):
+    rules = stack.root / "search.yaml"
+    rules.write_text("collections:\n  reviews:\n    texts:\n      - parts: [{field: xtitle}]\n")
+    restart(stack, index={"rules": "search.yaml"})
+    text = until(lambda: (index_status(stack)["serving"] or index_status(stack)["building"])["error"],
+                 15)
+    assert "search.yaml:4:" in text and 'did you mean "title"?' in text
+    assert 'did you mean "title"?' in stack.fails("index", "text", "reviews", "1")
+    stack.sql("UPDATE Products SET product_name = 'Still synced' LIMIT 1")
+    stack.wait_synced()
+    assert stack.docs("product_catalog").count_documents({"name": "Still synced"}) == 1
+    assert stack.run("doctor", check=False).returncode != 0
+
+
+# --- providers --------------------------------------------------------------------------------
+
+
+def test_a_provider_that_hangs_delays_no_document(stack, provider):
+    restart(stack, embed=provider.config(pii="remote", timeout="3s", retries=0))
+    wait_live(stack)
+    provider.set_hangs(True)
+    asked = provider.asked
+    insert_product(stack, "Feline scratching post")
+    until(lambda: provider.asked > asked, 10, what="the provider hangs")
+    for i in range(20):
+        number = insert_product(stack, f"Quick {i}")
+        until(lambda: stack.doc("product_catalog", number), 2, what="the document")  # noqa: B023
+    until(lambda: stack.value("SELECT COUNT(*) FROM sync_handoff") > 10, 10)
+    until(lambda: generation(stack)["error"], 20, what="status says that it waits")
+    assert "waits" in stack.run("index", "status").stdout
+    provider.set_hangs(False)
+    wait_live(stack, 90)
+    assert_index_holds_the_documents(stack)
+
+
+def test_down_does_not_wait_for_a_provider_that_hangs(stack, provider):
+    restart(stack, embed=provider.config(pii="remote", timeout="60s"))
+    wait_live(stack)
+    provider.set_hangs(True)
+    asked = provider.asked
+    insert_product(stack, "Feline scratching post")
+    until(lambda: provider.asked > asked, 10, what="the provider hangs")
+    worker, since = stack.worker_pid(), time.monotonic()
+    done = stack.down()
+    assert time.monotonic() - since < 20
+    assert "killed" not in done.stderr
+    processes.wait_gone(worker)
+
+
+def test_a_text_that_the_provider_refuses_is_set_aside_and_the_others_go_on(stack, provider):
+    provider.refused.add("Unspeakable")
+    restart(stack, embed=provider.config(pii="remote"))
+    wait_live(stack)
+    bad = insert_product(stack, "Unspeakable thing")
+    good = [insert_product(stack, f"Good thing {i}") for i in range(10)]
+    until(lambda: {str(n) for n in good} <= keys_in_index(stack, "product_catalog"), 10)
+    entry = until(lambda: next((c for c in generation(stack)["collections"] if c["set_aside"]), None),
+                  10)
+    assert entry["set_aside"] == 1 and "not allowed" in json.dumps(entry["reasons"])
+    assert str(bad) not in keys_in_index(stack, "product_catalog")
+    assert "Unspeakable" not in json.dumps(index_status(stack)), "a reason holds no values"
+    assert "could not be indexed" in stack.run("doctor", check=False).stdout
+    stack.sql("UPDATE Products SET product_name = 'Fine' WHERE product_id = %s", (bad,))
+    until(lambda: str(bad) in keys_in_index(stack, "product_catalog"), 10)
+    until(lambda: collection(stack, "product_catalog")["set_aside"] == 0, 10)
+
+
+def test_personal_texts_do_not_leave_the_machine(stack, provider):
+    restart(stack, embed=provider.config())
+    reviews = stack.value("SELECT COUNT(*) FROM Reviews")
+    secret = "A very secret remark about my neighbour"
+    stack.sql("UPDATE Reviews SET review_text = %s ORDER BY review_id LIMIT 1", (secret,))
+    wait_live(stack)
+    until(lambda: collection(stack, "reviews")["left_out_pii"] == reviews, 10)
+    assert keys_in_index(stack, "reviews") == set()
+    assert not any("secret remark" in text for text in provider.texts)
+    assert_index_holds_the_documents(stack, ["product_catalog", "customer_profiles"])
+    assert "free_text" in stack.run("index", "status").stdout
+    assert "made from personal data do not" in stack.run("doctor", check=False).stdout
+    restart(stack, embed={"pii": "remote"})
+    wait_live(stack)
+    until(lambda: collection(stack, "reviews")["vectors"] == reviews, 60)
+
+
+# --- another model ----------------------------------------------------------------------------
+
+
+def test_the_old_index_answers_until_the_new_one_has_all(stack, provider):
+    wait_live(stack)
+    provider.set_hangs(True)
+    restart(stack, embed=provider.config(pii="remote", timeout="2s", retries=0))
+    until(lambda: provider.asked, 20, what="the new model is asked")
+    status = index_status(stack)
+    assert status["serving"]["model"].startswith("local/")
+    assert status["building"]["model"] == "openai/words"
+    number = insert_product(stack, "Feline scratching post", product_description="")
+    until(lambda: found(stack, "product_catalog", "toy for kittens", 1) == [str(number)], 15,
+          what="the old index is kept up to date")
+    assert "to be replaced by openai/words" in stack.run("status").stdout
+    provider.set_hangs(False)
+    until(lambda: generation(stack)["model"] == "openai/words", 90, pause=0.1)
+    wait_live(stack)
+    assert_index_holds_the_documents(stack)
+    until(lambda: len(list((stack.var / "index").glob("g*"))) == 1, 10)
+    until(lambda: stack.value("SELECT COUNT(*) FROM sync_consumer") == 1, 60, pause=0.5)
+    restart(stack, embed={"provider": "local", "model": None, "dimension": None})
+    until(lambda: generation(stack)["model"].startswith("local/"), 60, pause=0.1)
+    wait_live(stack)
+    assert_index_holds_the_documents(stack)
+    texts = [t for t in provider.texts if t != "a"]
+    assert len(texts) == len(set(texts))
+
+
+def test_a_killed_model_change_goes_on(stack, provider):
+    wait_live(stack)
+    restart(stack, index={"batch": 8}, embed=provider.config(pii="remote", batch=8))
+    for _ in range(3):
+        before = len(provider.texts)
+        until(lambda: len(provider.texts) > before + 20  # noqa: B023
+              or generation(stack)["model"] == "openai/words", 30)
+        stack.kill("worker")
+        stack.up()
+    until(lambda: generation(stack)["model"] == "openai/words", 60, pause=0.1)
+    wait_live(stack)
+    assert_index_holds_the_documents(stack)
+    assert len(list((stack.var / "index").glob("g*"))) == 1
+
+
+# --- refusals ---------------------------------------------------------------------------------
+
+
+def test_an_index_that_is_switched_off_gathers_nothing_and_comes_back(stack):
+    wait_live(stack)
+    restart(stack, index={"enabled": False})
+    until(lambda: stack.value("SELECT COUNT(*) FROM sync_consumer") == 0, 20)
+    number = insert_product(stack, "Feline scratching post")
+    stack.wait_synced()
+    assert stack.value("SELECT COUNT(*) FROM sync_handoff") == 0
+    restart(stack, index={"enabled": True})
+    until(lambda: str(number) in keys_in_index(stack, "product_catalog"), 30)
+    wait_live(stack)
+    assert_index_holds_the_documents(stack)
+
+
+def test_without_an_index_the_verbs_say_so(stack):
+    restart(stack, index={"enabled": False})
+    assert "keeps no index" in stack.fails("index", "status")
+    assert "keeps no index" in stack.fails("index", "query", "reviews", "x")
+    stack.down()
+    assert "no server listens" in stack.fails("index", "rebuild")
+
+
+def test_without_the_models_files_all_else_works(stack):
+    restart(stack, embed={"dir": str(stack.root)})
+    text = until(lambda: index_status(stack)["error"], 15)
+    assert "opening the local model" in text
+    assert "tools/setup" in stack.run("index", "status").stdout
+    assert "is not there yet" in stack.fails("index", "query", "reviews", "x")
+    insert_product(stack, "Synced all the same")
+    stack.assert_in_step()
+
+
+def test_queries_are_checked(stack):
+    wait_live(stack)
+    assert "is not indexed" in stack.fails("index", "query", "nothing", "x")
+    assert "is longer than 4096 bytes" in stack.fails("index", "query", "reviews", "x" * 5000)
+    assert "of 1 to 4096 bytes" in stack.fails("index", "query", "reviews", " ")
+    assert len(found(stack, "reviews", "x", 3)) == 3
+
+
+def test_memory_is_bounded_and_the_refusal_is_shown(stack):
+    restart(stack, index={"memory_max": "1M"})
+    until(lambda: (index_status(stack)["serving"] or {}).get("ok"), 60)
+    entry = collection(stack, "product_catalog")
+    assert entry["memory_bytes"] <= 1 << 20
+    if entry["set_aside"]:
+        assert "memory" in json.dumps(entry["reasons"])

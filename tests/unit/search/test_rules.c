@@ -1,0 +1,205 @@
+/* The rules of search: what is a mistake and where it is named, binding, what is personal. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../mapping/fixture.h"
+#include "search/search_rules.h"
+
+#include <stdlib.h>
+
+#include "base/banned.h"
+
+#define PEOPLE                                                                                    \
+	"collection: people\ntable: customer\nkey: id\nqueue: people_queue\n"                     \
+	"fields:\n"                                                                               \
+	"  id: id\n"                                                                              \
+	"  name: {column: name, pii: name}\n"                                                     \
+	"  born: born\n"                                                                          \
+	"  home: {object: purchase, on: {customer: id}, order: [id], pii: address, fields: {no: " \
+	"id}}\n"
+
+static struct search_rules *parse(const char *text)
+{
+	struct search_rules *rules = NULL;
+	struct err err = {0};
+
+	if (search_rules_parse("s.yaml", str_from(text), &rules, &err) < 0)
+		fail_msg("%s", err.message);
+	return rules;
+}
+
+static struct mapping *people(void)
+{
+	struct mapping *m = NULL;
+	struct err err = {0};
+
+	if (mapping_parse("m.yaml", PEOPLE, strlen(PEOPLE), &m, &err) < 0 ||
+	    mapping_bind(m, fixture_schema(), &err) < 0)
+		fail_msg("%s", err.message);
+	return m;
+}
+
+#define ONE(part) "collections:\n  people:\n    texts:\n      - parts:\n          - " part "\n"
+
+static void each_mistake_is_named_by_its_place(void **state)
+{
+	static const struct {
+		const char *text, *message;
+	} cases[] = {
+	    {"colections: {}", "s.yaml:1:1: "},
+	    {"collections: []", "s.yaml:1:14: \"collections\" has to be a map"},
+	    {"collections: {a: {txts: []}}", "did you mean \"texts\"?"},
+	    {"collections: {a: {texts: []}}", "s.yaml:1:26: a collection needs a list of texts"},
+	    {"collections: {a: {words: 0, texts: [{parts: [{say: x}]}]}}", "s.yaml:1:26: "},
+	    {"collections: {a: {texts: [{parts: []}]}}",
+	     "s.yaml:1:35: a text needs a list of parts"},
+	    {ONE("{label: x}"), "s.yaml:5:13: a part needs one of say, field and pairs"},
+	    {ONE("{say: x, field: y}"), "s.yaml:5:22: a part is one of say, field and pairs"},
+	    {ONE("{field: name, skip: [a]}"), "s.yaml:5:27: \"skip\" goes with \"pairs\" only"},
+	    {ONE("{pairs: name, once: true}"), "s.yaml:5:27: \"once\" goes with \"field\" only"},
+	    {ONE("{field: name, words: many}"), "s.yaml:5:34: "},
+	    {ONE("{field: name, words_for: [a]}"), "has to be a map from values to words"},
+	    {ONE("{field: name, lable: x}"), "did you mean \"label\"?"},
+	    {"collections: {a: {texts: [{when: {k: 1}, parts: [{say: x}]}]}}",
+	     "the last text is for all other documents"},
+	    {"collections: {a: {texts: [{parts: [{say: x}]}, {parts: [{say: y}]}]}}",
+	     "it has to be the last one"},
+	    {"collections: {a: {texts: [{when: [k], parts: [{say: x}]}, {parts: [{say: y}]}]}}",
+	     "\"when\" has to be a map of one field"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct search_rules *rules = NULL;
+		struct err err = {0};
+
+		assert_int_equal(
+		    search_rules_parse("s.yaml", str_from(cases[i].text), &rules, &err),
+		    -ERR_INVALID_ARGUMENT);
+		if (!strstr(err.message, cases[i].message))
+			fail_msg("\"%s\" is not in \"%s\"", cases[i].message, err.message);
+	}
+}
+
+static void a_path_that_no_mapping_produces_is_a_mistake(void **state)
+{
+	static const struct {
+		const char *text, *message;
+	} cases[] = {
+	    {ONE("{field: nam}"),
+	     "s.yaml:5:21: \"nam\": documents of \"people\" have no field \"nam\"; did you mean "
+	     "\"name\"?"},
+	    {ONE("{field: home.non}"), "no field \"non\"; did you mean \"no\"?"},
+	    {ONE("{field: name.first}"), "no field \"first\""},
+	    {ONE("{field: home}"), "\"home\" is an object: name a field of it"},
+	    {"collections: {people: {title: nme, texts: [{parts: [{say: x}]}]}}",
+	     "s.yaml:1:31: \"nme\""},
+	    {"collections: {people: {texts: [{when: {knd: a}, parts: [{say: x}]}, {parts: [{say: "
+	     "y}]}]}}",
+	     "s.yaml:1:45: \"knd\""},
+	};
+	struct mapping *m = people();
+	struct mapping_set set = {.len = 1, .items = &m};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct search_rules *rules = parse(cases[i].text);
+		struct err err = {0};
+
+		assert_int_equal(search_rules_bind(rules, &set, &err), -ERR_INVALID_ARGUMENT);
+		if (!strstr(err.message, cases[i].message))
+			fail_msg("\"%s\" is not in \"%s\"", cases[i].message, err.message);
+		search_rules_free(rules);
+	}
+	mapping_free(m);
+}
+
+static void a_collection_without_a_mapping_is_left_alone(void **state)
+{
+	struct search_rules *rules =
+	    parse("collections: {ghosts: {texts: [{parts: [{field: x}]}]}}");
+	struct mapping *m = people();
+	struct mapping_set set = {.len = 1, .items = &m};
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(search_rules_bind(rules, &set, &err), 0);
+	assert_null(search_rules_find(rules, "ghosts")->mapping);
+	search_rules_free(rules);
+	mapping_free(m);
+}
+
+static const char *pii_of(const struct search_rules *rules, size_t composition)
+{
+	return search_rules_find(rules, "people")->compositions[composition].pii;
+}
+
+static void what_is_personal_is_known_for_each_composition(void **state)
+{
+	struct search_rules *rules = parse("collections:\n"
+					   "  people:\n"
+					   "    title: name\n" /* shown here, sent nowhere */
+					   "    texts:\n"
+					   "      - {when: {id: 1}, parts: [{field: born}]}\n"
+					   "      - {when: {id: 2}, parts: [{field: name}]}\n"
+					   "      - {when: {id: 3}, parts: [{field: home.no}]}\n"
+					   "      - {parts: [{say: name}]}\n");
+	struct mapping *m = people();
+	struct mapping_set set = {.len = 1, .items = &m};
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(search_rules_bind(rules, &set, &err), 0);
+	assert_null(pii_of(rules, 0));
+	assert_string_equal(pii_of(rules, 1), "name (name)");
+	assert_non_null(strstr(pii_of(rules, 2), "address"));
+	assert_null(pii_of(rules, 3));
+	search_rules_free(rules);
+	mapping_free(m);
+}
+
+static void another_file_has_another_hash(void **state)
+{
+	struct search_rules *a = parse(ONE("{field: name}")), *b = parse(ONE("{field: name}")),
+			    *c = parse(ONE("{field: born}"));
+
+	(void)state;
+	assert_true(search_rules_hash(a) == search_rules_hash(b));
+	assert_true(search_rules_hash(a) != search_rules_hash(c));
+	search_rules_free(a);
+	search_rules_free(b);
+	search_rules_free(c);
+}
+
+static void the_shipped_rules_can_be_read(void **state)
+{
+	_cleanup_(mem_freep) char *path =
+	    mem_printf("%s/rules/search.yaml", getenv("AETHERMART_SOURCE_ROOT"));
+	struct search_rules *rules = NULL;
+	const struct search_collection *list;
+	struct err err = {0};
+
+	(void)state;
+	if (search_rules_load(path, &rules, &err) < 0)
+		fail_msg("%s", err.message);
+	assert_int_equal(search_rules_collections(rules, &list), 3);
+	search_rules_free(rules);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(each_mistake_is_named_by_its_place),
+	    cmocka_unit_test(a_path_that_no_mapping_produces_is_a_mistake),
+	    cmocka_unit_test(a_collection_without_a_mapping_is_left_alone),
+	    cmocka_unit_test(what_is_personal_is_known_for_each_composition),
+	    cmocka_unit_test(another_file_has_another_hash),
+	    cmocka_unit_test(the_shipped_rules_can_be_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
