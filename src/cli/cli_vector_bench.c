@@ -17,10 +17,10 @@ static const struct command_option options[] = {
     {"k", COMMAND_NUMBER, "N", "10", 1, VECTOR_K_MAX / 4, "how many nearest count"},
     {"recall", COMMAND_TEXT, "LIST", "0.95,0.99", 0, 0, "targets, separated by commas"},
     {"threads", COMMAND_NUMBER, "N", "1", 1, VECTOR_READERS_MAX - 1, "threads that search"},
-    {"filter-share", COMMAND_TEXT, "P", NULL, 0, 0,
-     "also search with a filter that leaves this share, 0 to 1"},
-    {"filter-kind", COMMAND_TEXT, "KIND", "random", 0, 0,
-     "what it leaves: random, or of each query the near or the far ones"},
+    {"filter-share", COMMAND_TEXT, "LIST", NULL, 0, 0,
+     "also search with filters that leave these shares, above 0 up to 1"},
+    {"filter-kind", COMMAND_TEXT, "LIST", "random", 0, 0,
+     "what they leave: random, or of each query the near or the far ones"},
     {"churn", COMMAND_NUMBER, "N", NULL, 0, VECTOR_BENCH_ROUNDS_MAX,
      "also N rounds of deleting a fifth and putting it back"},
     {"dir", COMMAND_TEXT, "DIR", NULL, 0, 0, "where its files go for the time; a temporary folder"},
@@ -28,17 +28,30 @@ static const struct command_option options[] = {
     {0},
 };
 
+/* The next of a list separated by commas; false at its end. */
+static bool next_of(const char **list, struct str *ret)
+{
+	const char *comma = strchr(*list, ',');
+	size_t len = comma ? (size_t)(comma - *list) : strlen(*list);
+
+	if (!**list)
+		return false;
+	*ret = (struct str){*list, len};
+	*list += comma ? len + 1 : len;
+	return true;
+}
+
 static int read_targets(const char *list, struct vector_bench_options *o, struct err *err)
 {
-	while (*list) {
-		const char *comma = strchr(list, ',');
-		size_t len = comma ? (size_t)(comma - list) : strlen(list);
+	struct str text;
+
+	while (next_of(&list, &text)) {
 		double value;
 
 		if (o->n_targets == VECTOR_BENCH_TARGETS_MAX)
 			return err_set(err, ERR_INVALID_ARGUMENT, "--recall: at most %d targets",
 				       VECTOR_BENCH_TARGETS_MAX);
-		if (parse_double((struct str){list, len}, &value, err) < 0)
+		if (parse_double(text, &value, err) < 0)
 			return err_context(err, "--recall");
 		if (!(value > 0 && value <= 1) ||
 		    (o->n_targets && value <= o->targets[o->n_targets - 1]))
@@ -46,32 +59,56 @@ static int read_targets(const char *list, struct vector_bench_options *o, struct
 				       "--recall: %g; targets rise, and lie above 0 up to 1",
 				       value);
 		o->targets[o->n_targets++] = value;
-		list += comma ? len + 1 : len;
 	}
 	return 0;
 }
 
-static int read_filter(const struct command_line *line, struct vector_bench_options *o,
-		       struct err *err)
-{
-	const char *share = command_text(line, "filter-share"), *kind;
+static const char *const filter_kinds[] = {
+    [VECTOR_FILTER_RANDOM] = "random", [VECTOR_FILTER_NEAR] = "near", [VECTOR_FILTER_FAR] = "far"};
 
-	if (!share)
-		return 0;
-	if (parse_double(str_from(share), &o->filter_share, err) < 0)
-		return err_context(err, "--filter-share");
-	if (!(o->filter_share > 0 && o->filter_share <= 1))
-		return err_set(err, ERR_INVALID_ARGUMENT,
-			       "--filter-share: %s lies not above 0 up to 1", share);
-	kind = command_text(line, "filter-kind");
-	if (cstr_equal(kind, "near"))
-		o->filter_kind = VECTOR_FILTER_NEAR;
-	else if (cstr_equal(kind, "far"))
-		o->filter_kind = VECTOR_FILTER_FAR;
-	else if (!cstr_equal(kind, "random"))
-		return err_set(err, ERR_INVALID_ARGUMENT,
-			       "--filter-kind: \"%s\" is none of random, near and far", kind);
+/* Every share with that kind. */
+static int read_shares(const char *list, enum vector_filter_kind kind,
+		       struct vector_bench_options *o, struct err *err)
+{
+	struct str text;
+
+	while (next_of(&list, &text)) {
+		double share;
+
+		if (parse_double(text, &share, err) < 0)
+			return err_context(err, "--filter-share");
+		if (!(share > 0 && share <= 1))
+			return err_set(err, ERR_INVALID_ARGUMENT,
+				       "--filter-share: %g lies not above 0 up to 1", share);
+		if (o->n_filters == VECTOR_BENCH_FILTERS_MAX)
+			return err_set(err, ERR_INVALID_ARGUMENT, "at most %d filters",
+				       VECTOR_BENCH_FILTERS_MAX);
+		o->filters[o->n_filters++] =
+		    (struct vector_bench_filter){.share = share, .kind = kind};
+	}
 	return 0;
+}
+
+static int read_filters(const struct command_line *line, struct vector_bench_options *o,
+			struct err *err)
+{
+	const char *shares = command_text(line, "filter-share");
+	const char *list = command_text(line, "filter-kind");
+	struct str kind;
+	int r = 0;
+
+	while (shares && r == 0 && next_of(&list, &kind)) {
+		unsigned i = 0;
+
+		while (i < ARRAY_LEN(filter_kinds) && !str_equal(kind, str_from(filter_kinds[i])))
+			i++;
+		if (i == ARRAY_LEN(filter_kinds))
+			return err_set(err, ERR_INVALID_ARGUMENT,
+				       "--filter-kind: \"%.*s\" is none of random, near and far",
+				       STR_ARGS(kind));
+		r = read_shares(shares, (enum vector_filter_kind)i, o, err);
+	}
+	return r;
 }
 
 /* --- the answer ------------------------------------------------------------------------------ */
@@ -82,8 +119,14 @@ static json_t *point_json(const struct vector_bench_point *p)
 			 p->qps, "p50_us", p->p50_us, "p99_us", p->p99_us);
 }
 
-static json_t *result_json(const struct vector_bench_options *o,
-			   const struct vector_bench_result *r)
+static json_t *filter_json(const struct vector_bench_filter *f)
+{
+	return json_pack("{s:f, s:s, s:f, s:f, s:I, s:I}", "share", f->share, "kind",
+			 filter_kinds[f->kind], "recall", f->recall, "qps", f->qps, "short",
+			 (json_int_t)f->n_short, "queries", (json_int_t)f->queries);
+}
+
+static json_t *result_json(const struct vector_bench_result *r)
 {
 	json_t *targets = json_array(), *curve = json_array(), *answer;
 
@@ -103,16 +146,13 @@ static json_t *result_json(const struct vector_bench_options *o,
 			   r->mapped_bytes_per_vector, "counted_bytes_per_vector",
 			   r->counted_bytes_per_vector, "checkpoint_seconds", r->checkpoint_seconds,
 			   "restart_seconds", r->restart_seconds, "exact_qps", r->exact_qps);
-	if (answer && r->filter_queries)
-		(void)json_object_set_new(
-		    answer, "filters",
-		    json_pack("[{s:f, s:s, s:f, s:f, s:I, s:I}]", "share", o->filter_share, "kind",
-			      o->filter_kind == VECTOR_FILTER_NEAR  ? "near"
-			      : o->filter_kind == VECTOR_FILTER_FAR ? "far"
-								    : "random",
-			      "recall", r->filter_recall, "qps", r->filter_qps, "short",
-			      (json_int_t)r->filter_short, "queries",
-			      (json_int_t)r->filter_queries));
+	if (answer && r->n_filters) {
+		json_t *filters = json_array();
+
+		for (size_t i = 0; i < r->n_filters; i++)
+			json_array_append_new(filters, filter_json(&r->filters[i]));
+		(void)json_object_set_new(answer, "filters", filters);
+	}
 	if (answer && r->n_churn) {
 		json_t *churn = json_array();
 
@@ -137,7 +177,7 @@ static void add_point(struct table *t, const char *what, const struct vector_ben
 	table_add(t, row);
 }
 
-static void print_result(const struct vector_bench_options *o, const struct vector_bench_result *r)
+static void print_result(const struct vector_bench_result *r)
 {
 	_cleanup_(table_freep) struct table *t = table_new((const char *const[]){
 	    "TARGET", ">RECALL", ">EF", ">QUERIES/S", ">P50 us", ">P99 us", NULL});
@@ -156,11 +196,11 @@ static void print_result(const struct vector_bench_options *o, const struct vect
 		add_point(t, target, &r->targets[i]);
 	}
 	table_print(t, stdout);
-	if (r->filter_queries)
-		printf(
-		    "\nfilter leaving %g: recall %.4f, %.0f queries/s, %zu of %zu answers short\n",
-		    o->filter_share, r->filter_recall, r->filter_qps, r->filter_short,
-		    r->filter_queries);
+	for (size_t i = 0; i < r->n_filters; i++)
+		printf("%sfilter leaving %g (%s): recall %.4f, %.0f queries/s, %zu of %zu short\n",
+		       i ? "" : "\n", r->filters[i].share, filter_kinds[r->filters[i].kind],
+		       r->filters[i].recall, r->filters[i].qps, r->filters[i].n_short,
+		       r->filters[i].queries);
 	if (r->n_churn)
 		printf("\nchurn: recall %.4f fresh, %.4f after %zu rounds (ef %u)\n", r->churn[0],
 		       r->churn[r->n_churn - 1], r->n_churn - 1, r->churn_ef);
@@ -189,9 +229,9 @@ static int bench_in(const struct command_line *line, struct vector_bench_options
 	o->arg = &progress;
 	r = vector_bench(o, result, err);
 	if (r == 0 && line->json)
-		r = cli_print_json(result_json(o, result), err);
+		r = cli_print_json(result_json(result), err);
 	else if (r == 0)
-		print_result(o, result);
+		print_result(result);
 	mem_free(result);
 	return r;
 }
@@ -241,7 +281,7 @@ static int run_bench(const struct command_line *line, struct err *err)
 	if (r == 0)
 		r = read_targets(command_text(line, "recall"), &o, err);
 	if (r == 0)
-		r = read_filter(line, &o, err);
+		r = read_filters(line, &o, err);
 	if (r == 0)
 		r = vector_set_open(vectors, &base, err);
 	if (r == 0)

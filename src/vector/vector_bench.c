@@ -204,20 +204,21 @@ static int by_qps(const void *a, const void *b)
 	return (x->qps > y->qps) - (x->qps < y->qps);
 }
 
-/* The median of some passes; the first warms the caches up. */
-static int measure(struct bench *b, struct vector_bench_point *point, struct err *err)
+/* The median of some passes; looking for the recall has warmed the caches up. */
+static int measure(struct bench *b, struct vector_bench_point *point, size_t n_passes,
+		   struct err *err)
 {
-	struct vector_bench_point passes[PASSES + 1];
+	struct vector_bench_point passes[PASSES];
 	int r = recall_at(b, point->ef, &point->recall, err);
 
-	for (size_t i = 0; i <= PASSES && r == 0; i++) {
+	for (size_t i = 0; i < n_passes && r == 0; i++) {
 		passes[i] = *point;
 		r = time_pass(b, &passes[i], err);
 	}
 	if (r < 0)
 		return r;
-	qsort(passes + 1, PASSES, sizeof(*passes), by_qps);
-	*point = passes[1 + PASSES / 2];
+	qsort(passes, n_passes, sizeof(*passes), by_qps);
+	*point = passes[n_passes / 2];
 	return 0;
 }
 
@@ -235,7 +236,7 @@ static int find_curve(struct bench *b, struct vector_bench_result *ret, struct e
 		int r;
 
 		*p = (struct vector_bench_point){.ef = (unsigned)ef};
-		r = measure(b, p, err);
+		r = measure(b, p, 1, err);
 		if (r < 0)
 			return r;
 		ret->n_curve++;
@@ -276,7 +277,7 @@ static int find_target(struct bench *b, const struct vector_bench_result *curve,
 			low = middle;
 	}
 	target->ef = high;
-	return measure(b, target, err);
+	return measure(b, target, PASSES, err);
 }
 
 static int find_targets(struct bench *b, struct vector_bench_result *ret, struct err *err)
@@ -318,12 +319,12 @@ static int by_score(const void *a, const void *b)
 }
 
 /* The nearest of a query, or the farthest. */
-static roaring_bitmap_t *query_filter(const struct bench *b, size_t query, size_t allowed)
+static roaring_bitmap_t *query_filter(const struct bench *b, size_t query, bool is_far,
+				      size_t allowed)
 {
 	size_t n = b->o->base->n;
 	struct scored *all = mem_alloc_array(n, sizeof(*all));
 	roaring_bitmap_t *bitmap = roaring_bitmap_create();
-	bool is_far = b->o->filter_kind == VECTOR_FILTER_FAR;
 
 	for (size_t i = 0; i < n; i++)
 		all[i] = (struct scored){score_of(b, vector_set_at(b->o->queries, query), i),
@@ -335,16 +336,16 @@ static roaring_bitmap_t *query_filter(const struct bench *b, size_t query, size_
 	return bitmap;
 }
 
-static int filter_one(struct bench *b, size_t query, const roaring_bitmap_t *filter,
-		      struct vector_bench_result *ret, struct err *err)
+/* `qps` holds seconds, and `recall` how many were found, until all were asked. */
+static int filter_one(struct bench *b, size_t query, const roaring_bitmap_t *bitmap,
+		      struct vector_bench_filter *f, struct err *err)
 {
 	struct vector_query q = {
-	    .vector = vector_set_at(b->o->queries, query), .k = b->o->k, .filter = filter};
-	uint64_t matches = roaring_bitmap_get_cardinality(filter);
+	    .vector = vector_set_at(b->o->queries, query), .k = b->o->k, .filter = bitmap};
 	struct timespec from, to;
-	double limit;
-	size_t n;
-	int r = true_limit(b, query, filter, &limit, err);
+	double limit = 0;
+	size_t n = 0;
+	int r = true_limit(b, query, bitmap, &limit, err);
 
 	if (r < 0)
 		return r;
@@ -353,20 +354,19 @@ static int filter_one(struct bench *b, size_t query, const roaring_bitmap_t *fil
 	(void)clock_gettime(CLOCK_MONOTONIC, &to);
 	if (r < 0)
 		return r;
-	ret->filter_qps +=
-	    (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
-	ret->filter_recall += (double)count_found(b, query, limit, n);
-	ret->filter_short += n < b->o->k && n < matches;
-	ret->filter_queries++;
+	f->qps += (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
+	f->recall += (double)count_found(b, query, limit, n);
+	f->n_short += n < b->o->k && n < roaring_bitmap_get_cardinality(bitmap);
+	f->queries++;
 	return 0;
 }
 
-static int measure_filter(struct bench *b, struct vector_bench_result *ret, struct err *err)
+static int measure_filter(struct bench *b, struct vector_bench_filter *f, struct err *err)
 {
-	size_t allowed = (size_t)lround(b->o->filter_share * (double)b->o->base->n);
-	bool is_shared = b->o->filter_kind == VECTOR_FILTER_RANDOM;
+	size_t allowed = (size_t)lround(f->share * (double)b->o->base->n);
+	bool is_shared = f->kind == VECTOR_FILTER_RANDOM;
 	size_t queries = b->o->queries->n;
-	roaring_bitmap_t *filter = NULL;
+	roaring_bitmap_t *bitmap = NULL;
 	int r = 0;
 
 	allowed = allowed > b->o->k ? allowed : b->o->k;
@@ -374,19 +374,32 @@ static int measure_filter(struct bench *b, struct vector_bench_result *ret, stru
 	if (!is_shared && queries > FILTER_QUERIES)
 		queries = FILTER_QUERIES;
 	for (size_t i = 0; i < queries && r == 0; i++) {
-		if (!filter)
-			filter =
-			    is_shared ? random_filter(b, allowed) : query_filter(b, i, allowed);
-		r = filter_one(b, i, filter, ret, err);
+		if (!bitmap)
+			bitmap = is_shared
+				     ? random_filter(b, allowed)
+				     : query_filter(b, i, f->kind == VECTOR_FILTER_FAR, allowed);
+		r = filter_one(b, i, bitmap, f, err);
 		if (!is_shared) {
-			roaring_bitmap_free(filter);
-			filter = NULL;
+			roaring_bitmap_free(bitmap);
+			bitmap = NULL;
 		}
 	}
-	if (filter)
-		roaring_bitmap_free(filter);
-	ret->filter_qps = (double)ret->filter_queries / ret->filter_qps;
-	ret->filter_recall /= (double)(ret->filter_queries * b->o->k);
+	if (bitmap)
+		roaring_bitmap_free(bitmap);
+	f->qps = (double)f->queries / f->qps;
+	f->recall /= (double)(f->queries * b->o->k);
+	return r;
+}
+
+static int measure_filters(struct bench *b, struct vector_bench_result *ret, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < b->o->n_filters && r == 0; i++) {
+		ret->filters[i] = b->o->filters[i];
+		r = measure_filter(b, &ret->filters[i], err);
+		ret->n_filters++;
+	}
 	return r;
 }
 
@@ -547,8 +560,8 @@ static int run(struct bench *b, struct vector_bench_result *ret, struct err *err
 		r = find_truth(b, ret, err);
 	if (r == 0)
 		r = find_targets(b, ret, err);
-	if (r == 0 && b->o->filter_share > 0)
-		r = measure_filter(b, ret, err);
+	if (r == 0)
+		r = measure_filters(b, ret, err);
 	if (r == 0 && b->o->churn_rounds)
 		r = measure_churn(b, ret, err);
 	return r;

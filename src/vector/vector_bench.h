@@ -10,9 +10,18 @@
 
 #define VECTOR_BENCH_TARGETS_MAX 16
 #define VECTOR_BENCH_CURVE_MAX	 64
+#define VECTOR_BENCH_FILTERS_MAX 16
 #define VECTOR_BENCH_ROUNDS_MAX	 100
 
-enum vector_bench_filter { VECTOR_FILTER_RANDOM, VECTOR_FILTER_NEAR, VECTOR_FILTER_FAR };
+/* What a filter leaves: anything, or of each query the nearest or the farthest. */
+enum vector_filter_kind { VECTOR_FILTER_RANDOM, VECTOR_FILTER_NEAR, VECTOR_FILTER_FAR };
+
+struct vector_bench_filter {
+	double share; /* above 0, up to 1 */
+	enum vector_filter_kind kind;
+	double recall, qps;
+	size_t queries, n_short; /* answers with fewer than there could be */
+};
 
 struct vector_bench_options {
 	const struct vector_set *base, *queries;
@@ -22,8 +31,8 @@ struct vector_bench_options {
 	unsigned threads; /* for searching */
 	size_t n_targets;
 	double targets[VECTOR_BENCH_TARGETS_MAX]; /* of recall, rising */
-	double filter_share;			  /* 0: none */
-	enum vector_bench_filter filter_kind;
+	size_t n_filters;
+	struct vector_bench_filter filters[VECTOR_BENCH_FILTERS_MAX]; /* share and kind */
 	unsigned churn_rounds; /* of deleting and putting back a fifth */
 	/* Told how far building is; may be NULL. */
 	void (*on_progress)(void *arg, uint64_t done);
@@ -48,9 +57,8 @@ struct vector_bench_result {
 	size_t n_targets, n_curve;
 	struct vector_bench_point targets[VECTOR_BENCH_TARGETS_MAX];
 	struct vector_bench_point curve[VECTOR_BENCH_CURVE_MAX];
-	/* Of the filter. */
-	double filter_recall, filter_qps;
-	size_t filter_queries, filter_short;
+	size_t n_filters;
+	struct vector_bench_filter filters[VECTOR_BENCH_FILTERS_MAX];
 	/* Of churn: recall at one ef, before and after each round. */
 	unsigned churn_ef;
 	size_t n_churn;

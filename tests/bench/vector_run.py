@@ -13,7 +13,8 @@ import process
 
 K = 10
 WHOLE_CURVE = 0.999   # a curve ends where this recall is reached
-FILTERS = [(share, kind) for kind in ("random", "near", "far") for share in (0.01, 0.003)]
+SHARES, KINDS = (0.01, 0.003), ("random", "near", "far")
+FILTERS = [(share, kind) for kind in KINDS for share in SHARES]
 SHORT_AT = 64         # the ef of the filtered walks of peers, beside the one that reaches .99
 CHURN_TARGET = 0.95   # the recall at which the churn begins
 
@@ -177,17 +178,21 @@ def filters(base, queries, peers, rounds):
     """Each filter: ours and the exact scan in rounds, the filtered walks of the peers once."""
     result = []
     able = [peer for peer in peers if peer.info["filters"]]
+    our = {at: [] for at in FILTERS}
+    for number in range(rounds):
+        say(f"  filters: ours, {number + 1} of {rounds}")
+        answer = ours(base, queries, [CHURN_TARGET], 1,
+                      "--filter-share", ",".join(f"{share:g}" for share in SHARES),
+                      "--filter-kind", ",".join(KINDS))
+        for entry in answer["filters"]:
+            our[entry["share"], entry["kind"]].append(entry)
     for share, kind in FILTERS:
         say(f"  filter: {share:.1%} {kind}")
-        exact, our = [], []
-        for _ in range(rounds):
-            answer = ours(base, queries, [CHURN_TARGET], 1, "--filter-share", f"{share:g}",
-                          "--filter-kind", kind)
-            our.append(answer["filters"][0])
-            exact.append(peers[0].ask("exact_filter", share=share, kind=kind))
-        entry = {"share": share, "kind": kind, "ours": filter_spread(our),
+        exact = [peers[0].ask("exact_filter", share=share, kind=kind) for _ in range(rounds)]
+        entry = {"share": share, "kind": kind, "ours": filter_spread(our[share, kind]),
                  "exact (numpy f32)": filter_spread(exact),
-                 "ratio": curve.spread([a["qps"] / b["qps"] for a, b in zip(our, exact)]),
+                 "ratio": curve.spread([a["qps"] / b["qps"]
+                                        for a, b in zip(our[share, kind], exact)]),
                  "peers": {}}
         for peer in able:
             family, effort = peer.effort_at(0.99)

@@ -65,7 +65,8 @@ def assert_index_holds_the_documents(stack, names=tuple(TABLES)):
         assert len(rows) < 1000, "a query returns at most 1000"
         until(lambda: keys_in_index(stack, name) == rows, 15,  # noqa: B023
               what=f"the index of {name} holds the {len(rows)} documents")
-        assert collection(stack, name)["vectors"] == len(rows)
+        until(lambda: collection(stack, name)["vectors"] == len(rows), 15,  # noqa: B023
+              what=f"the status of {name} counts them")
 
 
 def insert_product(stack, name, **columns):

@@ -642,7 +642,7 @@ static void park_nothing(void *arg)
 
 static void a_slow_reader_is_told_what_it_missed(void **state)
 {
-	struct http_feed *feed = http_feed_new(4, HTTP_HEARTBEAT_MS);
+	struct http_feed *feed = http_feed_new(4, 60 * HTTP_HEARTBEAT_MS);
 	struct http_reader *r = http_reader_new(feed, park_nothing, park_nothing, NULL);
 	char buf[256];
 	ptrdiff_t n;
