@@ -18,7 +18,7 @@ void closep(int *fd)
 		close(*fd);
 }
 
-static int errno_error(struct err *err, const char *what, const char *path)
+int file_error(const char *what, const char *path, struct err *err)
 {
 	int e = errno;
 	enum err_code code = e == ENOENT			       ? ERR_NOT_FOUND
@@ -37,14 +37,14 @@ int file_read(const char *path, struct strbuf *b, struct err *err)
 	char buf[16384];
 
 	if (fd < 0)
-		return errno_error(err, "open", path);
+		return file_error("open", path, err);
 	for (;;) {
 		ssize_t n = read(fd, buf, sizeof(buf));
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return errno_error(err, "read", path);
+			return file_error("read", path, err);
 		if (n == 0)
 			break;
 		strbuf_add(b, buf, (size_t)n);
@@ -69,7 +69,7 @@ static int write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
-static int sync_parent(const char *path)
+int file_sync_folder(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	_cleanup_(mem_freep) char *dir =
@@ -94,10 +94,10 @@ int file_write_atomic(const char *path, const void *data, size_t len, mode_t mod
 	_cleanup_(closep) int fd = create_new(tmp, mode);
 
 	if (fd < 0)
-		return errno_error(err, "create", tmp);
+		return file_error("create", tmp, err);
 	if (fchmod(fd, mode) < 0 || write_all(fd, data, len) < 0 || fsync(fd) < 0 ||
-	    rename(tmp, path) < 0 || sync_parent(path) < 0) {
-		int r = errno_error(err, "write", path);
+	    rename(tmp, path) < 0 || file_sync_folder(path) < 0) {
+		int r = file_error("write", path, err);
 
 		unlink(tmp);
 		return r;
@@ -116,7 +116,7 @@ int dir_make(const char *path, mode_t mode, struct err *err)
 			continue;
 		*s = '\0';
 		if (mkdir(p, mode) < 0 && errno != EEXIST)
-			return errno_error(err, "create folder", p);
+			return file_error("create folder", p, err);
 		*s = c;
 		if (!c)
 			return 0;
@@ -134,7 +134,7 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 int dir_remove(const char *path, struct err *err)
 {
 	if (nftw(path, remove_entry, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0 && errno != ENOENT)
-		return errno_error(err, "remove", path);
+		return file_error("remove", path, err);
 	return 0;
 }
 

@@ -13,6 +13,13 @@ int file_read(const char *path, struct strbuf *b, struct err *err) _must_check_;
 int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode, struct err *err)
     _must_check_;
 
+/* Makes durable that a name in the file's folder is there or gone: -1 and errno when it fails. */
+int file_sync_folder(const char *path) _must_check_;
+
+/* The error that errno tells of: could not WHAT "PATH": why. ERR_NOT_FOUND, ERR_PERMISSION, ERR_IO.
+ */
+int file_error(const char *what, const char *path, struct err *err);
+
 /* Creates a folder and its parents; an existing one is fine. */
 int dir_make(const char *path, mode_t mode, struct err *err) _must_check_;
 

@@ -83,6 +83,8 @@ static int job_init(struct job *j, const struct command_line *line, struct err *
 static int print_line(struct strbuf *b, const struct str *text, const float *vector,
 		      unsigned dimension, struct err *err)
 {
+	int r;
+
 	strbuf_clear(b);
 	strbuf_addch(b, '{');
 	if (text) {
@@ -94,8 +96,9 @@ static int print_line(struct strbuf *b, const struct str *text, const float *vec
 	for (unsigned i = 0; i < dimension; i++)
 		strbuf_addf(b, "%c%.9g", i ? ',' : '[', (double)vector[i]);
 	strbuf_addstr(b, "]}\n");
-	if (strbuf_check(b, "a line of the answer", err) < 0)
-		return -(int)ERR_LIMIT;
+	r = strbuf_check(b, "a line of the answer", err);
+	if (r < 0)
+		return r;
 	return fwrite(b->data, 1, b->len, stdout) == b->len ? 0 : cli_flush(err);
 }
 

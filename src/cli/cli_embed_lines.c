@@ -51,22 +51,12 @@ struct embed_reader *embed_reader_free(struct embed_reader *r)
 	return NULL;
 }
 
-static int io_error(const struct embed_reader *r, const char *what, struct err *err)
-{
-	int e = errno;
-	enum err_code code = e == ENOENT		 ? ERR_NOT_FOUND
-			     : e == EACCES || e == EPERM ? ERR_PERMISSION
-							 : ERR_IO;
-
-	return err_set(err, code, "could not %s \"%s\": %s", what, r->name, strerror(e));
-}
-
 static int open_next(struct embed_reader *r, struct err *err)
 {
 	r->name = r->paths[r->next++];
 	r->line = r->len = r->at = 0;
 	r->fd = cstr_equal(r->name, "-") ? STDIN_FILENO : open(r->name, O_RDONLY | O_CLOEXEC);
-	return r->fd < 0 ? io_error(r, "open", err) : 0;
+	return r->fd < 0 ? file_error("open", r->name, err) : 0;
 }
 
 /* More bytes into the empty buffer: 1, or 0 at the end of the file. */
@@ -78,7 +68,7 @@ static int fill(struct embed_reader *r, struct err *err)
 		n = read(r->fd, r->buffer, sizeof(r->buffer));
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return io_error(r, "read", err);
+		return file_error("read", r->name, err);
 	r->at = 0;
 	r->len = (size_t)n;
 	return n > 0;

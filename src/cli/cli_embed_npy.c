@@ -85,17 +85,6 @@ int npy_writer_add(struct npy_writer *w, const float *rows, size_t n, struct err
 	return 0;
 }
 
-static int sync_folder(const struct npy_writer *w)
-{
-	const char *slash = strrchr(w->path, '/');
-	_cleanup_(mem_freep) char *dir =
-	    slash ? mem_strndup(w->path, slash == w->path ? 1 : (size_t)(slash - w->path))
-		  : mem_strdup(".");
-	_cleanup_(closep) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 ? -1 : fsync(fd);
-}
-
 int npy_writer_commit(struct npy_writer *w, struct err *err)
 {
 	int r;
@@ -106,7 +95,7 @@ int npy_writer_commit(struct npy_writer *w, struct err *err)
 	if (r < 0)
 		return r;
 	if (fflush(w->file) != 0 || fsync(fileno(w->file)) < 0 ||
-	    rename(w->temporary, w->path) < 0 || sync_folder(w) < 0)
+	    rename(w->temporary, w->path) < 0 || file_sync_folder(w->path) < 0)
 		return io_error(w, err);
 	w->is_done = true;
 	return 0;

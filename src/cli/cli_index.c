@@ -8,6 +8,7 @@
 #include "base/table.h"
 #include "http/http_client.h"
 #include "search/search_engine.h"
+#include "search/search_index.h"
 #include "search/search_text.h"
 
 #include <inttypes.h>
@@ -414,7 +415,7 @@ static const struct command_option query_options[] = {
      .argument = "N",
      .fallback = "10",
      .min = 1,
-     .max = 1000,
+     .max = SEARCH_K_MAX,
      .help = "how many documents"},
     {0},
 };

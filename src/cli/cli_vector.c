@@ -18,21 +18,6 @@ static const char *const kinds[] = {"graph", "exact", NULL};
 static const char *const metrics[] = {"cosine", "ip", "l2", NULL};
 static const char *const precisions[] = {"f16", "f32", NULL};
 
-const char *cli_vector_kind(enum vector_kind kind)
-{
-	return kinds[kind];
-}
-
-const char *cli_vector_metric(enum vector_metric metric)
-{
-	return metrics[metric];
-}
-
-const char *cli_vector_precision(enum vector_precision precision)
-{
-	return precisions[precision];
-}
-
 /* The number of the word; the first when the option is not given. */
 static int choose(const struct command_line *line, const char *option, const char *const *words,
 		  unsigned *ret, struct err *err)
@@ -117,15 +102,12 @@ struct ids {
 static int read_ids(const struct command_line *line, size_t n, struct ids *ret, struct err *err)
 {
 	const char *path = command_text(line, "ids");
+	int r = path ? vector_ids_read(path, &ret->items, &ret->n, err) : 0;
 
-	if (!path)
-		return 0;
-	if (vector_ids_read(path, &ret->items, &ret->n, err) < 0)
-		return -(int)err->code;
-	if (ret->n != n)
+	if (r == 0 && path && ret->n != n)
 		return err_set(err, ERR_INVALID_ARGUMENT,
 			       "\"%s\" has %zu ids, and there are %zu vectors", path, ret->n, n);
-	return 0;
+	return r;
 }
 
 /* --- build ----------------------------------------------------------------------------------- */
@@ -442,14 +424,14 @@ static json_t *stats_json(const struct vector_stats *s)
 	return json_pack("{s:I, s:I, s:i, s:s, s:s, s:s, s:s, s:i, s:i, s:f, s:i, s:I, s:I, s:I, "
 			 "s:I, s:I, s:I, s:s}",
 			 "vectors", (json_int_t)s->vectors, "deleted", (json_int_t)s->deleted,
-			 "dimension", (int)s->dimension, "model", s->model, "kind",
-			 cli_vector_kind(s->kind), "metric", cli_vector_metric(s->metric),
-			 "precision", cli_vector_precision(s->precision), "m", (int)s->m,
-			 "ef_construction", (int)s->ef_construction, "alpha", (double)s->alpha,
-			 "layers", (int)s->layers, "edges", (json_int_t)s->edges, "memory_bytes",
-			 (json_int_t)s->memory_bytes, "mapped_bytes", (json_int_t)s->mapped_bytes,
-			 "log_bytes", (json_int_t)s->log_bytes, "replayed", (json_int_t)s->replayed,
-			 "dropped_bytes", (json_int_t)s->dropped_bytes, "kernels", s->kernels);
+			 "dimension", (int)s->dimension, "model", s->model, "kind", kinds[s->kind],
+			 "metric", metrics[s->metric], "precision", precisions[s->precision], "m",
+			 (int)s->m, "ef_construction", (int)s->ef_construction, "alpha",
+			 (double)s->alpha, "layers", (int)s->layers, "edges", (json_int_t)s->edges,
+			 "memory_bytes", (json_int_t)s->memory_bytes, "mapped_bytes",
+			 (json_int_t)s->mapped_bytes, "log_bytes", (json_int_t)s->log_bytes,
+			 "replayed", (json_int_t)s->replayed, "dropped_bytes",
+			 (json_int_t)s->dropped_bytes, "kernels", s->kernels);
 }
 
 static void print_stats(const struct vector_stats *s)
@@ -457,16 +439,16 @@ static void print_stats(const struct vector_stats *s)
 	double n = s->vectors ? (double)s->vectors : 1;
 
 	printf("vectors    %" PRIu64 " of %u values, by %s\n", s->vectors, s->dimension,
-	       cli_vector_metric(s->metric));
+	       metrics[s->metric]);
 	printf("model      %s\n", s->model[0] ? s->model : "not named");
-	printf("index      %s", cli_vector_kind(s->kind));
+	printf("index      %s", kinds[s->kind]);
 	if (s->kind == VECTOR_GRAPH)
 		printf(": %u layers, %.1f edges a vector (m %u, ef_construction %u, alpha %g)",
 		       s->layers, (double)s->edges / n, s->m, s->ef_construction, (double)s->alpha);
 	printf("\nmemory     %.0f bytes a vector, %.1f MB\n", (double)s->memory_bytes / n,
 	       (double)s->memory_bytes / 1e6);
 	printf("mapped     %.0f bytes a vector, %.1f MB (%s)\n", (double)s->mapped_bytes / n,
-	       (double)s->mapped_bytes / 1e6, cli_vector_precision(s->precision));
+	       (double)s->mapped_bytes / 1e6, precisions[s->precision]);
 	printf("log        %" PRIu64 " bytes not in the checkpoint\n", s->log_bytes);
 	if (s->dropped_bytes)
 		printf("           %" PRIu64 " bytes of a torn end were cut off\n",

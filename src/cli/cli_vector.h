@@ -30,6 +30,3 @@
 
 int cli_vector_options(const struct command_line *line, struct vector_options *ret, struct err *err)
     _must_check_;
-const char *cli_vector_kind(enum vector_kind kind);
-const char *cli_vector_metric(enum vector_metric metric);
-const char *cli_vector_precision(enum vector_precision precision);

@@ -17,7 +17,7 @@
 
 #include "base/banned.h"
 
-#define ALIGNMENT  64 /* a cache line */
+#define ALIGNMENT  64 /* numbers: whole cache lines, whatever they are used for */
 #define SPARE_ROWS 16 /* a product may touch more rows than it was asked for */
 
 struct bert_context { /* one thread's */
@@ -40,7 +40,7 @@ struct bert_context { /* one thread's */
 
 /* --- contexts -------------------------------------------------------------------------------- */
 
-/* Sizes are multiples of a cache line because `hidden` is one of 64 numbers. */
+/* Room for n numbers; what comes after it begins at a cache line too. */
 static float *carve(float **at, size_t n)
 {
 	float *p = *at;

@@ -91,7 +91,8 @@ int embed_local_open_model(const struct config *config, struct bert_model **ret,
 	return r;
 }
 
-unsigned embed_local_threads(const struct config *config)
+/* What embed.threads asks for; 0: the cores that this process may use. */
+static unsigned threads_of(const struct config *config)
 {
 	int64_t n = config_int(config, "embed.threads");
 	cpu_set_t set;
@@ -307,7 +308,7 @@ int embed_local_open(const struct config *config, struct embed_provider **ret, s
 		return r;
 	l = MEM_NEW(struct local);
 	l->model = model;
-	l->threads = embed_local_threads(config);
+	l->threads = threads_of(config);
 	l->name = mem_printf("local/%s", name);
 	(void)pthread_mutex_init(&l->lock, NULL);
 	/* By position: "free" is a name that banned.h refuses. */

@@ -15,6 +15,3 @@ const char *embed_local_dir(const struct config *config, struct arena *arena);
 /* Opens it. As bert_model_open(); ERR_NOT_FOUND with a hint how to get the files. */
 int embed_local_open_model(const struct config *config, struct bert_model **ret, struct err *err)
     _must_check_;
-
-/* How many threads embed.threads asks for: 0 means the cores that this process may use. */
-unsigned embed_local_threads(const struct config *config);

@@ -144,7 +144,7 @@ int embed_vector_read(const json_t *array, unsigned dimension, float *ret, struc
 /* The text cut to at most `max` bytes, at the border of a character. */
 struct str embed_text_cut(struct str text, size_t max);
 
-/* What an endpoint is: checks scheme, host, path. `ret_base` belongs to the arena. */
+/* What an endpoint is: checks scheme, host, path. Its texts belong to the arena. */
 struct embed_endpoint {
 	const char *base; /* without a slash at its end */
 	const char *host;

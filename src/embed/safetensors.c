@@ -16,7 +16,6 @@
 #include "base/mem.h"
 
 #include <endian.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
@@ -235,16 +234,6 @@ int safetensors_parse(const char *name, const void *data, size_t size, struct sa
 	return 0;
 }
 
-static int io_error(struct err *err, const char *what, const char *path)
-{
-	int e = errno;
-	enum err_code code = e == ENOENT		 ? ERR_NOT_FOUND
-			     : e == EACCES || e == EPERM ? ERR_PERMISSION
-							 : ERR_IO;
-
-	return err_set(err, code, "could not %s \"%s\": %s", what, path, strerror(e));
-}
-
 int safetensors_open(const char *path, struct safetensors **ret, struct err *err)
 {
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -254,14 +243,14 @@ int safetensors_open(const char *path, struct safetensors **ret, struct err *err
 	int r;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return io_error(err, "open", path);
+		return file_error("open", path, err);
 	if (!S_ISREG(st.st_mode) || st.st_size < LENGTH_BYTES)
 		return err_set(err, ERR_CORRUPTED, "\"%s\" is no safetensors file: %s", path,
 			       S_ISREG(st.st_mode) ? "it has less than 8 bytes"
 						   : "it is not a regular file");
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (map == MAP_FAILED)
-		return io_error(err, "map", path);
+		return file_error("map", path, err);
 	r = safetensors_parse(path, map, (size_t)st.st_size, &s, err);
 	if (r < 0) {
 		(void)munmap(map, (size_t)st.st_size);

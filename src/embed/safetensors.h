@@ -49,7 +49,7 @@ struct safetensors;
 
 /*
  * ERR_NOT_FOUND, ERR_PERMISSION, ERR_IO: the file; ERR_CORRUPTED: the file is not what is described
- * above (the message names file and tensor); ERR_LIMIT: more tensors or dimensions than allowed.
+ * above (the message names file and tensor); ERR_LIMIT: more than SAFETENSORS_TENSORS_MAX.
  */
 int safetensors_open(const char *path, struct safetensors **ret, struct err *err) _must_check_;
 /* The same of memory that outlives it, aligned to 8; `name` stands for the file in messages. */

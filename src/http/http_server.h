@@ -10,15 +10,14 @@
  *	GET    /v1/changes  yes    one JSON object a line, without end, for each applied change
  *	GET    /v1/index/status             yes  a JSON object, made by the callback
  *	POST   /v1/index/rebuild            yes  202; ?collection=NAME for one of them
- *	GET    /v1/index/query              yes  ?collection=NAME&text=WORDS&k=10: the nearest
- *documents
+ *	GET    /v1/index/query              yes  ?collection=NAME&text=WORDS&k=10
  *
  * Two doors lead to it: TCP (http.listen, http.port) and the Unix socket, mode
  * 0600. Through the socket no token is asked for: the file's mode is the guard. The token is in
  * <dir>/http.token (0600, made when missing) and goes into `Authorization: Bearer TOKEN`.
  *
- * Errors are JSON: {"error":{"code":"NOT_FOUND","message":"…"}} with 400, 401, 404, 405, 413, 500,
- * 503, and with a "hint" where there is one.
+ * Errors are JSON: {"error":{"code":"NOT_FOUND","message":"…"}} with 401, 404, 405, 413 or the
+ * status of the error's class (base/err.h), and with a "hint" where there is one.
  *
  * The feed: each line is an object that was published, or {"missed":N} for a reader that was too
  * slow for the ring buffer, or {"heartbeat":true} after ten seconds without a change.

@@ -1,11 +1,11 @@
 /*
  * Search by meaning as `aethermart serve` runs it: which generations of the index there are, which
- *of them answers, and when one takes over from another.
+ * of them answers, and when one takes over from another.
  *
  * A generation holds the vectors of one model (search_index.h). Normally there is one. When the
  * configuration names another model or dimension, a second one is built from all documents while
- *the first goes on answering, and being kept up to date as long as its own model can still be
- *asked; when the second has all documents, it takes over at once and the first is removed.
+ * the first goes on answering, and being kept up to date as long as its own model can still be
+ * asked; when the second has all documents, it takes over at once and the first is removed.
  *
  *	<dir>/lock           held by the one process that has the index
  *	<dir>/serving        name of the generation that answers
@@ -25,8 +25,7 @@
 
 extern const struct config_option search_options[]; /* section "index" */
 
-#define SEARCH_QUERY_MAX  4096 /* bytes of a query's text */
-#define SEARCH_STATUS_MAX ((size_t)1 << 20)
+#define SEARCH_QUERY_MAX 4096 /* bytes of a query's text */
 
 struct search_engine_options {	     /* all live as long as the engine */
 	const struct config *config; /* sections "index" and "embed" */

@@ -1,8 +1,9 @@
 /*
  * One generation of the search index: the vectors of all collections by one model, in one folder.
  *
- *	<dir>/state.db          which document has which number, what its vector was made of, how
- *far a scan is, what is set aside (SQLite) <dir>/<collection>/     a vector index (vector/vector.h)
+ *	<dir>/state.db       which document has which number, what its vector was made of,
+ *	                     how far a scan is, what is set aside (SQLite)
+ *	<dir>/<collection>/  a vector index (vector/vector.h)
  *
  * Everything in it can be made again from the documents; the cache of embeddings makes that cheap.
  * So what is found damaged is thrown away and marked for a scan, and never stops anything.

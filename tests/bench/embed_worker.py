@@ -21,6 +21,7 @@ import numpy  # noqa: E402
 
 import curve  # noqa: E402
 import minilm  # noqa: E402
+import process  # noqa: E402
 
 MODEL = minilm.model_folder()
 BATCHES = [1, 8, 16, 32]
@@ -151,13 +152,5 @@ class Worker:
         return order[:, :k].tolist()
 
 
-def main():
-    worker = Worker(*sys.argv[1:])
-    for line in sys.stdin:
-        request = json.loads(line)
-        answer = getattr(worker, request.pop("do"))(**request)
-        print(json.dumps(answer), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    process.serve(Worker(*sys.argv[1:]))

@@ -7,12 +7,16 @@ All of it lies under the user's cache folder, nothing in the repository:
 
 Only the peers are Python. The vectors are made by the program itself.
 """
+import datetime
 import hashlib
+import json
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
+
+import machine
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -131,3 +135,23 @@ def need_program(verb):
     if subprocess.run([BINARY, verb, "--help"], stdout=subprocess.DEVNULL,
                       stderr=subprocess.DEVNULL, check=False).returncode != 0:
         raise BenchError(f"{BINARY} does not know \"{verb}\"\nhint: make build")
+
+
+def facts(name):
+    """What a report begins with: when, of which program, on which machine, beside which peers."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return {"date": f"{now:%Y-%m-%dT%H:%M:%SZ}", "version": program_version(),
+            "machine": machine.machine(), "instructions": machine.instructions(),
+            "peers": versions(name)}
+
+
+def keep(name, report, document, options):
+    """Prints the tables and keeps them beside all figures; a smoke run keeps nothing."""
+    print(document)
+    if options.quick and not options.output:
+        return
+    path = options.output or (ROOT / "docs" / "benchmarks" / f"{report['date'][:10]}-{name}.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    path.with_suffix(".md").write_text(document, encoding="utf-8")
+    print(f"kept: {os.path.relpath(path)} and the .md beside it", file=sys.stderr)

@@ -1,7 +1,11 @@
-"""A worker: a process that answers each line of JSON on its input with one on its output."""
+"""A worker: a process that answers each line of JSON on its input with one on its output.
+
+Both sides of it: `Process` asks, `serve` answers.
+"""
 import json
 import pathlib
 import subprocess
+import sys
 
 import environment
 
@@ -34,3 +38,11 @@ class Process:
         except BrokenPipeError:
             pass  # it has ended already, which is what is wanted
         self.process.wait()
+
+
+def serve(worker):
+    """Answers each request by the method of the worker that it names, to the end of the input."""
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer = getattr(worker, request.pop("do"))(**request)
+        print(json.dumps(answer), flush=True)

@@ -7,7 +7,6 @@ is measured, in rounds.
 """
 import ctypes
 import gc
-import json
 import os
 import re
 import sys
@@ -21,6 +20,7 @@ import numpy  # noqa: E402
 
 import curve  # noqa: E402
 import peers  # noqa: E402
+import process  # noqa: E402
 
 K = 10
 FILTER_QUERIES = 200  # of the filters that are made for each query
@@ -218,13 +218,5 @@ def best_of(scores):
     return numpy.take_along_axis(best, order, -1)
 
 
-def main():
-    worker = Worker(*sys.argv[1:])
-    for line in sys.stdin:
-        request = json.loads(line)
-        answer = getattr(worker, request.pop("do"))(**request)
-        print(json.dumps(answer), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    process.serve(Worker(*sys.argv[1:]))

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "config_of.h"
 #include "embed/embed_cache.h"
 #include "fake_local.h"
 
@@ -32,12 +33,11 @@ static struct {
 
 static struct embedder *embedder_of(const char *yaml, struct config **ret)
 {
-	static const struct config_option *const tables[] = {embed_options, NULL};
 	struct embedder *e = NULL;
 	struct err err = {0};
 
-	if (config_parse(tables, "/etc/test.yaml", yaml, strlen(yaml), ret, &err) < 0 ||
-	    embedder_open(*ret, &e, &err) < 0)
+	*ret = config_of(yaml);
+	if (embedder_open(*ret, &e, &err) < 0)
 		fail_msg("%s", err.message);
 	return e;
 }

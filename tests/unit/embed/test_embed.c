@@ -8,22 +8,12 @@
 
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "config_of.h"
 #include "fake_local.h"
 
 #include <math.h>
 
 #include "base/banned.h"
-
-static struct config *config_of(const char *yaml)
-{
-	static const struct config_option *const tables[] = {embed_options, NULL};
-	struct config *c = NULL;
-	struct err err = {0};
-
-	if (config_parse(tables, "/etc/test.yaml", yaml, strlen(yaml), &c, &err) < 0)
-		fail_msg("%s", err.message);
-	return c;
-}
 
 static int reset(void **state)
 {
