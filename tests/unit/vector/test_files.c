@@ -154,7 +154,7 @@ static void count_down(void *arg, const char *point)
  * with deletions, replacements and checkpoints in between. */
 static void work(const char *dir, struct killer *killer, int confirmed_fd)
 {
-	struct vector_hook hook = {count_down, killer};
+	struct vector_hook hook = {.at = count_down, .arg = killer};
 	struct vector_index *ix;
 	struct err err = {0};
 
