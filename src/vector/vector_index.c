@@ -130,6 +130,8 @@ static int open_new(struct vector_index *ix, struct err *err)
 		return r;
 	set_sizes(ix);
 	r = files_open_vectors(ix, true, err);
+	if (r == 0)
+		r = files_sync_parent(ix, err);
 	return r < 0 ? r : checkpoint_write(ix, err); /* empty, with an empty log */
 }
 
