@@ -293,15 +293,18 @@ static int check_memory(const struct vector_index *ix, uint32_t id, unsigned lay
 	(void)err_set(err, ERR_LIMIT,
 		      "the index is full: %llu vectors take %zu bytes, and %zu are allowed",
 		      (unsigned long long)ix->live, ix->memory_bytes, ix->memory_max_bytes);
-	return err_hint(err, "allow more memory, or delete vectors");
+	return err_hint(err, "allow more memory, or delete vectors and compact");
 }
 
 int index_put(struct vector_index *ix, uint32_t id, const float *vector, bool log, struct err *err)
 {
 	unsigned layers = ix->kind == VECTOR_GRAPH ? graph_random_layers(ix) : 0;
 	uint32_t slot;
-	int r = log ? check_memory(ix, id, layers, err) : 0;
+	int r;
 
+	if (ix->n_free == 0)
+		slots_reclaim(ix, false);
+	r = log ? check_memory(ix, id, layers, err) : 0;
 	if (r == 0)
 		r = ids_reserve(ix, id, err);
 	if (r == 0)

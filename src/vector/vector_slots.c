@@ -291,8 +291,6 @@ static int take_slot(struct vector_index *ix, uint32_t *ret, struct err *err)
 	uint32_t slot;
 	int r;
 
-	if (ix->n_free == 0)
-		slots_reclaim(ix, false);
 	if (ix->n_free > 0) {
 		*ret = ix->free_slots[--ix->n_free];
 		return 0;

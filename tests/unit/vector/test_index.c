@@ -482,6 +482,25 @@ static void memory_over_the_bound_is_refused_and_the_rest_goes_on(void **state)
 	close_index(ix);
 }
 
+static void what_was_deleted_from_a_full_exact_index_makes_room(void **state)
+{
+	struct vector_options o = {
+	    .dimension = DIMENSION, .kind = VECTOR_EXACT, .memory_max_bytes = 100000};
+	struct vector_index *ix;
+	struct err err = {0};
+	uint32_t i = 0;
+
+	(void)state;
+	assert_ok(vector_open(NULL, &o, &ix, &err));
+	while (vector_put(ix, i, fixture_at(&vectors, i), &err) == 0)
+		i++;
+	for (uint32_t j = 0; j < 10; j++) {
+		assert_ok(vector_delete(ix, j, &err));
+		assert_ok(vector_put(ix, j, fixture_at(&vectors, i), &err));
+	}
+	close_index(ix);
+}
+
 static void assert_refused(struct vector_index *ix, const float *vector, const char *why)
 {
 	struct err err = {0};
@@ -589,6 +608,7 @@ int main(void)
 	    cmocka_unit_test(an_empty_index_answers_with_nothing),
 	    cmocka_unit_test(everything_deleted_piece_by_piece_and_put_back),
 	    cmocka_unit_test(memory_over_the_bound_is_refused_and_the_rest_goes_on),
+	    cmocka_unit_test(what_was_deleted_from_a_full_exact_index_makes_room),
 	    cmocka_unit_test(vectors_without_direction_or_number_are_refused),
 	    cmocka_unit_test(impossible_options_and_queries_are_refused),
 	    cmocka_unit_test(stored_vectors_can_be_read_back),
