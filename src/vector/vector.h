@@ -156,6 +156,7 @@ struct vector_stats {
 	uint64_t checkpoint_failures; /* of those by themselves: the log grows until one succeeds */
 	const char *kernels;	      /* "avx512-vnni", "avx2", "scalar" */
 };
+/* The writer's thread, for it reads what only that one changes. */
 void vector_stats(const struct vector_index *ix, struct vector_stats *ret);
 
 /*

@@ -107,15 +107,18 @@ static struct checkpoint_head head_of(const struct vector_index *ix)
 static int write_sections(struct vector_index *ix, int fd, struct checkpoint_head *h,
 			  struct err *err)
 {
+	struct write_to to = {fd, "graph.new", CHECKPOINT_HEADER};
+
 	for (enum checkpoint_section s = 0; s < SECTIONS; s++) {
 		size_t bytes;
 		void *p;
 
 		for (uint32_t i = 0; (p = section_piece(ix, s, i, &bytes)) != NULL; i++) {
-			int r = fd_write_all(fd, p, bytes, ix->files, "graph.new", err);
+			int r = files_write(ix->files, to, p, bytes, err);
 
 			if (r < 0)
 				return r;
+			to.at += bytes;
 			h->sections[s].bytes += bytes;
 			h->sections[s].crc = crc32c(h->sections[s].crc, p, bytes);
 		}
@@ -136,17 +139,12 @@ static int write_new(struct vector_index *ix, struct err *err)
 		return err_set(err, ERR_IO, "could not make \"%s/graph.new\": %s", ix->dir,
 			       strerror(errno));
 	/* The head is known when all the rest is written; until then the file has none. */
-	r = fd_write_all(fd, page, sizeof(page), ix->files, "graph.new", err);
-	if (r == 0)
-		r = write_sections(ix, fd, &h, err);
+	r = write_sections(ix, fd, &h, err);
 	if (r < 0)
 		return r;
 	h.crc = crc32c(0, &h, offsetof(struct checkpoint_head, crc));
 	memcpy(page, &h, sizeof(h));
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return err_set(err, ERR_IO, "could not go to the start of \"%s/graph.new\": %s",
-			       ix->dir, strerror(errno));
-	r = fd_write_all(fd, page, sizeof(page), ix->files, "graph.new", err);
+	r = files_write(ix->files, (struct write_to){fd, "graph.new", 0}, page, sizeof(page), err);
 	if (r == 0 && fsync(fd) < 0)
 		r = err_set(err, ERR_IO, "could not flush \"%s/graph.new\": %s", ix->dir,
 			    strerror(errno));
@@ -167,8 +165,9 @@ static int swap(struct vector_index *ix, int log_fd, struct err *err)
 	closep(&f->log_fd);
 	f->log_fd = log_fd;
 	f->log_bytes = LOG_HEADER;
-	f->buffered = f->unsynced = 0;
+	f->buffered = 0;
 	f->sequence = 0;
+	f->is_renamed_loosely = true; /* until then the disk may have the old one, with its log */
 	return files_sync_dir(ix, err);
 }
 
@@ -270,7 +269,6 @@ int checkpoint_peek(struct vector_index *ix, struct err *err)
 static int read_section(struct vector_index *ix, int fd, const struct checkpoint_head *h,
 			enum checkpoint_section s, struct err *err)
 {
-	uint64_t total = 0;
 	uint32_t crc = 0;
 	size_t bytes;
 	void *p;
@@ -280,12 +278,34 @@ static int read_section(struct vector_index *ix, int fd, const struct checkpoint
 
 		if (r < 0)
 			return r;
-		total += bytes;
 		crc = crc32c(crc, p, bytes);
 	}
-	if (total != h->sections[s].bytes)
-		return damaged(ix, err, "a section has another size than its head says");
 	return crc == h->sections[s].crc ? 0 : damaged(ix, err, "a section does not check");
+}
+
+static uint64_t section_bytes(const struct vector_index *ix, const struct checkpoint_head *h,
+			      enum checkpoint_section s)
+{
+	switch (s) {
+	case SECTION_CODES:
+		return (uint64_t)h->slots * ix->code_bytes;
+	case SECTION_META:
+		return (uint64_t)h->slots * sizeof(struct slot_meta);
+	case SECTION_EDGES:
+		return ix->kind == VECTOR_GRAPH ? (uint64_t)h->slots * 2 * ix->m * sizeof(uint32_t)
+						: 0;
+	case SECTION_RESIDUAL:
+	case SECTION_CRC:
+	case SECTION_IDS:
+	case SECTION_UPPER:
+		return (uint64_t)h->slots * sizeof(uint32_t);
+	case SECTION_BLOCKS:
+		return (uint64_t)h->blocks * ix->m * sizeof(uint32_t);
+	case SECTIONS:
+	default:
+		bug_if(true);
+	}
+	return 0;
 }
 
 /* The file must be as long as its head says before memory is taken for it. */
@@ -296,15 +316,14 @@ static int check_length(struct vector_index *ix, int fd, const struct checkpoint
 	struct stat st;
 
 	for (enum checkpoint_section s = 0; s < SECTIONS; s++) {
-		if (h->sections[s].bytes > (uint64_t)1 << 46)
-			return damaged(ix, err, "a section is too long");
+		if (h->sections[s].bytes != section_bytes(ix, h, s))
+			return damaged(ix, err, "a section has another size than its head says");
 		want += h->sections[s].bytes;
 	}
 	if (fstat(fd, &st) < 0)
 		return err_set(err, ERR_IO, "could not look at \"%s/graph\": %s", ix->dir,
 			       strerror(errno));
-	if ((uint64_t)st.st_size != want ||
-	    h->sections[SECTION_CODES].bytes != (uint64_t)h->slots * ix->code_bytes)
+	if ((uint64_t)st.st_size != want)
 		return damaged(ix, err, "it is shorter or longer than its head says");
 	if (fstat(ix->files->vectors_fd, &st) < 0 ||
 	    (uint64_t)st.st_size < VECTORS_HEADER + (uint64_t)h->slots * ix->vector_bytes)

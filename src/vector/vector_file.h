@@ -23,19 +23,20 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 #define VECTORS_HEADER 4096
 #define LOG_HEADER     32
 
-/* Bytes that the log holds back before it writes, and writes before it flushes. A record that is
- * damaged further than this from the end of the log was once confirmed. */
+/* Bytes that the log holds back before it writes and flushes them. A record that is damaged further
+ * than this from the end of the log was once confirmed. */
 #define LOG_UNSYNCED_MAX ((size_t)8 << 20)
 
 struct vector_files {
 	const char *dir; /* the index's */
 	int lock_fd, dir_fd, vectors_fd, log_fd;
-	uint64_t generation; /* of the checkpoint and its log */
+	uint64_t generation;	 /* of the checkpoint and its log */
+	bool is_renamed_loosely; /* the folder was not flushed after the last checkpoint's rename */
+	bool has_lost_vectors;	 /* a flush of the vectors failed: what the disk has is unknown */
 	/* The log. */
-	uint8_t *buffer; /* not written yet */
+	uint8_t *buffer; /* not flushed yet */
 	size_t buffered;
-	uint64_t log_bytes;	/* written, with the header; what goes beyond is not ours */
-	size_t unsynced;	/* of those */
+	uint64_t log_bytes;	/* flushed, with the header; what goes beyond is not ours */
 	uint32_t sequence;	/* of the last record */
 	uint64_t checkpoint_at; /* size of the log that causes one */
 	uint64_t dropped_bytes; /* torn off the end of the log at opening */
@@ -44,9 +45,14 @@ struct vector_files {
 
 uint32_t crc32c(uint32_t crc, const void *data, size_t n);
 
-/* All or an error with `name` in it. */
-int fd_write_all(int fd, const void *data, size_t n, const struct vector_files *f, const char *name,
-		 struct err *err) _must_check_;
+/* All or an error with `name` in it; `at` is the place in the file. */
+struct write_to {
+	int fd;
+	const char *name;
+	uint64_t at;
+};
+int files_write(const struct vector_files *f, struct write_to to, const void *data, size_t n,
+		struct err *err) _must_check_;
 int fd_read_all(int fd, void *data, size_t n, const struct vector_files *f, const char *name,
 		struct err *err) _must_check_;
 
@@ -59,8 +65,11 @@ int files_open_vectors(struct vector_index *ix, bool is_new, struct err *err) _m
 int files_map_chunk(struct vector_index *ix, uint32_t chunk, struct err *err) _must_check_;
 int files_write_vector(struct vector_index *ix, uint32_t slot, const void *data, struct err *err)
     _must_check_;
+/* fdatasync(), which tests can make fail. */
+int files_flush(const struct vector_index *ix, int fd) _must_check_;
 int files_sync_vectors(struct vector_index *ix, struct err *err) _must_check_;
 int files_sync_dir(struct vector_index *ix, struct err *err) _must_check_;
+int files_sync_parent(struct vector_index *ix, struct err *err) _must_check_;
 
 /* --- the checkpoint (vector_file.c) ---------------------------------------------------------- */
 

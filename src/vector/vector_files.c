@@ -29,24 +29,25 @@ struct vectors_header {
 };
 static_assert(sizeof(struct vectors_header) == 20, "as written");
 
-int fd_write_all(int fd, const void *data, size_t n, const struct vector_files *f, const char *name,
-		 struct err *err)
+int files_write(const struct vector_files *f, struct write_to to, const void *data, size_t n,
+		struct err *err)
 {
 	const uint8_t *p = data;
 
 	while (n > 0) {
-		ssize_t written = write(fd, p, n);
+		ssize_t written = pwrite(to.fd, p, n, (off_t)to.at);
 
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written <= 0) {
 			int e = written < 0 ? errno : ENOSPC;
 
-			(void)err_set(err, ERR_IO, "could not write \"%s/%s\": %s", f->dir, name,
+			(void)err_set(err, ERR_IO, "could not write \"%s/%s\": %s", f->dir, to.name,
 				      strerror(e));
 			return e == ENOSPC ? err_hint(err, "free space on that disk") : -ERR_IO;
 		}
 		p += written;
+		to.at += (uint64_t)written;
 		n -= (size_t)written;
 	}
 	return 0;
@@ -90,6 +91,30 @@ static int lock_folder(struct vector_index *ix, struct err *err)
 	return err_set(err, ERR_CONFLICT, "the index \"%s\" is open in another process", f->dir);
 }
 
+/* A folder whose checkpoint is gone must not be taken for an empty one: an index that was killed
+ * before its first checkpoint has a file of vectors with a header only. */
+static int find_checkpoint(struct vector_index *ix, bool *ret_is_new, struct err *err)
+{
+	struct vector_files *f = ix->files;
+	struct stat st;
+
+	if (fstatat(f->dir_fd, "graph", &st, 0) == 0) {
+		*ret_is_new = false;
+		return 0;
+	}
+	if (errno != ENOENT)
+		return err_set(err, ERR_IO, "could not look at \"%s/graph\": %s", f->dir,
+			       strerror(errno));
+	if (fstatat(f->dir_fd, "vectors", &st, 0) == 0 && st.st_size > VECTORS_HEADER) {
+		(void)err_set(err, ERR_CORRUPTED,
+			      "\"%s/graph\" is missing, and \"%s/vectors\" is not empty", f->dir,
+			      f->dir);
+		return err_hint(err, "restore the folder, or empty it for a new index");
+	}
+	*ret_is_new = true;
+	return 0;
+}
+
 int files_open(struct vector_index *ix, bool *ret_is_new, struct err *err)
 {
 	struct vector_files *f = MEM_NEW(struct vector_files);
@@ -108,9 +133,19 @@ int files_open(struct vector_index *ix, bool *ret_is_new, struct err *err)
 		return err_set(err, ERR_IO, "could not open the folder \"%s\": %s", ix->dir,
 			       strerror(errno));
 	r = lock_folder(ix, err);
-	if (r == 0)
-		*ret_is_new = faccessat(f->dir_fd, "graph", F_OK, 0) != 0;
-	return r;
+	return r < 0 ? r : find_checkpoint(ix, ret_is_new, err);
+}
+
+/* The folder's own entry must be durable, too. */
+int files_sync_parent(struct vector_index *ix, struct err *err)
+{
+	_cleanup_(closep) int fd =
+	    openat(ix->files->dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || fsync(fd) < 0)
+		return err_set(err, ERR_IO, "could not flush the folder that holds \"%s\": %s",
+			       ix->dir, strerror(errno));
+	return 0;
 }
 
 static int check_vectors_header(struct vector_index *ix, const struct vectors_header *want,
@@ -144,7 +179,8 @@ int files_open_vectors(struct vector_index *ix, bool is_new, struct err *err)
 	if (!is_new)
 		return check_vectors_header(ix, &h, err);
 	memcpy(page, &h, sizeof(h));
-	return fd_write_all(f->vectors_fd, page, sizeof(page), f, "vectors", err);
+	return files_write(f, (struct write_to){f->vectors_fd, "vectors", 0}, page, sizeof(page),
+			   err);
 }
 
 static off_t vector_offset(const struct vector_index *ix, uint32_t slot)
@@ -176,43 +212,45 @@ int files_map_chunk(struct vector_index *ix, uint32_t chunk, struct err *err)
 
 int files_write_vector(struct vector_index *ix, uint32_t slot, const void *data, struct err *err)
 {
-	const uint8_t *p = data;
-	size_t left = ix->vector_bytes;
-	off_t at = vector_offset(ix, slot);
+	struct write_to to = {ix->files->vectors_fd, "vectors", (uint64_t)vector_offset(ix, slot)};
 
-	while (left > 0) {
-		ssize_t n = pwrite(ix->files->vectors_fd, p, left, at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			int e = n < 0 ? errno : ENOSPC;
-
-			(void)err_set(err, ERR_IO, "could not write \"%s/vectors\": %s", ix->dir,
-				      strerror(e));
-			return e == ENOSPC ? err_hint(err, "free space on that disk") : -ERR_IO;
-		}
-		p += n;
-		at += n;
-		left -= (size_t)n;
-	}
-	return 0;
+	return files_write(ix->files, to, data, ix->vector_bytes, err);
 }
 
+int files_flush(const struct vector_index *ix, int fd)
+{
+	if (ix->hook.fails &&
+	    ix->hook.fails(ix->hook.arg, fd == ix->files->vectors_fd ? "vectors" : "log")) {
+		errno = EIO;
+		return -1;
+	}
+	return fdatasync(fd);
+}
+
+/* After a flush that failed the kernel takes the pages for clean: the next one would succeed, and
+ * prove nothing. So none is tried. */
 int files_sync_vectors(struct vector_index *ix, struct err *err)
 {
-	if (fdatasync(ix->files->vectors_fd) < 0)
-		return err_set(err, ERR_IO, "could not flush \"%s/vectors\": %s", ix->dir,
-			       strerror(errno));
-	return 0;
+	struct vector_files *f = ix->files;
+
+	if (!f->has_lost_vectors && files_flush(ix, f->vectors_fd) == 0)
+		return 0;
+	(void)err_set(err, ERR_IO, "could not flush \"%s/vectors\": %s", ix->dir,
+		      f->has_lost_vectors ? "it failed before" : strerror(errno));
+	f->has_lost_vectors = true;
+	return err_hint(err, "look after the disk, then open the index again: its log has all");
 }
 
 int files_sync_dir(struct vector_index *ix, struct err *err)
 {
-	if (fsync(ix->files->dir_fd) < 0)
-		return err_set(err, ERR_IO, "could not flush the folder \"%s\": %s", ix->dir,
-			       strerror(errno));
-	return 0;
+	if (ix->hook.fails && ix->hook.fails(ix->hook.arg, "folder")) {
+		errno = EIO;
+	} else if (fsync(ix->files->dir_fd) == 0) {
+		ix->files->is_renamed_loosely = false;
+		return 0;
+	}
+	return err_set(err, ERR_IO, "could not flush the folder \"%s\": %s", ix->dir,
+		       strerror(errno));
 }
 
 void files_close(struct vector_index *ix)

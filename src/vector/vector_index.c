@@ -28,10 +28,10 @@
 
 static int check_options(const struct vector_options *o, struct err *err)
 {
-	if (o->dimension < 1 || o->dimension > VECTOR_DIMENSION_MAX)
+	if (o->kind > VECTOR_EXACT || o->metric > VECTOR_L2 || o->precision > VECTOR_F32)
 		return err_set(err, ERR_INVALID_ARGUMENT,
-			       "vectors of %u values are not possible: from 1 to %d are",
-			       o->dimension, VECTOR_DIMENSION_MAX);
+			       "kind %u, metric %u, precision %u: one of them does not exist",
+			       o->kind, o->metric, o->precision);
 	if (o->m == 1 || o->m > EDGES_MAX / 2)
 		return err_set(err, ERR_INVALID_ARGUMENT, "m is %u; possible is 2 to %d", o->m,
 			       EDGES_MAX / 2);
@@ -46,6 +46,15 @@ static int check_options(const struct vector_options *o, struct err *err)
 		return err_set(err, ERR_INVALID_ARGUMENT,
 			       "the name of a model has at most %d bytes", VECTOR_MODEL_MAX - 1);
 	return 0;
+}
+
+static int check_dimension(const struct vector_index *ix, struct err *err)
+{
+	if (ix->dimension >= 1 && ix->dimension <= VECTOR_DIMENSION_MAX)
+		return 0;
+	return err_set(err, ERR_INVALID_ARGUMENT,
+		       "vectors of %u values are not possible: from 1 to %d are", ix->dimension,
+		       VECTOR_DIMENSION_MAX);
 }
 
 static void take_options(struct vector_index *ix, const struct vector_options *o)
@@ -114,14 +123,16 @@ static int compare_options(const struct vector_index *ix, const struct vector_op
 	return 0;
 }
 
-static int open_new(struct vector_index *ix, const struct vector_options *o, struct err *err)
+static int open_new(struct vector_index *ix, struct err *err)
 {
-	int r = check_options(o, err);
+	int r = check_dimension(ix, err);
 
 	if (r < 0)
 		return r;
 	set_sizes(ix);
 	r = files_open_vectors(ix, true, err);
+	if (r == 0)
+		r = files_sync_parent(ix, err);
 	return r < 0 ? r : checkpoint_write(ix, err); /* empty, with an empty log */
 }
 
@@ -154,7 +165,7 @@ static int open_files(struct vector_index *ix, const struct vector_options *o, s
 
 	if (r < 0)
 		return r;
-	return is_new ? open_new(ix, o, err) : open_there(ix, o, err);
+	return is_new ? open_new(ix, err) : open_there(ix, o, err);
 }
 
 static void index_free(struct vector_index *ix)
@@ -179,9 +190,12 @@ int vector_open(const char *dir, const struct vector_options *options, struct ve
 int vector_open_hooked(const char *dir, const struct vector_options *options,
 		       const struct vector_hook *hook, struct vector_index **ret, struct err *err)
 {
-	struct vector_index *ix = MEM_NEW(struct vector_index);
-	int r;
+	struct vector_index *ix;
+	int r = check_options(options, err);
 
+	if (r < 0)
+		return r;
+	ix = MEM_NEW(struct vector_index);
 	ix->entry = ENTRY_NONE;
 	ix->epoch = 1;
 	ix->random = 1;
@@ -192,7 +206,7 @@ int vector_open_hooked(const char *dir, const struct vector_options *options,
 		ix->dir = mem_strdup(dir);
 		r = open_files(ix, options, err);
 	} else {
-		r = check_options(options, err);
+		r = check_dimension(ix, err);
 		if (r == 0)
 			set_sizes(ix);
 	}
@@ -235,19 +249,33 @@ static void repair_when_due(struct vector_index *ix)
 		graph_repair(ix);
 }
 
+static void set_id(struct vector_index *ix, uint32_t id, uint32_t slot)
+{
+	atomic_store_explicit(&chunk_of(ix, slot)->ids[in_chunk(slot)], id, memory_order_release);
+	ids_set(ix, id, slot);
+}
+
+/* Searches that run meanwhile learn of it: see settle() in vector_search.c. */
+static void move_id(struct vector_index *ix, uint32_t id, uint32_t from, uint32_t to)
+{
+	atomic_store(&ix->moved[ix->moves_begun % MOVES], id);
+	atomic_fetch_add(&ix->moves_begun, 1);
+	set_id(ix, id, to);
+	kill_slot(ix, from);
+	atomic_fetch_add(&ix->moves_done, 1);
+}
+
 static void publish(struct vector_index *ix, uint32_t id, uint32_t slot)
 {
 	uint32_t old = ids_get(ix, id);
 
 	if (ix->kind == VECTOR_GRAPH)
 		graph_insert(ix, slot);
-	atomic_store_explicit(&chunk_of(ix, slot)->ids[in_chunk(slot)], id, memory_order_release);
-	ids_set(ix, id, slot);
 	if (old == EDGE_NONE) {
+		set_id(ix, id, slot);
 		atomic_fetch_add(&ix->live, 1);
 	} else {
-		kill_slot(ix, old);
-		atomic_fetch_add(&ix->replaced, 1);
+		move_id(ix, id, old, slot);
 	}
 	ix->changed = true;
 	repair_when_due(ix);
@@ -266,15 +294,18 @@ static int check_memory(const struct vector_index *ix, uint32_t id, unsigned lay
 	(void)err_set(err, ERR_LIMIT,
 		      "the index is full: %llu vectors take %zu bytes, and %zu are allowed",
 		      (unsigned long long)ix->live, ix->memory_bytes, ix->memory_max_bytes);
-	return err_hint(err, "allow more memory, or delete vectors");
+	return err_hint(err, "allow more memory, or delete vectors and compact");
 }
 
 int index_put(struct vector_index *ix, uint32_t id, const float *vector, bool log, struct err *err)
 {
 	unsigned layers = ix->kind == VECTOR_GRAPH ? graph_random_layers(ix) : 0;
 	uint32_t slot = 0;
-	int r = log ? check_memory(ix, id, layers, err) : 0;
+	int r;
 
+	if (ix->n_free == 0)
+		slots_reclaim(ix, false);
+	r = log ? check_memory(ix, id, layers, err) : 0;
 	if (r == 0)
 		r = ids_reserve(ix, id, err);
 	if (r == 0)
@@ -314,6 +345,8 @@ int index_delete(struct vector_index *ix, uint32_t id, bool log, struct err *err
 
 int index_check_values(const struct vector_index *ix, const float *vector, struct err *err)
 {
+	float norm2;
+
 	for (unsigned i = 0; i < ix->dimension; i++) {
 		if (!isfinite(vector[i]))
 			return err_set(err, ERR_INVALID_ARGUMENT,
@@ -323,17 +356,21 @@ int index_check_values(const struct vector_index *ix, const float *vector, struc
 				       "value %u of the vector, %g, is too large for f16", i,
 				       (double)vector[i]);
 	}
-	return vector_norm2(ix, vector) > 0 || ix->metric != VECTOR_COSINE
-		   ? 0
-		   : err_set(err, ERR_INVALID_ARGUMENT,
-			     "a vector of zeros, or of extreme values, has no direction");
+	norm2 = ix->kernels->dot_f32(vector, vector, ix->dimension);
+	if (!(norm2 <= NORM2_MAX))
+		return err_set(err, ERR_INVALID_ARGUMENT,
+			       "the values of the vector are too large: their squares overflow");
+	if (ix->metric == VECTOR_COSINE && norm2 < FLT_MIN)
+		return err_set(err, ERR_INVALID_ARGUMENT,
+			       "a vector of zeros, or of values next to it, has no direction");
+	return 0;
 }
 
 /* As it will be stored; of unit length for the cosine. */
 static int take_vector(struct vector_index *ix, const float *vector, struct err *err)
 {
 	float norm2 = vector_norm2(ix, vector);
-	float factor = ix->metric == VECTOR_COSINE && norm2 > 0 ? 1 / sqrtf(norm2) : 1;
+	float factor = ix->metric == VECTOR_COSINE && norm2 >= FLT_MIN ? 1 / sqrtf(norm2) : 1;
 
 	for (unsigned i = 0; i < ix->dimension; i++)
 		ix->unit[i] = vector[i] * factor;

@@ -16,6 +16,7 @@
 #include "vector/vector.h"
 #include "vector/vector_kernels.h"
 
+#include <float.h>
 #include <stdatomic.h>
 
 /* --- where things are ------------------------------------------------------------------------ */
@@ -117,9 +118,18 @@ struct retired_list {
 	size_t len, cap;
 };
 
-/* Tests stop the world at named points of a write. */
+/* Replacements that a search can settle afterwards: with more of them during a single search one
+ * vector may be missed. A put takes about as long as a short search. */
+#define MOVES 1024U
+
+/* Squared norms of vectors and queries: so that no score overflows. */
+#define NORM2_MAX (FLT_MAX / 16)
+
+/* Tests stop the world at named points of a write, and make flushes fail: of the "log", the
+ * "vectors" or the "folder". */
 struct vector_hook {
 	void (*at)(void *arg, const char *point);
+	bool (*fails)(void *arg, const char *flush);
 	void *arg;
 };
 
@@ -146,9 +156,10 @@ struct vector_index {
 	_Atomic uint32_t slots; /* in use or used once: all below this */
 	_Atomic uint64_t entry; /* layers << 32 | slot; ENTRY_NONE: empty */
 	_Atomic uint64_t live;
-	_Atomic float norm_max, residual_max; /* of all slots ever: for the widest bound */
-	_Atomic uint64_t replaced;	      /* how often an id moved from one slot to another */
-	_Atomic uint64_t epoch;		      /* from 1 */
+	_Atomic float norm_max, residual_max;	     /* of all slots ever: for the widest bound */
+	_Atomic uint64_t moves_begun, moves_done;    /* of ids, from one slot to another */
+	_Atomic uint32_t moved[MOVES];		     /* the last of those ids */
+	_Atomic uint64_t epoch;			     /* from 1 */
 	_Atomic uint64_t epochs[VECTOR_READERS_MAX]; /* of a running search; 0: none */
 	_Atomic bool places[VECTOR_READERS_MAX];     /* taken by a reader */
 
@@ -200,6 +211,13 @@ static inline const uint8_t *slot_vector(const struct vector_index *ix, uint32_t
 static inline uint32_t slot_id(const struct vector_index *ix, uint32_t slot)
 {
 	return atomic_load_explicit(&chunk_of(ix, slot)->ids[in_chunk(slot)], memory_order_acquire);
+}
+
+static inline void epochs_fence(void)
+{
+#ifndef __SANITIZE_THREAD__ /* which knows no fences; what stands around them is one on x86 */
+	atomic_thread_fence(memory_order_seq_cst);
+#endif
 }
 
 /* --- slots (vector_slots.c) ------------------------------------------------------------------ */
@@ -282,9 +300,9 @@ static inline float code_score(const struct code_query *q, const struct slot_met
 /* Scores the neighbors of a slot that were not visited yet; `ret` has room for EDGES_MAX. */
 size_t walk_neighbors(const struct vector_index *ix, struct scratch *s, const struct code_query *q,
 		      uint32_t slot, unsigned layer, struct candidate *ret);
-/* From the entry point down to `layer`, always to the best neighbor. */
-struct candidate walk_descend(const struct vector_index *ix, struct scratch *s,
-			      const struct code_query *q, unsigned layer);
+/* From the entry point down to `layer`, always to the best neighbor. False: the graph is empty. */
+bool walk_descend(const struct vector_index *ix, struct scratch *s, const struct code_query *q,
+		  unsigned layer, struct candidate *ret);
 struct walk_filter {
 	size_t ef;
 	uint64_t budget;
@@ -309,13 +327,19 @@ bool walk_filtered(const struct vector_index *ix, struct scratch *s, const struc
 unsigned graph_random_layers(struct vector_index *ix);
 /* Links a filled slot into the graph. */
 void graph_insert(struct vector_index *ix, uint32_t slot);
-/* Finds new neighbors on layer 0 for a slot that has lost all. */
-void graph_relink(struct vector_index *ix, uint32_t slot);
+/* Edges of a slot on a layer, chosen among what a walk found (the writer's pool): with an equal one
+ * among them, that one's edges. Returns the equal one, or EDGE_NONE. */
+uint32_t graph_choose_edges(struct vector_index *ix, uint32_t slot, unsigned layer);
+/* From `from` an edge to `slot` on layer 0. When there is no place for it, that of the farthest
+ * neighbor, which `slot` leads to from then on: nothing that could be reached is lost by it. */
+void graph_lead_to(struct vector_index *ix, uint32_t from, uint32_t slot);
 /* Of candidates in the order of their distance (score: minus that), those that lead into different
  * directions; returns how many. */
 size_t graph_prune(const struct vector_index *ix, const struct candidates *from, size_t max,
 		   uint32_t *ret);
-/* Squared distance of two vectors, by their codes. */
+/* Squared distance of two vectors, by their codes; of those with the same code one that comes
+ * before all others and is nearer than any by alpha. */
+#define DISTANCE_EQUAL (-1.0F)
 float pair_distance(const struct vector_index *ix, uint32_t a, uint32_t b);
 void edges_store(_Atomic uint32_t *edges, unsigned max, const uint32_t *to, size_t n);
 void candidates_sort(struct candidates *c);

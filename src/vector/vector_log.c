@@ -57,6 +57,14 @@ static struct log_header header_of(const struct vector_index *ix, uint64_t gener
 	return h;
 }
 
+static int flush_log(struct vector_index *ix, int fd, struct err *err)
+{
+	if (files_flush(ix, fd) == 0)
+		return 0;
+	return err_set(err, ERR_IO, "could not flush the log in \"%s\": %s", ix->dir,
+		       strerror(errno));
+}
+
 int log_create(struct vector_index *ix, uint64_t generation, int *ret_fd, struct err *err)
 {
 	struct vector_files *f = ix->files;
@@ -70,53 +78,42 @@ int log_create(struct vector_index *ix, uint64_t generation, int *ret_fd, struct
 	if (fd < 0)
 		return err_set(err, ERR_IO, "could not make \"%s/%s\": %s", f->dir, name,
 			       strerror(errno));
-	r = fd_write_all(fd, &h, sizeof(h), f, name, err);
+	r = files_write(f, (struct write_to){fd, name, 0}, &h, sizeof(h), err);
+	if (r == 0)
+		r = flush_log(ix, fd, err);
 	if (r < 0)
 		return r;
-	if (fdatasync(fd) < 0)
-		return err_set(err, ERR_IO, "could not flush \"%s/%s\": %s", f->dir, name,
-			       strerror(errno));
 	*ret_fd = take_fd(&fd);
 	return 0;
 }
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-/* What was written in part is cut off again, so that a later try begins at a clean end. */
-static int write_buffer(struct vector_index *ix, struct err *err)
-{
-	struct vector_files *f = ix->files;
-	char name[32];
-	int r;
-
-	if (f->buffered == 0)
-		return 0;
-	log_name(f->generation, name);
-	r = fd_write_all(f->log_fd, f->buffer, f->buffered, f, name, err);
-	if (r < 0) {
-		if (ftruncate(f->log_fd, (off_t)f->log_bytes) < 0 ||
-		    lseek(f->log_fd, (off_t)f->log_bytes, SEEK_SET) < 0)
-			return err_context(err, "and could not take back a part that was written");
-		return r;
-	}
-	f->log_bytes += f->buffered;
-	f->unsynced += f->buffered;
-	f->buffered = 0;
-	return 0;
-}
-
+/*
+ * The buffer is kept until all of it is flushed: after a flush that failed the kernel takes the
+ * pages for clean, and only writing them again makes the next flush mean something. What a failed
+ * try leaves behind the end is written over by the next.
+ */
 int log_sync(struct vector_index *ix, struct err *err)
 {
 	struct vector_files *f = ix->files;
-	int r = write_buffer(ix, err);
+	char name[32];
+	int r = 0;
 
-	if (r < 0 || f->unsynced == 0)
+	if (f->is_renamed_loosely)
+		r = files_sync_dir(ix, err);
+	if (r < 0 || f->buffered == 0)
 		return r;
+	log_name(f->generation, name);
+	r = files_write(f, (struct write_to){f->log_fd, name, f->log_bytes}, f->buffer, f->buffered,
+			err);
 	crash_point(ix, "log written");
-	if (fdatasync(f->log_fd) < 0)
-		return err_set(err, ERR_IO, "could not flush the log in \"%s\": %s", f->dir,
-			       strerror(errno));
-	f->unsynced = 0;
+	if (r == 0)
+		r = flush_log(ix, f->log_fd, err);
+	if (r < 0)
+		return r;
+	f->log_bytes += f->buffered;
+	f->buffered = 0;
 	crash_point(ix, "log flushed");
 	return 0;
 }
@@ -129,7 +126,7 @@ int log_append(struct vector_index *ix, uint32_t id, const float *vector, struct
 	    .sequence = f->sequence + 1, .operation = vector ? LOG_PUT : LOG_DELETE, .id = id};
 	uint8_t *to;
 
-	if (f->buffered + f->unsynced + sizeof(h) + payload > LOG_UNSYNCED_MAX) {
+	if (f->buffered + sizeof(h) + payload > LOG_UNSYNCED_MAX) {
 		int r = log_sync(ix, err);
 
 		if (r < 0)
@@ -274,10 +271,9 @@ static int cut_torn_end(struct vector_index *ix, const char *name, struct err *e
 	if (f->dropped_bytes > 0 && ftruncate(f->log_fd, (off_t)f->log_bytes) < 0)
 		return err_set(err, ERR_IO, "could not cut the torn end off \"%s/%s\": %s", f->dir,
 			       name, strerror(errno));
-	if (lseek(f->log_fd, (off_t)f->log_bytes, SEEK_SET) < 0)
-		return err_set(err, ERR_IO, "could not go to the end of \"%s/%s\": %s", f->dir,
-			       name, strerror(errno));
-	return 0;
+	/* A killed process wrote what it did not flush: now it counts, and log_sync() will not see
+	 * it again. */
+	return st.st_size > LOG_HEADER ? flush_log(ix, f->log_fd, err) : 0;
 }
 
 int log_replay(struct vector_index *ix, struct err *err)

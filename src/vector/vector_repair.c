@@ -10,11 +10,13 @@
  *
  * Pruning, here and when building, can take the last edge to a slot, or to a group of them. So at
  * the end the lowest layer is flooded from the entry point, and what stays dry gets an edge from
- * the nearest slot that a walk finds.
+ * one near it that is not. That edge takes nothing else its way (graph_lead_to), so one pass does.
  */
 #include "vector/vector_int.h"
 
 #include "base/mem.h"
+
+#include <math.h>
 
 #include "base/banned.h"
 
@@ -122,61 +124,6 @@ static void choose_entry(struct vector_index *ix)
 	atomic_store_explicit(&ix->entry, best, memory_order_release);
 }
 
-/* How many edges of layer 0 lead to each slot. */
-static uint32_t *count_edges_in(const struct vector_index *ix)
-{
-	uint32_t *in = mem_alloc_array((size_t)ix->slots + 1U, sizeof(*in));
-
-	for (uint32_t slot = 0; slot < ix->slots; slot++) {
-		unsigned max;
-		_Atomic uint32_t *edges;
-
-		if (slot_id(ix, slot) == VECTOR_ID_NONE)
-			continue;
-		edges = slot_edges(ix, slot, 0, &max);
-		for (unsigned i = 0; i < max; i++) {
-			uint32_t to = atomic_load_explicit(&edges[i], memory_order_relaxed);
-
-			if (to == EDGE_NONE)
-				break;
-			in[to]++;
-		}
-	}
-	return in;
-}
-
-/* An edge to an orphan, in a free place or for the farthest neighbor that has others. */
-static bool adopt(struct vector_index *ix, uint32_t *in, uint32_t from, uint32_t orphan)
-{
-	unsigned max;
-	_Atomic uint32_t *edges = slot_edges(ix, from, 0, &max);
-	unsigned worst = max;
-	float farthest = -1;
-
-	for (unsigned i = 0; i < max; i++) {
-		uint32_t to = atomic_load_explicit(&edges[i], memory_order_relaxed);
-		float distance;
-
-		if (to == EDGE_NONE) {
-			worst = i;
-			farthest = -1;
-			break;
-		}
-		distance = pair_distance(ix, from, to);
-		if (in[to] > 1 && distance > farthest) {
-			farthest = distance;
-			worst = i;
-		}
-	}
-	if (worst == max)
-		return false;
-	if (farthest >= 0)
-		in[atomic_load_explicit(&edges[worst], memory_order_relaxed)]--;
-	atomic_store_explicit(&edges[worst], orphan, memory_order_release);
-	in[orphan]++;
-	return true;
-}
-
 /* Marks what can be reached from a slot on layer 0; `stack` has room for all slots. */
 static void flood(const struct vector_index *ix, uint64_t *seen, uint32_t *stack, uint32_t from)
 {
@@ -217,51 +164,66 @@ bool graph_is_reached(const uint64_t *reached, uint32_t slot)
 	return is_marked(reached, slot);
 }
 
-/* The nearest that a walk finds and that has a place for it leads to the slot from now on. */
-static bool find_parent(struct vector_index *ix, uint32_t *in, uint32_t slot)
+/* The nearest of a slot's own neighbors that can be reached; EDGE_NONE: none can. */
+static uint32_t nearest_reached(const struct vector_index *ix, const uint64_t *seen, uint32_t slot)
 {
-	struct candidates *pool = &ix->scratch.pool;
+	unsigned max;
+	_Atomic uint32_t *edges = slot_edges(ix, slot, 0, &max);
+	uint32_t nearest = EDGE_NONE;
+	float least = HUGE_VALF;
 
-	if (atomic_load_explicit(&slot_edges(ix, slot, 0, &(unsigned){0})[0],
-				 memory_order_relaxed) == EDGE_NONE)
-		graph_relink(ix, slot); /* all its neighbors, and theirs, were dead */
-	graph_candidates(ix, slot);
-	for (size_t i = 0; i < pool->len; i++) {
-		uint32_t from = pool->items[i].slot;
+	for (unsigned i = 0; i < max; i++) {
+		uint32_t to = atomic_load_explicit(&edges[i], memory_order_relaxed);
+		float distance;
 
-		if (from != slot && slot_id(ix, from) != VECTOR_ID_NONE &&
-		    adopt(ix, in, from, slot))
-			return true;
+		if (to == EDGE_NONE)
+			break;
+		distance = is_marked(seen, to) ? pair_distance(ix, slot, to) : HUGE_VALF;
+		if (distance < least) {
+			least = distance;
+			nearest = to;
+		}
 	}
-	return false;
+	return nearest;
 }
 
-/* The edge that makes way for a lost slot may have been the only way to another: then once more. */
-#define CONNECT_ROUNDS 8
+/* A slot that can be reached, to lead to one that cannot: one of its neighbors, or else the nearest
+ * that a walk finds. */
+static uint32_t find_parent(struct vector_index *ix, const uint64_t *seen, uint32_t slot)
+{
+	const struct candidates *pool = &ix->scratch.pool;
+	unsigned max;
+	uint32_t parent = nearest_reached(ix, seen, slot);
+
+	if (parent != EDGE_NONE)
+		return parent;
+	graph_candidates(ix, slot);
+	for (size_t i = 0; i < pool->len && parent == EDGE_NONE; i++) {
+		if (is_marked(seen, pool->items[i].slot))
+			parent = pool->items[i].slot;
+	}
+	if (atomic_load_explicit(&slot_edges(ix, slot, 0, &max)[0], memory_order_relaxed) ==
+	    EDGE_NONE) /* all its neighbors, and theirs, were dead */
+		(void)graph_choose_edges(ix, slot, 0);
+	return parent != EDGE_NONE ? parent : (uint32_t)ix->entry;
+}
 
 void graph_connect(struct vector_index *ix)
 {
-	uint32_t *stack, *in;
-	bool was_lost = ix->entry != ENTRY_NONE;
+	uint32_t *stack;
+	uint64_t *seen;
 
+	if (ix->entry == ENTRY_NONE)
+		return;
 	stack = mem_alloc_array((size_t)ix->slots + 1U, sizeof(*stack));
-	for (int round = 0; was_lost && round < CONNECT_ROUNDS; round++) {
-		uint64_t *seen = graph_reached(ix);
-
-		was_lost = false;
-		in = NULL;
-		for (uint32_t slot = 0; slot < ix->slots; slot++) {
-			if (is_marked(seen, slot) || slot_id(ix, slot) == VECTOR_ID_NONE)
-				continue;
-			was_lost = true;
-			if (!in)
-				in = count_edges_in(ix);
-			if (find_parent(ix, in, slot))
-				flood(ix, seen, stack, slot);
-		}
-		mem_free(in);
-		mem_free(seen);
+	seen = graph_reached(ix);
+	for (uint32_t slot = 0; slot < ix->slots; slot++) {
+		if (is_marked(seen, slot) || slot_id(ix, slot) == VECTOR_ID_NONE)
+			continue;
+		graph_lead_to(ix, find_parent(ix, seen, slot), slot);
+		flood(ix, seen, stack, slot);
 	}
+	mem_free(seen);
 	mem_free(stack);
 }
 

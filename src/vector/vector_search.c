@@ -49,10 +49,12 @@ struct search {
 	struct scratch *s;
 	const struct vector_query *query;
 	struct code_query code;
-	float norm;	/* of the query */
-	float residual; /* norm of what its code leaves out */
-	float share;	/* of the bounds that counts: 1, or less when a walk's order suffices */
-	float widest;	/* of the bounds of any vector */
+	float norm;	  /* of the query */
+	float residual;	  /* norm of what its code leaves out */
+	float share;	  /* of the bounds that counts: 1, or less when a walk's order suffices */
+	float widest;	  /* of the bounds of any vector */
+	float shift;	  /* what scores by codes are larger than those of hits */
+	uint64_t allowed; /* ids in the filter, there or not */
 	size_t k;
 	struct vector_hit *hits;
 	size_t n_hits;
@@ -72,6 +74,7 @@ static void query_prepare(struct search *q)
 	facts = code_query_make(ix, exact, q->s->query);
 	q->norm = sqrtf(norm2) * factor;
 	q->residual = facts.residual;
+	q->shift = ix->metric == VECTOR_L2 ? q->norm * q->norm : 0;
 	q->code =
 	    (struct code_query){.values = q->s->query,
 				.bias = facts.bias,
@@ -79,22 +82,22 @@ static void query_prepare(struct search *q)
 				.weight = ix->metric == VECTOR_L2 ? 1 : 0};
 }
 
-/* In the terms of the codes: for L2 without the query's own norm. */
 static float true_score(const struct search *q, uint32_t slot)
 {
 	const struct vector_index *ix = q->ix;
 	const void *v = slot_vector(ix, slot);
-	float squared;
 
 	q->s->rescored++;
-	if (ix->metric != VECTOR_L2)
+	if (ix->metric == VECTOR_L2)
 		return ix->precision == VECTOR_F16
-			   ? ix->kernels->dot_f16(v, q->s->exact, ix->dimension)
-			   : ix->kernels->dot_f32(v, q->s->exact, ix->dimension);
-	squared = ix->precision == VECTOR_F16 ? ix->kernels->l2_f16(v, q->s->exact, ix->dimension)
-					      : ix->kernels->l2_f32(v, q->s->exact, ix->dimension);
-	return q->norm * q->norm - squared;
+			   ? -ix->kernels->l2_f16(v, q->s->exact, ix->dimension)
+			   : -ix->kernels->l2_f32(v, q->s->exact, ix->dimension);
+	return ix->precision == VECTOR_F16 ? ix->kernels->dot_f16(v, q->s->exact, ix->dimension)
+					   : ix->kernels->dot_f32(v, q->s->exact, ix->dimension);
 }
+
+/* Of the numbers that a score is made of, what floats may round. */
+#define ROUNDING 1e-5F
 
 /*
  * How far the score by codes can be from the true one. With x = x' + r the query and its code, and
@@ -103,9 +106,11 @@ static float true_score(const struct search *q, uint32_t slot)
  */
 static float bounds(const struct search *q, float v, float e)
 {
-	float bound = q->residual * (v + e) + q->norm * e + 1e-5F * q->norm * v;
+	float bound = q->residual * (v + e) + q->norm * e + ROUNDING * q->norm * v;
 
-	return q->share * (q->ix->metric == VECTOR_L2 ? 2 * bound : bound);
+	if (q->ix->metric == VECTOR_L2)
+		bound = 2 * bound + ROUNDING * v * v;
+	return q->share * bound;
 }
 
 static float bounds_of(const struct search *q, uint32_t slot)
@@ -142,7 +147,7 @@ static void rescore(struct search *q, const struct candidates *from)
 		if (id == VECTOR_ID_NONE || ids_get(q->ix, id) != slot) /* deleted, replaced */
 			continue;
 		if (q->n_hits == q->k &&
-		    from->items[i].score + bounds_of(q, slot) < q->hits[q->k - 1].score)
+		    from->items[i].score + bounds_of(q, slot) - q->shift < q->hits[q->k - 1].score)
 			continue;
 		add_hit(q, (struct vector_hit){id, true_score(q, slot)});
 	}
@@ -229,7 +234,10 @@ static void scan_all(struct search *q)
 	unsigned now = 0;
 
 	for (uint32_t slot = 0; slot < end; slot++) {
-		if (slot_id(q->ix, slot) == VECTOR_ID_NONE)
+		uint32_t id = slot_id(q->ix, slot);
+
+		if (id == VECTOR_ID_NONE ||
+		    (q->query->filter && !roaring_bitmap_contains(q->query->filter, id)))
 			continue;
 		block_add(q, &blocks[now], slot);
 		if (blocks[now].n < SCAN_BLOCK)
@@ -289,7 +297,7 @@ static void scan(struct search *q)
 	q->widest = bounds(q, atomic_load_explicit(&q->ix->norm_max, memory_order_acquire),
 			   atomic_load_explicit(&q->ix->residual_max, memory_order_acquire));
 	candidates_reserve(&q->s->queue, q->k);
-	if (q->query->filter)
+	if (q->query->filter && q->allowed <= atomic_load(&q->ix->slots))
 		scan_filtered(q);
 	else
 		scan_all(q);
@@ -304,17 +312,20 @@ static bool scan_is_cheaper(const struct vector_index *ix, uint64_t matches, uin
 {
 	uint64_t live = atomic_load_explicit(&ix->live, memory_order_relaxed);
 
-	/* A filtered walk sees live / matches vectors for each one it may keep. */
+	/* A filtered walk sees live / matches vectors for each one it may keep. `matches` is not
+	 * above `live`, and neither above 2^30. */
 	return matches * matches <= WALK_COST * ef * live;
 }
 
-/* False: it gave up. */
+/* False: it gave up, or the graph is empty. */
 static bool walk(struct search *q, size_t ef, uint64_t budget)
 {
 	struct walk_filter limits = {ef, budget};
 	struct candidate from;
 
-	from = walk_descend(q->ix, q->s, &q->code, 0);
+	q->n_hits = 0;
+	if (!walk_descend(q->ix, q->s, &q->code, 0, &from))
+		return false;
 	q->share = fminf(1, DEVIATIONS / sqrtf((float)q->ix->dimension));
 	if (q->query->filter) {
 		if (!walk_filtered(q->ix, q->s, &q->code, q->query, from, limits))
@@ -326,27 +337,40 @@ static bool walk(struct search *q, size_t ef, uint64_t budget)
 	return true;
 }
 
+/*
+ * The dead take places among a walk's candidates: one for each sixteen living in general (see
+ * REPAIR_SHARE), all of them where just the neighborhood of the query was deleted.
+ */
+static size_t ef_of(const struct search *q)
+{
+	size_t ef = q->query->ef ? q->query->ef : EF_DEFAULT, least = q->k + q->k / 8;
+
+	return ef > least ? ef : least;
+}
+
 static enum vector_plan find(struct search *q)
 {
 	const struct vector_index *ix = q->ix;
-	uint64_t live = atomic_load(&ix->live), matches = live, distances;
-	size_t ef = q->query->ef ? q->query->ef : EF_DEFAULT, want;
+	uint64_t live = atomic_load(&ix->live), matches = live;
+	enum vector_plan plan = VECTOR_PLAN_SCAN;
+	size_t want;
 
-	if (q->query->filter)
-		matches = roaring_bitmap_get_cardinality(q->query->filter);
-	want = q->k < matches ? q->k : (size_t)matches;
-	if (ef < q->k)
-		ef = q->k;
-	if (q->query->exact || ix->kind == VECTOR_EXACT || matches <= q->k ||
-	    scan_is_cheaper(ix, matches, ef) || atomic_load(&ix->entry) == ENTRY_NONE) {
-		scan(q);
-		return VECTOR_PLAN_SCAN;
+	if (q->query->filter) {
+		q->allowed = roaring_bitmap_get_cardinality(q->query->filter);
+		matches = q->allowed < live ? q->allowed : live;
 	}
-	distances = q->s->distances;
-	if (walk(q, ef, distances + matches) && q->n_hits >= want)
-		return VECTOR_PLAN_WALK;
+	want = q->k < matches ? q->k : (size_t)matches;
+	for (size_t ef = ef_of(q); !q->query->exact && ix->kind == VECTOR_GRAPH && matches > q->k &&
+				   !scan_is_cheaper(ix, matches, ef);
+	     ef *= 2) {
+		if (walk(q, ef, q->s->distances + matches) && q->n_hits >= want)
+			return VECTOR_PLAN_WALK;
+		plan = VECTOR_PLAN_WALK_THEN_SCAN;
+		if (q->query->filter) /* it gave up, or has seen all */
+			break;
+	}
 	scan(q);
-	return VECTOR_PLAN_WALK_THEN_SCAN;
+	return plan;
 }
 
 /* --- the interface --------------------------------------------------------------------------- */
@@ -360,7 +384,7 @@ static int check_query(const struct vector_index *ix, const struct vector_query 
 	if (q->ef > VECTOR_EF_MAX)
 		return err_set(err, ERR_INVALID_ARGUMENT, "ef is %u; possible is up to %d", q->ef,
 			       VECTOR_EF_MAX);
-	if (isfinite(ix->kernels->dot_f32(q->vector, q->vector, ix->dimension)))
+	if (ix->kernels->dot_f32(q->vector, q->vector, ix->dimension) <= NORM2_MAX)
 		return 0;
 	for (unsigned i = 0; i < ix->dimension; i++) {
 		if (!isfinite(q->vector[i]))
@@ -376,9 +400,7 @@ static void enter(struct vector_reader *r)
 
 	/* Whatever the writer retires from now on is kept until leave(). */
 	atomic_store_explicit(&ix->epochs[r->place], atomic_load(&ix->epoch), memory_order_seq_cst);
-#ifndef __SANITIZE_THREAD__ /* which knows no fences; the store before is one on its machines */
-	atomic_thread_fence(memory_order_seq_cst);
-#endif
+	epochs_fence();
 }
 
 static void leave(struct vector_reader *r)
@@ -402,18 +424,59 @@ static int compare_hits(const void *a, const void *b)
 	return comes_before(*x, *y) ? -1 : comes_before(*y, *x);
 }
 
-/* Vectors were replaced during the search: an id may have been seen at both of its slots. */
-static void drop_doubles(struct search *q)
+/* An id may have been found at both of its slots. Returns whether one was. */
+static bool drop_doubles(struct search *q)
 {
-	size_t n = 0;
+	size_t n = 0, found = q->n_hits;
 
 	qsort(q->hits, q->n_hits, sizeof(*q->hits), compare_ids);
-	for (size_t i = 0; i < q->n_hits; i++) {
+	for (size_t i = 0; i < found; i++) {
 		if (n == 0 || q->hits[n - 1].id != q->hits[i].id)
 			q->hits[n++] = q->hits[i];
 	}
 	q->n_hits = n;
 	qsort(q->hits, q->n_hits, sizeof(*q->hits), compare_hits);
+	return n < found;
+}
+
+static bool is_hit(const struct search *q, uint32_t id)
+{
+	for (size_t i = 0; i < q->n_hits; i++) {
+		if (q->hits[i].id == id)
+			return true;
+	}
+	return false;
+}
+
+/* And it may have been found at neither: its new slot was passed before it came there, and its old
+ * one reached when it had gone. */
+static void add_moved(struct search *q, uint64_t since, uint64_t until)
+{
+	const struct vector_index *ix = q->ix;
+
+	if (until - since > MOVES)
+		since = until - MOVES;
+	for (; since < until; since++) {
+		uint32_t id = atomic_load(&ix->moved[since % MOVES]), slot = ids_get(ix, id);
+
+		if (slot != EDGE_NONE && !is_hit(q, id) &&
+		    (!q->query->filter || roaring_bitmap_contains(q->query->filter, id)))
+			add_hit(q, (struct vector_hit){id, true_score(q, slot)});
+	}
+}
+
+/* What the writer did meanwhile. False: the search must be done again. */
+static bool settle(struct search *q, enum vector_plan plan, uint64_t since)
+{
+	uint64_t until = atomic_load(&q->ix->moves_begun);
+
+	if (until != since) {
+		if (drop_doubles(q))
+			return false;
+		add_moved(q, since, until);
+	}
+	/* A scan leaves out what k others are surely better than: short, when one of those died. */
+	return plan == VECTOR_PLAN_WALK || q->n_hits == q->k || q->s->queue.len < q->k;
 }
 
 bool vector_has(struct vector_reader *r, uint32_t id)
@@ -443,8 +506,7 @@ int vector_search(struct vector_reader *r, const struct vector_query *query, str
 	struct scratch *s = &r->scratch;
 	struct search q = {.ix = ix, .s = s, .query = query, .k = query->k, .hits = ret};
 	enum vector_plan plan;
-	uint64_t replaced;
-	size_t found;
+	uint64_t since;
 	int result = check_query(ix, query, err);
 
 	if (result < 0)
@@ -453,17 +515,10 @@ int vector_search(struct vector_reader *r, const struct vector_query *query, str
 	query_prepare(&q);
 	enter(r);
 	do {
-		replaced = atomic_load(&ix->replaced);
+		since = atomic_load(&ix->moves_done);
 		plan = find(&q);
-		found = q.n_hits;
-		if (atomic_load(&ix->replaced) != replaced)
-			drop_doubles(&q);
-	} while (q.n_hits < found);
+	} while (!settle(&q, plan, since));
 	leave(r);
-	if (ix->metric == VECTOR_L2) {
-		for (size_t i = 0; i < q.n_hits; i++)
-			ret[i].score -= q.norm * q.norm;
-	}
 	if (trace)
 		*trace = (struct vector_trace){plan, s->distances, s->expansions, s->rescored};
 	*ret_n = q.n_hits;

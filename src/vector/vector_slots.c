@@ -245,7 +245,7 @@ int upper_reserve_chunk(struct vector_index *ix, uint32_t number, struct err *er
 static int upper_take(struct vector_index *ix, unsigned layers, uint32_t *ret, struct err *err)
 {
 	struct upper_pool *pool = &ix->upper;
-	uint32_t block = pool->spare[layers];
+	uint32_t block = pool->spare[layers], from = block;
 	int r;
 
 	if (block) {
@@ -257,11 +257,15 @@ static int upper_take(struct vector_index *ix, unsigned layers, uint32_t *ret, s
 		r = upper_reserve_chunk(ix, block >> UPPER_BITS, err);
 		if (r < 0)
 			return r;
+		from = pool->used; /* what is left over stands in checkpoints, too */
 		pool->used = block + layers;
 		ix->memory_bytes += (size_t)layers * ix->m * sizeof(uint32_t);
 	}
-	for (size_t i = 0; i < (size_t)layers * ix->m; i++)
-		atomic_store_explicit(&block_at(ix, block)[i], EDGE_NONE, memory_order_relaxed);
+	for (; from < block + layers; from++) {
+		for (unsigned i = 0; i < ix->m; i++)
+			atomic_store_explicit(&block_at(ix, from)[i], EDGE_NONE,
+					      memory_order_relaxed);
+	}
 	*ret = (uint32_t)layers << 28 | block;
 	return 0;
 }
@@ -287,8 +291,6 @@ static int take_slot(struct vector_index *ix, uint32_t *ret, struct err *err)
 	uint32_t slot;
 	int r;
 
-	if (ix->n_free == 0)
-		slots_reclaim(ix, false);
 	if (ix->n_free > 0) {
 		*ret = ix->free_slots[--ix->n_free];
 		return 0;
@@ -405,6 +407,9 @@ static uint64_t oldest_search(const struct vector_index *ix)
 {
 	uint64_t oldest = UINT64_MAX;
 
+	/* With the one in enter(): either the search's epoch is seen here, or the search sees what
+	 * was unlinked before. */
+	epochs_fence();
 	for (size_t i = 0; i < VECTOR_READERS_MAX; i++) {
 		uint64_t epoch = atomic_load_explicit(&ix->epochs[i], memory_order_seq_cst);
 

@@ -106,14 +106,16 @@ static struct candidate score_slot(const struct vector_index *ix, const struct c
 	return (struct candidate){code_score(q, slot_meta(ix, slot), dot), slot};
 }
 
-struct candidate walk_descend(const struct vector_index *ix, struct scratch *s,
-			      const struct code_query *q, unsigned layer)
+bool walk_descend(const struct vector_index *ix, struct scratch *s, const struct code_query *q,
+		  unsigned layer, struct candidate *ret)
 {
 	struct candidate found[EDGES_MAX], best;
 	uint64_t entry = atomic_load_explicit(&ix->entry, memory_order_acquire);
 	unsigned from = (unsigned)(entry >> 32);
 	bool moved;
 
+	if (entry == ENTRY_NONE)
+		return false;
 	scratch_begin(ix, s);
 	best = score_slot(ix, q, (uint32_t)entry);
 	for (unsigned l = from; l > layer; l--) {
@@ -129,7 +131,8 @@ struct candidate walk_descend(const struct vector_index *ix, struct scratch *s,
 			}
 		} while (moved);
 	}
-	return best;
+	*ret = best;
+	return true;
 }
 
 /* Where a score belongs in a list that is sorted best first. */

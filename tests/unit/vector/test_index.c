@@ -300,6 +300,115 @@ static void many_equal_vectors_hide_nothing(void **state)
 	close_index(ix);
 }
 
+/* A shop's thousands of equal texts: they took each other's edges, and those of all others. */
+static void thousands_of_equal_vectors_leave_the_graph_whole(void **state)
+{
+	struct vector_options o = {.dimension = DIMENSION};
+	struct vector_index *ix = filled(&o, VECTORS);
+	struct fixture_search s = search_of(ix);
+	struct err err = {0};
+
+	(void)state;
+	for (uint32_t i = 0; i < 4000; i++)
+		assert_ok(vector_put(ix, VECTORS + i, fixture_at(&queries, 0), &err));
+	assert_ok(vector_checkpoint(ix, &err));
+	assert_int_equal(vector_check(ix, NULL, NULL), 0);
+	for (uint32_t i = 0; i < 4000; i += 3)
+		assert_ok(vector_delete(ix, VECTORS + i, &err));
+	assert_ok(vector_checkpoint(ix, &err));
+	assert_int_equal(vector_check(ix, NULL, NULL), 0);
+	for (uint32_t i = 0; i < 4000; i++)
+		(void)!vector_delete(ix, VECTORS + i, &err);
+	assert_true(fixture_recall(&s) >= 0.97);
+	close_index(ix);
+}
+
+/* The dead among a walk's candidates must not make every search for many a scan. */
+static void a_walk_finds_k_among_the_dead(void **state)
+{
+	struct vector_options o = {.dimension = 4, .m = 4};
+	struct vector_index *ix;
+	struct vector_hit hits[100];
+	struct vector_trace trace;
+	struct vector_reader *r;
+	struct err err = {0};
+	uint64_t random = 4;
+	size_t n;
+
+	(void)state;
+	assert_ok(vector_open(NULL, &o, &ix, &err));
+	for (uint32_t i = 0; i < 8000; i++) {
+		const float *v = fixture_at(&vectors, i % VECTORS) + fixture_random(&random) % 40;
+
+		assert_ok(vector_put(ix, i, v, &err));
+	}
+	for (uint32_t i = 0; i < 400; i++)
+		assert_ok(vector_delete(ix, i * 20, &err));
+	assert_ok(vector_reader_new(ix, &r, &err));
+	for (size_t i = 0; i < QUERIES; i++) {
+		struct vector_query q = {.vector = fixture_at(&queries, i), .k = 100};
+
+		assert_ok(vector_search(r, &q, hits, &n, &trace, &err));
+		assert_int_equal(n, 100);
+		assert_int_equal(trace.plan, VECTOR_PLAN_WALK);
+	}
+	(void)vector_reader_free(r);
+	close_index(ix);
+}
+
+/* A distance must not be the small difference of two large numbers. */
+static void vectors_far_from_the_origin_are_told_apart(void **state)
+{
+	struct vector_options o = {.dimension = DIMENSION,
+				   .kind = VECTOR_EXACT,
+				   .metric = VECTOR_L2,
+				   .precision = VECTOR_F32};
+	struct vector_index *ix;
+	struct vector_reader *r;
+	struct vector_hit hit;
+	struct err err = {0};
+	float v[DIMENSION];
+	size_t n;
+
+	(void)state;
+	assert_ok(vector_open(NULL, &o, &ix, &err));
+	for (int round = 0; round < 2; round++) {
+		assert_ok(vector_reader_new(ix, &r, &err));
+		for (uint32_t i = 0; i < 300; i++) {
+			for (unsigned j = 0; j < DIMENSION; j++)
+				v[j] = 100 + 0.01F * fixture_at(&vectors, i)[j];
+			if (round == 0) {
+				assert_ok(vector_put(ix, i, v, &err));
+				continue;
+			}
+			assert_ok(vector_search(r, &(struct vector_query){.vector = v, .k = 1},
+						&hit, &n, NULL, &err));
+			assert_int_equal(hit.id, i);
+			assert_true(hit.score >= 0 && hit.score <= 0);
+		}
+		(void)vector_reader_free(r);
+	}
+	close_index(ix);
+}
+
+/* All numbers but one: more than could be looked at one by one. */
+static void a_filter_may_be_larger_than_the_index(void **state)
+{
+	struct vector_options o = {.dimension = DIMENSION};
+	struct vector_index *ix = filled(&o, VECTORS);
+	struct fixture_search s = search_of(ix);
+	roaring_bitmap_t *filter = roaring_bitmap_from_range(0, (uint64_t)UINT32_MAX + 1, 1);
+
+	(void)state;
+	roaring_bitmap_remove(filter, 17);
+	s.filter = filter;
+	assert_true(fixture_recall(&s) >= 0.97);
+	s.exact = true;
+	assert_true(fixture_recall(&s) >= 1);
+	roaring_bitmap_free(filter);
+	close_index(ix);
+}
+
 static void an_empty_index_answers_with_nothing(void **state)
 {
 	struct vector_options o = {.dimension = DIMENSION};
@@ -373,6 +482,25 @@ static void memory_over_the_bound_is_refused_and_the_rest_goes_on(void **state)
 	close_index(ix);
 }
 
+static void what_was_deleted_from_a_full_exact_index_makes_room(void **state)
+{
+	struct vector_options o = {
+	    .dimension = DIMENSION, .kind = VECTOR_EXACT, .memory_max_bytes = 100000};
+	struct vector_index *ix;
+	struct err err = {0};
+	uint32_t i = 0;
+
+	(void)state;
+	assert_ok(vector_open(NULL, &o, &ix, &err));
+	while (vector_put(ix, i, fixture_at(&vectors, i), &err) == 0)
+		i++;
+	for (uint32_t j = 0; j < 10; j++) {
+		assert_ok(vector_delete(ix, j, &err));
+		assert_ok(vector_put(ix, j, fixture_at(&vectors, i), &err));
+	}
+	close_index(ix);
+}
+
 static void assert_refused(struct vector_index *ix, const float *vector, const char *why)
 {
 	struct err err = {0};
@@ -393,6 +521,8 @@ static void vectors_without_direction_or_number_are_refused(void **state)
 	assert_refused(ix, (const float[]){0, 0, 0}, "no direction");
 	assert_refused(ix, (const float[]){1, NAN, 0}, "value 1 of the vector is no finite");
 	assert_refused(ix, (const float[]){INFINITY, 0, 0}, "value 0 of the vector");
+	assert_refused(ix, (const float[]){1e25F, 0, 0}, "too large");
+	assert_refused(ix, (const float[]){1e-21F, 0, 0}, "no direction");
 	assert_int_equal(vector_put(ix, VECTOR_ID_NONE, (const float[]){1, 0, 0}, &err),
 			 -ERR_INVALID_ARGUMENT);
 	vector_stats(ix, &stats);
@@ -404,7 +534,7 @@ static void impossible_options_and_queries_are_refused(void **state)
 {
 	struct vector_options o = {.dimension = 0}, good = {.dimension = 4};
 	float v[4] = {1, 0, 0, 0}, bad[4] = {1, NAN, 0, 0};
-	char long_name[VECTOR_MODEL_MAX + 1] = {0};
+	char model[400];
 	struct vector_index *ix = NULL;
 	struct vector_reader *r;
 	struct vector_hit hit;
@@ -413,14 +543,17 @@ static void impossible_options_and_queries_are_refused(void **state)
 
 	(void)state;
 	assert_int_equal(vector_open(NULL, &o, &ix, &err), -ERR_INVALID_ARGUMENT);
-	memset(long_name, 'x', VECTOR_MODEL_MAX);
 	o.dimension = VECTOR_DIMENSION_MAX + 1;
 	assert_int_equal(vector_open(NULL, &o, &ix, &err), -ERR_INVALID_ARGUMENT);
 	o = (struct vector_options){.dimension = 4, .m = 65};
 	assert_int_equal(vector_open(NULL, &o, &ix, &err), -ERR_INVALID_ARGUMENT);
-	o = (struct vector_options){.dimension = 4, .model = long_name};
-	assert_int_equal(vector_open(NULL, &o, &ix, &err), -ERR_INVALID_ARGUMENT);
 	o = (struct vector_options){.dimension = 4, .alpha = 0.5F};
+	assert_int_equal(vector_open(NULL, &o, &ix, &err), -ERR_INVALID_ARGUMENT);
+	memset(model, 'm', sizeof(model) - 1);
+	model[sizeof(model) - 1] = 0;
+	o = (struct vector_options){.dimension = 4, .model = model};
+	assert_int_equal(vector_open(NULL, &o, &ix, &err), -ERR_INVALID_ARGUMENT);
+	o = (struct vector_options){.dimension = 4, .metric = 3};
 	assert_int_equal(vector_open(NULL, &o, &ix, &err), -ERR_INVALID_ARGUMENT);
 	assert_ok(vector_open(NULL, &good, &ix, &err));
 	assert_ok(vector_reader_new(ix, &r, &err));
@@ -468,9 +601,14 @@ int main(void)
 	    cmocka_unit_test(filter_against_the_query_is_never_short),
 	    cmocka_unit_test(a_filter_of_unknown_ids_finds_nothing),
 	    cmocka_unit_test(many_equal_vectors_hide_nothing),
+	    cmocka_unit_test(thousands_of_equal_vectors_leave_the_graph_whole),
+	    cmocka_unit_test(a_walk_finds_k_among_the_dead),
+	    cmocka_unit_test(vectors_far_from_the_origin_are_told_apart),
+	    cmocka_unit_test(a_filter_may_be_larger_than_the_index),
 	    cmocka_unit_test(an_empty_index_answers_with_nothing),
 	    cmocka_unit_test(everything_deleted_piece_by_piece_and_put_back),
 	    cmocka_unit_test(memory_over_the_bound_is_refused_and_the_rest_goes_on),
+	    cmocka_unit_test(what_was_deleted_from_a_full_exact_index_makes_room),
 	    cmocka_unit_test(vectors_without_direction_or_number_are_refused),
 	    cmocka_unit_test(impossible_options_and_queries_are_refused),
 	    cmocka_unit_test(stored_vectors_can_be_read_back),

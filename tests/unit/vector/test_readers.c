@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include <pthread.h>
+#include <roaring/roaring.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -13,7 +14,18 @@
 static struct fixture vectors;
 static struct vector_index *ix;
 static atomic_bool is_over;
-static atomic_uint wrong, searches;
+static atomic_uint wrong, short_or_double, missed, searches;
+
+static bool has_doubles(const struct vector_hit *hits, size_t n)
+{
+	for (size_t i = 1; i < n; i++) {
+		for (size_t j = 0; j < i; j++) {
+			if (hits[i].id == hits[j].id || hits[i].score > hits[j].score)
+				return true;
+		}
+	}
+	return false;
+}
 
 /* A steady vector is found whatever happens around it; no id comes twice; scores descend. */
 static void *read_on(void *arg)
@@ -30,14 +42,10 @@ static void *read_on(void *arg)
 		struct vector_hit hits[10];
 		size_t n;
 
-		if (vector_search(r, &q, hits, &n, NULL, &err) < 0 || n != 10 || hits[0].id != id)
+		if (vector_search(r, &q, hits, &n, NULL, &err) < 0 || hits[0].id != id)
 			atomic_fetch_add(&wrong, 1);
-		for (size_t i = 1; i < n; i++) {
-			for (size_t j = 0; j < i; j++) {
-				if (hits[i].id == hits[j].id || hits[i].score > hits[j].score)
-					atomic_fetch_add(&wrong, 1);
-			}
-		}
+		if (n != 10 || has_doubles(hits, n))
+			atomic_fetch_add(&short_or_double, 1);
 		atomic_fetch_add(&searches, 1);
 	}
 	(void)vector_reader_free(r);
@@ -86,8 +94,80 @@ static void readers_see_whole_answers_while_the_writer_works(void **state)
 	assert_true(atomic_load(&searches) > 0);
 	/* An approximate walk may miss itself once in a while, never more. */
 	assert_true(atomic_load(&wrong) <= atomic_load(&searches) / 500);
+	assert_int_equal(atomic_load(&short_or_double), 0);
 	assert_int_equal(vector_check(ix, NULL, NULL), 0);
 	assert_ok(vector_close(ix, &err));
+}
+
+/* --- vectors that are replaced all the time, and always there -------------------------------- */
+
+#define REPLACED 40U
+
+/* All of them through a filter, and the nearest ten of all, which they are. */
+static void *read_replaced(void *arg)
+{
+	roaring_bitmap_t *filter = roaring_bitmap_from_range(0, REPLACED, 1);
+	struct vector_reader *r;
+	struct err err = {0};
+
+	(void)arg;
+	if (vector_reader_new(ix, &r, &err) < 0)
+		return NULL;
+	while (!atomic_load(&is_over)) {
+		struct vector_query q = {.vector = fixture_at(&vectors, 0), .exact = true};
+		struct vector_hit hits[REPLACED];
+		size_t n;
+
+		q.filter = atomic_fetch_add(&searches, 1) % 2 ? filter : NULL;
+		q.k = REPLACED;
+		if (vector_search(r, &q, hits, &n, NULL, &err) < 0 || n != REPLACED ||
+		    has_doubles(hits, n))
+			atomic_fetch_add(&short_or_double, 1);
+		for (size_t i = 0; i < n; i++)
+			atomic_fetch_add(&missed, hits[i].id >= REPLACED);
+	}
+	(void)vector_reader_free(r);
+	roaring_bitmap_free(filter);
+	return NULL;
+}
+
+/* Of two directions that differ a little; all others point the other way. */
+static void put_replaced(uint32_t id, bool is_second)
+{
+	float v[DIMENSION];
+	struct err err = {0};
+
+	for (unsigned i = 0; i < DIMENSION; i++) {
+		v[i] = fixture_at(&vectors, 0)[i] * (id < REPLACED ? 1 : -1);
+		v[i] += 0.01F * fixture_at(&vectors, id)[i] * (is_second ? 1 : -1);
+	}
+	assert_ok(vector_put(ix, id, v, &err));
+}
+
+static void replaced_vectors_are_never_missed_nor_found_twice(void **state)
+{
+	(void)state;
+	for (enum vector_kind kind = VECTOR_GRAPH; kind <= VECTOR_EXACT; kind++) {
+		struct vector_options o = {.dimension = DIMENSION, .kind = kind};
+		pthread_t threads[READERS];
+		struct err err = {0};
+
+		atomic_store(&is_over, false);
+		atomic_store(&short_or_double, 0);
+		assert_ok(vector_open(NULL, &o, &ix, &err));
+		for (uint32_t i = 0; i < 1000; i++)
+			put_replaced(i, false);
+		for (int i = 0; i < READERS; i++)
+			assert_int_equal(pthread_create(&threads[i], NULL, read_replaced, NULL), 0);
+		for (uint32_t i = 0; i < 4000; i++)
+			put_replaced(i % REPLACED, i / REPLACED % 2 == 0);
+		atomic_store(&is_over, true);
+		for (int i = 0; i < READERS; i++)
+			assert_int_equal(pthread_join(threads[i], NULL), 0);
+		assert_int_equal(atomic_load(&short_or_double), 0);
+		assert_int_equal(atomic_load(&missed), 0);
+		assert_ok(vector_close(ix, &err));
+	}
 }
 
 static void there_are_so_many_readers_and_no_more(void **state)
@@ -112,6 +192,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(readers_see_whole_answers_while_the_writer_works),
+	    cmocka_unit_test(replaced_vectors_are_never_missed_nor_found_twice),
 	    cmocka_unit_test(there_are_so_many_readers_and_no_more),
 	};
 	int failed;
