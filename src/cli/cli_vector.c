@@ -419,7 +419,7 @@ static const struct command command_vector_query = {
 
 /* --- info ------------------------------------------------------------------------------------ */
 
-static json_t *stats_json(const struct vector_stats *s)
+static json_t *stats_json(const struct vector_stats *s, uint64_t edges)
 {
 	return json_pack("{s:I, s:I, s:i, s:s, s:s, s:s, s:s, s:i, s:i, s:f, s:i, s:I, s:I, s:I, "
 			 "s:I, s:I, s:I, s:s}",
@@ -427,14 +427,14 @@ static json_t *stats_json(const struct vector_stats *s)
 			 "dimension", (int)s->dimension, "model", s->model, "kind", kinds[s->kind],
 			 "metric", metrics[s->metric], "precision", precisions[s->precision], "m",
 			 (int)s->m, "ef_construction", (int)s->ef_construction, "alpha",
-			 (double)s->alpha, "layers", (int)s->layers, "edges", (json_int_t)s->edges,
+			 (double)s->alpha, "layers", (int)s->layers, "edges", (json_int_t)edges,
 			 "memory_bytes", (json_int_t)s->memory_bytes, "mapped_bytes",
 			 (json_int_t)s->mapped_bytes, "log_bytes", (json_int_t)s->log_bytes,
 			 "replayed", (json_int_t)s->replayed, "dropped_bytes",
 			 (json_int_t)s->dropped_bytes, "kernels", s->kernels);
 }
 
-static void print_stats(const struct vector_stats *s)
+static void print_stats(const struct vector_stats *s, uint64_t edges)
 {
 	double n = s->vectors ? (double)s->vectors : 1;
 
@@ -444,7 +444,7 @@ static void print_stats(const struct vector_stats *s)
 	printf("index      %s", kinds[s->kind]);
 	if (s->kind == VECTOR_GRAPH)
 		printf(": %u layers, %.1f edges a vector (m %u, ef_construction %u, alpha %g)",
-		       s->layers, (double)s->edges / n, s->m, s->ef_construction, (double)s->alpha);
+		       s->layers, (double)edges / n, s->m, s->ef_construction, (double)s->alpha);
 	printf("\nmemory     %.0f bytes a vector, %.1f MB\n", (double)s->memory_bytes / n,
 	       (double)s->memory_bytes / 1e6);
 	printf("mapped     %.0f bytes a vector, %.1f MB (%s)\n", (double)s->mapped_bytes / n,
@@ -466,9 +466,9 @@ static int run_info(const struct command_line *line, struct err *err)
 		return r;
 	vector_stats(ix, &stats);
 	if (line->json)
-		r = cli_print_json(stats_json(&stats), err);
+		r = cli_print_json(stats_json(&stats, vector_count_edges(ix)), err);
 	else
-		print_stats(&stats);
+		print_stats(&stats, vector_count_edges(ix));
 	return close_index(ix, r, err);
 }
 

@@ -51,7 +51,7 @@ struct vector_options { /* zero is the default of each but dimension */
 	 */
 	const char *model;
 	unsigned m;		  /* neighbors a node on the upper layers, twice that below; 16 */
-	unsigned ef_construction; /* candidates looked at for a new node; 128 */
+	unsigned ef_construction; /* candidates looked at for a new node; 160 */
 	float alpha;		  /* how much longer a detour may be than an edge; 1.2 */
 	size_t memory_max_bytes;  /* 0: none */
 	uint64_t log_max_bytes;	  /* size of the log that causes a checkpoint; 32 MB */
@@ -147,7 +147,6 @@ struct vector_stats {
 	uint64_t vectors;  /* that can be found */
 	uint64_t deleted;  /* not yet repaired around */
 	unsigned layers;
-	uint64_t edges;		      /* of the lowest layer */
 	uint64_t memory_bytes;	      /* anonymous memory: codes, edges, ids */
 	uint64_t mapped_bytes;	      /* of the file that decides the order */
 	uint64_t log_bytes;	      /* not in a checkpoint */
@@ -157,7 +156,10 @@ struct vector_stats {
 	const char *kernels;	      /* "avx512-vnni", "avx2", "scalar" */
 };
 /* The writer's thread, for it reads what only that one changes. */
+/* Cheap; the writer's thread. */
 void vector_stats(const struct vector_index *ix, struct vector_stats *ret);
+/* Of the lowest layer: looks at every list. The writer's thread. */
+uint64_t vector_count_edges(const struct vector_index *ix);
 
 /*
  * Reads everything that opening does not: whether each stored vector is the one that was written,

@@ -15,7 +15,7 @@
 #include "base/banned.h"
 
 #define M_DEFAULT		16U
-#define EF_CONSTRUCTION_DEFAULT 128U
+#define EF_CONSTRUCTION_DEFAULT 160U
 #define ALPHA_DEFAULT		1.2F
 #define LOG_MAX_DEFAULT		((uint64_t)32 << 20)
 
@@ -485,7 +485,7 @@ struct vector_reader *vector_reader_free(struct vector_reader *r)
 
 /* --- figures --------------------------------------------------------------------------------- */
 
-static uint64_t count_edges(const struct vector_index *ix)
+uint64_t vector_count_edges(const struct vector_index *ix)
 {
 	uint64_t n = 0;
 
@@ -517,7 +517,6 @@ void vector_stats(const struct vector_index *ix, struct vector_stats *ret)
 	    .vectors = atomic_load(&ix->live),
 	    .deleted = ix->dead.len + ix->limbo.len + ix->waiting.len,
 	    .layers = entry == ENTRY_NONE ? 0 : (unsigned)(entry >> 32) + 1,
-	    .edges = count_edges(ix),
 	    .memory_bytes = ix->memory_bytes,
 	    .mapped_bytes = ix->dir ? (uint64_t)ix->slots * ix->vector_bytes : 0,
 	    .log_bytes = ix->files ? ix->files->log_bytes + ix->files->buffered - LOG_HEADER : 0,

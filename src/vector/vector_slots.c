@@ -427,6 +427,9 @@ static void erase_slot(struct vector_index *ix, uint32_t slot)
 	*slot_meta(ix, slot) = (struct slot_meta){0};
 	chunk_of(ix, slot)->residual[in_chunk(slot)] = 0;
 	chunk_of(ix, slot)->crc[in_chunk(slot)] = 0;
+	if (!ix->dir)
+		memset(slot_code(ix, slot) + (slot_vector(ix, slot) - slot_code(ix, slot)), 0,
+		       ix->vector_bytes);
 }
 
 void slots_reclaim(struct vector_index *ix, bool all)
