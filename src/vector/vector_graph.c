@@ -307,7 +307,7 @@ static bool link_layers(struct vector_index *ix, uint32_t slot, unsigned layers)
 {
 	struct scratch *s = &ix->scratch;
 	struct code_query q = query_of_slot(ix, slot);
-	uint32_t equals[LAYERS_MAX];
+	uint32_t equals[LAYERS_MAX] = {0};
 	struct candidate best;
 	unsigned max;
 
