@@ -197,15 +197,15 @@ static void check_embed(struct doctor *d)
 	struct err err = {0};
 
 	if (cstr_equal(config_text(c, "embed.provider"), "local")) {
-		note(d, "texts are embedded on this machine: none leaves it", NULL);
-		if (endpoint)
-			note(
-			    d,
-			    arena_printf(&d->arena,
-					 "queries go to \"%s\" while an index of a remote model is "
-					 "still in use",
-					 endpoint),
-			    NULL);
+		note(d,
+		     endpoint
+			 ? arena_printf(&d->arena,
+					"texts are embedded on this machine; while an index of a "
+					"remote model is still in use, queries and changed texts "
+					"go to \"%s\" too",
+					endpoint)
+			 : "texts are embedded on this machine: none leaves it",
+		     NULL);
 		return;
 	}
 	if (embedder_open(c, &e, &err) < 0) {

@@ -11,11 +11,15 @@
 #include "search/search_engine.h"
 #include "sync/sync.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/banned.h"
+
+#define HTTP_STOP_S 5
 
 /* For the signal handler, which may only store into an atomic of the engine. */
 static struct sync_engine *volatile serving;
@@ -157,13 +161,36 @@ static void start_index(const struct command_line *line, struct serve *s,
 }
 
 /* A provider that hangs must not keep the worker from ending: what is on disk is safe. */
-static void stop_index(struct serve *s, int r)
+static void end_without_provider(int r)
 {
-	if (search_engine_stop(s->search))
-		return;
 	logger_event(LOGGER_WARN, "index", "a provider still does not answer; ending without it",
 		     NULL);
 	_exit(err_exit_status(r));
+}
+
+static void stop_index(struct serve *s, int r)
+{
+	if (!search_engine_stop(s->search))
+		end_without_provider(r);
+}
+
+static void *stop_http_main(void *server)
+{
+	(void)http_server_stop(server);
+	return NULL;
+}
+
+/* Answers in hand are waited for, and a query's may wait for a provider. */
+static void stop_http(struct http_server *server, int r)
+{
+	struct timespec until;
+	pthread_t thread;
+
+	bug_if(pthread_create(&thread, NULL, stop_http_main, server) != 0);
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += HTTP_STOP_S;
+	if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+		end_without_provider(r);
 }
 
 static int run_serve(const struct command_line *line, struct err *err)
@@ -198,7 +225,7 @@ static int run_serve(const struct command_line *line, struct err *err)
 		logger_event(LOGGER_INFO, "serve", "stopped", NULL);
 	}
 	atomic_store(&serve.http, NULL);
-	http_server_stop(server);
+	stop_http(server, r);
 	stop_index(&serve, r);
 	cli_close_engine(&serve.engine);
 	return r;

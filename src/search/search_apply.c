@@ -5,8 +5,10 @@
  * they stay dense, but not at once: a query that has found a number looks up its key a moment
  * later.
  *
- * A batch has three steps, each durable before the next one begins: numbers of new documents, their
- * vectors, and then what the vectors were made of.
+ * A batch has three steps, each durable before the next one begins: numbers of new documents, and
+ * that nothing is known any more of those whose vectors change; their vectors; and then what the
+ * vectors were made of. Without the second half of the first step, a crash behind the vectors would
+ * leave a vector of one text with the hash of another.
  */
 #include "search/search_index_int.h"
 
@@ -80,10 +82,32 @@ static uint32_t take_id(struct search_index_collection *c)
 	return c->next_id++;
 }
 
+/* Whether the state has to say something of the document before its vector changes. */
+static bool needs_note(const struct search_change *change, int64_t id, uint64_t made_of)
+{
+	if (change->action == SEARCH_PUT)
+		return id < 0 || made_of != 0;
+	return (change->action == SEARCH_REMOVE || change->action == SEARCH_LEAVE) && id >= 0 &&
+	       made_of != 0;
+}
+
+static int note(struct search_index *ix, struct search_index_collection *c,
+		const struct search_change *change, int64_t *id, struct err *err)
+{
+	if (*id >= 0)
+		return search_state_run(&ix->state, SEARCH_S_DOCUMENT_FORGET, err, "ib", c->row,
+					&change->key);
+	*id = take_id(c);
+	return search_state_run(&ix->state, SEARCH_S_DOCUMENT_ADD, err, "ibi", c->row, &change->key,
+				*id);
+}
+
 /* Numbers of the documents that a batch is about; new ones are durable before a vector has one. */
 static int number(struct search_index *ix, struct search_index_collection *c,
 		  const struct search_change *changes, size_t n, int64_t *ids, struct err *err)
 {
+	const size_t first_freed = c->first_freed;
+	const uint32_t next_id = c->next_id;
 	bool is_open = false;
 	int r = 0;
 
@@ -91,18 +115,23 @@ static int number(struct search_index *ix, struct search_index_collection *c,
 		struct search_known known;
 
 		r = find_document(ix, c, changes[i].key, &ids[i], &known, err);
-		if (r < 0 || ids[i] >= 0 || changes[i].action != SEARCH_PUT)
+		if (r < 0 || !needs_note(&changes[i], ids[i], known.made_of))
 			continue;
 		if (!is_open)
 			r = search_state_begin(&ix->state, err);
 		if (r < 0)
 			break;
 		is_open = true;
-		ids[i] = take_id(c);
-		r = search_state_run(&ix->state, SEARCH_S_DOCUMENT_ADD, err, "ibi", c->row,
-				     &changes[i].key, ids[i]);
+		r = note(ix, c, &changes[i], &ids[i], err);
 	}
-	return is_open ? search_state_end(&ix->state, r, err) : r;
+	if (!is_open)
+		return r;
+	r = search_state_end(&ix->state, r, err);
+	if (r < 0) { /* nobody has the numbers */
+		c->first_freed = first_freed;
+		c->next_id = next_id;
+	}
+	return r;
 }
 
 static int put_vector(struct search_index_collection *c, struct search_change *change, uint32_t id,
@@ -184,10 +213,19 @@ static int record(struct search_index *ix, struct search_index_collection *c,
 	if (has_vector)
 		return search_state_run(&ix->state, SEARCH_S_DOCUMENT_SEEN, err, "ibi", c->row,
 					&change->key, c->scan);
-	r = search_state_run(&ix->state, SEARCH_S_DOCUMENT_DROP, err, "ib", c->row, &change->key);
-	if (r == 0)
-		search_index_push_freed(c, (uint32_t)id, clock_monotonic_us());
-	return r;
+	return search_state_run(&ix->state, SEARCH_S_DOCUMENT_DROP, err, "ib", c->row,
+				&change->key);
+}
+
+/* Only when it is certain that no document has them any more. */
+static void free_numbers(struct search_index_collection *c, const struct search_change *changes,
+			 size_t n, const int64_t *ids)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (ids[i] >= 0 && changes[i].action != SEARCH_PUT &&
+		    !vector_has(c->own, (uint32_t)ids[i]))
+			search_index_push_freed(c, (uint32_t)ids[i], clock_monotonic_us());
+	}
 }
 
 static int apply(struct search_index *ix, struct search_index_collection *c,
@@ -205,7 +243,10 @@ static int apply(struct search_index *ix, struct search_index_collection *c,
 		return r;
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = record(ix, c, &changes[i], ids[i], err);
-	return search_state_end(&ix->state, r, err);
+	r = search_state_end(&ix->state, r, err);
+	if (r == 0)
+		free_numbers(c, changes, n, ids);
+	return r;
 }
 
 int search_index_apply(struct search_index *ix, size_t collection, struct search_change *changes,

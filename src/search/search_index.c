@@ -432,22 +432,25 @@ int search_index_keep(struct search_index *ix, const char *const *keep, struct e
 {
 	static const char list[] = "SELECT id, name FROM collection";
 	sqlite3_stmt *s = NULL;
-	int r = 0;
+	int step = SQLITE_DONE, r = 0;
 
 	pthread_mutex_lock(&ix->writer);
 	if (sqlite3_prepare_v2(ix->state.db, list, -1, &s, NULL) != SQLITE_OK)
 		r = search_state_fail(&ix->state, err);
-	while (r == 0 && sqlite3_step(s) == SQLITE_ROW) {
+	while (r == 0 && (step = sqlite3_step(s)) == SQLITE_ROW) {
 		const char *name = (const char *)sqlite3_column_text(s, 1);
 		_cleanup_(mem_freep) char *folder = folder_of(ix, name);
 
-		/* One that is open stays until the next start. */
+		/* One that is open stays until the next start. The row goes last: without it
+		 * nobody would look for the folder any more. */
 		if (is_kept(keep, name) || find(ix, name) < ix->n)
 			continue;
-		r = drop_rows(ix, sqlite3_column_int64(s, 0), err);
+		r = dir_remove(folder, err);
 		if (r == 0)
-			r = dir_remove(folder, err);
+			r = drop_rows(ix, sqlite3_column_int64(s, 0), err);
 	}
+	if (r == 0 && step != SQLITE_DONE)
+		r = search_state_fail(&ix->state, err);
 	(void)sqlite3_finalize(s);
 	pthread_mutex_unlock(&ix->writer);
 	return r;

@@ -29,9 +29,19 @@
 #define PAUSE_MAX_MS 60000
 #define FIGURES_US   1000000 /* how old what status shows may be */
 #define PRUNE_US     30000000
-#define COUNT_SHARE  50 /* of its time the thread spends at most one such part counting rows */
+#define RETRY_US     5000000 /* how often what was set aside is looked at while there is other work */
+#define COUNT_SHARE  50	     /* of its time the thread spends at most one such part counting rows */
+#define FIGURE_SHARE 10	     /* and one such part with all figures */
 #define NICE	     10
 #define RULES_META   "rules"
+
+struct pace {
+	int64_t next_figures_us, next_count_us, next_prune_us, next_retry_us;
+	int64_t rest_until_us; /* from figures */
+	bool is_stale;	       /* they were left out because of that */
+	int64_t pause_ms;
+	bool is_loaded; /* the rules, bound to the mappings that there are */
+};
 
 /* --- collections ----------------------------------------------------------------------------- */
 
@@ -118,10 +128,11 @@ static int note_rules(struct search_indexer *x, struct err *err)
 	return r < 0 ? r : search_index_set(x->options.index, RULES_META, now, err);
 }
 
-static int check_chosen(const struct search_indexer *x, struct err *err)
+static int check_chosen(const struct search_indexer *x, const struct search_rules *rules,
+			struct err *err)
 {
 	for (const char *const *name = x->options.collections; name && *name; name++) {
-		if (!search_rules_find(x->rules, *name))
+		if (!search_rules_find(rules, *name))
 			return err_set(err, ERR_INVALID_ARGUMENT,
 				       "index.collections names \"%s\", of which \"%s\" has no "
 				       "rules",
@@ -140,6 +151,8 @@ static int load_rules(struct search_indexer *x, struct err *err)
 	int r = search_rules_load(x->options.rules_path, &fresh, err);
 
 	if (r == 0)
+		r = check_chosen(x, fresh, err);
+	if (r == 0)
 		r = search_rules_bind(fresh, sync_reader_mappings(x->reader), err);
 	if (r < 0) {
 		search_rules_free(fresh);
@@ -151,7 +164,6 @@ static int load_rules(struct search_indexer *x, struct err *err)
 	pthread_mutex_unlock(&x->mutex);
 	search_rules_free(x->rules);
 	x->rules = fresh;
-	r = check_chosen(x, err);
 	n = search_rules_collections(x->rules, &list);
 	for (size_t i = 0; i < n && r == 0; i++) {
 		if (!list[i].mapping || !is_chosen(x, list[i].name))
@@ -212,6 +224,10 @@ static int measure(struct search_indexer *x, struct search_target *t, bool wants
 	if (r == 0 && wants_count)
 		r = maria_count_rows(sync_reader_maria(x->reader),
 				     mapping_root_table(t->rules->mapping), &documents, err);
+	if (r < 0) { /* what was known is better than nothing */
+		json_decref(reasons);
+		return r;
+	}
 	pthread_mutex_lock(&x->mutex);
 	before = t->reasons;
 	t->reasons = reasons;
@@ -221,12 +237,12 @@ static int measure(struct search_indexer *x, struct search_target *t, bool wants
 	pthread_mutex_unlock(&x->mutex);
 	json_decref(before);
 	if (!atomic_load(&x->is_serving))
-		return r;
+		return 0;
 	metric_set(t->m_documents, documents);
 	metric_set(t->m_vectors, (int64_t)figures.vectors);
 	metric_set(t->m_waiting, waiting);
 	metric_set(t->m_aside, figures.errors);
-	return r;
+	return 0;
 }
 
 static int measure_all(struct search_indexer *x, bool wants_count, struct err *err)
@@ -252,8 +268,12 @@ static bool is_asked(struct search_indexer *x, size_t i)
 	return is_asked;
 }
 
-/* Who asks for a rebuild may have changed the rules. */
-static int take_requests(struct search_indexer *x, struct err *err)
+/*
+ * Who asks for a rebuild may have changed the rules. When they cannot be read, nothing is wanted
+ * any more until they can: without `is_loaded` no round gets as far as the hand-off, whose rows
+ * would be dropped.
+ */
+static int take_requests(struct search_indexer *x, struct pace *p, struct err *err)
 {
 	bool is_read = false;
 	int r = 0;
@@ -263,8 +283,10 @@ static int take_requests(struct search_indexer *x, struct err *err)
 
 		if (!is_asked(x, i))
 			continue;
-		if (!is_read)
+		if (!is_read) {
 			r = load_rules(x, err);
+			p->is_loaded = r == 0;
+		}
 		if (r < 0)
 			return r;
 		is_read = true;
@@ -377,12 +399,6 @@ static int retry_step(struct search_indexer *x, bool *ret_worked, struct err *er
 
 /* --- rounds ---------------------------------------------------------------------------------- */
 
-struct pace {
-	int64_t next_figures_us, next_count_us, next_prune_us;
-	int64_t pause_ms;
-	bool is_loaded;
-};
-
 static bool is_due(int64_t *next_us, int64_t period_us)
 {
 	int64_t now = clock_monotonic_us();
@@ -420,33 +436,66 @@ static int measure_now(struct search_indexer *x, struct pace *p, struct err *err
 	int r = measure_all(x, wants_count, err);
 
 	took_us = clock_monotonic_us() - since;
+	p->rest_until_us = since + took_us * FIGURE_SHARE;
 	if (wants_count)
 		p->next_count_us = since + FIGURES_US + took_us * COUNT_SHARE;
 	return r;
 }
 
+/* Idle, or when the last figures are old; never back to back, as large tables make them slow. */
+static bool is_time_for_figures(struct pace *p, bool worked)
+{
+	p->is_stale = clock_monotonic_us() < p->rest_until_us;
+	return !p->is_stale && (!worked || is_due(&p->next_figures_us, FIGURES_US));
+}
+
+static int64_t idle_ms(const struct pace *p)
+{
+	int64_t ms = (p->rest_until_us - clock_monotonic_us()) / 1000 + 1;
+
+	return p->is_stale && ms < LOOK_MS ? (ms > 0 ? ms : 1) : LOOK_MS;
+}
+
+/* All documents are in: no scan runs, and the hand-off is behind by less than a page. It is never
+ * empty where somebody always writes. */
+static void note_built(struct search_indexer *x, bool scanned, size_t handed_off)
+{
+	if (x->is_built || scanned || handed_off >= x->options.batch || !x->n)
+		return;
+	x->is_built = true;
+	if (x->options.on_built)
+		x->options.on_built(x->options.arg);
+}
+
 static int round_once(struct search_indexer *x, struct pace *p, bool *ret_worked, struct err *err)
 {
+	bool scanned = false, retried = false;
 	size_t n = 0;
 	int r = prepare(x, p, err);
 
 	if (r == 0)
-		r = take_requests(x, err);
+		r = take_requests(x, p, err);
 	if (r == 0)
 		r = sync_reader_step(x->reader, &n, err);
-	*ret_worked = n > 0;
 	if (r == 0)
-		r = scan_step(x, ret_worked, err);
-	if (r == 0 && !*ret_worked)
-		r = retry_step(x, ret_worked, err);
-	if (r == 0 && (!*ret_worked || is_due(&p->next_figures_us, FIGURES_US)))
+		r = scan_step(x, &scanned, err);
+	if (r == 0 && ((!n && !scanned) || is_due(&p->next_retry_us, RETRY_US)))
+		r = retry_step(x, &retried, err);
+	*ret_worked = n || scanned || retried;
+	if (r == 0 && is_time_for_figures(p, *ret_worked))
 		r = measure_now(x, p, err);
-	if (r == 0 && !*ret_worked && !x->is_built && x->n) {
-		x->is_built = true;
-		if (x->options.on_built)
-			x->options.on_built(x->options.arg);
-	}
+	if (r == 0)
+		note_built(x, scanned, n);
 	return r;
+}
+
+/* While indexing waits, what waits for it goes on growing: that is what somebody must see. */
+static void measure_failed(struct search_indexer *x, struct pace *p)
+{
+	struct err unused = {0};
+
+	if (p->is_loaded && !sync_reader_is_lost(x->reader) && is_time_for_figures(p, false))
+		(void)(measure_now(x, p, &unused) < 0);
 }
 
 /* What status shows; said once in the log when it begins and when it ends. */
@@ -495,13 +544,14 @@ static void *indexer_main(void *arg)
 		atomic_store(&x->round_since_us, 0);
 		note_result(x, r, &err);
 		if (r < 0) {
+			measure_failed(x, &p);
 			pause_for(x, p.pause_ms);
 			p.pause_ms = p.pause_ms * 2 < PAUSE_MAX_MS ? p.pause_ms * 2 : PAUSE_MAX_MS;
 			continue;
 		}
 		p.pause_ms = PAUSE_MIN_MS;
 		if (!worked && !atomic_load(&x->stop))
-			sync_reader_wait(x->reader, LOOK_MS);
+			sync_reader_wait(x->reader, idle_ms(&p));
 	}
 	pthread_mutex_lock(&x->mutex);
 	x->has_ended = true;

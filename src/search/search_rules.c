@@ -449,5 +449,12 @@ const struct search_collection *search_rules_find(const struct search_rules *r, 
 
 uint64_t search_rules_hash(const struct search_rules *r)
 {
-	return r->hash;
+	uint64_t hash = r->hash;
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct mapping *m = r->collections[i].mapping;
+
+		hash = hash * 31 + (m ? map_hash(str_from(mapping_hash(m))) : 0);
+	}
+	return hash;
 }

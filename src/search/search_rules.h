@@ -78,6 +78,6 @@ int search_rules_bind(struct search_rules *r, const struct mapping_set *set, str
 size_t search_rules_collections(const struct search_rules *r,
 				const struct search_collection **ret); /* borrowed */
 const struct search_collection *search_rules_find(const struct search_rules *r, const char *name);
-/* Changes whenever texts may come out differently: hash of the file and of the way texts are made.
- */
+/* Changes whenever texts may come out differently: hash of the file, of the way texts are made, and
+ * of the mappings that they are bound to, which also say what is personal. */
 uint64_t search_rules_hash(const struct search_rules *r);

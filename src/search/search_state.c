@@ -34,6 +34,8 @@ static const char *const sql[SEARCH_STATEMENTS] = {
     [SEARCH_S_DOCUMENT_DONE] = "UPDATE document SET scan = ?3, made_of = ?4, title = ?5"
 			       " WHERE collection = ?1 AND key = ?2",
     [SEARCH_S_DOCUMENT_DROP] = "DELETE FROM document WHERE collection = ?1 AND key = ?2",
+    [SEARCH_S_DOCUMENT_FORGET] =
+	"UPDATE document SET made_of = 0 WHERE collection = ?1 AND key = ?2",
     [SEARCH_S_DOCUMENTS] = "SELECT id, made_of FROM document WHERE collection = ?1 ORDER BY id",
     [SEARCH_S_DOCUMENTS_FORGET] = "UPDATE document SET made_of = 0 WHERE collection = ?1",
     [SEARCH_S_DOCUMENTS_DROP] = "DELETE FROM document WHERE collection = ?1",
@@ -76,7 +78,16 @@ int search_state_error(sqlite3 *db, const char *dir, struct err *err)
 			      : code == SQLITE_BUSY			      ? ERR_CONFLICT
 									      : ERR_IO;
 
-	return err_set(err, class, "\"%s/state.db\": %s", dir, sqlite3_errmsg(db));
+	(void)err_set(err, class, "\"%s/state.db\": %s", dir, sqlite3_errmsg(db));
+	if (class == ERR_CORRUPTED)
+		(void)err_hint(err,
+			       "stop the worker, remove \"%s\" and start it again: the index is "
+			       "made anew, from the cache of embeddings",
+			       dir);
+	else if (class == ERR_IO)
+		(void)err_hint(err,
+			       "mostly a full disk: make room, and indexing goes on by itself");
+	return -(int)class;
 }
 
 int search_state_fail(const struct search_state *s, struct err *err)

@@ -210,6 +210,20 @@ static int embed_all(struct taking *k, struct err *err)
 	return r < 0 ? err_context(err, "embedding") : 0;
 }
 
+/* What needs no vector does not wait for the provider: a document that is gone, or that has become
+ * personal, is not to be found any more. Done again with the page, which changes nothing then. */
+static void apply_departures(struct taking *k)
+{
+	struct err unused = {0};
+	size_t n = 0;
+
+	for (size_t i = 0; i < k->n_changes; i++) {
+		if (k->changes[i].action == SEARCH_REMOVE || k->changes[i].action == SEARCH_LEAVE)
+			k->changes[n++] = k->changes[i];
+	}
+	(void)(search_index_apply(k->x->options.index, k->t->number, k->changes, n, &unused) < 0);
+}
+
 int search_take(struct search_indexer *x, struct search_target *t,
 		const struct mapping_document *documents, size_t n, struct err *err)
 {
@@ -222,8 +236,11 @@ int search_take(struct search_indexer *x, struct search_target *t,
 	search_index_scan(x->options.index, t->number, &k.scan);
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = take_one(&k, &documents[i], err);
-	if (r == 0)
+	if (r == 0) {
 		r = embed_all(&k, err);
+		if (r < 0)
+			apply_departures(&k);
+	}
 	if (r == 0)
 		r = search_index_apply(x->options.index, t->number, k.changes, k.n_changes, err);
 	metric_add(t->m_embedded, k.embedded);

@@ -357,6 +357,7 @@ extern const char sync_sql_consumer_add[];
 extern const char sync_sql_consumer_drop[];
 extern const char sync_sql_consumer_exists[];
 extern const char sync_sql_consumer_list[];
+extern const char sync_sql_consumer_seen[];
 extern const char sync_sql_consumers[];
 extern const char sync_sql_dead_letter_add[];
 extern const char sync_sql_dead_letter_clear[];

@@ -130,16 +130,19 @@ static int load_mappings(struct sync_reader *r, bool *ret_changed, struct err *e
 	return 0;
 }
 
+/* One that is known is never added: dropped at this moment, it would not learn what it missed. */
 static int register_consumer(struct sync_reader *r, struct err *err)
 {
 	struct maria_value params[] = {MARIA_S(r->options.consumer), MARIA_S(r->options.kind)};
+	struct maria_value seen[] = {params[1], params[0]};
 	int64_t is_known = 0;
 	int e = maria_query_int(r->db, sync_sql_consumer_exists, params, 1, &is_known, err);
 
 	if (e == 0 && !is_known && r->options.begin)
 		e = r->options.begin(r->options.arg, err);
 	if (e == 0)
-		e = maria_run(r->db, sync_sql_consumer_add, params, 2, NULL, err);
+		e = is_known ? maria_run(r->db, sync_sql_consumer_seen, seen, 2, NULL, err)
+			     : maria_run(r->db, sync_sql_consumer_add, params, 2, NULL, err);
 	return e < 0 ? err_context(err, "registering as a consumer") : 0;
 }
 

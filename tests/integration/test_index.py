@@ -288,6 +288,27 @@ def test_rules_of_ones_own_make_other_texts(stack):
     assert collection(stack, "product_catalog")["embedded"] > 0
 
 
+def test_changes_while_the_rules_are_broken_are_not_lost(stack):
+    """A rebuild reads rules that lack a chosen collection: nothing may be dropped meanwhile."""
+    rules = stack.root / "search.yaml"
+    good = ("collections:\n"
+            "  product_catalog: {title: name, texts: [{parts: [{field: name}]}]}\n"
+            "  reviews: {texts: [{parts: [{field: title}, {field: text}]}]}\n")
+    rules.write_text(good)
+    restart(stack, index={"rules": "search.yaml", "collections": ["product_catalog", "reviews"]})
+    wait_live(stack)
+    rules.write_text("".join(good.splitlines(True)[:2]))
+    stack.run("index", "rebuild", "--no-wait")
+    until(lambda: "index.collections names" in (generation(stack)["error"] or ""), 10)
+    number = insert_product(stack, "Feline scratching post")
+    stack.wait_synced()
+    time.sleep(3)  # some rounds
+    assert "index.collections names" in generation(stack)["error"]
+    assert stack.value("SELECT COUNT(*) FROM sync_handoff") > 0
+    rules.write_text(good)
+    until(lambda: str(number) in keys_in_index(stack, "product_catalog"), 30)
+
+
 def test_a_mistake_in_the_rules_is_shown_and_holds_up_nothing(stack):
     rules = stack.root / "search.yaml"
     rules.write_text("collections:\n  reviews:\n    texts:\n      - parts: [{field: xtitle}]\n")
@@ -308,6 +329,10 @@ def test_a_mistake_in_the_rules_is_shown_and_holds_up_nothing(stack):
 def test_a_provider_that_hangs_delays_no_document(stack, provider):
     restart(stack, embed=provider.config(pii="remote", timeout="3s", retries=0))
     wait_live(stack)
+    gone = insert_product(stack, "Soon gone")
+    until(lambda: str(gone) in keys_in_index(stack, "product_catalog"), 10)
+    wait_live(stack)
+    vectors = collection(stack, "product_catalog")["vectors"]
     provider.set_hangs(True)
     asked = provider.asked
     insert_product(stack, "Feline scratching post")
@@ -318,6 +343,11 @@ def test_a_provider_that_hangs_delays_no_document(stack, provider):
     until(lambda: stack.value("SELECT COUNT(*) FROM sync_handoff") > 10, 10)
     until(lambda: generation(stack)["error"], 20, what="status says that it waits")
     assert "waits" in stack.run("index", "status").stdout
+    until(lambda: collection(stack, "product_catalog")["waiting"] > 10, 20,
+          what="status says how much waits")
+    stack.sql("DELETE FROM Products WHERE product_id = %s", (gone,))
+    until(lambda: collection(stack, "product_catalog")["vectors"] < vectors, 30,
+          what="what is deleted does not wait for the provider")
     provider.set_hangs(False)
     wait_live(stack, 90)
     assert_index_holds_the_documents(stack)
@@ -335,6 +365,20 @@ def test_down_does_not_wait_for_a_provider_that_hangs(stack, provider):
     assert time.monotonic() - since < 20
     assert "killed" not in done.stderr
     processes.wait_gone(worker)
+
+
+def test_down_does_not_wait_for_a_query_whose_provider_hangs(stack, provider):
+    restart(stack, embed=provider.config(pii="remote", timeout="60s"))
+    wait_live(stack)
+    provider.set_hangs(True)
+    asked = provider.asked
+    query = stack.start("index", "query", "reviews", "never asked before")
+    until(lambda: provider.asked > asked, 10, what="the provider hangs")
+    since = time.monotonic()
+    done = stack.down()
+    assert time.monotonic() - since < 20
+    assert "killed" not in done.stderr
+    assert query.wait(10) != 0
 
 
 def test_a_text_that_the_provider_refuses_is_set_aside_and_the_others_go_on(stack, provider):

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "search/search_index.h"
+#include "search/search_index_int.h"
 
 #include <dirent.h>
 #include <pthread.h>
@@ -273,6 +273,15 @@ static void a_number_without_a_vector_is_done_again(void **state)
 	assert_int_equal(figures(f).vectors, 0);
 }
 
+/* Fails like the apply of a process that dies, or of a full disk, behind the vectors. */
+static void apply_fails(struct fixture *f, struct search_change *changes, size_t n)
+{
+	struct err err = {0};
+
+	assert_true(search_index_apply(f->ix, f->c, changes, n, &err) < 0);
+	assert_non_null(strstr(err.message, "injected"));
+}
+
 static void end_scan(struct fixture *f)
 {
 	struct err err = {0};
@@ -305,6 +314,85 @@ static void vectors_that_the_state_does_not_know_are_thrown_away(void **state)
 	end_scan(f);
 	state_sql(f, "DELETE FROM document WHERE key = x'62'");
 	repaired(f, "are not those that");
+}
+
+static void what_dies_behind_a_deleted_vector_keeps_the_others(void **state)
+{
+	struct fixture *f = *state;
+	struct search_change c = {.key = str_from("a"), .action = SEARCH_REMOVE};
+	struct err why = {0}, err = {0};
+
+	put(f, "a", 0);
+	put(f, "b", 1);
+	end_scan(f);
+	state_sql(f, "CREATE TRIGGER t BEFORE DELETE ON document BEGIN "
+		     "SELECT RAISE(ABORT, 'injected'); END");
+	reopen(f);
+	apply_fails(f, &c, 1);
+	state_sql(f, "DROP TRIGGER t");
+	ok(search_index_open(&f->options, &f->ix, &err), &err);
+	ok(search_index_collection(f->ix, "things", &f->c, &why, &err), &err);
+	assert_string_equal(why.message, ""); /* nothing was thrown away */
+	assert_int_equal(figures(f).phase, SEARCH_PHASE_LIVE);
+	assert_string_equal(nearest(f, 1), "b");
+	apply(f, c);
+	assert_false(known(f, "a").is_there);
+}
+
+static void what_dies_behind_a_new_vector_is_done_again(void **state)
+{
+	struct fixture *f = *state;
+	struct search_change c = {.key = str_from("a"),
+				  .action = SEARCH_PUT,
+				  .made_of = 102,
+				  .title = str_from("a"),
+				  .vector = (const float[DIMENSION]){[2] = 1}};
+
+	put(f, "a", 0);
+	state_sql(f, "CREATE TRIGGER t BEFORE UPDATE OF title ON document BEGIN "
+		     "SELECT RAISE(ABORT, 'injected'); END");
+	reopen(f);
+	apply_fails(f, &c, 1);
+	/* The vector is the new text's: the hash of the old one must not vouch for it. */
+	assert_int_equal(known(f, "a").made_of, 0);
+	state_sql(f, "DROP TRIGGER t");
+	reopen(f);
+	assert_int_equal(known(f, "a").made_of, 0);
+	put(f, "a", 0);
+	assert_int_equal(known(f, "a").made_of, 100);
+}
+
+static void numbers_are_free_when_it_is_certain_and_not_lost_otherwise(void **state)
+{
+	struct fixture *f = *state;
+	struct search_change removals[] = {{.key = str_from("a"), .action = SEARCH_REMOVE},
+					   {.key = str_from("b"), .action = SEARCH_REMOVE}};
+	struct search_change c = {.key = str_from("c"),
+				  .action = SEARCH_PUT,
+				  .made_of = 1,
+				  .title = str_from("c"),
+				  .vector = (const float[DIMENSION]){[2] = 1}};
+	const struct search_index_collection *own;
+	uint32_t next;
+
+	put(f, "a", 0);
+	put(f, "b", 1);
+	state_sql(f, "CREATE TRIGGER t BEFORE DELETE ON document WHEN OLD.key = x'62' BEGIN "
+		     "SELECT RAISE(ABORT, 'injected'); END;"
+		     "CREATE TRIGGER i BEFORE INSERT ON document BEGIN "
+		     "SELECT RAISE(ABORT, 'injected'); END");
+	reopen(f);
+	own = &f->ix->collections[f->c];
+	next = own->next_id;
+	apply_fails(f, removals, 2);
+	assert_int_equal(own->n_freed, 0); /* "a" still has its number */
+	for (int i = 0; i < 3; i++)
+		apply_fails(f, &c, 1);
+	assert_int_equal(own->next_id, next);
+	state_sql(f, "DROP TRIGGER t; DROP TRIGGER i");
+	reopen(f);
+	put(f, "c", 2);
+	assert_string_equal(nearest(f, 2), "c");
 }
 
 static void missing_vectors_are_noticed(void **state)
@@ -563,6 +651,9 @@ int main(void)
 	    TEST(a_full_index_sets_aside_and_goes_on),
 	    TEST(a_number_without_a_vector_is_done_again),
 	    TEST(vectors_that_the_state_does_not_know_are_thrown_away),
+	    TEST(what_dies_behind_a_deleted_vector_keeps_the_others),
+	    TEST(what_dies_behind_a_new_vector_is_done_again),
+	    TEST(numbers_are_free_when_it_is_certain_and_not_lost_otherwise),
 	    TEST(missing_vectors_are_noticed),
 	    TEST(damaged_vectors_are_thrown_away),
 	    TEST(another_model_is_refused),

@@ -32,15 +32,20 @@ static struct search_rules *parse(const char *text)
 	return rules;
 }
 
-static struct mapping *people(void)
+static struct mapping *people_of(const char *text)
 {
 	struct mapping *m = NULL;
 	struct err err = {0};
 
-	if (mapping_parse("m.yaml", PEOPLE, strlen(PEOPLE), &m, &err) < 0 ||
+	if (mapping_parse("m.yaml", text, strlen(text), &m, &err) < 0 ||
 	    mapping_bind(m, fixture_schema(), &err) < 0)
 		fail_msg("%s", err.message);
 	return m;
+}
+
+static struct mapping *people(void)
+{
+	return people_of(PEOPLE);
 }
 
 #define ONE(part) "collections:\n  people:\n    texts:\n      - parts:\n          - " part "\n"
@@ -175,6 +180,39 @@ static void another_file_has_another_hash(void **state)
 	search_rules_free(c);
 }
 
+/* The same rules make other texts, or may show them to others. */
+static void another_mapping_has_another_hash(void **state)
+{
+	static const char *const texts[] = {
+	    PEOPLE "  birthday: born\n",
+	    "collection: people\ntable: customer\nkey: id\nqueue: people_queue\n"
+	    "fields:\n  id: id\n  name: name\n  born: born\n",
+	};
+	struct search_rules *rules = parse(ONE("{field: name}"));
+	struct mapping *m = people();
+	struct mapping_set set = {.len = 1, .items = &m}, empty = {0};
+	uint64_t unbound = search_rules_hash(rules), bound;
+
+	(void)state;
+	assert_int_equal(search_rules_bind(rules, &set, NULL), 0);
+	bound = search_rules_hash(rules);
+	assert_true(bound != unbound);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct mapping *other = people_of(texts[i]);
+		struct mapping_set others = {.len = 1, .items = &other};
+
+		assert_int_equal(search_rules_bind(rules, &others, NULL), 0);
+		assert_true(search_rules_hash(rules) != bound);
+		mapping_free(other);
+	}
+	assert_int_equal(search_rules_bind(rules, &empty, NULL), 0);
+	assert_true(search_rules_hash(rules) == unbound);
+	assert_int_equal(search_rules_bind(rules, &set, NULL), 0);
+	assert_true(search_rules_hash(rules) == bound);
+	search_rules_free(rules);
+	mapping_free(m);
+}
+
 static void the_shipped_rules_can_be_read(void **state)
 {
 	_cleanup_(mem_freep) char *path =
@@ -198,6 +236,7 @@ int main(void)
 	    cmocka_unit_test(a_collection_without_a_mapping_is_left_alone),
 	    cmocka_unit_test(what_is_personal_is_known_for_each_composition),
 	    cmocka_unit_test(another_file_has_another_hash),
+	    cmocka_unit_test(another_mapping_has_another_hash),
 	    cmocka_unit_test(the_shipped_rules_can_be_read),
 	};
 
