@@ -275,19 +275,26 @@ static void local_free(struct embed_provider *self)
 	mem_free(l);
 }
 
-/* The name of the space. In the folder of tools/setup there is one model; another one's name there
- * would let vectors of two models be taken for each other's. */
+/*
+ * The name of the space. In the folder of tools/setup there is one model, and it has that name
+ * alone; a folder of the user's own must be named by them: else vectors of two models would be
+ * taken for each other's.
+ */
 static int space_name(const struct config *config, const char **ret, struct err *err)
 {
 	const char *name = config_text(config, "embed.model"),
 		   *dir = config_text(config, "embed.dir");
+	bool has_dir = dir && dir[0], has_name = name && name[0];
 
-	if (!name || !name[0] || cstr_equal(name, MODEL_NAME)) {
-		*ret = MODEL_NAME;
-		return 0;
+	*ret = has_name ? name : MODEL_NAME;
+	if (has_dir && !has_name) {
+		(void)err_set(err, ERR_INVALID_ARGUMENT,
+			      "embed.dir names a folder, and nothing says which model is in it");
+		return err_hint(err,
+				"name it in embed.model: vectors carry that name, and those of "
+				"two models are never mixed");
 	}
-	*ret = name;
-	if (dir && dir[0])
+	if (has_dir || cstr_equal(*ret, MODEL_NAME))
 		return 0;
 	(void)err_set(err, ERR_NOT_FOUND, "there is no local model \"%s\", only \"" MODEL_NAME "\"",
 		      name);

@@ -37,7 +37,9 @@ const struct config_option embed_options[] = {
      .name = "dir",
      .type = CONFIG_TEXT,
      .flags = CONFIG_PATH,
-     .help = "Folder with the files of the local model. Unset: where tools/setup put them."},
+     .help =
+	 "Folder with the files of a local model of your own, which embed.model then names. Unset: "
+	 "where tools/setup put all-MiniLM-L6-v2."},
     {.section = "embed",
      .name = "precision",
      .type = CONFIG_CHOICE,

@@ -88,10 +88,10 @@ int vector_delete(struct vector_index *ix, uint32_t id, struct err *err) _must_c
 int vector_sync(struct vector_index *ix, struct err *err) _must_check_;
 int vector_checkpoint(struct vector_index *ix, struct err *err) _must_check_;
 /*
- * Repairs the graph around what was deleted, and overwrites the deleted vectors in every file and in
- * memory. Repairing happens by itself too, when a sixteenth of the vectors has been deleted: that one
- * put or delete then takes long (seconds for a hundred thousand vectors), while searches go on. Call
- * this when a vector must be gone now.
+ * Repairs the graph around what was deleted, and overwrites the deleted vectors in every file and
+ * in memory. Repairing happens by itself too, when a sixteenth of the vectors has been deleted:
+ * that one put or delete then takes long (seconds for a hundred thousand vectors), while searches
+ * go on. Call this when a vector must be gone now.
  */
 int vector_compact(struct vector_index *ix, struct err *err) _must_check_;
 

@@ -28,6 +28,8 @@
 
 struct bench {
 	const struct vector_bench_options *o;
+	const struct vector_kernels
+	    *kernels; /* asking the processor takes long in a virtual machine */
 	struct vector_index *index;
 	struct vector_reader *reader;
 	double *limits; /* of each query: the k-th best true score */
@@ -42,7 +44,7 @@ static double score_of(const struct bench *b, const float *query, size_t i)
 {
 	const struct vector_set *base = b->o->base;
 	const float *v = vector_set_at(base, i);
-	const struct vector_kernels *k = vector_kernels_best();
+	const struct vector_kernels *k = b->kernels;
 	double dot = (double)k->dot_f32(query, v, base->dimension), norms;
 
 	if (b->o->index.metric == VECTOR_L2)
@@ -570,7 +572,7 @@ static int run(struct bench *b, struct vector_bench_result *ret, struct err *err
 int vector_bench(const struct vector_bench_options *options, struct vector_bench_result *ret,
 		 struct err *err)
 {
-	struct bench b = {.o = options};
+	struct bench b = {.o = options, .kernels = vector_kernels_best()};
 	struct err ignored = {0};
 	int r = check_sets(options, err);
 

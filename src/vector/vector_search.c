@@ -224,8 +224,7 @@ static void block_add(const struct search *q, struct block *block, uint32_t slot
 
 	block->slots[block->n] = slot;
 	block->codes[block->n++] = code;
-	for (size_t i = 0; i < q->ix->code_bytes; i += 64)
-		__builtin_prefetch(code + i);
+	code_prefetch(code, q->ix->code_bytes);
 	__builtin_prefetch(slot_meta(q->ix, slot));
 }
 

@@ -63,12 +63,6 @@ static inline bool visit(struct scratch *s, uint32_t slot)
 	return true;
 }
 
-static inline void prefetch_code(const uint8_t *code, size_t bytes)
-{
-	for (size_t i = 0; i < bytes; i += 64)
-		__builtin_prefetch(code + i);
-}
-
 size_t walk_neighbors(const struct vector_index *ix, struct scratch *s, const struct code_query *q,
 		      uint32_t slot, unsigned layer, struct candidate *ret)
 {
@@ -87,7 +81,7 @@ size_t walk_neighbors(const struct vector_index *ix, struct scratch *s, const st
 			continue;
 		ret[n].slot = to;
 		codes[n] = slot_code(ix, to);
-		prefetch_code(codes[n++], ix->code_bytes);
+		code_prefetch(codes[n++], ix->code_bytes);
 	}
 	ix->kernels->dot_query_many(codes, n, q->values, q->bias, ix->code_bytes, dots);
 	for (size_t i = 0; i < n; i++)

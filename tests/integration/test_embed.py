@@ -118,7 +118,8 @@ def test_who_waits_for_an_answer_gets_it(tmp_path):
 
 
 def test_mistakes_are_named(tmp_path):
-    done = run(tmp_path, "embed", "--embed.dir", "nowhere", lines=["x"], check=False)
+    done = run(tmp_path, "embed", "--embed.dir", "nowhere", "--embed.model", "mine", lines=["x"],
+               check=False)
     assert done.returncode == 3
     assert "nowhere/config.json" in done.stderr and "tools/setup" in done.stderr
     done = run(tmp_path, "embed", "--task", "both", lines=["x"], check=False)

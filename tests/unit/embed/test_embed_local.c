@@ -59,7 +59,7 @@ static void threads_change_nothing(void **state)
 
 static void a_missing_model_is_said_with_its_remedy(void **state)
 {
-	struct config *c = model_config("dir: /nowhere");
+	struct config *c = model_config("dir: /nowhere, model: mine");
 	struct embedder *e = NULL;
 	struct err err = {0};
 
@@ -70,11 +70,28 @@ static void a_missing_model_is_said_with_its_remedy(void **state)
 	config_free(c);
 }
 
+static void a_folder_without_the_name_of_its_model_is_refused(void **state)
+{
+	struct config *c = model_config("dir: /nowhere");
+	struct embedder *e = NULL;
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(embedder_open(c, &e, &err), -ERR_INVALID_ARGUMENT);
+	assert_non_null(strstr(err.hint, "embed.model"));
+	config_free(c);
+	c = model_config("model: nonsense");
+	assert_int_equal(embedder_open(c, &e, &err), -ERR_NOT_FOUND);
+	assert_non_null(strstr(err.message, "there is no local model \"nonsense\""));
+	config_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(threads_change_nothing),
 	    cmocka_unit_test(a_missing_model_is_said_with_its_remedy),
+	    cmocka_unit_test(a_folder_without_the_name_of_its_model_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
