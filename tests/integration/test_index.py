@@ -485,7 +485,7 @@ def test_without_an_index_the_verbs_say_so(stack):
 
 
 def test_without_the_models_files_all_else_works(stack):
-    restart(stack, embed={"dir": str(stack.root)})
+    restart(stack, embed={"dir": str(stack.root), "model": "mine"})
     text = until(lambda: index_status(stack)["error"], 15)
     assert "opening the local model" in text
     assert "tools/setup" in stack.run("index", "status").stdout
