@@ -16,7 +16,7 @@
 
 static const char *const kinds[] = {"graph", "exact", NULL};
 static const char *const metrics[] = {"cosine", "ip", "l2", NULL};
-static const char *const precisions[] = {"f16", "f32", NULL};
+static const char *const precisions[] = {"f32", "f16", NULL};
 
 /* The number of the word; the first when the option is not given. */
 static int choose(const struct command_line *line, const char *option, const char *const *words,

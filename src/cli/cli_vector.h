@@ -14,7 +14,7 @@
 	     NULL,                                                                           \
 	     0,                                                                              \
 	     0,                                                                              \
-	     "f16 (default) or f32: the stored vectors, which decide the order"},            \
+	     "f32 (default) or f16: the stored vectors, which decide the order"},            \
 	    {"m", COMMAND_NUMBER, "N", NULL, 2, 64, "neighbors a vector, twice that below"}, \
 	    {"ef-construction",                                                              \
 	     COMMAND_NUMBER,                                                                 \

@@ -40,7 +40,9 @@
 enum vector_kind { VECTOR_GRAPH, VECTOR_EXACT };
 /* Scores, larger is nearer: the cosine; the inner product; minus the squared L2 distance. */
 enum vector_metric { VECTOR_COSINE, VECTOR_INNER_PRODUCT, VECTOR_L2 };
-enum vector_precision { VECTOR_F16, VECTOR_F32 }; /* of the copy that decides the order */
+/* Of the copy that decides the order. With halves two scores may come out the other way round when
+ * they differ by less than 1e-3 of their size. */
+enum vector_precision { VECTOR_F32, VECTOR_F16 };
 
 struct vector_options { /* zero is the default of each but dimension */
 	unsigned dimension;

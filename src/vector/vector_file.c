@@ -87,7 +87,7 @@ static struct checkpoint_head head_of(const struct vector_index *ix)
 	struct checkpoint_head h = {.version = FORMAT_VERSION,
 				    .kind = ix->kind,
 				    .metric = ix->metric,
-				    .precision = ix->precision,
+				    .precision = files_precision(ix->precision),
 				    .dimension = ix->dimension,
 				    .m = ix->m,
 				    .ef_construction = ix->ef_construction,
@@ -204,7 +204,7 @@ static int damaged(const struct vector_index *ix, struct err *err, const char *w
 
 static bool head_is_possible(const struct checkpoint_head *h)
 {
-	return h->kind <= VECTOR_EXACT && h->metric <= VECTOR_L2 && h->precision <= VECTOR_F32 &&
+	return h->kind <= VECTOR_EXACT && h->metric <= VECTOR_L2 && h->precision <= 1 &&
 	       h->dimension >= 1 && h->dimension <= VECTOR_DIMENSION_MAX && h->m >= 2 &&
 	       h->m <= EDGES_MAX / 2 && h->ef_construction >= 1 &&
 	       h->ef_construction <= VECTOR_EF_MAX && h->alpha >= 1 && h->alpha <= 10 &&
@@ -257,7 +257,7 @@ int checkpoint_peek(struct vector_index *ix, struct err *err)
 		return r;
 	ix->kind = h.kind;
 	ix->metric = h.metric;
-	ix->precision = h.precision;
+	ix->precision = files_precision(h.precision);
 	ix->dimension = h.dimension;
 	ix->m = h.m;
 	ix->ef_construction = h.ef_construction;

@@ -58,6 +58,12 @@ int fd_read_all(int fd, void *data, size_t n, const struct vector_files *f, cons
 
 /* --- the folder and the vectors (vector_files.c) --------------------------------------------- */
 
+/* As files say it: 0 f16, 1 f32. Its own inverse. */
+static inline uint32_t files_precision(uint32_t precision)
+{
+	return 1U - precision;
+}
+
 /* Takes the lock, opens or makes the vectors file. `ret_is_new`: there was no index. */
 int files_open(struct vector_index *ix, bool *ret_is_new, struct err *err) _must_check_;
 void files_close(struct vector_index *ix);

@@ -165,7 +165,8 @@ static int check_vectors_header(struct vector_index *ix, const struct vectors_he
 int files_open_vectors(struct vector_index *ix, bool is_new, struct err *err)
 {
 	struct vector_files *f = ix->files;
-	struct vectors_header h = {.dimension = ix->dimension, .precision = ix->precision};
+	struct vectors_header h = {.dimension = ix->dimension,
+				   .precision = files_precision(ix->precision)};
 	uint8_t page[VECTORS_HEADER] = {0};
 
 	memcpy(h.magic, vectors_magic, sizeof(h.magic));

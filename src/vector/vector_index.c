@@ -28,7 +28,7 @@
 
 static int check_options(const struct vector_options *o, struct err *err)
 {
-	if (o->kind > VECTOR_EXACT || o->metric > VECTOR_L2 || o->precision > VECTOR_F32)
+	if (o->kind > VECTOR_EXACT || o->metric > VECTOR_L2 || o->precision > VECTOR_F16)
 		return err_set(err, ERR_INVALID_ARGUMENT,
 			       "kind %u, metric %u, precision %u: one of them does not exist",
 			       o->kind, o->metric, o->precision);

@@ -198,10 +198,12 @@ static inline uint8_t *slot_code(const struct vector_index *ix, uint32_t slot)
 	return chunk_of(ix, slot)->codes + (size_t)in_chunk(slot) * ix->code_bytes;
 }
 
+#define CACHE_LINE 64U
+
 /* Its lines are on the way from memory when it is looked at a little later. */
 static inline void code_prefetch(const uint8_t *code, size_t bytes)
 {
-	for (size_t i = 0; i < bytes; i += 64)
+	for (size_t i = 0; i < bytes; i += CACHE_LINE)
 		__builtin_prefetch(code + i);
 }
 

@@ -140,12 +140,24 @@ static void add_hit(struct search *q, struct vector_hit hit)
 	q->hits[at] = hit;
 }
 
+/* The stored vectors of a few candidates are on the way while those before are compared. */
+#define RESCORE_AHEAD 2U
+
+static void vector_prefetch(const struct vector_index *ix, uint32_t slot)
+{
+	code_prefetch(slot_vector(ix, slot), ix->vector_bytes);
+}
+
 /* Candidates come best first; those that cannot be among the k best any more are left. */
 static void rescore(struct search *q, const struct candidates *from)
 {
+	for (size_t i = 0; i < from->len && i < RESCORE_AHEAD; i++)
+		vector_prefetch(q->ix, from->items[i].slot);
 	for (size_t i = 0; i < from->len; i++) {
 		uint32_t slot = from->items[i].slot, id = slot_id(q->ix, slot);
 
+		if (i + RESCORE_AHEAD < from->len && i < q->k)
+			vector_prefetch(q->ix, from->items[i + RESCORE_AHEAD].slot);
 		if (id == VECTOR_ID_NONE || ids_get(q->ix, id) != slot) /* deleted, replaced */
 			continue;
 		if (q->n_hits == q->k &&
@@ -200,22 +212,29 @@ static void keep(struct search *q, uint32_t slot, float score)
 
 static void scan_block(struct search *q, const struct block *block)
 {
+	const struct code_query code = q->code;
 	struct candidates *floor = &q->s->queue;
+	size_t n = block->n;
 	int32_t dots[SCAN_BLOCK];
+	float scores[SCAN_BLOCK], best = -HUGE_VALF;
 
-	if (block->n == 0)
+	if (n == 0)
 		return;
-	q->ix->kernels->dot_query_many(block->codes, block->n, q->code.values, q->code.bias,
-				       q->ix->code_bytes, dots);
-	candidates_reserve(&q->s->pool, q->s->pool.len + block->n);
-	for (size_t i = 0; i < block->n; i++) {
-		float score = code_score(&q->code, slot_meta(q->ix, block->slots[i]), dots[i]);
-
-		/* Nearly all end here, without a look at their own bounds. */
-		if (floor->len < q->k || score + q->widest >= floor->items[0].score)
-			keep(q, block->slots[i], score);
+	q->ix->kernels->dot_query_many(block->codes, n, code.values, code.bias, q->ix->code_bytes,
+				       dots);
+	for (size_t i = 0; i < n; i++) {
+		scores[i] = code_score(&code, slot_meta(q->ix, block->slots[i]), dots[i]);
+		best = scores[i] > best ? scores[i] : best;
 	}
-	q->s->distances += block->n;
+	q->s->distances += n;
+	/* Nearly all end here, most of them by the block, without a look at their own bounds. */
+	if (floor->len == q->k && best + q->widest < floor->items[0].score)
+		return;
+	candidates_reserve(&q->s->pool, q->s->pool.len + n);
+	for (size_t i = 0; i < n; i++) {
+		if (floor->len < q->k || scores[i] + q->widest >= floor->items[0].score)
+			keep(q, block->slots[i], scores[i]);
+	}
 }
 
 static void block_add(const struct search *q, struct block *block, uint32_t slot)

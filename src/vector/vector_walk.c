@@ -145,6 +145,16 @@ static inline size_t place_of(const struct candidates *pool, float score)
 	return low;
 }
 
+/* Most of what comes into the list is followed soon. */
+static inline void edges_prefetch(const struct vector_index *ix, uint32_t slot, unsigned layer)
+{
+	unsigned max;
+	_Atomic uint32_t *edges = slot_edges(ix, slot, layer, &max);
+
+	for (unsigned i = 0; i < max; i += CACHE_LINE / sizeof(*edges))
+		__builtin_prefetch((void *)(uintptr_t)(edges + i));
+}
+
 /* Puts it into the list of at most `ef`; returns its place. */
 static inline size_t pool_add(struct candidates *pool, size_t ef, struct candidate c)
 {
@@ -180,6 +190,7 @@ void walk_layer(const struct vector_index *ix, struct scratch *s, const struct c
 			if (pool->len == ef && found[i].score <= pool->items[ef - 1].score)
 				continue;
 			at = pool_add(pool, ef, found[i]);
+			edges_prefetch(ix, found[i].slot, limits.layer);
 			if (at < lowest)
 				lowest = at;
 		}

@@ -568,6 +568,32 @@ static void a_truncated_file_is_refused_by_name(void **state)
 }
 
 /* The last record is torn: the rest counts. */
+static void halves_are_said_in_the_file_and_stay(void **state)
+{
+	struct vector_options halves = options;
+	char *dir = fixture_dir();
+	struct file graph = {.name = "graph"};
+	struct vector_index *ix;
+	struct vector_stats stats;
+	struct err err = {0};
+
+	(void)state;
+	halves.precision = VECTOR_F16;
+	assert_ok(vector_open(dir, &halves, &ix, &err));
+	put_range(ix, 0, 100);
+	assert_ok(vector_close(ix, &err));
+	read_file(dir, &graph);
+	assert_int_equal(graph.data[20], 0); /* docs/formats/vector.md */
+	free(graph.data);
+	ix = open_index(dir);
+	vector_stats(ix, &stats);
+	assert_int_equal(stats.precision, VECTOR_F16);
+	assert_int_equal(stats.mapped_bytes % (100 * DIMENSION * sizeof(uint16_t)), 0);
+	assert_holds(ix, 0, 100);
+	assert_ok(vector_close(ix, &err));
+	remove_dir(dir);
+}
+
 static void a_torn_end_of_the_log_is_cut_off(void **state)
 {
 	struct file files[3];
@@ -637,7 +663,6 @@ static void a_deleted_vector_is_in_no_file_after_compact(void **state)
 	struct vector_index *ix = open_index(dir);
 	struct vector_reader *r;
 	float stored[DIMENSION];
-	uint16_t half[DIMENSION];
 	uint8_t code[DIMENSION];
 	struct err err = {0};
 
@@ -645,9 +670,8 @@ static void a_deleted_vector_is_in_no_file_after_compact(void **state)
 	assert_ok(vector_reader_new(ix, &r, &err));
 	assert_ok(vector_get(r, 42, stored, &err));
 	(void)vector_reader_free(r);
-	vector_kernels_scalar.to_f16(stored, half, DIMENSION);
 	memcpy(code, slot_code(ix, ids_get(ix, 42)), DIMENSION);
-	assert_true(contains(&files[2], half, sizeof(half)));
+	assert_true(contains(&files[2], stored, sizeof(stored)));
 	assert_true(contains(&files[0], code, sizeof(code)));
 	assert_ok(vector_delete(ix, 42, &err));
 	assert_ok(vector_compact(ix, &err));
@@ -655,7 +679,6 @@ static void a_deleted_vector_is_in_no_file_after_compact(void **state)
 		free(files[i].data);
 		files[i].name = i == 1 ? "log.3" : files[i].name;
 		read_file(dir, &files[i]);
-		assert_false(contains(&files[i], half, sizeof(half)));
 		assert_false(contains(&files[i], stored, sizeof(stored)));
 		assert_false(contains(&files[i], code, sizeof(code)));
 	}
@@ -677,6 +700,7 @@ int main(void)
 	    cmocka_unit_test(what_a_killed_process_wrote_is_flushed_at_opening),
 	    cmocka_unit_test(a_damaged_checkpoint_is_refused_by_name),
 	    cmocka_unit_test(a_truncated_file_is_refused_by_name),
+	    cmocka_unit_test(halves_are_said_in_the_file_and_stay),
 	    cmocka_unit_test(a_torn_end_of_the_log_is_cut_off),
 	    cmocka_unit_test(a_log_of_another_index_is_refused),
 	    cmocka_unit_test(check_finds_a_damaged_vector),

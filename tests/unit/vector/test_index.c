@@ -60,7 +60,7 @@ static void graph_finds_the_nearest_by_every_metric(void **state)
 
 	(void)state;
 	for (enum vector_metric m = VECTOR_COSINE; m <= VECTOR_L2; m++) {
-		for (enum vector_precision p = VECTOR_F16; p <= VECTOR_F32; p++) {
+		for (enum vector_precision p = VECTOR_F32; p <= VECTOR_F16; p++) {
 			struct vector_options o = {
 			    .dimension = DIMENSION, .metric = m, .precision = p};
 			struct vector_index *ix = filled(&o, VECTORS);
