@@ -1,4 +1,5 @@
 """`aethermart embed`: lines to vectors without any database, and the encoder in another program."""
+import gzip
 import json
 import math
 import os
@@ -69,6 +70,21 @@ def test_vectors_are_the_oracles(tmp_path):
                           lines=[g["text"] for g in golden]))
     for one, answer in zip(golden, answers, strict=True):
         assert dot(one["embedding"], answer["vector"]) > 0.99999, one["text"]
+
+
+@needs_model
+def test_bytes_mean_what_floats_mean_on_the_catalogue(tmp_path):
+    """The least that `embed.precision: int8` may do; docs/embed.md has what it does."""
+    with gzip.open(ROOT / "data" / "icecat" / "products.jsonl.gz", "rt", encoding="utf-8") as file:
+        rows = [json.loads(line) for line, _ in zip(file, range(3000))][::10]
+    lines = [" ".join(f"{row['title']}. {row.get('short_description', '')}".split()) for row in rows]
+    floats, small = ([a["vector"] for a in vectors(run(
+        tmp_path, "embed", "--no-text", "--embed.precision", precision, lines=lines))]
+        for precision in ("f32", "int8"))
+    cosines = [dot(a, b) for a, b in zip(floats, small)]
+    assert len(cosines) == 300
+    assert sum(cosines) / len(cosines) >= 0.993
+    assert min(cosines) >= 0.98
 
 
 @needs_model
