@@ -186,6 +186,9 @@ static void print_reasons(const json_t *list)
 		const json_t *c = json_array_get(list, i);
 		const json_t *reasons = json_object_get(c, "reasons");
 
+		if (json_object_get(c, "checkpoint_error"))
+			printf("%s: its log grows and is not taken into its files: %s\n",
+			       text_of(c, "collection"), text_of(c, "checkpoint_error"));
 		for (size_t k = 0; k < json_array_size(reasons); k++) {
 			_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
 			const json_t *why = json_array_get(reasons, k);

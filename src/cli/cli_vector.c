@@ -247,18 +247,23 @@ static const struct command_option delete_options[] = {
 static int delete_all(struct vector_index *ix, const struct ids *ids, size_t *ret_deleted,
 		      struct err *err)
 {
-	*ret_deleted = 0;
-	for (size_t i = 0; i < ids->n; i++) {
-		int r = vector_delete(ix, ids->items[i], err);
+	struct progress progress;
+	int r = 0;
 
-		if (r == -ERR_NOT_FOUND)
+	*ret_deleted = 0;
+	progress_start(&progress, "deleting", "ids", ids->n);
+	for (size_t i = 0; i < ids->n && r == 0; i++) {
+		r = vector_delete(ix, ids->items[i], err);
+		if (r == -ERR_NOT_FOUND) {
 			err_clear(err);
-		else if (r < 0)
-			return r;
-		else
+			r = 0;
+		} else if (r == 0) {
 			++*ret_deleted;
+		}
+		progress_update(&progress, i + 1);
 	}
-	return vector_compact(ix, err);
+	progress_finish(&progress);
+	return r < 0 ? r : vector_compact(ix, err);
 }
 
 static int run_delete(const struct command_line *line, struct err *err)
@@ -354,12 +359,16 @@ static int query_all(const struct command_line *line, struct vector_index *ix,
 				 .exact = command_has(line, "exact")};
 	struct vector_hit *hits = mem_alloc_array(q.k, sizeof(*hits));
 	_cleanup_(vector_reader_freep) struct vector_reader *reader = NULL;
+	bool is_silent = isatty(STDOUT_FILENO) == 0; /* else the hits are the progress */
 	roaring_bitmap_t *filter = NULL;
+	struct progress progress;
 	int r = read_filter(line, &filter, err);
 
 	if (r == 0)
 		r = vector_reader_new(ix, &reader, err);
 	q.filter = filter;
+	if (is_silent)
+		progress_start(&progress, "asking", "queries", set->n);
 	for (size_t i = 0; i < set->n && r == 0; i++) {
 		size_t n = 0;
 
@@ -369,7 +378,11 @@ static int query_all(const struct command_line *line, struct vector_index *ix,
 			(void)err_context(err, "query %zu", i);
 		else
 			r = print_hits(line, i, hits, n, err);
+		if (is_silent)
+			progress_update(&progress, i + 1);
 	}
+	if (is_silent)
+		progress_finish(&progress);
 	if (filter)
 		roaring_bitmap_free(filter);
 	mem_free(hits);

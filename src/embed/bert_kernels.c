@@ -378,6 +378,10 @@ static struct bert_row quantize(const float *x, size_t n, struct bert_range rang
 	return (struct bert_row){.scale = width / (float)max, .low = range.low};
 }
 
+#if defined(__GNUC__) && !defined(__clang__) /* its analyzer counts a vector's lanes as bits */
+#pragma GCC diagnostic ignored "-Wanalyzer-shift-count-overflow"
+#endif
+
 static void to_bf16(const float *x, size_t n, uint16_t *ret)
 {
 	for (size_t i = 0; i < n; i += LANES) {

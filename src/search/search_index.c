@@ -636,6 +636,9 @@ int search_index_figures(struct search_index *ix, size_t collection, struct sear
 	ret->memory_bytes = stats.memory_bytes;
 	ret->mapped_bytes = stats.mapped_bytes;
 	ret->log_bytes = stats.log_bytes;
+	if (stats.checkpoint_error)
+		(void)snprintf(ret->checkpoint_error, sizeof(ret->checkpoint_error), "%s",
+			       stats.checkpoint_error);
 	ret->phase = c->phase;
 	ret->done = c->done;
 	r = count_asides(ix, c, ret, err);

@@ -158,6 +158,7 @@ struct search_figures {
 	int64_t errors, pii, empty; /* set aside, left out */
 	enum search_phase phase;
 	int64_t done;
+	char checkpoint_error[ERR_MESSAGE_MAX]; /* while the log only grows; "": it does not */
 };
 int search_index_figures(struct search_index *ix, size_t collection, struct search_figures *ret,
 			 struct err *err) _must_check_;

@@ -697,6 +697,8 @@ static json_t *target_status(const struct search_target *t)
 		      "memory_bytes", (json_int_t)f->memory_bytes, "mapped_bytes",
 		      (json_int_t)f->mapped_bytes, "log_bytes", (json_int_t)f->log_bytes);
 
+	if (f->checkpoint_error[0])
+		json_object_set_new(o, "checkpoint_error", json_string(f->checkpoint_error));
 	if (t->wants_rebuild || f->phase != SEARCH_PHASE_LIVE)
 		json_object_set_new(o, "scan",
 				    json_pack("{s:I, s:I, s:f}", "done",

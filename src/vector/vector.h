@@ -159,6 +159,7 @@ struct vector_stats {
 	uint64_t replayed;	      /* records of the log that were applied at opening */
 	uint64_t dropped_bytes;	      /* of a torn end that was cut off the log at opening */
 	uint64_t checkpoint_failures; /* of those by themselves: the log grows until one succeeds */
+	const char *checkpoint_error; /* why; NULL: one succeeded since. Until the next write */
 	const char *kernels;	      /* "avx512-vnni", "avx2", "scalar" */
 };
 /* The writer's thread, for it reads what only that one changes. */

@@ -41,6 +41,7 @@ struct vector_files {
 	uint64_t checkpoint_at; /* size of the log that causes one */
 	uint64_t dropped_bytes; /* torn off the end of the log at opening */
 	uint64_t checkpoint_failures;
+	char checkpoint_error[ERR_MESSAGE_MAX]; /* of the last one; "": one succeeded since */
 };
 
 uint32_t crc32c(uint32_t crc, const void *data, size_t n);

@@ -183,7 +183,7 @@ static void copy_edges(struct vector_index *ix, uint32_t from, uint32_t slot, un
 
 uint32_t graph_choose_edges(struct vector_index *ix, uint32_t slot, unsigned layer)
 {
-	uint32_t kept[EDGES_MAX], equal = take_candidates(ix, slot);
+	uint32_t kept[EDGES_MAX] = {0}, equal = take_candidates(ix, slot);
 	unsigned max;
 	_Atomic uint32_t *edges = slot_edges(ix, slot, layer, &max);
 

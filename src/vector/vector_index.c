@@ -412,6 +412,7 @@ int vector_delete(struct vector_index *ix, uint32_t id, struct err *err)
 int vector_sync(struct vector_index *ix, struct err *err)
 {
 	struct vector_files *f = ix->files;
+	struct err failed = {0};
 	int r;
 
 	if (!f || ix->no_log)
@@ -421,9 +422,9 @@ int vector_sync(struct vector_index *ix, struct err *err)
 		return r;
 	/* All is durable; a checkpoint that fails (a full disk) only leaves a longer log. */
 	f->checkpoint_at = f->log_bytes * 2;
-	if (vector_checkpoint(ix, err) < 0) {
+	if (vector_checkpoint(ix, &failed) < 0) {
 		f->checkpoint_failures++;
-		err_clear(err);
+		memcpy(f->checkpoint_error, failed.message, sizeof(f->checkpoint_error));
 	}
 	return 0;
 }
@@ -444,6 +445,7 @@ int vector_checkpoint(struct vector_index *ix, struct err *err)
 		return r;
 	ix->changed = false;
 	ix->files->checkpoint_at = ix->log_max_bytes;
+	ix->files->checkpoint_error[0] = '\0';
 	return slots_recycle(ix, err);
 }
 
@@ -523,6 +525,8 @@ void vector_stats(const struct vector_index *ix, struct vector_stats *ret)
 	    .replayed = ix->replayed,
 	    .dropped_bytes = ix->files ? ix->files->dropped_bytes : 0,
 	    .checkpoint_failures = ix->files ? ix->files->checkpoint_failures : 0,
+	    .checkpoint_error =
+		ix->files && ix->files->checkpoint_error[0] ? ix->files->checkpoint_error : NULL,
 	    .kernels = ix->kernels->name,
 	};
 }

@@ -318,6 +318,40 @@ static bool is_synced(struct vector_index *ix)
 	return vector_sync(ix, &e) == 0;
 }
 
+static void a_checkpoint_that_fails_by_itself_is_told(void **state)
+{
+	struct vector_options small = options;
+	char *dir = fixture_dir();
+	struct vector_index *ix;
+	struct vector_stats stats;
+	char path[256];
+	struct err err = {0};
+
+	(void)state;
+	small.log_max_bytes = 50 * DIMENSION * sizeof(float);
+	assert_ok(vector_open(dir, &small, &ix, &err));
+	(void)snprintf(path, sizeof(path), "%s/graph.new", dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	put_range(ix, 0, 60);
+	assert_ok(vector_sync(ix, &err)); /* the log has them */
+	vector_stats(ix, &stats);
+	assert_int_equal(stats.checkpoint_failures, 1);
+	assert_non_null(strstr(stats.checkpoint_error, "graph.new"));
+	assert_int_equal(rmdir(path), 0);
+	put_range(ix, 60, 80);
+	assert_ok(vector_sync(ix, &err)); /* not yet: twice as long a log is tried next */
+	vector_stats(ix, &stats);
+	assert_non_null(stats.checkpoint_error);
+	put_range(ix, 80, 150);
+	assert_ok(vector_sync(ix, &err));
+	vector_stats(ix, &stats);
+	assert_int_equal(stats.checkpoint_failures, 1);
+	assert_null(stats.checkpoint_error);
+	assert_int_equal(stats.log_bytes, 0);
+	assert_ok(vector_close(ix, &err));
+	remove_dir(dir);
+}
+
 /* The kernel forgets what it could not write: so does this, before the second try. */
 static bool lose_what_was_not_flushed(struct vector_index *ix, struct flushes *f)
 {
@@ -694,6 +728,7 @@ int main(void)
 	    cmocka_unit_test(one_process_at_a_time_has_it_open),
 	    cmocka_unit_test(killed_at_any_point_nothing_confirmed_is_lost),
 	    cmocka_unit_test(the_log_is_applied_at_opening),
+	    cmocka_unit_test(a_checkpoint_that_fails_by_itself_is_told),
 	    cmocka_unit_test(a_flush_that_failed_is_done_again_from_the_start),
 	    cmocka_unit_test(nothing_is_confirmed_before_the_folder_is_flushed),
 	    cmocka_unit_test(after_a_failed_flush_of_vectors_only_the_log_counts),
