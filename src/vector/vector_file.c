@@ -32,52 +32,42 @@ static size_t blocks_allocated(const struct vector_index *ix)
 	return ix->upper.used;
 }
 
+static void *blocks_piece(const struct vector_index *ix, uint32_t piece, size_t *ret_bytes)
+{
+	size_t blocks = blocks_allocated(ix), first = (size_t)piece << UPPER_BITS;
+	size_t n = blocks > first ? blocks - first : 0;
+
+	n = n < UPPER_BLOCKS ? n : UPPER_BLOCKS;
+	*ret_bytes = n * ix->m * sizeof(uint32_t);
+	return n ? (void *)(uintptr_t)ix->upper.chunks[piece] : NULL;
+}
+
 /* A run of bytes in memory: sections are in pieces, one a chunk. Returns NULL at the end. */
 static void *section_piece(const struct vector_index *ix, enum checkpoint_section s, uint32_t piece,
 			   size_t *ret_bytes)
 {
 	const struct chunk *c = &ix->chunks[piece];
-	uint32_t first = piece << CHUNK_BITS, blocks = (uint32_t)blocks_allocated(ix);
-	size_t n = ix->slots > first ? ix->slots - first : 0;
+	size_t first = (size_t)piece << CHUNK_BITS, n = ix->slots > first ? ix->slots - first : 0;
+	size_t edges = ix->kind == VECTOR_GRAPH ? (size_t)2 * ix->m * sizeof(uint32_t) : 0;
+	const struct {
+		void *data;
+		size_t bytes; /* of a slot */
+	} parts[SECTION_BLOCKS] = {
+	    [SECTION_CODES] = {c->codes, ix->code_bytes},
+	    [SECTION_META] = {c->meta, sizeof(*c->meta)},
+	    [SECTION_RESIDUAL] = {c->residual, sizeof(*c->residual)},
+	    [SECTION_CRC] = {c->crc, sizeof(*c->crc)},
+	    [SECTION_IDS] = {(void *)(uintptr_t)c->ids, sizeof(uint32_t)},
+	    [SECTION_EDGES] = {(void *)(uintptr_t)c->edges, edges},
+	    [SECTION_UPPER] = {(void *)(uintptr_t)c->upper, sizeof(uint32_t)},
+	};
 
-	if (s == SECTION_BLOCKS) {
-		first = piece << UPPER_BITS;
-		n = blocks > first ? blocks - first : 0;
-		n = n < UPPER_BLOCKS ? n : UPPER_BLOCKS;
-		*ret_bytes = n * ix->m * sizeof(uint32_t);
-		return n ? (void *)(uintptr_t)ix->upper.chunks[piece] : NULL;
-	}
-	if (n == 0)
-		return NULL;
+	if (s == SECTION_BLOCKS)
+		return blocks_piece(ix, piece, ret_bytes);
+	bug_if(s > SECTION_BLOCKS);
 	n = n < CHUNK_SLOTS ? n : CHUNK_SLOTS;
-	switch (s) {
-	case SECTION_CODES:
-		*ret_bytes = n * ix->code_bytes;
-		return c->codes;
-	case SECTION_META:
-		*ret_bytes = n * sizeof(*c->meta);
-		return c->meta;
-	case SECTION_RESIDUAL:
-		*ret_bytes = n * sizeof(*c->residual);
-		return c->residual;
-	case SECTION_CRC:
-		*ret_bytes = n * sizeof(*c->crc);
-		return c->crc;
-	case SECTION_IDS:
-		*ret_bytes = n * sizeof(uint32_t);
-		return (void *)(uintptr_t)c->ids;
-	case SECTION_EDGES:
-		*ret_bytes = ix->kind == VECTOR_GRAPH ? n * 2 * ix->m * sizeof(uint32_t) : 0;
-		return (void *)(uintptr_t)c->edges;
-	case SECTION_UPPER:
-		*ret_bytes = n * sizeof(uint32_t);
-		return (void *)(uintptr_t)c->upper;
-	case SECTION_BLOCKS:
-	case SECTIONS:
-	default:
-		bug_if(true);
-	}
-	return NULL;
+	*ret_bytes = n * parts[s].bytes;
+	return n ? parts[s].data : NULL;
 }
 
 /* --- writing --------------------------------------------------------------------------------- */

@@ -113,8 +113,8 @@ static void replace_edges(struct vector_index *ix, uint32_t from, uint32_t to, u
 
 	candidates_reserve(list, max + 1U);
 	for (unsigned i = 0; i < max; i++)
-		code_prefetch(slot_code(ix, atomic_load_explicit(&edges[i], memory_order_relaxed)),
-			      ix->code_bytes);
+		lines_prefetch(slot_code(ix, atomic_load_explicit(&edges[i], memory_order_relaxed)),
+			       ix->code_bytes);
 	for (unsigned i = 0; i < max; i++) {
 		uint32_t e = atomic_load_explicit(&edges[i], memory_order_relaxed);
 

@@ -201,10 +201,10 @@ static inline uint8_t *slot_code(const struct vector_index *ix, uint32_t slot)
 #define CACHE_LINE 64U
 
 /* Its lines are on the way from memory when it is looked at a little later. */
-static inline void code_prefetch(const uint8_t *code, size_t bytes)
+static inline void lines_prefetch(const void *data, size_t bytes)
 {
 	for (size_t i = 0; i < bytes; i += CACHE_LINE)
-		__builtin_prefetch(code + i);
+		__builtin_prefetch((const uint8_t *)data + i);
 }
 
 static inline struct slot_meta *slot_meta(const struct vector_index *ix, uint32_t slot)

@@ -145,7 +145,7 @@ static void add_hit(struct search *q, struct vector_hit hit)
 
 static void vector_prefetch(const struct vector_index *ix, uint32_t slot)
 {
-	code_prefetch(slot_vector(ix, slot), ix->vector_bytes);
+	lines_prefetch(slot_vector(ix, slot), ix->vector_bytes);
 }
 
 /* Candidates come best first; those that cannot be among the k best any more are left. */
@@ -243,7 +243,7 @@ static void block_add(const struct search *q, struct block *block, uint32_t slot
 
 	block->slots[block->n] = slot;
 	block->codes[block->n++] = code;
-	code_prefetch(code, q->ix->code_bytes);
+	lines_prefetch(code, q->ix->code_bytes);
 	__builtin_prefetch(slot_meta(q->ix, slot));
 }
 

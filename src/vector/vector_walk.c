@@ -81,7 +81,7 @@ size_t walk_neighbors(const struct vector_index *ix, struct scratch *s, const st
 			continue;
 		ret[n].slot = to;
 		codes[n] = slot_code(ix, to);
-		code_prefetch(codes[n++], ix->code_bytes);
+		lines_prefetch(codes[n++], ix->code_bytes);
 	}
 	ix->kernels->dot_query_many(codes, n, q->values, q->bias, ix->code_bytes, dots);
 	for (size_t i = 0; i < n; i++)
@@ -149,10 +149,9 @@ static inline size_t place_of(const struct candidates *pool, float score)
 static inline void edges_prefetch(const struct vector_index *ix, uint32_t slot, unsigned layer)
 {
 	unsigned max;
-	_Atomic uint32_t *edges = slot_edges(ix, slot, layer, &max);
+	const void *edges = slot_edges(ix, slot, layer, &max);
 
-	for (unsigned i = 0; i < max; i += CACHE_LINE / sizeof(*edges))
-		__builtin_prefetch((void *)(uintptr_t)(edges + i));
+	lines_prefetch(edges, max * sizeof(uint32_t));
 }
 
 /* Puts it into the list of at most `ef`; returns its place. */
