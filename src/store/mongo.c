@@ -40,11 +40,13 @@ static void no_driver_log(mongoc_log_level_t level, const char *domain, const ch
 }
 
 /*
- * The driver counts in a shared-memory file named for the process and removes it at the end. One
- * that was killed leaves it in /dev/shm, and the next process of that number is warned about it on
- * its terminal. Nobody reads the file: without a name it goes with the process, however that ends.
+ * The driver counts in a shared-memory file named for the process, which it makes as soon as it is
+ * loaded, and removes at the end. A process that was killed leaves it in /dev/shm, also one that
+ * never used MongoDB, and the next process of that number is warned about it on its terminal.
+ * Nobody reads the file: without a name it goes with the process, however that ends. The
+ * constructors of an executable run after those of its libraries.
  */
-static void forget_counters(void)
+__attribute__((constructor)) static void forget_counters(void)
 {
 	char name[32];
 
@@ -56,7 +58,6 @@ static void driver_init(void)
 {
 	mongoc_log_set_handler(no_driver_log, NULL); /* errors come back to the caller */
 	mongoc_init();
-	forget_counters();
 }
 
 /* The URI of the options, checked. */

@@ -45,6 +45,8 @@ LINES_KEPT = 120  # of each long product file
 
 
 def pytest_configure(config):
+    # Another program that was killed may have left a file in /dev/shm which the driver warns of.
+    os.environ["MONGOC_DISABLE_SHM"] = "1"
     if SESSION not in os.environ:
         folder = tempfile.mkdtemp(prefix="am-", dir="/tmp")
         os.chmod(folder, 0o755)

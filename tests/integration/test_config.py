@@ -2,6 +2,7 @@
 from file, environment and flags in that order."""
 import json
 import os
+import pathlib
 import subprocess
 
 import pytest
@@ -122,6 +123,20 @@ def test_a_reader_that_goes_away_ends_the_program_quietly(new_stack):
         done = subprocess.run([str(BINARY), "version", "--json"], stdout=out,
                               stderr=subprocess.PIPE)
     assert done.returncode == 15 and b"No space left" in done.stderr
+
+
+def test_a_killed_process_leaves_nothing_in_shared_memory(new_stack):
+    """MongoDB's driver makes a file there when it is loaded, long before anything asks for it."""
+    env = {k: v for k, v in os.environ.items() if k != "MONGOC_DISABLE_SHM"}
+    fifo = new_stack.root / "never-written"
+    os.mkfifo(fifo)
+    child = subprocess.Popen([str(BINARY), "--config", str(fifo), "config", "check"], env=env)
+    try:
+        with open(fifo, "w"):  # it reads its configuration now
+            assert not pathlib.Path(f"/dev/shm/mongoc-{child.pid}").exists()
+    finally:
+        child.kill()
+        child.wait()
 
 
 @pytest.mark.parametrize("words, wanted", [
