@@ -79,7 +79,7 @@ static int migrate_here(const struct command_line *line, struct migration *m, st
 
 /*
  * The holder of the lease does the work, and this process only watches. Without one the work is
- * done here; a holder that died leaves a lease that has to expire first.
+ * done here; a holder that died on another machine leaves a lease that has to expire first.
  */
 static int see_through(const struct command_line *line, struct migration *m, struct err *err)
 {

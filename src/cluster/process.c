@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +33,6 @@
 #include "base/banned.h"
 
 #define PID_FILE_MAX 256
-#define STAT_MAX     4096	       /* /proc/PID/stat is a line of some 300 bytes */
 #define LOG_FILE_MAX ((off_t)32 << 20) /* a log above this becomes NAME.1 at the next start */
 #define TAIL_BLOCK   ((uint64_t)64 << 10)
 #define TAIL_MAX     ((uint64_t)16 << 20) /* more is no tail: the largest count of lines, long ones */
@@ -40,47 +40,12 @@
 
 /* --- who is who ------------------------------------------------------------------------------- */
 
-/* State letter and start time of a pid; ERR_NOT_FOUND when there is no such process. */
-static int read_stat(pid_t pid, char *ret_state, uint64_t *ret_started)
-{
-	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(STAT_MAX);
-	char path[64];
-	const char *p;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	if (file_read(path, &b, NULL) < 0)
-		return -ERR_NOT_FOUND;
-	/* The second field is the program's name in brackets and may itself hold brackets. */
-	p = strrchr(strbuf_str(&b), ')');
-	if (!p || p[1] != ' ')
-		return -ERR_NOT_FOUND;
-	*ret_state = p[2];
-	p++;
-	for (int field = 3; field < 22; field++) {
-		p = strchr(p + 1, ' ');
-		if (!p)
-			return -ERR_NOT_FOUND;
-	}
-	p = strchr(p, ' ');
-	*ret_started = strtoull(p + 1, NULL, 10);
-	return 0;
-}
-
-static void read_boot_id(char buf[64])
-{
-	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
-
-	if (file_read("/proc/sys/kernel/random/boot_id", &b, NULL) < 0)
-		strbuf_addstr(&b, "unknown");
-	(void)snprintf(buf, 64, "%.*s", (int)strcspn(strbuf_str(&b), "\n"), strbuf_str(&b));
-}
-
 bool process_is_alive(const struct process *p)
 {
 	uint64_t started;
 	char state;
 
-	if (p->pid <= 0 || read_stat(p->pid, &state, &started) < 0 || started != p->started)
+	if (p->pid <= 0 || proc_stat(p->pid, &state, &started) < 0 || started != p->started)
 		return false;
 	if (state != 'Z' && state != 'X')
 		return true;
@@ -90,10 +55,10 @@ bool process_is_alive(const struct process *p)
 
 static int write_pid_file(const char *path, const struct process *p, struct err *err)
 {
-	char text[PID_FILE_MAX], boot[64];
+	char text[PID_FILE_MAX], boot[PROC_BOOT_SIZE];
 	int n;
 
-	read_boot_id(boot);
+	proc_boot_id(boot);
 	n = snprintf(text, sizeof(text), "%d %" PRIu64 " %s\n", (int)p->pid, p->started, boot);
 	return file_write_atomic(path, text, (size_t)n, 0600, err);
 }
@@ -101,7 +66,7 @@ static int write_pid_file(const char *path, const struct process *p, struct err 
 int process_find(const char *pid_path, struct process *ret, struct err *err)
 {
 	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(PID_FILE_MAX);
-	char boot[64], here[64];
+	char boot[PROC_BOOT_SIZE], here[PROC_BOOT_SIZE];
 	struct process p = {0};
 	int pid, end = 0;
 	int r = file_read(pid_path, &b, err);
@@ -116,7 +81,7 @@ int process_find(const char *pid_path, struct process *ret, struct err *err)
 		return -ERR_CORRUPTED; /* `err` may be NULL, which has no code to return */
 	}
 	p.pid = pid;
-	read_boot_id(here);
+	proc_boot_id(here);
 	if (!cstr_equal(boot, here) || !process_is_alive(&p))
 		return err_set(err, ERR_NOT_FOUND, "process %d of \"%s\" is gone", pid, pid_path);
 	*ret = p;
@@ -349,7 +314,7 @@ int process_start(const struct process_spec *spec, struct process *ret, struct e
 		child_main(spec, &s, us, as_exec_list(spec->argv), environment);
 	}
 	close_fd(&s.go[0]);
-	if (read_stat(p.pid, &state, &p.started) < 0)
+	if (proc_stat(p.pid, &state, &p.started) < 0)
 		r = err_set(err, ERR_IO, "could not start %s: /proc is not readable", spec->name);
 	if (r == 0 && spec->pid_path)
 		r = write_pid_file(spec->pid_path, &p, err);

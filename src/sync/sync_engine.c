@@ -13,6 +13,7 @@
 #include "sync/sync_int.h"
 
 #include "base/logger.h"
+#include "base/proc.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -91,15 +92,6 @@ static void init_moving(pthread_rwlock_t *lock)
 	pthread_rwlockattr_destroy(&ra);
 }
 
-/* "host:pid:start": a process that comes back with the same pid is another holder. */
-static char *holder_name(void)
-{
-	char host[64] = "localhost";
-
-	(void)gethostname(host, sizeof(host) - 1);
-	return mem_printf("%s:%d:%" PRId64, host, (int)getpid(), clock_wall_us());
-}
-
 int sync_engine_new(const struct sync_engine_options *options, struct sync_engine **ret,
 		    struct err *err)
 {
@@ -114,7 +106,7 @@ int sync_engine_new(const struct sync_engine_options *options, struct sync_engin
 	s->owners = (unsigned)config_int(options->config, "sync.workers");
 	s->batch = (size_t)config_int(options->config, "sync.batch");
 	e->lease.duration_us = config_int(options->config, "sync.lease") * 1000;
-	e->lease.holder = holder_name();
+	e->lease.holder = proc_name();
 	init_locks(s);
 	mongo = *options->mongo;
 	mongo.pool_max = s->owners + MONGO_SPARE_CLIENTS; /* each worker keeps one */

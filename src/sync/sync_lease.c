@@ -11,6 +11,9 @@
  */
 #include "sync/sync_int.h"
 
+#include "base/logger.h"
+#include "base/proc.h"
+
 #include <inttypes.h>
 
 #include "base/banned.h"
@@ -134,6 +137,42 @@ static int raise_fences(struct sync_lease *l, struct maria *db, struct mongo *mo
 	return r;
 }
 
+static int try_to_take(struct sync_lease *l, struct maria *db, bool *ret_taken, struct err *err)
+{
+	struct maria_value params[] = {MARIA_S(l->holder), MARIA_I(l->duration_us),
+				       MARIA_S(l->holder)};
+	uint64_t changed = 0;
+	int r = maria_run(db, sync_sql_lease_take, params, ARRAY_LEN(params), &changed, err);
+
+	*ret_taken = r == 0 && changed == 1;
+	return r;
+}
+
+/* A holder that was killed on this machine gives nothing back: it is done in its place, and nobody
+ * has to wait for the expiry. Should it be alive against all evidence, the fences refuse it. */
+static int release_ended(struct maria *db, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	_cleanup_(mem_freep) char *holder = NULL;
+	int64_t term;
+	int r = maria_query(db, sync_sql_lease_read, NULL, 0, &rows, err);
+
+	if (r == 0)
+		r = maria_rows_next(rows, err);
+	if (r <= 0)
+		return r;
+	holder = mem_strdup(maria_rows_str(rows, 0).data);
+	term = maria_rows_int(rows, 1);
+	rows = maria_rows_close(rows);
+	if (!proc_name_has_ended(holder))
+		return 0;
+	logger_event(LOGGER_INFO, "sync",
+		     "the holder of the lease has ended without giving it back", "holder", holder,
+		     NULL);
+	return maria_run(db, sync_sql_lease_release,
+			 (struct maria_value[]){MARIA_S(holder), MARIA_I(term)}, 2, NULL, err);
+}
+
 static int read_term(struct sync_lease *l, struct maria *db, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
@@ -152,15 +191,17 @@ static int read_term(struct sync_lease *l, struct maria *db, struct err *err)
 
 int sync_lease_take(struct sync_lease *l, struct maria *db, struct mongo *mongo, struct err *err)
 {
-	struct maria_value params[] = {MARIA_S(l->holder), MARIA_I(l->duration_us),
-				       MARIA_S(l->holder)};
 	int64_t before = clock_monotonic_us();
-	uint64_t changed;
-	int r = maria_run(db, sync_sql_lease_take, params, ARRAY_LEN(params), &changed, err);
+	bool is_taken = false;
+	int r = try_to_take(l, db, &is_taken, err);
 
+	if (r == 0 && !is_taken)
+		r = release_ended(db, err);
+	if (r == 0 && !is_taken)
+		r = try_to_take(l, db, &is_taken, err);
 	if (r < 0)
 		return r;
-	if (changed != 1)
+	if (!is_taken)
 		return err_set(err, ERR_CONFLICT, "another process holds the lease");
 	r = read_term(l, db, err);
 	if (r == 0)

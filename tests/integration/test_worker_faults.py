@@ -22,6 +22,24 @@ def test_sigkill_of_the_worker_under_load_then_clean(stack):
     stack.assert_in_step(60)
 
 
+def test_nobody_waits_for_the_lease_of_a_worker_that_was_killed_here(stack):
+    """Longer than the test has time: its process is known to be gone."""
+    stack.write_config(sync={"lease": "10m"})
+    stack.up()
+    stack.wait_synced(30)
+    assert "standing by" not in stack.logs()
+    standby = stack.start_second_worker()
+    time.sleep(1)
+    stack.kill("worker")  # the standby sees it
+    stack.sql("UPDATE Products SET price = price + 1")
+    stack.assert_in_step(30)
+    standby.kill()
+    standby.wait()
+    stack.up()  # a new one does
+    stack.sql("UPDATE Products SET price = price + 1")
+    stack.assert_in_step(30)
+
+
 def test_what_changed_while_no_worker_ran_arrives(stack):
     stack.kill("worker")
     with writers(stack, 2):

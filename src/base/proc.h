@@ -1,0 +1,31 @@
+/*
+ * Which process: from /proc.
+ *
+ * A pid alone says little: it is given to another process later, is counted anew after a boot, and
+ * means another process in another container. With the start time, the boot and the PID namespace
+ * it names one process for ever. Any thread.
+ */
+#pragma once
+
+#include "base/macro.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define PROC_BOOT_SIZE 64
+
+/* State letter and start time (clock ticks since boot) of a process; ERR_NOT_FOUND when none can be
+ * seen. */
+int proc_stat(pid_t pid, char *ret_state, uint64_t *ret_started) _must_check_;
+
+/* The id of this boot of the machine; "unknown" when the system does not tell. */
+void proc_boot_id(char ret[PROC_BOOT_SIZE]);
+
+/* "host:pid:start:boot and namespace" of this process: below 128 bytes, the caller's. */
+char *proc_name(void);
+
+/* Whether the process of such a name has certainly ended: it belonged to this boot of this machine
+ * and to our PID namespace, and is not there any more. Of others, and of other texts, nothing is
+ * certain. */
+bool proc_name_has_ended(const char *name);
