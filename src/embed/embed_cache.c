@@ -33,7 +33,7 @@
 #include "base/banned.h"
 
 #define STORE_TEXTS    256  /* seconds of work on a slow provider, milliseconds of a transaction */
-#define DROP_VECTORS   512  /* of a model in one transaction; others wait so long */
+#define DROP_OWNERS    512  /* in one transaction; others wait so long */
 #define NORM_TOLERANCE 1e-3 /* rounding of 4096 floats is far below */
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
@@ -574,6 +574,67 @@ int embed_cache_forget(struct embed_cache *c, struct str owner, size_t *ret_gone
 	return 0;
 }
 
+/* The next owners that begin so; bytes in the arena. */
+static int list_owners(struct embed_cache *c, const char *prefix, struct arena *arena,
+		       struct str *ret, size_t *ret_n, struct err *err)
+{
+	sqlite3_stmt *s = cache_sql(c, CACHE_LIST_OWNERS);
+	int r;
+
+	*ret_n = 0;
+	cache_bind_blob(s, 1, prefix, strlen(prefix));
+	cache_bind_int(s, 2, DROP_OWNERS);
+	while ((r = cache_step(c, s, err)) > 0) {
+		struct str owner = {sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0)};
+
+		if (!str_starts(owner, prefix))
+			continue;
+		ret[(*ret_n)++] =
+		    (struct str){arena_strndup(arena, owner.data, owner.len), owner.len};
+	}
+	return r;
+}
+
+static int forget_piece(struct embed_cache *c, const char *prefix, size_t *ret_n, size_t *gone,
+			struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	struct str *owners = arena_alloc(&arena, DROP_OWNERS * sizeof(*owners));
+	int r = list_owners(c, prefix, &arena, owners, ret_n, err);
+
+	if (r < 0 || *ret_n == 0)
+		return r;
+	r = cache_begin(c, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < *ret_n && r == 0; i++) {
+		note_forgotten(c, owners[i]);
+		r = drop_uses(c, owners[i], gone, err);
+	}
+	return cache_end(c, r, err);
+}
+
+int embed_cache_forget_all(struct embed_cache *c, const char *prefix, size_t *ret_gone,
+			   struct err *err)
+{
+	size_t gone = 0, n;
+	int r;
+
+	do {
+		n = 0;
+		lock(c);
+		r = forget_piece(c, prefix, &n, &gone, err);
+		if (r == 0 && n == 0)
+			r = cache_truncate_log(c, err);
+		unlock(c);
+	} while (r == 0 && n);
+	if (r < 0)
+		return err_context(err, "forgetting all of \"%s\"", prefix);
+	if (ret_gone)
+		*ret_gone = gone;
+	return 0;
+}
+
 int embed_cache_uses(struct embed_cache *c, struct str owner, size_t *ret, struct err *err)
 {
 	sqlite3_stmt *s;
@@ -590,90 +651,7 @@ int embed_cache_uses(struct embed_cache *c, struct str owner, size_t *ret, struc
 	return r < 0 ? r : 0;
 }
 
-/* --- models ---------------------------------------------------------------------------------- */
-
-static int list_models(struct embed_cache *c, const char *model, struct id_list *list,
-		       struct err *err)
-{
-	sqlite3_stmt *s = NULL;
-	int code = sqlite3_prepare_v2(c->db, "SELECT id FROM models WHERE name = ?1", -1, &s, NULL);
-	int r;
-
-	if (code != SQLITE_OK)
-		return cache_error(c, code, err);
-	bug_if(sqlite3_bind_text(s, 1, model, -1, SQLITE_STATIC) != SQLITE_OK);
-	while ((r = cache_step(c, s, err)) > 0) {
-		mem_grow(&list->ids, &list->cap, list->len + 1, sizeof(*list->ids));
-		list->ids[list->len++] = sqlite3_column_int64(s, 0);
-	}
-	(void)sqlite3_finalize(s);
-	return r;
-}
-
-static int run_with_model(struct embed_cache *c, enum cache_sql which, int64_t model,
-			  struct err *err)
-{
-	sqlite3_stmt *s = cache_sql(c, which);
-
-	cache_bind_int(s, 1, model);
-	if (which != CACHE_DROP_MODEL)
-		cache_bind_int(s, 2, DROP_VECTORS);
-	return cache_run(c, s, err);
-}
-
-/* One piece of a model, and the model itself with the last: `ret_gone` is below DROP_VECTORS then.
- */
-static int drop_piece(struct embed_cache *c, int64_t model, size_t *ret_gone, struct err *err)
-{
-	int r = cache_begin(c, err);
-
-	if (r < 0)
-		return r;
-	r = run_with_model(c, CACHE_DROP_MODEL_USES, model, err);
-	if (r == 0)
-		r = run_with_model(c, CACHE_DROP_MODEL_VECTORS, model, err);
-	if (r == 0) {
-		*ret_gone = (size_t)sqlite3_changes(c->db);
-		if (*ret_gone < DROP_VECTORS)
-			r = run_with_model(c, CACHE_DROP_MODEL, model, err);
-	}
-	return cache_end(c, r, err);
-}
-
-static int drop_model(struct embed_cache *c, int64_t model, size_t *gone, struct err *err)
-{
-	size_t piece = DROP_VECTORS;
-	int r = 0;
-
-	while (r == 0 && piece == DROP_VECTORS) {
-		piece = 0;
-		lock(c);
-		r = drop_piece(c, model, &piece, err);
-		unlock(c);
-		*gone += r == 0 ? piece : 0;
-	}
-	return r;
-}
-
-int embed_cache_drop_model(struct embed_cache *c, const char *model, size_t *ret_gone,
-			   struct err *err)
-{
-	struct id_list list = {0};
-	size_t gone = 0;
-	int r;
-
-	lock(c);
-	r = list_models(c, model, &list, err);
-	unlock(c);
-	for (size_t i = 0; i < list.len && r == 0; i++)
-		r = drop_model(c, list.ids[i], &gone, err);
-	mem_free(list.ids);
-	if (r < 0)
-		return err_context(err, "dropping the vectors of \"%s\"", model);
-	if (ret_gone)
-		*ret_gone = gone;
-	return 0;
-}
+/* --- figures ---------------------------------------------------------------------------------- */
 
 int embed_cache_stats(struct embed_cache *c, struct embed_cache_stats *ret, struct err *err)
 {

@@ -56,13 +56,14 @@ int embed_cache_embed(struct embed_cache *c, struct embedder *e, const struct em
 int embed_cache_forget(struct embed_cache *c, struct str owner, size_t *ret_gone, struct err *err)
     _must_check_;
 
+/* The same for all owners whose names begin so, in pieces: it may take a while, and others are let
+ * in between. One that is being embedded while it runs may stay. `prefix` is not empty. */
+int embed_cache_forget_all(struct embed_cache *c, const char *prefix, size_t *ret_gone,
+			   struct err *err) _must_check_;
+
 /* How many vectors the owner uses: one for each model at most. */
 int embed_cache_uses(struct embed_cache *c, struct str owner, size_t *ret, struct err *err)
     _must_check_;
-
-/* Drops all vectors of a model ("local/all-MiniLM-L6-v2"), of every dimension. */
-int embed_cache_drop_model(struct embed_cache *c, const char *model, size_t *ret_gone,
-			   struct err *err) _must_check_;
 
 struct embed_cache_stats {
 	size_t models, vectors, uses;

@@ -56,14 +56,10 @@ static const char *const statements[CACHE_SQL_COUNT] = {
     [CACHE_DROP_UNUSED] = "DELETE FROM vectors WHERE id = ?1 AND NOT EXISTS "
 			  "(SELECT 1 FROM uses WHERE uses.vector = ?1)",
     [CACHE_LIST_USES] = "SELECT vector FROM uses WHERE owner = ?1",
+    [CACHE_LIST_OWNERS] = "SELECT DISTINCT owner FROM uses WHERE owner >= ?1 ORDER BY owner "
+			  "LIMIT ?2",
     [CACHE_COUNT_USES] = "SELECT count(*) FROM uses WHERE owner = ?1",
     [CACHE_DROP_USES] = "DELETE FROM uses WHERE owner = ?1",
-    /* The same vectors in both: the order is fixed, and nothing comes between. */
-    [CACHE_DROP_MODEL_USES] = "DELETE FROM uses WHERE vector IN (SELECT id FROM vectors WHERE "
-			      "model = ?1 ORDER BY hash LIMIT ?2)",
-    [CACHE_DROP_MODEL_VECTORS] = "DELETE FROM vectors WHERE id IN (SELECT id FROM vectors WHERE "
-				 "model = ?1 ORDER BY hash LIMIT ?2)",
-    [CACHE_DROP_MODEL] = "DELETE FROM models WHERE id = ?1",
     [CACHE_STATS] = "SELECT (SELECT count(*) FROM models), (SELECT count(*) FROM vectors), "
 		    "(SELECT count(*) FROM uses), page_count * page_size "
 		    "FROM pragma_page_count(), pragma_page_size()",

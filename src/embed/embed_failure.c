@@ -15,7 +15,8 @@
  * A provider's message helps (a model that must be pulled first, a text that is too long), but
  * validators like pydantic's quote their input, and a customer's text has no place in a log. So a
  * message that shares sixteen bytes with the text, or holds a short text whole, is dropped
- * (embed_failure_quotes), and with a refused key none is shown, as some repeat part of the key.
+ * (embed_failure_quotes), as is one with an escape, in which a text could stand unseen; and with a
+ * refused key none is shown, as some repeat part of the key.
  */
 #include "embed/embed_remote_int.h"
 
@@ -57,7 +58,7 @@ static void take_message(struct embed_failure *f, const char *s)
 	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
 	struct str cut;
 
-	if (f->message[0] || !s)
+	if (f->message[0] || !s || strchr(s, '\\'))
 		return;
 	cut = embed_text_cut(str_from(s), sizeof(f->message));
 	strbuf_add_visible(&b, cut.data, cut.len);

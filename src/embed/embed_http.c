@@ -11,7 +11,8 @@
  * at most half of that, so that one that hangs leaves time for another. A wait that would not end
  * in time is not begun: the call fails at once and says what was asked. A rate limit holds back the
  * other slots as well, for it is the account's and not the request's. The first failure for good
- * ends the call; what is under way is dropped.
+ * ends the call; what is under way is dropped. When a provider asked for more time than the call
+ * had, the next calls fail at once, without asking it, until that time is over.
  *
  * Connections outlive a call: a query would else pay for a TLS handshake each time. libcurl keeps
  * them in the multi handle, and a handle serves one thread at a time, so there is a small pool.
@@ -29,6 +30,7 @@
 #include <curl/curl.h>
 #include <pthread.h>
 #include <sodium.h>
+#include <stdatomic.h>
 
 #include "base/banned.h"
 
@@ -37,6 +39,7 @@
 #define CONNECT_TIMEOUT_MS 5000
 #define POOL_MAX	   8 /* connections of so many threads are kept */
 #define POLL_MAX_MS	   1000
+#define HOLD_MAX_MS	   900000 /* however long a provider wants to be left alone */
 
 struct embed_http {
 	char *who;
@@ -45,6 +48,7 @@ struct embed_http {
 	bool is_loopback, is_plain;
 	unsigned parallel, retries;
 	int64_t timeout_ms;
+	_Atomic int64_t hold_us; /* no request is sent before */
 	pthread_mutex_t mutex;
 	CURLM *pool[POOL_MAX]; /* protected by `mutex` */
 	size_t n_pool;
@@ -284,12 +288,34 @@ static int transfer_error(const struct run *run, CURLcode code, struct err *err)
 	}
 }
 
+static void hold(struct embed_http *h, int64_t asked_ms)
+{
+	int64_t ms = asked_ms < HOLD_MAX_MS ? asked_ms : HOLD_MAX_MS;
+
+	atomic_store(&h->hold_us, clock_monotonic_us() + ms * 1000);
+}
+
+/* 0: it may be asked. */
+static int check_hold(struct embed_http *h, struct err *err)
+{
+	int64_t left_us = atomic_load(&h->hold_us) - clock_monotonic_us();
+	char wait[CLOCK_TEXT_SIZE];
+
+	if (left_us <= 0)
+		return 0;
+	metric_add(h->failures, 1);
+	(void)err_set(err, ERR_UNAVAILABLE, "%s asked to be left alone", h->who);
+	return err_hint(err, "it is asked again in %s", clock_format_duration(left_us, wait));
+}
+
 static int fail(struct run *run, struct slot *s, CURLcode code)
 {
 	struct embed_failure *f = run->failure;
 	int r;
 
 	metric_add(run->http->failures, 1);
+	if (code == CURLE_OK && f->wait_ms > 0 && embed_failure_is_passing(f))
+		hold(run->http, f->wait_ms);
 	if (code == CURLE_OK && run->work->is_quoted(run->work->arg, s->item, f))
 		f->message[0] = 0;
 	r = code == CURLE_OK ? embed_failure_error(f, run->http->who, run->err)
@@ -471,10 +497,12 @@ int embed_http_run(struct embed_http *h, const struct embed_http_work *work,
 			  .work = work,
 			  .failure = ret_failure,
 			  .err = err,
-			  .multi = take_multi(h),
 			  .n_slots = work->n < h->parallel ? work->n : h->parallel};
-	int r;
+	int r = check_hold(h, err);
 
+	if (r < 0)
+		return r;
+	run.multi = take_multi(h);
 	run.slots = mem_alloc_array(run.n_slots, sizeof(*run.slots));
 	for (size_t i = 0; i < run.n_slots; i++) {
 		run.slots[i].run = &run;

@@ -27,9 +27,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def answer(self, status, body):
+    def answer(self, status, body, **headers):
         data = json.dumps(body).encode()
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), str(value))
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -46,6 +48,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if owner.is_closed:
                 self.close_connection = True
                 return
+            if owner.retry_after:
+                self.answer(429, {"error": {"message": "slow down", "type": "rate_limit"}},
+                            Retry_After=owner.retry_after)
+                return
             if any(word in text for text in texts for word in owner.refused):
                 self.answer(400, {"error": {"message": "the input is not allowed",
                                             "type": "invalid_request_error"}})
@@ -57,13 +63,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class EmbeddingServer:
-    """`hangs`: requests wait; `refused`: words for which a request is answered with 400; `texts`: what
-    was embedded; `asked`: requests, also those that wait."""
+    """`hangs`: requests wait; `retry_after`: all are answered with 429 and these seconds; `refused`:
+    words for which a request is answered with 400; `texts`: what was embedded; `asked`: requests,
+    also those that wait."""
 
     def __init__(self):
         self.changed = threading.Condition()
         self.hangs = self.is_closed = False
-        self.refused, self.texts, self.asked = set(), [], 0
+        self.refused, self.texts, self.asked, self.retry_after = set(), [], 0, 0
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.owner = self
         self.server.daemon_threads = True

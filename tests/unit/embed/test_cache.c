@@ -205,12 +205,8 @@ static void models_and_dimensions_are_kept_apart(void **state)
 	}
 	assert_int_equal(stats().models, 3);
 	assert_int_equal(uses("p:1"), 3);
-	assert_int_equal(embed_cache_drop_model(t.c, "local/m2", &gone, NULL), 0);
-	assert_int_equal(gone, 2);
-	assert_int_equal(stats().models, 1);
-	assert_int_equal(uses("p:1"), 1);
-	assert_int_equal(embed_cache_drop_model(t.c, "local/none", &gone, NULL), 0);
-	assert_int_equal(gone, 0);
+	assert_int_equal(embed_cache_forget(t.c, str_from("p:1"), &gone, NULL), 0);
+	assert_int_equal(gone, 3);
 }
 
 /* More texts than a transaction takes, a provider that goes away in the middle, and another try. */
@@ -236,9 +232,14 @@ static void what_was_made_before_a_failure_is_not_made_again(void **state)
 	fake.fail_from = 0;
 	assert_int_equal(embed(items, N, v), N - stored);
 	assert_int_equal(embed(items, N, v), 0);
-	assert_int_equal(embed_cache_drop_model(t.c, "local/fake", &gone, NULL), 0);
-	assert_int_equal(gone, N);
-	assert_int_equal(stats().vectors + stats().uses + stats().models, 0);
+	assert_int_equal(embed_cache_forget_all(t.c, "p:99", &gone, NULL), 0);
+	assert_int_equal(gone, 11); /* p:99 and p:990 to p:999 */
+	assert_int_equal(uses("p:98") + uses("p:1"), 2);
+	assert_int_equal(embed_cache_forget_all(t.c, "q:", &gone, NULL), 0);
+	assert_int_equal(gone, 0);
+	assert_int_equal(embed_cache_forget_all(t.c, "p:", &gone, NULL), 0);
+	assert_int_equal(gone, N - 11);
+	assert_int_equal(stats().vectors + stats().uses, 0);
 	mem_free(items);
 	mem_free(v);
 	arena_done(&arena);

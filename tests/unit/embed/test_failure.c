@@ -110,6 +110,7 @@ static void codes_and_messages_of_all_shapes_are_found(void **state)
 	    {"{\"object\":\"error\",\"message\":\"a\",\"type\":\"T\",\"code\":400}", "T", "a"},
 	    {"{\"error\":\"a\",\"error_type\":\"v\"}", "v", "a"},
 	    {"{\"error\":{\"message\":\"a\\nb\\u0007\"}}", "", "a\\nb\\x07"},
+	    {"{\"error\":{\"message\":\"got '\\\\u0416\\\\u0430'\"}}", "", ""}, /* an escape */
 	    {"{\"error\":{\"code\":\"no identifier\"}}", "", ""},
 	    {"{\"error\":[]}", "", ""},
 	    {"[]", "", ""},
