@@ -5,6 +5,7 @@
 #include "cli/cli_index.h"
 #include "cli/cli_stack.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "cluster/layout.h"
@@ -19,11 +20,12 @@
 
 #include "base/banned.h"
 
-#define FREE_BYTES_MIN	((uint64_t)1 << 30) /* binary logs and journals stop in a full disk */
-#define FILES_MIN	1024
-#define MARIA_MAJOR_MIN 10 /* 10.6 brought SKIP LOCKED, by which the queues are claimed */
-#define MARIA_MINOR_MIN 6
-#define MONGO_MAJOR_MIN 5 /* what the pipelines of the sync need */
+#define FREE_BYTES_MIN		((uint64_t)1 << 30) /* binary logs and journals stop in a full disk */
+#define FILES_MIN		1024
+#define MARIA_MAJOR_MIN		10 /* 10.6 brought SKIP LOCKED, by which the queues are claimed */
+#define MARIA_MINOR_MIN		6
+#define MONGO_MAJOR_MIN		5 /* what the pipelines of the sync need */
+#define CONSUMER_UNSEEN_SECONDS 86400
 
 struct doctor {
 	const struct command_line *line;
@@ -154,6 +156,28 @@ static void on_problem(void *arg, const char *what, const char *fix)
 	note(arg, what, fix);
 }
 
+/* A folder that was thrown away, a machine that is gone: the hand-off keeps for it what changed. */
+static int check_consumer(void *arg, const struct sync_consumer *c, struct err *err)
+{
+	struct doctor *d = arg;
+	char age[CLOCK_TEXT_SIZE];
+
+	(void)err;
+	if (c->unseen_seconds < CONSUMER_UNSEEN_SECONDS)
+		return 0;
+	note(d,
+	     arena_printf(&d->arena,
+			  "the consumer \"%s\" (%s) was not there for %s; documents that "
+			  "wait for it: %" PRId64,
+			  c->consumer, c->kind,
+			  clock_format_duration(c->unseen_seconds * 1000000, age), c->waiting),
+	     arena_printf(&d->arena,
+			  "start it, or forget it: `aethermart sync consumer drop %s`; should it "
+			  "come back, it reads all documents anew",
+			  c->consumer));
+	return 0;
+}
+
 static void check_sync(struct doctor *d, struct maria *m, struct mongo *mongo)
 {
 	struct mapping_set set = {0};
@@ -181,6 +205,8 @@ static void check_sync(struct doctor *d, struct maria *m, struct mongo *mongo)
 			    "or drop them"
 			  : NULL);
 	}
+	if (sync_consumer_each(m, check_consumer, d, &err) < 0)
+		note_error(d, "consumers", &err);
 	mapping_set_done(&set);
 }
 

@@ -382,7 +382,7 @@ int search_index_collection(struct search_index *ix, const char *name, size_t *r
 	int r;
 
 	*ret = i;
-	if (i < ix->n)
+	if (i < ix->n && ix->collections[i].vectors)
 		return 0;
 	if (i == SEARCH_COLLECTIONS_MAX)
 		return err_set(err, ERR_LIMIT, "there are more than %d collections to index",
@@ -401,7 +401,8 @@ int search_index_collection(struct search_index *ix, const char *name, size_t *r
 	}
 	pthread_mutex_lock(&ix->reader);
 	pthread_mutex_lock(&ix->writer);
-	ix->collections[ix->n++] = c;
+	ix->collections[i] = c;
+	ix->n += i == ix->n;
 	pthread_mutex_unlock(&ix->writer);
 	pthread_mutex_unlock(&ix->reader);
 	return 0;
@@ -428,31 +429,74 @@ static bool is_kept(const char *const *keep, const char *name)
 	return *keep != NULL;
 }
 
-int search_index_keep(struct search_index *ix, const char *const *keep, struct err *err)
+/* Nobody finds it from now on. Its place stays: it has the number again when it comes back. */
+static void shut(struct search_index *ix, const char *name)
 {
-	static const char list[] = "SELECT id, name FROM collection";
-	sqlite3_stmt *s = NULL;
-	int step = SQLITE_DONE, r = 0;
+	size_t i = find(ix, name);
 
+	if (i == ix->n || !ix->collections[i].vectors)
+		return;
+	pthread_mutex_lock(&ix->reader);
 	pthread_mutex_lock(&ix->writer);
-	if (sqlite3_prepare_v2(ix->state.db, list, -1, &s, NULL) != SQLITE_OK)
-		r = search_state_fail(&ix->state, err);
-	while (r == 0 && (step = sqlite3_step(s)) == SQLITE_ROW) {
-		const char *name = (const char *)sqlite3_column_text(s, 1);
-		_cleanup_(mem_freep) char *folder = folder_of(ix, name);
-
-		/* One that is open stays until the next start. The row goes last: without it
-		 * nobody would look for the folder any more. */
-		if (is_kept(keep, name) || find(ix, name) < ix->n)
-			continue;
-		r = dir_remove(folder, err);
-		if (r == 0)
-			r = drop_rows(ix, sqlite3_column_int64(s, 0), err);
-	}
-	if (r == 0 && step != SQLITE_DONE)
-		r = search_state_fail(&ix->state, err);
-	(void)sqlite3_finalize(s);
+	close_collection(&ix->collections[i]);
 	pthread_mutex_unlock(&ix->writer);
+	pthread_mutex_unlock(&ix->reader);
+}
+
+struct stored { /* a collection in the state */
+	int64_t row;
+	const char *name;
+};
+
+/* The row goes last: without it nobody would look for the rest any more. */
+static int drop_collection(struct search_index *ix, const struct stored *c,
+			   const struct search_dropping *dropping, struct err *err)
+{
+	_cleanup_(mem_freep) char *folder = folder_of(ix, c->name);
+	int r;
+
+	shut(ix, c->name);
+	r = dropping ? dropping->run(dropping->arg, c->name, err) : 0;
+	if (r == 0)
+		r = dir_remove(folder, err);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&ix->writer);
+	r = drop_rows(ix, c->row, err);
+	pthread_mutex_unlock(&ix->writer);
+	return r;
+}
+
+static int list_stored(struct search_index *ix, struct stored *ret, size_t *ret_n,
+		       struct arena *arena, struct err *err)
+{
+	sqlite3_stmt *s = NULL;
+	int r;
+
+	*ret_n = 0;
+	pthread_mutex_lock(&ix->writer);
+	r = search_state_prepare(&ix->state, SEARCH_S_COLLECTIONS, &s, err, "i",
+				 (int64_t)SEARCH_COLLECTIONS_MAX);
+	while (r >= 0 && (r = search_state_step(&ix->state, s, err)) > 0)
+		ret[(*ret_n)++] =
+		    (struct stored){sqlite3_column_int64(s, 0),
+				    arena_strdup(arena, (const char *)sqlite3_column_text(s, 1))};
+	pthread_mutex_unlock(&ix->writer);
+	return r;
+}
+
+int search_index_keep(struct search_index *ix, const char *const *keep,
+		      const struct search_dropping *dropping, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	struct stored list[SEARCH_COLLECTIONS_MAX];
+	size_t n = 0;
+	int r = list_stored(ix, list, &n, &arena, err);
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		if (!is_kept(keep, list[i].name))
+			r = drop_collection(ix, &list[i], dropping, err);
+	}
 	return r;
 }
 
@@ -476,8 +520,10 @@ static int scan_all(struct search_index *ix, bool is_forced, struct err *err)
 	int r =
 	    search_state_run(&ix->state, SEARCH_S_COLLECTIONS_SCAN, err, "i", (int64_t)is_forced);
 
-	for (size_t i = 0; i < ix->n && r == 0; i++)
-		start_scan(&ix->collections[i], is_forced);
+	for (size_t i = 0; i < ix->n && r == 0; i++) {
+		if (ix->collections[i].vectors)
+			start_scan(&ix->collections[i], is_forced);
+	}
 	return r;
 }
 
@@ -596,7 +642,7 @@ int search_index_query(struct search_index *ix, const struct search_question *q,
 
 	pthread_mutex_lock(&ix->reader);
 	i = find(ix, q->collection);
-	if (i == ix->n)
+	if (i == ix->n || !ix->collections[i].vectors)
 		r = err_set(err, ERR_NOT_FOUND, "the collection \"%s\" is not indexed",
 			    q->collection);
 	else

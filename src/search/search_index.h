@@ -54,9 +54,15 @@ DEFINE_CLEANUP(struct search_index *, search_index_free)
  */
 int search_index_collection(struct search_index *ix, const char *name, size_t *ret,
 			    struct err *ret_repaired, struct err *err) _must_check_;
-/* Removes the collections that are not in `keep` (NULL-terminated). */
-int search_index_keep(struct search_index *ix, const char *const *keep, struct err *err)
-    _must_check_;
+struct search_dropping {
+	int (*run)(void *arg, const char *collection, struct err *err);
+	void *arg;
+};
+/* Removes the collections that are not in `keep` (NULL-terminated), each after `dropping` (may be
+ * NULL) has done its part; what fails is done again by the next call. Their numbers are good for
+ * nothing until search_index_collection() opens them again. */
+int search_index_keep(struct search_index *ix, const char *const *keep,
+		      const struct search_dropping *dropping, struct err *err) _must_check_;
 
 /* --- documents ------------------------------------------------------------------------------- */
 

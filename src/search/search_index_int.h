@@ -15,7 +15,7 @@ struct search_freed {
 struct search_index_collection {
 	const char *name;
 	int64_t row;
-	struct vector_index *vectors;
+	struct vector_index *vectors; /* NULL: it was not kept */
 	struct vector_reader *reader; /* under index.reader */
 	struct vector_reader *own;    /* the writer's */
 	uint32_t next_id;

@@ -86,12 +86,20 @@ static void make_metrics(struct search_target *t)
 				     "collection", t->name);
 }
 
+/* Where the state says that a rebuild was asked for and has not begun. */
+static char *rebuild_meta(const char *collection)
+{
+	return mem_printf("rebuild:%s", collection);
+}
+
 static int add_target(struct search_indexer *x, const struct search_collection *rules,
 		      struct err *err)
 {
+	_cleanup_(mem_freep) char *meta = rebuild_meta(rules->name);
 	struct err repaired = {0};
 	struct search_target *t;
 	size_t i = 0, number = 0;
+	int64_t asked = 0;
 	int r = search_index_collection(x->options.index, rules->name, &number, &repaired, err);
 
 	if (r < 0)
@@ -99,6 +107,9 @@ static int add_target(struct search_indexer *x, const struct search_collection *
 	if (repaired.code)
 		logger_error(LOGGER_WARN, "index", "vectors thrown away; they are made again",
 			     &repaired);
+	r = search_index_get(x->options.index, meta, &asked, err);
+	if (r < 0)
+		return r;
 	while (i < x->n && !cstr_equal(x->targets[i].name, rules->name))
 		i++;
 	t = &x->targets[i];
@@ -107,6 +118,7 @@ static int add_target(struct search_indexer *x, const struct search_collection *
 		*t = (struct search_target){.name = mem_strdup(rules->name), .number = number};
 		make_metrics(t);
 		x->n++;
+		t->wants_rebuild = asked; /* by a process that ended before it began */
 	}
 	t->rules = rules;
 	pthread_mutex_unlock(&x->mutex);
@@ -141,12 +153,23 @@ static int check_chosen(const struct search_indexer *x, const struct search_rule
 	return 0;
 }
 
+/* Nobody will hear of its documents' ends any more: what is kept of them goes now. */
+static int drop_cached(void *arg, const char *collection, struct err *err)
+{
+	struct search_indexer *x = arg;
+
+	logger_event(LOGGER_INFO, "index", "a collection is not indexed any more", "collection",
+		     collection, NULL);
+	return search_take_forget_all(x, collection, err);
+}
+
 /* The rules of the file, bound to the mappings that are installed. */
 static int load_rules(struct search_indexer *x, struct err *err)
 {
 	struct search_rules *fresh = NULL;
 	const struct search_collection *list;
 	const char *keep[SEARCH_COLLECTIONS_MAX + 1] = {0};
+	const struct search_dropping dropping = {.run = drop_cached, .arg = x};
 	size_t n, n_keep = 0;
 	int r = search_rules_load(x->options.rules_path, &fresh, err);
 
@@ -172,7 +195,7 @@ static int load_rules(struct search_indexer *x, struct err *err)
 		keep[n_keep++] = list[i].name;
 	}
 	if (r == 0)
-		r = search_index_keep(x->options.index, keep, err);
+		r = search_index_keep(x->options.index, keep, &dropping, err);
 	return r < 0 ? r : note_rules(x, err);
 }
 
@@ -258,14 +281,34 @@ static int measure_all(struct search_indexer *x, bool wants_count, struct err *e
 
 /* --- scans ----------------------------------------------------------------------------------- */
 
-static bool is_asked(struct search_indexer *x, size_t i)
+/* Takes a request; what is asked for from now on is another one. */
+static bool take_request(struct search_indexer *x, struct search_target *t)
 {
 	bool is_asked;
 
 	pthread_mutex_lock(&x->mutex);
-	is_asked = x->targets[i].wants_rebuild && x->targets[i].rules;
+	is_asked = t->rules && t->wants_rebuild;
+	if (is_asked)
+		t->wants_rebuild = false;
 	pthread_mutex_unlock(&x->mutex);
 	return is_asked;
+}
+
+static int begin_rebuild(struct search_indexer *x, struct search_target *t, int r, struct err *err)
+{
+	_cleanup_(mem_freep) char *meta = rebuild_meta(t->name);
+
+	pthread_mutex_lock(&x->mutex);
+	if (r == 0)
+		r = search_index_scan_begin(x->options.index, t->number, true, err);
+	if (r == 0 && !t->wants_rebuild)
+		r = search_index_set(x->options.index, meta, false, err);
+	t->wants_rebuild |= r < 0;
+	t->scan_started_us = 0;
+	t->figures.phase = SEARCH_PHASE_PAGES;
+	t->figures.done = 0;
+	pthread_mutex_unlock(&x->mutex);
+	return r;
 }
 
 /*
@@ -281,22 +324,14 @@ static int take_requests(struct search_indexer *x, struct pace *p, struct err *e
 	for (size_t i = 0; i < x->n && r == 0; i++) {
 		struct search_target *t = &x->targets[i];
 
-		if (!is_asked(x, i))
+		if (!take_request(x, t))
 			continue;
 		if (!is_read) {
 			r = load_rules(x, err);
 			p->is_loaded = r == 0;
+			is_read = true;
 		}
-		if (r < 0)
-			return r;
-		is_read = true;
-		r = search_index_scan_begin(x->options.index, t->number, true, err);
-		pthread_mutex_lock(&x->mutex);
-		t->wants_rebuild = t->wants_rebuild && r < 0;
-		t->scan_started_us = 0;
-		t->figures.phase = SEARCH_PHASE_PAGES;
-		t->figures.done = 0;
-		pthread_mutex_unlock(&x->mutex);
+		r = begin_rebuild(x, t, r, err);
 	}
 	return r;
 }
@@ -473,6 +508,7 @@ static int round_once(struct search_indexer *x, struct pace *p, bool *ret_worked
 	size_t n = 0;
 	int r = prepare(x, p, err);
 
+	err_clear(&x->refusal);
 	if (r == 0)
 		r = take_requests(x, p, err);
 	if (r == 0)
@@ -646,20 +682,34 @@ void search_indexer_wake(struct search_indexer *x)
 	sync_reader_wake(x->reader);
 }
 
+/* Mutex held. */
+static int ask_for_rebuild(struct search_indexer *x, struct search_target *t, struct err *err)
+{
+	_cleanup_(mem_freep) char *meta = rebuild_meta(t->name);
+	int r = search_index_set(x->options.index, meta, true, err);
+
+	if (r == 0)
+		t->wants_rebuild = true;
+	return r;
+}
+
 int search_indexer_rebuild(struct search_indexer *x, const char *collection, struct err *err)
 {
 	size_t n = 0;
+	int r = 0;
 
 	pthread_mutex_lock(&x->mutex);
-	for (size_t i = 0; i < x->n; i++) {
+	for (size_t i = 0; i < x->n && r == 0; i++) {
 		struct search_target *t = &x->targets[i];
 
-		if (t->rules && (!collection || cstr_equal(t->name, collection))) {
-			t->wants_rebuild = true;
-			n++;
-		}
+		if (!t->rules || (collection && !cstr_equal(t->name, collection)))
+			continue;
+		r = ask_for_rebuild(x, t, err);
+		n++;
 	}
 	pthread_mutex_unlock(&x->mutex);
+	if (r < 0)
+		return r;
 	if (!n && collection)
 		return err_set(err, ERR_NOT_FOUND, "the collection \"%s\" is not indexed",
 			       collection);

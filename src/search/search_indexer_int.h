@@ -37,6 +37,7 @@ struct search_indexer {
 	bool is_built;		   /* told */
 	size_t next_scan;	   /* whose turn it is */
 	struct strbuf text, title; /* scratch */
+	struct err refusal;	   /* of the embedder in this round, which does not ask it again */
 
 	pthread_mutex_t mutex; /* guards all below */
 	pthread_cond_t stopping;
@@ -50,3 +51,6 @@ struct search_indexer {
 /* Documents of one collection: see sync_reader_options.take. */
 int search_take(struct search_indexer *x, struct search_target *t,
 		const struct mapping_document *documents, size_t n, struct err *err) _must_check_;
+/* What the cache keeps of a collection's texts. */
+int search_take_forget_all(struct search_indexer *x, const char *collection, struct err *err)
+    _must_check_;

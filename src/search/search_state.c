@@ -20,6 +20,7 @@ static const char *const sql[SEARCH_STATEMENTS] = {
 		     " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     [SEARCH_S_COLLECTION] =
 	"SELECT id, scan, phase, forced, cursor, done FROM collection WHERE name = ?1",
+    [SEARCH_S_COLLECTIONS] = "SELECT id, name FROM collection ORDER BY id LIMIT ?1",
     [SEARCH_S_COLLECTION_ADD] = "INSERT INTO collection (name) VALUES (?1)",
     [SEARCH_S_COLLECTION_SAVE] =
 	"UPDATE collection SET scan = ?2, phase = ?3, forced = ?4, cursor = ?5,"
@@ -75,7 +76,7 @@ int search_state_error(sqlite3 *db, const char *dir, struct err *err)
 {
 	int code = sqlite3_errcode(db);
 	enum err_code class = code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? ERR_CORRUPTED
-			      : code == SQLITE_BUSY			      ? ERR_CONFLICT
+			      : code == SQLITE_BUSY			      ? ERR_UNAVAILABLE
 									      : ERR_IO;
 
 	(void)err_set(err, class, "\"%s/state.db\": %s", dir, sqlite3_errmsg(db));

@@ -48,6 +48,13 @@ static struct str owner_of(struct taking *k, struct str key)
 	return str_from(owner);
 }
 
+int search_take_forget_all(struct search_indexer *x, const char *collection, struct err *err)
+{
+	_cleanup_(mem_freep) char *owners = mem_printf("%s:", collection);
+
+	return embed_cache_forget_all(x->options.cache, owners, NULL, err);
+}
+
 static struct search_change *add_change(struct taking *k, struct str key, enum search_action action)
 {
 	struct search_change *c = &k->changes[k->n_changes++];
@@ -204,10 +211,18 @@ static int embed_all(struct taking *k, struct err *err)
 
 	if (!k->n_pending)
 		return 0;
+	if (k->x->refusal.code) {
+		*err = k->x->refusal;
+		return -(int)err->code;
+	}
 	k->vectors = mem_alloc_array(k->n_pending * dimension, sizeof(*k->vectors));
 	k->items = arena_alloc(&k->arena, k->n_pending * sizeof(*k->items));
 	r = embed_range(k, 0, k->n_pending, err);
-	return r < 0 ? err_context(err, "embedding") : 0;
+	if (r == 0)
+		return 0;
+	r = err_context(err, "embedding");
+	k->x->refusal = *err;
+	return r;
 }
 
 /* What needs no vector does not wait for the provider: a document that is gone, or that has become

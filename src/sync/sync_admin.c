@@ -345,6 +345,7 @@ int sync_consumer_each(struct maria *db, sync_consumer_fn fn, void *arg, struct 
 		    .kind = maria_rows_str(rows, 1).data,
 		    .seen_at = maria_rows_str(rows, 2).data,
 		    .waiting = maria_rows_int(rows, 3),
+		    .unseen_seconds = maria_rows_int(rows, 4),
 		};
 
 		r = fn(arg, &c, err);

@@ -45,7 +45,8 @@ int sync_consumer_add(struct maria *db, const char *consumer, const char *kind, 
 int sync_consumer_drop(struct maria *db, const char *consumer, struct err *err) _must_check_;
 struct sync_consumer { /* texts live for the call */
 	const char *consumer, *kind, *seen_at;
-	int64_t waiting; /* documents */
+	int64_t waiting;	/* documents */
+	int64_t unseen_seconds; /* since it was last there */
 };
 typedef int (*sync_consumer_fn)(void *arg, const struct sync_consumer *c, struct err *err);
 /* By name. Stops when fn fails. */

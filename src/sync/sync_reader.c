@@ -301,6 +301,7 @@ int sync_reader_step(struct sync_reader *r, size_t *ret_n, struct err *err)
 {
 	_cleanup_(mem_freep) const char **names = NULL;
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	struct err first = {0};
 	size_t n = 0, cap = 0;
 	int e;
 
@@ -313,9 +314,17 @@ int sync_reader_step(struct sync_reader *r, size_t *ret_n, struct err *err)
 		names[n++] = arena_strdup(&r->arena, maria_rows_str(rows, 0).data);
 	}
 	rows = maria_rows_close(rows);
-	for (size_t i = 0; i < n && e == 0; i++)
-		e = step_collection(r, names[i], ret_n, err);
-	return e;
+	for (size_t i = 0; i < n && e >= 0 && !maria_is_lost(r->db); i++) {
+		struct err why = {0};
+
+		if (step_collection(r, names[i], ret_n, &why) < 0 && !first.code)
+			first = why;
+	}
+	if (e < 0 || !first.code)
+		return e;
+	if (err)
+		*err = first;
+	return -(int)first.code;
 }
 
 int sync_reader_waiting(struct sync_reader *r, const char *collection, int64_t *ret,

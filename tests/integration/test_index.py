@@ -1,6 +1,8 @@
 """The index by meaning: in step with MariaDB, whatever is killed, hangs, refuses or changes."""
+import contextlib
 import json
 import signal
+import sqlite3
 import time
 
 import pytest
@@ -73,6 +75,18 @@ def insert_product(stack, name, **columns):
     category, supplier = stack.sql("SELECT category_id, supplier_id FROM Products LIMIT 1")[0]
     return stack.insert("Products", category_id=category, supplier_id=supplier, price=1,
                         product_name=name, stock_quantity=1, **columns)
+
+
+def cached_owners(stack):
+    with contextlib.closing(sqlite3.connect(stack.var / "index" / "embeddings.db")) as db:
+        return {bytes(row[0]).decode() for row in db.execute("SELECT owner FROM uses")}
+
+
+def scans(stack, name):
+    """How many times a collection was read, or begun to be, from its first document on."""
+    path = next((stack.var / "index").glob("g*/state.db"))
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        return db.execute("SELECT scan FROM collection WHERE name = ?", (name,)).fetchone()[0]
 
 
 def restart(stack, **sections):
@@ -242,6 +256,19 @@ def test_a_dropped_consumer_reads_everything_again(stack):
     assert_index_holds_the_documents(stack)
 
 
+def test_a_consumer_that_never_comes_back_is_told(stack):
+    stack.sql("INSERT INTO sync_consumer (consumer, kind, seen_at)"
+              " VALUES ('gone', 'search', NOW() - INTERVAL 3 DAY)")
+    stack.sql("UPDATE Products SET price = price + 1 LIMIT 1")
+    stack.assert_in_step()
+    said = stack.run("doctor", check=False).stdout
+    assert '"gone" (search) was not there for 72h' in said, said
+    assert "documents that wait for it: 1" in said
+    assert "sync consumer drop gone" in said
+    stack.run("sync", "consumer", "drop", "gone")
+    assert "gone" not in stack.run("doctor", check=False).stdout
+
+
 def test_a_removed_index_is_made_again_as_the_same_consumer(stack):
     wait_live(stack)
     before = stack.sql("SELECT consumer FROM sync_consumer")
@@ -282,6 +309,8 @@ def test_rules_of_ones_own_make_other_texts(stack):
     wait_live(stack)
     assert [c["collection"] for c in generation(stack)["collections"]] == ["product_catalog"]
     assert_index_holds_the_documents(stack, ["product_catalog"])
+    owners = cached_owners(stack)
+    assert owners and all(o.startswith("product_catalog:") for o in owners), "others are forgotten"
     assert "is not indexed" in stack.fails("index", "query", "reviews", "x")
     rules.write_text(rules.read_text().replace("an item of", "a thing of"))
     stack.run("index", "rebuild")
@@ -289,7 +318,8 @@ def test_rules_of_ones_own_make_other_texts(stack):
 
 
 def test_changes_while_the_rules_are_broken_are_not_lost(stack):
-    """A rebuild reads rules that lack a chosen collection: nothing may be dropped meanwhile."""
+    """A rebuild reads rules that lack a chosen collection: nothing may be dropped meanwhile, nor is
+    the request forgotten when the worker dies."""
     rules = stack.root / "search.yaml"
     good = ("collections:\n"
             "  product_catalog: {title: name, texts: [{parts: [{field: name}]}]}\n"
@@ -297,6 +327,7 @@ def test_changes_while_the_rules_are_broken_are_not_lost(stack):
     rules.write_text(good)
     restart(stack, index={"rules": "search.yaml", "collections": ["product_catalog", "reviews"]})
     wait_live(stack)
+    before = scans(stack, "product_catalog")
     rules.write_text("".join(good.splitlines(True)[:2]))
     stack.run("index", "rebuild", "--no-wait")
     until(lambda: "index.collections names" in (generation(stack)["error"] or ""), 10)
@@ -305,8 +336,14 @@ def test_changes_while_the_rules_are_broken_are_not_lost(stack):
     time.sleep(3)  # some rounds
     assert "index.collections names" in generation(stack)["error"]
     assert stack.value("SELECT COUNT(*) FROM sync_handoff") > 0
+    assert scans(stack, "product_catalog") == before
+    stack.kill("worker")
     rules.write_text(good)
+    stack.up()
     until(lambda: str(number) in keys_in_index(stack, "product_catalog"), 30)
+    until(lambda: scans(stack, "product_catalog") == before + 1, 10)
+    wait_live(stack)
+    assert scans(stack, "product_catalog") == before + 1, "once"
 
 
 def test_a_mistake_in_the_rules_is_shown_and_holds_up_nothing(stack):
@@ -351,6 +388,22 @@ def test_a_provider_that_hangs_delays_no_document(stack, provider):
     provider.set_hangs(False)
     wait_live(stack, 90)
     assert_index_holds_the_documents(stack)
+
+
+def test_a_provider_that_asks_for_time_is_left_alone(stack, provider):
+    restart(stack, embed=provider.config(pii="remote"))
+    wait_live(stack)
+    before, asked = collection(stack, "reviews")["vectors"], provider.asked
+    provider.retry_after = 600
+    insert_product(stack, "Feline scratching post")
+    until(lambda: provider.asked > asked, 10)
+    asked = provider.asked
+    stack.sql("DELETE FROM Reviews LIMIT 1")  # needs no vector
+    until(lambda: collection(stack, "reviews")["vectors"] == before - 1, 20)
+    time.sleep(4)  # by its own pace the worker would have asked again
+    assert "asked to be left alone" in generation(stack)["error"]
+    assert "asked to be left alone" in stack.fails("index", "query", "reviews", "something new")
+    assert provider.asked == asked
 
 
 def test_down_does_not_wait_for_a_provider_that_hangs(stack, provider):

@@ -563,10 +563,50 @@ static void a_collection_that_is_not_kept_goes(void **state)
 	f->ix = search_index_free(f->ix);
 	ok(search_index_open(&f->options, &f->ix, &err), &err);
 	ok(search_index_collection(f->ix, "others", &other, NULL, &err), &err);
-	ok(search_index_keep(f->ix, keep, &err), &err);
+	ok(search_index_keep(f->ix, keep, NULL, &err), &err);
 	assert_false(file_exists(folder));
 	ok(search_index_collection(f->ix, "things", &f->c, NULL, &err), &err);
 	assert_false(known(f, "a").is_there);
+}
+
+static int note_drop(void *arg, const char *collection, struct err *err)
+{
+	unsigned *calls = arg;
+
+	assert_string_equal(collection, "things");
+	return (*calls)++ ? 0 : err_set(err, ERR_UNAVAILABLE, "not yet");
+}
+
+/* While it is open; the first try fails in the middle. */
+static void one_that_is_not_kept_does_not_answer_any_more(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const none[] = {NULL};
+	_cleanup_(mem_freep) char *folder = mem_printf("%s/things", f->options.dir);
+	_cleanup_(arena_done) struct arena arena = {0};
+	const struct search_question q = {
+	    .collection = "things", .vector = (const float[DIMENSION]){1}, .k = 5};
+	unsigned calls = 0;
+	struct search_dropping dropping = {note_drop, &calls};
+	struct search_hit hits[5];
+	struct err err = {0};
+	size_t n, again;
+
+	put(f, "a", 0);
+	assert_int_equal(search_index_keep(f->ix, none, &dropping, &err), -ERR_UNAVAILABLE);
+	assert_int_equal(search_index_query(f->ix, &q, &arena, hits, &n, &err), -ERR_NOT_FOUND);
+	ok(search_index_scan_begin(f->ix, SIZE_MAX, false, &err), &err);
+	ok(search_index_keep(f->ix, none, &dropping, &err), &err);
+	ok(search_index_keep(f->ix, none, &dropping, &err), &err);
+	assert_int_equal(calls, 2);
+	assert_false(file_exists(folder));
+	ok(search_index_collection(f->ix, "things", &again, NULL, &err), &err);
+	assert_int_equal(again, f->c);
+	ok(search_index_query(f->ix, &q, &arena, hits, &n, &err), &err);
+	assert_int_equal(n, 0);
+	put(f, "a", 0);
+	ok(search_index_query(f->ix, &q, &arena, hits, &n, &err), &err);
+	assert_int_equal(n, 1);
 }
 
 static void a_name_that_is_a_path_is_refused(void **state)
@@ -662,6 +702,7 @@ int main(void)
 	    TEST(a_scan_goes_on_where_it_was_and_finds_what_it_did_not_see),
 	    TEST(a_scan_of_all_is_one_of_those_that_are_not_open_too),
 	    TEST(a_collection_that_is_not_kept_goes),
+	    TEST(one_that_is_not_kept_does_not_answer_any_more),
 	    TEST(a_name_that_is_a_path_is_refused),
 	    TEST(queries_run_beside_the_writer),
 	};
