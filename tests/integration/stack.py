@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import pty
+import select
 import shutil
 import signal
 import subprocess
@@ -68,13 +69,25 @@ def standard_input(text, typed):
         os.close(terminal)
 
 
+def run_to_the_end(words, timeout, **options):
+    """The exit status. As subprocess.run(), which looks for the end now and then; this is told."""
+    with subprocess.Popen(words, **options) as child:
+        with os.fdopen(os.pidfd_open(child.pid)) as end:
+            poll = select.poll()
+            poll.register(end, select.POLLIN)
+            if not poll.poll(timeout * 1000):
+                child.kill()
+                raise subprocess.TimeoutExpired(words, timeout)
+        return child.wait()
+
+
 def run_binary(*args, check=True, timeout=120, env=None, cwd=None, input=None, typed=None):
     """Runs the product. Output goes through files: a daemon that kept a pipe open would hang us."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         with standard_input(input, typed) as inp:
             words = [str(BINARY), *map(str, args)]
-            status = subprocess.run(words, stdin=inp, stdout=out, stderr=err, cwd=cwd,
-                                    env=environment(env), timeout=timeout).returncode
+            status = run_to_the_end(words, timeout, stdin=inp, stdout=out, stderr=err, cwd=cwd,
+                                    env=environment(env))
         texts = []
         for stream in (out, err):
             stream.seek(0)
@@ -236,15 +249,20 @@ class Stack:
             "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() "
             "AND TABLE_NAME LIKE '%\\_sync\\_queue' ORDER BY 1")]
 
-    def pending(self):
+    def pending(self, queues=None):
         """Rows of all queues together."""
-        queues = self.queues()
+        queues = queues or self.queues()
         assert queues, "there are no queues"
         return self.value("SELECT " + " + ".join(f"(SELECT COUNT(*) FROM {quoted(q)})" for q in queues))
 
     def wait_synced(self, timeout=30):
         """Until every queue is empty: what was committed before the call is acknowledged."""
-        until(lambda: self.pending() == 0, timeout, what="the queues are empty")
+        queues = []
+
+        def is_empty():
+            queues[:] = queues or self.queues()  # asking for them costs more than counting
+            return self.pending(queues) == 0
+        until(is_empty, timeout, what="the queues are empty")
 
     def wait_migrated(self, timeout=60):
         """Until every collection is live."""

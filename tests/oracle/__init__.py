@@ -1,4 +1,4 @@
-"""The three mappings of the shop, written a second time: row by row, with single-row queries, in
+"""The three mappings of the shop, written a second time: row by row, from plain tables, in
 another language, sharing nothing with the product. It reads MariaDB and MongoDB and writes nothing.
 
     expected(connection, collection)  yields (key, document) in key order

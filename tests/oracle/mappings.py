@@ -62,22 +62,45 @@ def json_value(parsed):
 
 
 class Reader:
-    """Plain queries in one consistent snapshot."""
+    """Tables in one consistent snapshot. Each is read once, whole and in the order of its first
+    column, and its rows are then found by the exact value of a column (a number in all mappings)."""
 
     def __init__(self, connection):
         self.cursor = connection.cursor(pymysql.cursors.DictCursor)
+        self.tables, self.found, self.averages = {}, {}, {}
 
-    def rows(self, statement, *args):
-        self.cursor.execute(statement, args)
+    def query(self, statement):
+        self.cursor.execute(statement)
         return list(self.cursor.fetchall())
+
+    def table(self, name):
+        if name not in self.tables:
+            self.tables[name] = self.query(f"SELECT * FROM `{name}` ORDER BY 1")
+        return self.tables[name]
+
+    def rows(self, table, column, wanted):
+        """The rows whose column has that value."""
+        if (table, column) not in self.found:
+            groups = self.found[table, column] = {}
+            for row in self.table(table):
+                groups.setdefault(row[column], []).append(row)
+        return self.found[table, column].get(wanted, [])
 
     def row(self, table, key, key_value):
         """The one row with that key, or None."""
         if key_value is None:
             return None
-        found = self.rows(f"SELECT * FROM `{table}` WHERE `{key}` = %s", key_value)
+        found = self.rows(table, key, key_value)
         assert len(found) <= 1, (table, key, key_value)
         return found[0] if found else None
+
+    def average(self, column, table_and_condition, group, wanted):
+        """What SQL makes of it: an average has four digits more than the column has."""
+        statement = (f"SELECT `{group}` AS g, AVG(`{column}`) AS a FROM {table_and_condition}"
+                     f" GROUP BY `{group}`")
+        if statement not in self.averages:
+            self.averages[statement] = {r["g"]: r["a"] for r in self.query(statement)}
+        return self.averages[statement].get(wanted)
 
 
 # --- customer_profiles -----------------------------------------------------------------------
@@ -85,9 +108,8 @@ class Reader:
 
 def customer_profile(db, customer):
     number = customer["customer_id"]
-    addresses = db.rows(
-        "SELECT * FROM Customer_Addresses WHERE customer_id = %s ORDER BY address_id", number)
-    orders = db.rows("SELECT * FROM Orders WHERE customer_id = %s", number)
+    addresses = db.rows("Customer_Addresses", "customer_id", number)
+    orders = db.rows("Orders", "customer_id", number)
     defaults = [a for a in addresses if a["is_default"] == 1]
     return {
         "_id": value(number),
@@ -129,10 +151,8 @@ def order_summary(db, customer_id, orders):
     orders = [o for o in orders if o["order_status"] != "cancelled"]
     total = sum((o["total_amount"] for o in orders), decimal.Decimal("0.00"))
     dates = [o["order_date"] for o in orders]
-    # The average is defined as what SQL makes of it: four digits more than the column has.
-    average = db.rows(
-        "SELECT AVG(total_amount) AS a FROM Orders"
-        " WHERE customer_id = %s AND order_status <> 'cancelled'", customer_id)[0]["a"]
+    average = db.average("total_amount", "Orders WHERE order_status <> 'cancelled'", "customer_id",
+                         customer_id)
     return {
         "order_count": Int64(len(orders)),
         "total_spent": Decimal128(str(total)),
@@ -151,9 +171,7 @@ def recent_orders(db, orders):
             "status": o["order_status"],
             "total_amount": value(o["total_amount"]),
             "currency": o["currency"],
-            "items": [order_item(db, i) for i in db.rows(
-                "SELECT * FROM Order_Items WHERE order_id = %s ORDER BY order_item_id",
-                o["order_id"])],
+            "items": [order_item(db, i) for i in db.rows("Order_Items", "order_id", o["order_id"])],
         }
         for o in orders[:5]
     ]
@@ -177,7 +195,7 @@ def order_item(db, row):
 
 def product(db, row):
     number = row["product_id"]
-    reviews = db.rows("SELECT * FROM Reviews WHERE product_id = %s", number)
+    reviews = db.rows("Reviews", "product_id", number)
     return {
         "_id": value(number),
         "product_id": value(number),
@@ -229,8 +247,7 @@ def supplier(db, supplier_id):
 
 
 def review_summary(db, product_id, reviews):
-    average = db.rows(
-        "SELECT AVG(rating) AS a FROM Reviews WHERE product_id = %s", product_id)[0]["a"]
+    average = db.average("rating", "Reviews", "product_id", product_id)
     dates = [r["review_date"] for r in reviews]
     return {
         "count": Int64(len(reviews)),
@@ -311,8 +328,7 @@ def expected(connection, collection):
     db.cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     db.cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
     try:
-        keys = [row[key] for row in db.rows(f"SELECT `{key}` FROM `{table}` ORDER BY `{key}`")]
-        for number in keys:
-            yield value(number), build(db, db.row(table, key, number))
+        for row in db.table(table):
+            yield value(row[key]), build(db, row)
     finally:
         db.cursor.execute("ROLLBACK")
