@@ -161,17 +161,19 @@ static void start_index(const struct command_line *line, struct serve *s,
 }
 
 /* A provider that hangs must not keep the worker from ending: what is on disk is safe. */
-static void end_without_provider(int r)
+static void end_without_provider(int r, const struct err *err)
 {
+	if (r < 0)
+		logger_error(LOGGER_ERROR, "serve", "ended", err);
 	logger_event(LOGGER_WARN, "index", "a provider still does not answer; ending without it",
 		     NULL);
 	_exit(err_exit_status(r));
 }
 
-static void stop_index(struct serve *s, int r)
+static void stop_index(struct serve *s, int r, const struct err *err)
 {
 	if (!search_engine_stop(s->search))
-		end_without_provider(r);
+		end_without_provider(r, err);
 }
 
 static void *stop_http_main(void *server)
@@ -181,7 +183,7 @@ static void *stop_http_main(void *server)
 }
 
 /* Answers in hand are waited for, and a query's may wait for a provider. */
-static void stop_http(struct http_server *server, int r)
+static void stop_http(struct http_server *server, int r, const struct err *err)
 {
 	struct timespec until;
 	pthread_t thread;
@@ -190,7 +192,7 @@ static void stop_http(struct http_server *server, int r)
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += HTTP_STOP_S;
 	if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0)
-		end_without_provider(r);
+		end_without_provider(r, err);
 }
 
 static int run_serve(const struct command_line *line, struct err *err)
@@ -225,8 +227,8 @@ static int run_serve(const struct command_line *line, struct err *err)
 		logger_event(LOGGER_INFO, "serve", "stopped", NULL);
 	}
 	atomic_store(&serve.http, NULL);
-	stop_http(server, r);
-	stop_index(&serve, r);
+	stop_http(server, r, err);
+	stop_index(&serve, r, err);
 	cli_close_engine(&serve.engine);
 	return r;
 }

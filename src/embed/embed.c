@@ -73,10 +73,23 @@ static int check_dimension(const struct embedder_info *info, int64_t asked, stru
 	return err_hint(err, "leave embed.dimension unset");
 }
 
+/* Every vector carries it. */
+static int check_name(const char *provider, const char *model, struct err *err)
+{
+	size_t most = EMBED_MODEL_MAX - 2 - strlen(provider);
+
+	if (!model || strlen(model) <= most)
+		return 0;
+	return err_set(err, ERR_INVALID_ARGUMENT, "embed.model is longer than %zu bytes", most);
+}
+
 static int open_as_configured(struct embedder *e, const struct config *config, struct err *err)
 {
-	int r = open_provider(config, config_text(config, "embed.provider"), &e->provider, err);
+	const char *provider = config_text(config, "embed.provider");
+	int r = check_name(provider, config_text(config, "embed.model"), err);
 
+	if (r == 0)
+		r = open_provider(config, provider, &e->provider, err);
 	if (r < 0)
 		return r;
 	r = check_dimension(&e->provider->info, config_int(config, "embed.dimension"), err);
@@ -125,13 +138,25 @@ static const char *value_of(const struct config *config, const struct config_ite
 	return config_text(config, arena_printf(arena, "%s.%s", o->section, o->name));
 }
 
+/* The folder in embed.dir is that of the local model which the configuration names. Of another one
+ * its files would only bear the name. */
+static bool is_configured_local(const struct config *config, const char *provider,
+				const char *model)
+{
+	const char *own = config_text(config, "embed.model");
+
+	return cstr_equal(provider, "local") && own && cstr_equal(own, model) &&
+	       cstr_equal(config_text(config, "embed.provider"), "local");
+}
+
 /*
- * The configuration with other values for three options: its options again, each with what it has
+ * The configuration with other values for some options: its options again, each with what it has
  * as default.
  */
 static int derive_config(struct embedder *e, const struct config *config, const char *provider,
 			 const char *model, const char *dimension, struct err *err)
 {
+	bool keeps_dir = is_configured_local(config, provider, model);
 	const struct config_item *items;
 	size_t n = config_items(config, &items);
 	struct config_option *options = arena_alloc(&e->arena, (n + 1) * sizeof(*options));
@@ -150,6 +175,8 @@ static int derive_config(struct embedder *e, const struct config *config, const 
 			o->fallback = model;
 		else if (cstr_equal(o->name, "dimension"))
 			o->fallback = dimension;
+		else if (cstr_equal(o->name, "dir") && !keeps_dir)
+			o->fallback = NULL;
 	}
 	return config_parse(tables, "embed", "", 0, &e->config, err);
 }

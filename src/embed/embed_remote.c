@@ -229,9 +229,6 @@ static int check_model(const struct embed_dialect *d, const char *model, struct 
 		if (*s <= ' ' || *s > '~')
 			return err_set(err, ERR_INVALID_ARGUMENT,
 				       "embed.model has a character in it that no name has");
-	if (strlen(d->name) + 1 + strlen(model) >= EMBED_MODEL_MAX)
-		return err_set(err, ERR_INVALID_ARGUMENT, "embed.model is longer than %zu bytes",
-			       EMBED_MODEL_MAX - 2 - strlen(d->name));
 	return d->check_model ? d->check_model(model, err) : 0;
 }
 

@@ -122,6 +122,7 @@ static int number(struct search_index *ix, struct search_index_collection *c,
 		if (r < 0)
 			break;
 		is_open = true;
+		c->holds_deleted |= ids[i] >= 0;
 		r = note(ix, c, &changes[i], &ids[i], err);
 	}
 	if (!is_open)
@@ -159,12 +160,11 @@ static int change_vectors(struct search_index_collection *c, struct search_chang
 
 		if (action == SEARCH_PUT)
 			r = put_vector(c, &changes[i], (uint32_t)ids[i], arena, err);
-		else if ((action == SEARCH_REMOVE || action == SEARCH_LEAVE) && ids[i] >= 0 &&
-			 vector_has(c->own, (uint32_t)ids[i]))
-			r = vector_delete(c->vectors, (uint32_t)ids[i], err);
-		else
+		else if ((action != SEARCH_REMOVE && action != SEARCH_LEAVE) || ids[i] < 0)
 			continue;
-		is_changed = true;
+		else if (vector_has(c->own, (uint32_t)ids[i]))
+			r = vector_delete(c->vectors, (uint32_t)ids[i], err);
+		is_changed = true; /* also by a former try, whose flush failed */
 	}
 	return r == 0 && is_changed ? vector_sync(c->vectors, err) : r;
 }
@@ -285,8 +285,9 @@ int search_index_due(struct search_index *ix, size_t collection, int64_t now_us,
 
 	ret->n = 0;
 	pthread_mutex_lock(&ix->writer);
-	r = search_state_prepare(&ix->state, SEARCH_S_ASIDE_DUE, &s, err, "iii",
-				 ix->collections[collection].row, now_us, (int64_t)ret->limit);
+	r = search_state_prepare(&ix->state, SEARCH_S_ASIDE_DUE, &s, err, "iiii",
+				 ix->collections[collection].row, now_us, (int64_t)ret->limit,
+				 (int64_t)RETRY_MAX_US);
 	if (r == 0)
 		r = search_index_take_keys(ix, s, ret, err);
 	pthread_mutex_unlock(&ix->writer);

@@ -401,10 +401,11 @@ static bool drain(struct search_engine *e, struct generation *g)
 	return is_free;
 }
 
-/* Closes and removes the one that answered. What it leaves behind when the process ends here goes
- * at the next start. */
+/* Closes and removes the one that answered, and has its consumer removed. What it leaves behind
+ * when the process ends here goes at the next start. */
 static void retire(struct search_engine *e, struct generation *g)
 {
+	const char **names = arena_alloc(&e->arena, 2 * sizeof(*names));
 	const char *dir = g->dir;
 	struct err err = {0};
 
@@ -413,6 +414,9 @@ static void retire(struct search_engine *e, struct generation *g)
 		return;
 	}
 	free_generation(g);
+	names[0] = e->serving->consumer;
+	names[1] = NULL;
+	search_indexer_set_role(e->serving->indexer, true, names);
 	if (dir_remove(dir, &err) < 0)
 		logger_error(LOGGER_WARN, "index", "the former index could not be removed", &err);
 }
@@ -420,7 +424,7 @@ static void retire(struct search_engine *e, struct generation *g)
 /* The one that was built answers from now on: first on disk, then here. */
 static int take_over(struct search_engine *e, struct err *err)
 {
-	const char **names = arena_alloc(&e->arena, 2 * sizeof(*names));
+	const char **names = arena_alloc(&e->arena, 3 * sizeof(*names));
 	struct generation *former;
 	char *text;
 	int r;
@@ -429,9 +433,11 @@ static int take_over(struct search_engine *e, struct err *err)
 	r = file_write_atomic(path_of(e, "serving"), text, strlen(text), 0600, err);
 	if (r < 0)
 		return r;
-	names[0] = e->building->consumer;
 	pthread_mutex_lock(&e->mutex);
 	former = e->serving;
+	names[0] = e->building->consumer;
+	names[1] = former ? former->consumer : NULL;
+	names[2] = NULL;
 	e->serving = e->building;
 	e->building = NULL;
 	e->is_built = false;
@@ -623,6 +629,19 @@ static struct generation *take_ref(struct search_engine *e)
 	return g;
 }
 
+/* The one that answers and the one that is being built; NULL: not there. */
+static void take_refs(struct search_engine *e, struct generation *ret[2])
+{
+	pthread_mutex_lock(&e->mutex);
+	ret[0] = e->serving;
+	ret[1] = e->building;
+	for (size_t i = 0; i < 2; i++) {
+		if (ret[i])
+			ret[i]->refs++;
+	}
+	pthread_mutex_unlock(&e->mutex);
+}
+
 static void drop_ref(struct search_engine *e, struct generation *g)
 {
 	pthread_mutex_lock(&e->mutex);
@@ -644,15 +663,25 @@ static int not_there(struct search_engine *e, struct err *err)
 			why.hint[0] ? why.hint : "`aethermart index status` shows how far it is");
 }
 
+/* Also of the one that is being built, which has to read the rules again. */
 int search_engine_rebuild(struct search_engine *e, const char *collection, struct err *err)
 {
-	struct generation *g = take_ref(e);
-	int r;
+	struct generation *both[2];
+	int r = 0;
 
-	if (!g)
+	take_refs(e, both);
+	if (!both[0] && !both[1])
 		return not_there(e, err);
-	r = search_indexer_rebuild(g->indexer, collection, err);
-	drop_ref(e, g);
+	for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+		if (!both[i])
+			continue;
+		/* One that is being built may not have come so far as to read any rules. */
+		if (i == 0 || !both[0])
+			r = search_indexer_rebuild(both[i]->indexer, collection, err);
+		else
+			(void)!search_indexer_rebuild(both[i]->indexer, collection, NULL);
+		drop_ref(e, both[i]);
+	}
 	return r;
 }
 
@@ -744,29 +773,24 @@ static const char *state_name(const struct search_engine *e, const struct err *w
 
 void search_engine_status(struct search_engine *e, struct strbuf *json)
 {
-	struct generation *serving, *building;
+	struct generation *both[2];
 	struct err why;
 	json_t *o;
 	char *text;
 
+	take_refs(e, both);
 	pthread_mutex_lock(&e->mutex);
-	serving = e->serving;
-	building = e->building;
 	why = e->failed;
-	if (serving)
-		serving->refs++;
-	if (building)
-		building->refs++;
 	o = json_pack("{s:s, s:s?, s:s?, s:s}", "state", state_name(e, &why), "error",
 		      why.code ? why.message : NULL, "hint", why.hint[0] ? why.hint : NULL, "rules",
 		      e->options.rules_path);
 	pthread_mutex_unlock(&e->mutex);
-	json_object_set_new(o, "serving", generation_status(serving));
-	json_object_set_new(o, "building", generation_status(building));
-	if (serving)
-		drop_ref(e, serving);
-	if (building)
-		drop_ref(e, building);
+	json_object_set_new(o, "serving", generation_status(both[0]));
+	json_object_set_new(o, "building", generation_status(both[1]));
+	for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+		if (both[i])
+			drop_ref(e, both[i]);
+	}
 	text = json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER);
 	strbuf_addstr(json, text ? text : "{}");
 	mem_free(text);

@@ -141,7 +141,10 @@ int search_index_peek(const char *dir, struct arena *arena, const char **ret_mod
 	r = search_state_open_file(path, SQLITE_OPEN_READWRITE, &db, dir, err);
 	if (r == 0 && (sqlite3_prepare_v2(db, ask, -1, &s, NULL) != SQLITE_OK ||
 		       sqlite3_step(s) != SQLITE_ROW))
-		r = search_state_error(db, dir, err);
+		/* A process that ended while it made the file left it without tables. */
+		r = sqlite3_errcode(db) == SQLITE_ERROR
+			? err_set(err, ERR_NOT_FOUND, "the index in \"%s\" was never begun", dir)
+			: search_state_error(db, dir, err);
 	model = r == 0 ? (const char *)sqlite3_column_text(s, 0) : NULL;
 	if (r == 0 && !model)
 		r = err_set(err, ERR_NOT_FOUND, "the index in \"%s\" was never begun", dir);
@@ -161,6 +164,8 @@ static void close_collection(struct search_index_collection *c)
 	(void)(vector_close(c->vectors, NULL) < 0); /* the log has what was confirmed */
 	c->vectors = NULL;
 	mem_free(c->freed);
+	c->freed = NULL;
+	c->n_freed = c->cap_freed = c->first_freed = 0;
 	strbuf_done(&c->cursor);
 }
 
@@ -378,7 +383,9 @@ int search_index_collection(struct search_index *ix, const char *name, size_t *r
 			    struct err *ret_repaired, struct err *err)
 {
 	size_t i = find(ix, name);
-	struct search_index_collection c = {.cursor = STRBUF_INIT(KEY_BYTES)};
+	struct search_index_collection c = {.cursor = STRBUF_INIT(KEY_BYTES),
+					    .holds_deleted =
+						true}; /* of a process that was killed */
 	int r;
 
 	*ret = i;
@@ -500,6 +507,27 @@ int search_index_keep(struct search_index *ix, const char *const *keep,
 	return r;
 }
 
+int search_index_compact(struct search_index *ix, struct err *err)
+{
+	bool is_any = false;
+	int r = 0;
+
+	pthread_mutex_lock(&ix->writer);
+	for (size_t i = 0; i < ix->n && r == 0; i++) {
+		struct search_index_collection *c = &ix->collections[i];
+
+		if (!c->vectors || !c->holds_deleted)
+			continue;
+		is_any = true;
+		r = vector_compact(c->vectors, err);
+		c->holds_deleted = r < 0;
+	}
+	if (r == 0 && is_any)
+		r = search_state_truncate_log(&ix->state, err);
+	pthread_mutex_unlock(&ix->writer);
+	return r;
+}
+
 /* --- scans ----------------------------------------------------------------------------------- */
 
 void search_index_scan(struct search_index *ix, size_t collection, struct search_scan *ret)
@@ -514,33 +542,59 @@ void search_index_scan(struct search_index *ix, size_t collection, struct search
 	pthread_mutex_unlock(&ix->writer);
 }
 
-/* Those that are not open, too. */
-static int scan_all(struct search_index *ix, bool is_forced, struct err *err)
+/* What is left out is noted again by the scan, if it is still there. */
+static int forget_left_out(struct search_index *ix, int64_t row, struct err *err)
 {
-	int r =
-	    search_state_run(&ix->state, SEARCH_S_COLLECTIONS_SCAN, err, "i", (int64_t)is_forced);
+	return search_state_run(&ix->state, SEARCH_S_LEFT_OUT_DROP, err, "i", row);
+}
 
+static int begin_all(struct search_index *ix, struct err *err)
+{
+	int r = search_state_run(&ix->state, SEARCH_S_COLLECTIONS_SCAN, err, "");
+
+	if (r == 0)
+		r = forget_left_out(ix, 0, err);
 	for (size_t i = 0; i < ix->n && r == 0; i++) {
-		if (ix->collections[i].vectors)
-			start_scan(&ix->collections[i], is_forced);
+		struct search_index_collection *c = &ix->collections[i];
+
+		if (c->vectors)
+			start_scan(c, c->is_forced);
 	}
 	return r;
 }
 
-int search_index_scan_begin(struct search_index *ix, size_t collection, bool is_forced,
-			    struct err *err)
+static int begin_one(struct search_index *ix, struct search_index_collection *c, struct err *err)
+{
+	int r;
+
+	start_scan(c, true);
+	r = save(ix, c, err);
+	return r < 0 ? r : forget_left_out(ix, c->row, err);
+}
+
+/* One transaction around what `collection` (NULL: all) needs. */
+static int begin_scan(struct search_index *ix, struct search_index_collection *c, struct err *err)
 {
 	int r;
 
 	pthread_mutex_lock(&ix->writer);
-	if (collection == SIZE_MAX) {
-		r = scan_all(ix, is_forced, err);
-	} else {
-		start_scan(&ix->collections[collection], is_forced);
-		r = save(ix, &ix->collections[collection], err);
+	r = search_state_begin(&ix->state, err);
+	if (r == 0) {
+		r = c ? begin_one(ix, c, err) : begin_all(ix, err);
+		r = search_state_end(&ix->state, r, err);
 	}
 	pthread_mutex_unlock(&ix->writer);
 	return r;
+}
+
+int search_index_scan_all(struct search_index *ix, struct err *err)
+{
+	return begin_scan(ix, NULL, err);
+}
+
+int search_index_rebuild(struct search_index *ix, size_t collection, struct err *err)
+{
+	return begin_scan(ix, &ix->collections[collection], err);
 }
 
 int search_index_scan_advance(struct search_index *ix, size_t collection, struct str key, size_t n,
@@ -593,27 +647,30 @@ int search_index_scan_end(struct search_index *ix, size_t collection, struct err
 
 /* --- reading --------------------------------------------------------------------------------- */
 
-/* The key and title of a number; false: its document has just gone. */
-static bool look_up(struct search_index *ix, const struct search_index_collection *c, uint32_t id,
-		    struct arena *arena, struct search_hit *ret)
+/* The key and title of a number: 1, or 0 when its document has just gone. */
+static int look_up(struct search_index *ix, const struct search_index_collection *c, uint32_t id,
+		   struct arena *arena, struct search_hit *ret, struct err *err)
 {
 	sqlite3_stmt *s = ix->read_key;
 	const char *title;
-	bool is_found;
+	int step, r = 0;
 
 	(void)sqlite3_bind_int64(s, 1, c->row);
 	(void)sqlite3_bind_int64(s, 2, (int64_t)id);
-	is_found = sqlite3_step(s) == SQLITE_ROW;
-	if (is_found) {
+	step = sqlite3_step(s);
+	if (step == SQLITE_ROW) {
 		struct str key = search_state_blob(s, 0);
 
 		title = (const char *)sqlite3_column_text(s, 1);
 		ret->key =
 		    (struct str){arena_strndup(arena, key.len ? key.data : "", key.len), key.len};
 		ret->title = arena_strdup(arena, title ? title : "");
+		r = 1;
+	} else if (step != SQLITE_DONE) {
+		r = search_state_error(ix->read_db, ix->state.dir, err);
 	}
 	(void)sqlite3_reset(s);
-	return is_found;
+	return r;
 }
 
 /* Fewer than `k` only where a document goes at this moment. */
@@ -627,11 +684,12 @@ static int look_up_all(struct search_index *ix, const struct search_index_collec
 	int r = vector_search(c->reader, &q, hits, &n, NULL, err);
 
 	*ret_n = 0;
-	for (size_t i = 0; i < n && r == 0; i++) {
+	for (size_t i = 0; i < n && r >= 0; i++) {
 		ret[*ret_n].score = hits[i].score;
-		*ret_n += look_up(ix, c, hits[i].id, arena, &ret[*ret_n]);
+		r = look_up(ix, c, hits[i].id, arena, &ret[*ret_n], err);
+		*ret_n += r > 0;
 	}
-	return r;
+	return r < 0 ? r : 0;
 }
 
 int search_index_query(struct search_index *ix, const struct search_question *q,

@@ -112,6 +112,13 @@ typedef void (*search_reason_fn)(void *arg, const char *kind, const char *reason
 int search_index_reasons(struct search_index *ix, size_t collection, size_t limit,
 			 search_reason_fn fn, void *arg, struct err *err) _must_check_;
 
+/*
+ * Overwrites, in files and in memory, what documents had that were deleted, left out or changed
+ * since the last time; does nothing when none were. A collection of a million takes some seconds of
+ * it.
+ */
+int search_index_compact(struct search_index *ix, struct err *err) _must_check_;
+
 /* --- scans: all documents of a collection ---------------------------------------------------- */
 
 enum search_phase { SEARCH_PHASE_LIVE, SEARCH_PHASE_PAGES, SEARCH_PHASE_SWEEP };
@@ -123,10 +130,10 @@ struct search_scan {
 	int64_t done;
 };
 void search_index_scan(struct search_index *ix, size_t collection, struct search_scan *ret);
-/* From the start, durable when it returns. SIZE_MAX: all collections, those that are not open too.
- */
-int search_index_scan_begin(struct search_index *ix, size_t collection, bool is_forced,
-			    struct err *err) _must_check_;
+/* From the start, durable when it returns: of all collections, those that are not open too. */
+int search_index_scan_all(struct search_index *ix, struct err *err) _must_check_;
+/* Of one, which puts what is as it was, too. */
+int search_index_rebuild(struct search_index *ix, size_t collection, struct err *err) _must_check_;
 /* `n` documents up to the key were done; an empty key: there are no more, the sweep begins. */
 int search_index_scan_advance(struct search_index *ix, size_t collection, struct str key, size_t n,
 			      struct err *err) _must_check_;

@@ -27,6 +27,8 @@ struct search_index_collection {
 	bool is_forced;
 	struct strbuf cursor;
 	int64_t done;
+	bool holds_deleted; /* vectors and texts that documents had, overwritten by the next compact
+			     */
 };
 
 struct search_index {

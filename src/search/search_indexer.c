@@ -29,6 +29,7 @@
 #define PAUSE_MAX_MS 60000
 #define FIGURES_US   1000000 /* how old what status shows may be */
 #define PRUNE_US     30000000
+#define COMPACT_US   300000000 /* how long what was deleted may stand in files, and not be found */
 #define RETRY_US     5000000 /* how often what was set aside is looked at while there is other work */
 #define COUNT_SHARE  50	     /* of its time the thread spends at most one such part counting rows */
 #define FIGURE_SHARE 10	     /* and one such part with all figures */
@@ -36,11 +37,12 @@
 #define RULES_META   "rules"
 
 struct pace {
-	int64_t next_figures_us, next_count_us, next_prune_us, next_retry_us;
+	int64_t next_figures_us, next_count_us, next_prune_us, next_retry_us, next_compact_us;
 	int64_t rest_until_us; /* from figures */
 	bool is_stale;	       /* they were left out because of that */
 	int64_t pause_ms;
-	bool is_loaded; /* the rules, bound to the mappings that there are */
+	const char *const *pruned_for; /* the consumers that were kept by then */
+	bool is_loaded;		       /* the rules, bound to the mappings that there are */
 };
 
 /* --- collections ----------------------------------------------------------------------------- */
@@ -136,7 +138,7 @@ static int note_rules(struct search_indexer *x, struct err *err)
 	if (r < 0 || before == now)
 		return r;
 	if (before)
-		r = search_index_scan_begin(x->options.index, SIZE_MAX, false, err);
+		r = search_index_scan_all(x->options.index, err);
 	return r < 0 ? r : search_index_set(x->options.index, RULES_META, now, err);
 }
 
@@ -220,7 +222,7 @@ static int begin(void *arg, struct err *err)
 {
 	struct search_indexer *x = arg;
 
-	return search_index_scan_begin(x->options.index, SIZE_MAX, false, err);
+	return search_index_scan_all(x->options.index, err);
 }
 
 /* --- figures --------------------------------------------------------------------------------- */
@@ -300,7 +302,7 @@ static int begin_rebuild(struct search_indexer *x, struct search_target *t, int 
 
 	pthread_mutex_lock(&x->mutex);
 	if (r == 0)
-		r = search_index_scan_begin(x->options.index, t->number, true, err);
+		r = search_index_rebuild(x->options.index, t->number, err);
 	if (r == 0 && !t->wants_rebuild)
 		r = search_index_set(x->options.index, meta, false, err);
 	t->wants_rebuild |= r < 0;
@@ -386,8 +388,22 @@ static int sweep_page(struct search_indexer *x, struct search_target *t, struct 
 	return r;
 }
 
-/* A page of the next collection that is being scanned: a small one need not wait for a large one.
- */
+/* One that fails is told of in each round, also when it was another one's turn. */
+static int scan_failure(const struct search_indexer *x, struct err *err)
+{
+	for (size_t i = 0; i < x->n; i++) {
+		const struct search_target *t = &x->targets[i];
+
+		if (!t->rules || !t->scan_failed.code)
+			continue;
+		*err = t->scan_failed;
+		return -(int)err->code;
+	}
+	return 0;
+}
+
+/* A page of the next collection that is being scanned: a small one need not wait for a large one,
+ * nor a sound one for one that fails. */
 static int scan_step(struct search_indexer *x, bool *ret_worked, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
@@ -395,19 +411,22 @@ static int scan_step(struct search_indexer *x, bool *ret_worked, struct err *err
 	for (size_t i = 0; i < x->n; i++) {
 		struct search_target *t = &x->targets[x->next_scan++ % x->n];
 		struct search_scan scan;
+		int r;
 
 		if (!t->rules)
 			continue;
 		search_index_scan(x->options.index, t->number, &scan);
 		if (scan.phase == SEARCH_PHASE_LIVE)
 			continue;
-		*ret_worked = true;
 		note_scan(x, t, &scan);
 		/* The cursor lives until the scan moves. */
-		return scan.phase == SEARCH_PHASE_PAGES ? scan_page(x, t, &arena, &scan, err)
-							: sweep_page(x, t, &arena, err);
+		r = scan.phase == SEARCH_PHASE_PAGES ? scan_page(x, t, &arena, &scan, err)
+						     : sweep_page(x, t, &arena, err);
+		*ret_worked = r == 0;
+		t->scan_failed = r < 0 ? *err : (struct err){0};
+		break;
 	}
-	return 0;
+	return scan_failure(x, err);
 }
 
 /* Documents that were set aside and are due again. */
@@ -444,6 +463,20 @@ static bool is_due(int64_t *next_us, int64_t period_us)
 	return true;
 }
 
+/* Now and then, and at once when another list says who is to stay. */
+static int prune(struct search_indexer *x, struct pace *p, struct err *err)
+{
+	const char *const *keep = atomic_load(&x->consumers);
+	int r = 0;
+
+	if (is_due(&p->next_prune_us, PRUNE_US) || keep != p->pruned_for)
+		r = sync_consumer_prune(sync_reader_maria(x->reader), SEARCH_CONSUMER_KIND,
+					x->options.consumer_prefix, keep, err);
+	if (r == 0)
+		p->pruned_for = keep;
+	return r;
+}
+
 static int prepare(struct search_indexer *x, struct pace *p, struct err *err)
 {
 	bool is_changed = false;
@@ -456,11 +489,7 @@ static int prepare(struct search_indexer *x, struct pace *p, struct err *err)
 		p->is_loaded = r == 0;
 		p->next_count_us = 0;
 	}
-	if (r == 0 && is_due(&p->next_prune_us, PRUNE_US))
-		r = sync_consumer_prune(sync_reader_maria(x->reader), SEARCH_CONSUMER_KIND,
-					x->options.consumer_prefix, atomic_load(&x->consumers),
-					err);
-	return r;
+	return r == 0 ? prune(x, p, err) : r;
 }
 
 /* What status shows. Counting a large table takes a while, so it is done the more rarely. */
@@ -502,22 +531,36 @@ static void note_built(struct search_indexer *x, bool scanned, size_t handed_off
 		x->options.on_built(x->options.arg);
 }
 
+/* Keeps the first error of several, and clears the scratch for the next one. */
+static int first_of(int r, int next, struct err *why, struct err *err)
+{
+	if (r == 0 && next < 0)
+		*err = *why;
+	err_clear(why);
+	return r < 0 ? r : next;
+}
+
 static int round_once(struct search_indexer *x, struct pace *p, bool *ret_worked, struct err *err)
 {
 	bool scanned = false, retried = false;
+	struct err why = {0};
 	size_t n = 0;
 	int r = prepare(x, p, err);
 
 	err_clear(&x->refusal);
 	if (r == 0)
 		r = take_requests(x, p, err);
-	if (r == 0)
-		r = sync_reader_step(x->reader, &n, err);
-	if (r == 0)
-		r = scan_step(x, &scanned, err);
+	if (r < 0)
+		return r;
+	/* What fails here may concern one collection: the others go on. */
+	r = first_of(r, sync_reader_step(x->reader, &n, &why), &why, err);
+	if (!sync_reader_is_lost(x->reader))
+		r = first_of(r, scan_step(x, &scanned, &why), &why, err);
 	if (r == 0 && ((!n && !scanned) || is_due(&p->next_retry_us, RETRY_US)))
 		r = retry_step(x, &retried, err);
 	*ret_worked = n || scanned || retried;
+	if (is_due(&p->next_compact_us, COMPACT_US))
+		r = first_of(r, search_index_compact(x->options.index, &why), &why, err);
 	if (r == 0 && is_time_for_figures(p, *ret_worked))
 		r = measure_now(x, p, err);
 	if (r == 0)
@@ -564,10 +607,17 @@ static void pause_for(struct search_indexer *x, int64_t ms)
 	pthread_mutex_unlock(&x->mutex);
 }
 
+static void pause_longer(struct search_indexer *x, struct pace *p)
+{
+	pause_for(x, p->pause_ms);
+	p->pause_ms = p->pause_ms * 2 < PAUSE_MAX_MS ? p->pause_ms * 2 : PAUSE_MAX_MS;
+}
+
 static void *indexer_main(void *arg)
 {
 	struct search_indexer *x = arg;
-	struct pace p = {.pause_ms = PAUSE_MIN_MS};
+	struct pace p = {.pause_ms = PAUSE_MIN_MS,
+			 .next_compact_us = clock_monotonic_us() + COMPACT_US};
 
 	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
 	while (!atomic_load(&x->stop)) {
@@ -581,8 +631,8 @@ static void *indexer_main(void *arg)
 		note_result(x, r, &err);
 		if (r < 0) {
 			measure_failed(x, &p);
-			pause_for(x, p.pause_ms);
-			p.pause_ms = p.pause_ms * 2 < PAUSE_MAX_MS ? p.pause_ms * 2 : PAUSE_MAX_MS;
+			if (!worked || x->refusal.code)
+				pause_longer(x, &p);
 			continue;
 		}
 		p.pause_ms = PAUSE_MIN_MS;

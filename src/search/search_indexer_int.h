@@ -17,6 +17,7 @@ struct search_target { /* a collection that is indexed; under the indexer's mute
 	size_t number; /* in the index */
 	struct metric *m_documents, *m_vectors, *m_waiting, *m_aside, *m_embedded, *m_seconds;
 	bool wants_rebuild;
+	struct err scan_failed; /* of the thread: its last page */
 	/* What status shows. */
 	int64_t documents, waiting;
 	struct search_figures figures;

@@ -25,8 +25,8 @@ static const char *const sql[SEARCH_STATEMENTS] = {
     [SEARCH_S_COLLECTION_SAVE] =
 	"UPDATE collection SET scan = ?2, phase = ?3, forced = ?4, cursor = ?5,"
 	" done = ?6 WHERE id = ?1",
-    [SEARCH_S_COLLECTIONS_SCAN] = "UPDATE collection SET scan = scan + 1, phase = 1, forced = ?1,"
-				  " cursor = x'', done = 0",
+    [SEARCH_S_COLLECTIONS_SCAN] = "UPDATE collection SET scan = scan + 1, phase = 1, cursor = x'',"
+				  " done = 0",
     [SEARCH_S_COLLECTION_DROP] = "DELETE FROM collection WHERE id = ?1",
     [SEARCH_S_DOCUMENT] =
 	"SELECT id, made_of, scan FROM document WHERE collection = ?1 AND key = ?2",
@@ -49,10 +49,13 @@ static const char *const sql[SEARCH_STATEMENTS] = {
 	" attempts = excluded.attempts, due_us = excluded.due_us",
     [SEARCH_S_ASIDE_DROP] = "DELETE FROM aside WHERE collection = ?1 AND key = ?2",
     [SEARCH_S_ASIDE_DUE] = "SELECT key FROM aside WHERE collection = ?1 AND kind = 'error'"
-			   " AND due_us <= ?2 ORDER BY due_us LIMIT ?3",
+			   " AND (due_us <= ?2 OR due_us > ?2 + ?4)" /* by a clock that was wrong */
+			   " ORDER BY due_us LIMIT ?3",
     [SEARCH_S_ASIDE_COUNT] = "SELECT kind, COUNT(*) FROM aside WHERE collection = ?1 GROUP BY kind",
     [SEARCH_S_ASIDE_REASONS] = "SELECT kind, reason, COUNT(*) FROM aside WHERE collection = ?1"
 			       " GROUP BY kind, reason ORDER BY 3 DESC, 2 LIMIT ?2",
+    [SEARCH_S_LEFT_OUT_DROP] =
+	"DELETE FROM aside WHERE kind <> 'error' AND (collection = ?1 OR ?1 = 0)",
     [SEARCH_S_ASIDES_DROP] = "DELETE FROM aside WHERE collection = ?1",
 };
 
@@ -182,6 +185,14 @@ int search_state_end(struct search_state *s, int r, struct err *err)
 	if (r < 0 && !sqlite3_get_autocommit(s->db))
 		(void)(search_state_run(s, SEARCH_S_ROLLBACK, NULL, "") < 0);
 	return r;
+}
+
+int search_state_truncate_log(struct search_state *s, struct err *err)
+{
+	/* A query that reads at this moment keeps it; the next time it goes. */
+	int code = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+
+	return code == SQLITE_OK || code == SQLITE_BUSY ? 0 : search_state_fail(s, err);
 }
 
 struct str search_state_blob(sqlite3_stmt *st, int column)

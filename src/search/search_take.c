@@ -63,12 +63,19 @@ static struct search_change *add_change(struct taking *k, struct str key, enum s
 	return c;
 }
 
-static void leave(struct taking *k, struct str key, const char *kind, const char *reason)
+/* It loses its vector, and what the cache has of its former text. */
+static int leave(struct taking *k, struct str key, const char *kind, const char *reason,
+		 struct err *err)
 {
 	struct search_change *c = add_change(k, key, SEARCH_LEAVE);
+	struct embed_cache *cache = k->x->options.cache;
+	struct str owner = owner_of(k, key);
+	size_t uses = 0;
+	int r = embed_cache_uses(cache, owner, &uses, err);
 
 	c->kind = kind;
 	c->reason = reason;
+	return r == 0 && uses ? embed_cache_forget(cache, owner, NULL, err) : r;
 }
 
 static void set_aside(struct search_change *c, const char *reason)
@@ -110,14 +117,10 @@ static int take_present(struct taking *k, const struct mapping_document *d, stru
 	struct search_change *change;
 	int r;
 
-	if (!x->text.len) {
-		leave(k, d->key, "empty", "the rules make no text of it");
-		return 0;
-	}
-	if (c->pii && !embedder_may_see_pii(x->options.embedder)) {
-		leave(k, d->key, "pii", pii_reason(k, c->pii));
-		return 0;
-	}
+	if (!x->text.len)
+		return leave(k, d->key, "empty", "the rules make no text of it", err);
+	if (c->pii && !embedder_may_see_pii(x->options.embedder))
+		return leave(k, d->key, "pii", pii_reason(k, c->pii), err);
 	r = search_index_known(x->options.index, k->t->number, d->key, &known, err);
 	if (r < 0)
 		return r;
@@ -158,10 +161,12 @@ static int take_one(struct taking *k, const struct mapping_document *d, struct e
 
 /* --- embedding ------------------------------------------------------------------------------- */
 
-/* Whether one text of a call may be the cause. */
+/* Whether one text of a call may be the cause: of a refusal, and of a failure or a silence too, for
+ * servers fail at certain texts each time. */
 static bool may_be_a_text(int r)
 {
-	return r == -ERR_INVALID_ARGUMENT || r == -ERR_CORRUPTED || r == -ERR_DOCUMENT;
+	return r == -ERR_INVALID_ARGUMENT || r == -ERR_CORRUPTED || r == -ERR_DOCUMENT ||
+	       r == -ERR_UNAVAILABLE || r == -ERR_TIMEOUT;
 }
 
 /* Or the cache is what is damaged. */
@@ -190,11 +195,9 @@ static int embed_range(struct taking *k, size_t first, size_t n, struct err *err
 	k->embedded += r == 0 ? embedded : 0;
 	for (size_t i = 0; i < n && r == 0; i++)
 		k->pending[first + i].change->vector = vectors + i * dimension;
-	if (r == 0 || !may_be_a_text(r))
+	if (r == 0 || !may_be_a_text(r) || refuses_everything(o))
 		return r;
 	if (n == 1) {
-		if (refuses_everything(o))
-			return r;
 		set_aside(k->pending[first].change, arena_strdup(&k->arena, err->message));
 		err_clear(err);
 		return 0;

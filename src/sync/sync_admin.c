@@ -322,8 +322,11 @@ int sync_consumer_add(struct maria *db, const char *consumer, const char *kind, 
 int sync_consumer_drop(struct maria *db, const char *consumer, struct err *err)
 {
 	uint64_t n = 0;
-	int r = maria_exec(db, "START TRANSACTION", err);
+	/* Most of it before the consumer's row is locked, on which acknowledgements wait. */
+	int r = maria_run(db, sync_sql_handoff_drop, &MARIA_S(consumer), 1, NULL, err);
 
+	if (r == 0)
+		r = maria_exec(db, "START TRANSACTION", err);
 	if (r == 0)
 		r = maria_run(db, sync_sql_consumer_drop, &MARIA_S(consumer), 1, &n, err);
 	if (r == 0)

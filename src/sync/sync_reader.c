@@ -221,12 +221,12 @@ struct page {
 	size_t n;
 };
 
-static int read_page(struct sync_reader *r, const char *collection, struct page *ret,
-		     struct err *err)
+static int read_page(struct sync_reader *r, const char *collection, struct str lowest,
+		     struct page *ret, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	struct maria_value params[] = {MARIA_S(r->options.consumer), MARIA_S(collection),
-				       MARIA_U(r->options.page)};
+				       MARIA_B(lowest), MARIA_U(r->options.page)};
 	int e = maria_query(r->db, sync_sql_handoff_page, params, ARRAY_LEN(params), &rows, err);
 
 	*ret = (struct page){
@@ -277,24 +277,53 @@ static int drop(struct sync_reader *r, const char *collection, struct err *err)
 			 2, NULL, err);
 }
 
+/* The lowest key behind the page. */
+static struct str behind(struct sync_reader *r, const struct page *p)
+{
+	struct str last = p->keys[p->n - 1];
+	char *key = arena_alloc(&r->arena, last.len + 1);
+
+	memcpy(key, last.data, last.len);
+	key[last.len] = 0;
+	return (struct str){key, last.len + 1};
+}
+
+static int take_page(struct sync_reader *r, const struct mapping *m, const struct page *p,
+		     struct err *err)
+{
+	int e = sync_reader_read(r, m, p->keys, p->n, err);
+
+	return e == 0 && p->n ? done(r, mapping_collection(m), p, err) : e;
+}
+
+/* One page; behind one that is not taken, the others as well, as some may be: a consumer that
+ * cannot take new documents may still remove those that are gone. */
 static int step_collection(struct sync_reader *r, const char *collection, size_t *ret_n,
 			   struct err *err)
 {
 	const struct sync_reader_options *o = &r->options;
 	const struct mapping *m = mapping_set_find(&r->mappings, collection);
+	struct str lowest = {"", 0};
 	struct page page;
+	struct err why = {0};
 	int e;
 
 	if (!m || (o->wants && !o->wants(o->arg, collection)))
 		return drop(r, collection, err);
-	e = read_page(r, collection, &page, err);
-	if (e == 0)
-		e = sync_reader_read(r, m, page.keys, page.n, err);
-	if (e == 0 && page.n)
-		e = done(r, collection, &page, err);
-	if (e == 0)
-		*ret_n += page.n;
-	return e;
+	for (;;) {
+		e = read_page(r, collection, lowest, &page, err);
+		if (e < 0)
+			return e;
+		e = take_page(r, m, &page, why.code ? &(struct err){0} : &why);
+		*ret_n += e == 0 ? page.n : 0;
+		if (!why.code || page.n < o->page || maria_is_lost(r->db))
+			break;
+		lowest = behind(r, &page);
+	}
+	if (!why.code)
+		return 0;
+	*err = why;
+	return -(int)why.code;
 }
 
 int sync_reader_step(struct sync_reader *r, size_t *ret_n, struct err *err)

@@ -53,8 +53,9 @@ bool sync_reader_is_lost(const struct sync_reader *r);
 const struct mapping_set *sync_reader_mappings(const struct sync_reader *r);
 struct maria *sync_reader_maria(struct sync_reader *r); /* for other reads, outside of calls */
 
-/* One page of each collection that waits; one that fails holds up no other, and the first failure
- * is returned. `ret_n`: rows that were done; 0: nothing waits. */
+/* One page of each collection that waits, more behind one that is not taken; a collection that
+ * fails holds up no other, and the first failure is returned. `ret_n`: rows that were done; 0:
+ * nothing waits. */
 int sync_reader_step(struct sync_reader *r, size_t *ret_n, struct err *err) _must_check_;
 /* Gives these documents to `take`, whether they wait or not. Halves what is too large. */
 int sync_reader_read(struct sync_reader *r, const struct mapping *m, const struct str *keys,

@@ -155,7 +155,7 @@ static int swap(struct vector_index *ix, int log_fd, struct err *err)
 	closep(&f->log_fd);
 	f->log_fd = log_fd;
 	f->log_bytes = LOG_HEADER;
-	f->buffered = 0;
+	log_empty(f);
 	f->sequence = 0;
 	f->is_renamed_loosely = true; /* until then the disk may have the old one, with its log */
 	return files_sync_dir(ix, err);

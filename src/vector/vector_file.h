@@ -127,6 +127,8 @@ int checkpoint_write(struct vector_index *ix, struct err *err) _must_check_;
 
 enum log_operation { LOG_PUT = 1, LOG_DELETE = 2 };
 
+/* Drops what the buffer holds, and overwrites it. */
+void log_empty(struct vector_files *f);
 /* Appends to the buffer; `vector` NULL: deleted. Nothing happened when it fails. */
 int log_append(struct vector_index *ix, uint32_t id, const float *vector, struct err *err)
     _must_check_;

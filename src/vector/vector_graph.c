@@ -345,7 +345,7 @@ void graph_insert(struct vector_index *ix, uint32_t slot)
 	if (ix->entry != ENTRY_NONE) {
 		top = (unsigned)(ix->entry >> 32);
 		if (!link_layers(ix, slot, layers < top ? layers : top)) {
-			graph_repair(ix); /* it stands among the dead */
+			graph_repair(ix, slot); /* it stands among the dead */
 			(void)link_layers(ix, slot, 0);
 		}
 	}

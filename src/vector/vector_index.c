@@ -150,9 +150,9 @@ static int open_there(struct vector_index *ix, const struct vector_options *o, s
 		r = checkpoint_load(ix, err);
 	if (r < 0)
 		return r;
-	r = slots_recycle(ix, err); /* what a checkpoint before had freed */
-	if (r == 0)
-		r = log_replay(ix, err);
+	/* What a checkpoint before had freed; on a full disk it waits for the next one. */
+	(void)!slots_recycle(ix, NULL);
+	r = log_replay(ix, err);
 	if (r == 0)
 		log_remove_others(ix);
 	return r;
@@ -246,7 +246,7 @@ static void kill_slot(struct vector_index *ix, uint32_t slot)
 static void repair_when_due(struct vector_index *ix)
 {
 	if (ix->dead.len >= REPAIR_MIN && ix->dead.len * REPAIR_SHARE >= ix->live)
-		graph_repair(ix);
+		graph_repair(ix, EDGE_NONE);
 }
 
 static void set_id(struct vector_index *ix, uint32_t id, uint32_t slot)
@@ -434,7 +434,7 @@ int vector_checkpoint(struct vector_index *ix, struct err *err)
 	int r;
 
 	if (ix->dead.len > 0)
-		graph_repair(ix);
+		graph_repair(ix, EDGE_NONE);
 	else if (ix->kind == VECTOR_GRAPH)
 		graph_connect(ix);
 	slots_reclaim(ix, true);
@@ -449,10 +449,27 @@ int vector_checkpoint(struct vector_index *ix, struct err *err)
 	return slots_recycle(ix, err);
 }
 
+static bool is_compact(const struct vector_index *ix)
+{
+	return !ix->changed && !ix->dead.len && !ix->limbo.len && !ix->waiting.len;
+}
+
+/* What the writer had in hand. */
+static void forget_in_hand(struct vector_index *ix)
+{
+	memset(ix->stored, 0, ix->dimension * sizeof(*ix->stored));
+	memset(ix->halves, 0, ix->dimension * sizeof(*ix->halves));
+	memset(ix->unit, 0, ix->dimension * sizeof(*ix->unit));
+	memset(ix->code, 0, ix->code_bytes);
+	memset(ix->scratch.query, 0, ix->code_bytes);
+}
+
 int vector_compact(struct vector_index *ix, struct err *err)
 {
-	int r = vector_checkpoint(ix, err);
+	int r = ix->files && is_compact(ix) ? 0 : vector_checkpoint(ix, err);
 
+	if (r == 0)
+		forget_in_hand(ix);
 	return r == 0 && ix->files ? files_sync_vectors(ix, err) : r;
 }
 

@@ -354,8 +354,9 @@ void edges_store(_Atomic uint32_t *edges, unsigned max, const uint32_t *to, size
 void candidates_sort(struct candidates *c);
 /* Fills the writer's pool with what a walk finds near a slot on layer 0, best first. */
 void graph_candidates(struct vector_index *ix, uint32_t slot);
-/* Takes the dead out of the graph and closes the gaps they leave. */
-void graph_repair(struct vector_index *ix);
+/* Takes the dead out of the graph and closes the gaps they leave. `in_hand`: a slot that is being
+ * inserted and has no id yet (EDGE_NONE: none); its edges are mended, too. */
+void graph_repair(struct vector_index *ix, uint32_t in_hand);
 /* Makes a way to every slot. */
 void graph_connect(struct vector_index *ix);
 /* A bit for each slot that the entry point leads to on layer 0; the caller's. */

@@ -113,7 +113,7 @@ int log_sync(struct vector_index *ix, struct err *err)
 	if (r < 0)
 		return r;
 	f->log_bytes += f->buffered;
-	f->buffered = 0;
+	log_empty(f);
 	crash_point(ix, "log flushed");
 	return 0;
 }
@@ -144,6 +144,12 @@ int log_append(struct vector_index *ix, uint32_t id, const float *vector, struct
 }
 
 /* --- reading --------------------------------------------------------------------------------- */
+
+void log_empty(struct vector_files *f)
+{
+	memset(f->buffer, 0, f->buffered);
+	f->buffered = 0;
+}
 
 /* A buffered reader that knows how far it is. */
 struct log_reader {

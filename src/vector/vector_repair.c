@@ -227,12 +227,12 @@ void graph_connect(struct vector_index *ix)
 	mem_free(stack);
 }
 
-void graph_repair(struct vector_index *ix)
+void graph_repair(struct vector_index *ix, uint32_t in_hand)
 {
 	uint64_t *dead = mark_dead(ix), epoch;
 
 	for (uint32_t slot = 0; slot < ix->slots; slot++) {
-		if (slot_id(ix, slot) == VECTOR_ID_NONE)
+		if (slot_id(ix, slot) == VECTOR_ID_NONE && slot != in_hand)
 			continue;
 		for (unsigned layer = 0; layer <= slot_layers(ix, slot); layer++)
 			repair_edges(ix, dead, slot, layer);

@@ -53,8 +53,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                             Retry_After=owner.retry_after)
                 return
             if any(word in text for text in texts for word in owner.refused):
-                self.answer(400, {"error": {"message": "the input is not allowed",
-                                            "type": "invalid_request_error"}})
+                self.answer(owner.refusal, {"error": {"message": "the input is not allowed",
+                                                      "type": "invalid_request_error"}})
                 return
             owner.texts += texts
         self.answer(200, {"object": "list", "model": request["model"], "data": [
@@ -64,13 +64,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 class EmbeddingServer:
     """`hangs`: requests wait; `retry_after`: all are answered with 429 and these seconds; `refused`:
-    words for which a request is answered with 400; `texts`: what was embedded; `asked`: requests,
-    also those that wait."""
+    words for which a request is answered with the status `refusal`; `texts`: what was embedded;
+    `asked`: requests, also those that wait."""
 
     def __init__(self):
         self.changed = threading.Condition()
         self.hangs = self.is_closed = False
         self.refused, self.texts, self.asked, self.retry_after = set(), [], 0, 0
+        self.refusal = 400
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.owner = self
         self.server.daemon_threads = True

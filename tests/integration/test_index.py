@@ -434,9 +434,11 @@ def test_down_does_not_wait_for_a_query_whose_provider_hangs(stack, provider):
     assert query.wait(10) != 0
 
 
-def test_a_text_that_the_provider_refuses_is_set_aside_and_the_others_go_on(stack, provider):
+@pytest.mark.parametrize("status", [400, 500], ids=["refuses", "fails-at"])
+def test_a_text_that_the_provider_refuses_is_set_aside_and_the_others_go_on(stack, provider, status):
     provider.refused.add("Unspeakable")
-    restart(stack, embed=provider.config(pii="remote"))
+    provider.refusal = status
+    restart(stack, embed=provider.config(pii="remote", retries=0))
     wait_live(stack)
     bad = insert_product(stack, "Unspeakable thing")
     good = [insert_product(stack, f"Good thing {i}") for i in range(10)]

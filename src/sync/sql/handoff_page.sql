@@ -1,6 +1,6 @@
 -- Documents that wait for a consumer, with the version by which they are acknowledged. Parameters:
--- consumer, collection, limit. Index: primary key.
+-- consumer, collection, lowest key, limit. Index: primary key.
 SELECT `key`, version FROM sync_handoff
- WHERE consumer = ? AND collection = ?
+ WHERE consumer = ? AND collection = ? AND `key` >= ?
  ORDER BY `key`
  LIMIT ?

@@ -74,6 +74,7 @@ int embed_local_open(const struct config *config, struct embed_provider **ret, s
 				     .is_remote = fake.is_remote};
 
 	(void)err;
+	fake.had_dir = config_text(config, "embed.dir") != NULL;
 	p->model = mem_printf("local/%s", model ? model : "fake");
 	info.model = p->model;
 	p->provider = (struct embed_provider){info, fake_embed, fake_free};

@@ -18,6 +18,7 @@ struct fake {
 	float bad;	    /* what the first number of the last text becomes, when `is_bad` */
 	bool is_bad, is_zero;
 	bool is_remote;
+	bool had_dir;		 /* embed.dir was set when it was opened */
 	void (*hook)(void *arg); /* runs within a call */
 	void *arg;
 };

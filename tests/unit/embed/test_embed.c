@@ -262,6 +262,44 @@ static void a_recorded_space_opens_whatever_is_configured(void **state)
 	config_free(c);
 }
 
+/* Else the new files would answer under the old name, and fill the cache with it. */
+static void a_former_local_model_is_not_looked_for_in_the_folder_of_the_new_one(void **state)
+{
+	struct config *c = config_of("embed: {model: new, dir: /models/new}");
+	struct embedder *e = NULL;
+	struct err err = {0};
+
+	(void)state;
+	e = opened(c);
+	assert_true(fake.had_dir);
+	embedder_free(e);
+	assert_int_equal(embedder_open_as(c, "local/new", 8, &e, &err), 0);
+	assert_true(fake.had_dir);
+	embedder_free(e);
+	assert_int_equal(embedder_open_as(c, "local/old", 8, &e, &err), 0);
+	assert_false(fake.had_dir);
+	embedder_free(e);
+	config_free(c);
+}
+
+static void the_name_of_a_model_has_a_limit(void **state)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
+	struct embedder *e = NULL;
+	struct config *c;
+	struct err err = {0};
+
+	(void)state;
+	strbuf_addstr(&b, "embed: {dir: /models/x, model: ");
+	for (size_t i = 0; i < EMBED_MODEL_MAX; i++)
+		strbuf_addch(&b, 'm');
+	strbuf_addstr(&b, "}");
+	c = config_of(strbuf_str(&b));
+	assert_int_equal(embedder_open(c, &e, &err), -ERR_INVALID_ARGUMENT);
+	assert_null(e);
+	config_free(c);
+}
+
 static void a_provider_that_is_no_longer_configured_gets_no_texts(void **state)
 {
 	static const char local_with_endpoint[] =
@@ -312,6 +350,9 @@ int main(void)
 	    cmocka_unit_test_setup(
 		pii_is_for_the_local_model_unless_the_configuration_says_otherwise, reset),
 	    cmocka_unit_test_setup(a_recorded_space_opens_whatever_is_configured, reset),
+	    cmocka_unit_test_setup(
+		a_former_local_model_is_not_looked_for_in_the_folder_of_the_new_one, reset),
+	    cmocka_unit_test_setup(the_name_of_a_model_has_a_limit, reset),
 	    cmocka_unit_test_setup(a_provider_that_is_no_longer_configured_gets_no_texts, reset),
 	    cmocka_unit_test_setup(what_is_no_space_is_refused, reset),
 	};

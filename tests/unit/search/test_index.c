@@ -453,6 +453,76 @@ static void another_model_is_refused(void **state)
 			 -ERR_NOT_FOUND);
 }
 
+/* A process that ended while it made the state left a file without tables, or an empty one. */
+static void an_index_that_was_never_begun_is_made(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(mem_freep) char *path = mem_printf("%s/state.db", f->options.dir);
+	struct err err = {0};
+	const char *model;
+	unsigned dimension;
+
+	f->ix = search_index_free(f->ix);
+	ok(file_write_atomic(path, "", 0, 0600, &err), &err);
+	assert_int_equal(search_index_peek(f->options.dir, &f->arena, &model, &dimension, &err),
+			 -ERR_NOT_FOUND);
+	ok(search_index_open(&f->options, &f->ix, &err), &err);
+	ok(search_index_peek(f->options.dir, &f->arena, &model, &dimension, &err), &err);
+}
+
+static bool file_has(const char *path, const void *bytes, size_t n)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(64 << 20);
+	int r = file_read(path, &b, NULL);
+
+	assert_true(r == 0 || r == -ERR_NOT_FOUND);
+	return b.len && memmem(b.data, b.len, bytes, n) != NULL;
+}
+
+/* Whether any file of the index holds it. */
+static bool is_on_disk(struct fixture *f, const void *bytes, size_t n)
+{
+	static const char *const names[] = {"state.db",	      "state.db-wal", "things/graph",
+					    "things/vectors", "things/log.1", "things/log.2",
+					    "things/log.3"};
+	bool has = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		_cleanup_(mem_freep) char *path = mem_printf("%s/%s", f->options.dir, names[i]);
+
+		has |= file_has(path, bytes, n);
+	}
+	return has;
+}
+
+static void what_was_deleted_or_replaced_is_in_no_file_after_compact(void **state)
+{
+	static const char keys[][20] = {"a-secret-remark", "a-changed-remark"};
+	struct fixture *f = *state;
+	float v[2][DIMENSION];
+	struct err err = {0};
+
+	for (size_t i = 0; i < 2; i++) {
+		for (size_t j = 0; j < DIMENSION; j++)
+			v[i][j] = j >= 4 ? 0 : i == 0 || j % 2 ? 0.5F : -0.5F; /* of length 1 */
+		apply(f, (struct search_change){.key = str_from(keys[i]),
+						.action = SEARCH_PUT,
+						.made_of = 7,
+						.title = str_from(keys[i]),
+						.vector = v[i]});
+		assert_true(is_on_disk(f, v[i], sizeof(v[i])));
+	}
+	drop(f, keys[0]);
+	put(f, keys[1], 1);
+	assert_true(is_on_disk(f, v[0], sizeof(v[0])));
+	ok(search_index_compact(f->ix, &err), &err);
+	assert_false(is_on_disk(f, keys[0], strlen(keys[0])));
+	assert_true(is_on_disk(f, keys[1], strlen(keys[1])));
+	for (size_t i = 0; i < 2; i++)
+		assert_false(is_on_disk(f, v[i], sizeof(v[i])));
+	assert_string_equal(nearest(f, 1), keys[1]);
+}
+
 static void a_damaged_state_is_named(void **state)
 {
 	struct fixture *f = *state;
@@ -507,7 +577,7 @@ static void a_scan_goes_on_where_it_was_and_finds_what_it_did_not_see(void **sta
 	put(f, "b", 1);
 	put(f, "gone", 2);
 	end_scan(f);
-	ok(search_index_scan_begin(f->ix, SIZE_MAX, true, &err), &err);
+	ok(search_index_rebuild(f->ix, f->c, &err), &err);
 	apply(f, (struct search_change){.key = str_from("a"), .action = SEARCH_TOUCH});
 	assert_true(known(f, "a").is_seen);
 	ok(search_index_scan_advance(f->ix, f->c, str_from("a"), 1, &err), &err);
@@ -543,7 +613,7 @@ static void a_scan_of_all_is_one_of_those_that_are_not_open_too(void **state)
 	end_scan(f);
 	f->ix = search_index_free(f->ix);
 	ok(search_index_open(&f->options, &f->ix, &err), &err);
-	ok(search_index_scan_begin(f->ix, SIZE_MAX, false, &err), &err);
+	ok(search_index_scan_all(f->ix, &err), &err);
 	ok(search_index_collection(f->ix, "things", &f->c, NULL, &err), &err);
 	search_index_scan(f->ix, f->c, &scan);
 	assert_int_equal(scan.phase, SEARCH_PHASE_PAGES);
@@ -593,9 +663,11 @@ static void one_that_is_not_kept_does_not_answer_any_more(void **state)
 	size_t n, again;
 
 	put(f, "a", 0);
+	put(f, "b", 1);
+	drop(f, "b"); /* its number is free */
 	assert_int_equal(search_index_keep(f->ix, none, &dropping, &err), -ERR_UNAVAILABLE);
 	assert_int_equal(search_index_query(f->ix, &q, &arena, hits, &n, &err), -ERR_NOT_FOUND);
-	ok(search_index_scan_begin(f->ix, SIZE_MAX, false, &err), &err);
+	ok(search_index_scan_all(f->ix, &err), &err);
 	ok(search_index_keep(f->ix, none, &dropping, &err), &err);
 	ok(search_index_keep(f->ix, none, &dropping, &err), &err);
 	assert_int_equal(calls, 2);
@@ -607,6 +679,9 @@ static void one_that_is_not_kept_does_not_answer_any_more(void **state)
 	put(f, "a", 0);
 	ok(search_index_query(f->ix, &q, &arena, hits, &n, &err), &err);
 	assert_int_equal(n, 1);
+	put(f, "b", 1);
+	drop(f, "b");
+	ok(search_index_keep(f->ix, none, NULL, &err), &err); /* and so it ends */
 }
 
 static void a_name_that_is_a_path_is_refused(void **state)
@@ -698,6 +773,8 @@ int main(void)
 	    TEST(damaged_vectors_are_thrown_away),
 	    TEST(another_model_is_refused),
 	    TEST(a_damaged_state_is_named),
+	    TEST(an_index_that_was_never_begun_is_made),
+	    TEST(what_was_deleted_or_replaced_is_in_no_file_after_compact),
 	    TEST(numbers_of_deleted_documents_are_used_again_after_a_restart),
 	    TEST(a_scan_goes_on_where_it_was_and_finds_what_it_did_not_see),
 	    TEST(a_scan_of_all_is_one_of_those_that_are_not_open_too),
