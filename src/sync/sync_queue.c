@@ -7,7 +7,8 @@
  * rows that were deleted but not yet purged (behind a long snapshot of somebody else's) make a scan
  * from 0 slow. The floor is the highest id acknowledged two full looks ago, that is one to two
  * seconds old; a row that becomes visible later than that below the floor is found by the full look
- * of each second.
+ * of each second. Where that finds more than it claims, the floor comes down to it: a long
+ * transaction's thousands of rows must not wait for a full look each batch.
  */
 #include "sync/sync_int.h"
 
@@ -124,6 +125,16 @@ void sync_queue_rotate(struct sync_queue *q)
 	q->next_floor = q->acked_max;
 }
 
+static void lower_floor(struct sync_queue *q, uint64_t id)
+{
+	if (q->floor > id)
+		q->floor = id;
+	if (q->next_floor > id)
+		q->next_floor = id;
+	if (q->acked_max > id)
+		q->acked_max = id;
+}
+
 int sync_queue_claim(struct sync_queue *q, struct maria *db, unsigned flags, size_t limit,
 		     struct sync_claim *ret, struct err *err)
 {
@@ -139,6 +150,8 @@ int sync_queue_claim(struct sync_queue *q, struct maria *db, unsigned flags, siz
 		return err_context(err, "claiming from \"%s\"", mapping_queue(q->mapping));
 	while ((r = maria_rows_next(rows, err)) > 0)
 		add_item(ret, rows);
+	if (r == 0 && ret->len && ret->len == limit)
+		lower_floor(q, ret->items[ret->len - 1].id);
 	return r;
 }
 

@@ -474,13 +474,33 @@ def test_forty_workers_share_the_keys(engine):
     assert engine.verify()["equal"]
 
 
+def test_a_long_transaction_is_not_behind_what_was_committed_meanwhile(engine):
+    """Its rows have low numbers and become visible late: a look a second finds them, and must not be
+    needed for each batch."""
+    make_things(engine)
+    engine.write_config(sync={"workers": 1, "batch": 20})
+    engine.sql("INSERT INTO Things SELECT seq, 'x' FROM seq_1_to_3000")
+    engine.live(60)
+    slow = engine.open_sql(autocommit=False)
+    with slow.cursor() as cursor:
+        cursor.execute("UPDATE Things SET name = 'slow' WHERE id > 10")
+        for turn in range(40):  # four seconds: the floor is above the rows
+            engine.sql("UPDATE Things SET name = %s WHERE id = 1", (str(turn),))
+            time.sleep(0.1)
+    slow.commit()
+    slow.close()
+    engine.wait_synced(30)  # at a batch a second it takes two minutes and a half
+    assert engine.docs("things").count_documents({"name": "slow"}) == 2990
+    assert engine.verify()["equal"]
+
+
 # --- many key changes ----------------------------------------------------------------------------
 
 
 @pytest.mark.limit(240)
 def test_documents_beside_many_key_changes_do_not_wait_for_them(engine):
     make_things(engine)
-    engine.sql("INSERT INTO Things SELECT seq, 'x' FROM seq_1_to_6000")
+    engine.sql("INSERT INTO Things SELECT seq, 'x' FROM seq_1_to_20000")
     engine.live(60)
     engine.sql("UPDATE Things SET id = id + 1000000 WHERE id > 1000")
     engine.sql("UPDATE Things SET name = 'now' WHERE id <= 1000")
