@@ -14,7 +14,7 @@ from workload import writers
 @pytest.mark.limit(180)
 def test_sigkill_of_the_worker_under_load_then_clean(stack):
     rng = random.Random(7)
-    with writers(stack, 3):
+    with writers(stack, 3, rate=None):
         for _ in range(5):
             time.sleep(0.3 + rng.random())
             stack.kill("worker")

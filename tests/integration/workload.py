@@ -16,9 +16,9 @@ EXPECTED = {1062, 1451, 1452, 4025}
 
 class Writer(threading.Thread):
     """Makes changes until stop(); `changes` counts the committed ones, `error` is what ended it
-    early. `rate`: changes a second at most."""
+    early. `rate`: changes a second at most; None: as fast as it can."""
 
-    def __init__(self, stack, seed, hot=4, rate=None, only=None):
+    def __init__(self, stack, seed, hot=4, rate=100, only=None):
         super().__init__(daemon=True)
         self.stack = stack
         self.random = random.Random(seed)
