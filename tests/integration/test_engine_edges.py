@@ -500,12 +500,12 @@ def test_a_long_transaction_is_not_behind_what_was_committed_meanwhile(engine):
 @pytest.mark.limit(240)
 def test_documents_beside_many_key_changes_do_not_wait_for_them(engine):
     make_things(engine)
-    engine.sql("INSERT INTO Things SELECT seq, 'x' FROM seq_1_to_20000")
+    engine.sql("INSERT INTO Things SELECT seq, 'x' FROM seq_1_to_16000")
     engine.live(60)
     engine.sql("UPDATE Things SET id = id + 1000000 WHERE id > 1000")
     engine.sql("UPDATE Things SET name = 'now' WHERE id <= 1000")
-    until(lambda: engine.docs("things").count_documents({"name": "now"}) == 1000, 60)
+    until(lambda: engine.docs("things").count_documents({"name": "now"}) >= 300, 60)
     left = engine.value("SELECT COUNT(*) FROM sync_key_change")
-    assert left > 0, "the moves were to take longer than that"
+    assert left > 1000, "the moves were to take longer than that"
     engine.wait_synced(120)
     assert engine.verify()["equal"]
