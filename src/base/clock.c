@@ -1,6 +1,9 @@
 /* Clocks: see clock.h. */
 #include "base/clock.h"
 
+#include "base/err.h"
+
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
@@ -52,4 +55,21 @@ char *clock_format_duration(int64_t us, char buf[CLOCK_TEXT_SIZE])
 		snprintf(buf, CLOCK_TEXT_SIZE, "%" PRId64 "h %" PRId64 "m", s / 3600,
 			 s % 3600 / 60);
 	return buf;
+}
+
+void clock_cond_init(pthread_cond_t *c)
+{
+	pthread_condattr_t attr;
+
+	bug_if(pthread_condattr_init(&attr) != 0);
+	bug_if(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) != 0);
+	bug_if(pthread_cond_init(c, &attr) != 0);
+	(void)pthread_condattr_destroy(&attr);
+}
+
+bool clock_cond_wait(pthread_cond_t *c, pthread_mutex_t *mutex, int64_t until_us)
+{
+	struct timespec ts = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+
+	return pthread_cond_timedwait(c, mutex, &ts) != ETIMEDOUT;
 }

@@ -1,6 +1,8 @@
 /* Clocks and time texts. Thread-safe. */
 #pragma once
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,3 +15,8 @@ char *clock_format(int64_t wall_us, char buf[CLOCK_TEXT_SIZE]);
 
 /* "850ms", "4.2s", "3m 10s", "2h 5m". Returns buf. */
 char *clock_format_duration(int64_t us, char buf[CLOCK_TEXT_SIZE]);
+
+/* A condition whose waits end by the monotonic clock. */
+void clock_cond_init(pthread_cond_t *c);
+/* As pthread_cond_wait(), until clock_monotonic_us() is `until_us` at the latest; false: it is. */
+bool clock_cond_wait(pthread_cond_t *c, pthread_mutex_t *mutex, int64_t until_us);

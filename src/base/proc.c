@@ -82,17 +82,19 @@ bool proc_name_has_ended(const char *name)
 {
 	const uint64_t here = place();
 	uint64_t started = 0, named = 0, found;
-	int pid = 0, end = 0;
+	int64_t pid = 0;
+	int end = 0;
 	char state;
 
 	name += strcspn(name, ":");
-	if (sscanf(name, ":%d:%" SCNu64 ":%16" SCNx64 "%n", &pid, &started, &named, &end) != 3 ||
-	    name[end] || pid <= 0 || !started || !named || named != here)
+	if (sscanf(name, ":%" SCNd64 ":%" SCNu64 ":%16" SCNx64 "%n", &pid, &started, &named,
+		   &end) != 3 ||
+	    name[end] || pid <= 0 || pid > INT32_MAX || !started || !named || named != here)
 		return false;
 	/* Who may not see another user's process in /proc may still ask whether there is one. */
-	if (kill(pid, 0) < 0 && errno == ESRCH)
+	if (kill((pid_t)pid, 0) < 0 && errno == ESRCH)
 		return true;
-	if (proc_stat(pid, &state, &found) < 0)
+	if (proc_stat((pid_t)pid, &state, &found) < 0)
 		return false;
 	return found != started || state == 'Z' || state == 'X';
 }

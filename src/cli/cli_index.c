@@ -16,10 +16,10 @@
 
 #include "base/banned.h"
 
-#define WAIT_MS	    500 /* between looks at a rebuild */
-#define ANSWER_MAX  ((size_t)4 << 20)
-#define SLOW_PAGE_S 5
-#define MEGABYTE    ((double)(1 << 20))
+#define WAIT_MS	     500 /* between looks at a rebuild */
+#define ANSWER_MAX   ((size_t)4 << 20)
+#define SLOW_ROUND_S 5
+#define MEGABYTE     ((double)(1 << 20))
 
 /* --- asking the worker ----------------------------------------------------------------------- */
 
@@ -215,9 +215,10 @@ static void print_generation(const json_t *g, const char *what)
 	       text_of(g, "endpoint"));
 	print_collections(list);
 	print_reasons(list);
-	if (json_number_value(json_object_get(g, "page_seconds")) > SLOW_PAGE_S)
-		printf("works on one page for %.0f seconds now: its provider or MariaDB is slow\n",
-		       json_number_value(json_object_get(g, "page_seconds")));
+	if (json_number_value(json_object_get(g, "round_seconds")) > SLOW_ROUND_S)
+		printf("one round of work takes %.0f seconds so far: its provider or MariaDB is "
+		       "slow\n",
+		       json_number_value(json_object_get(g, "round_seconds")));
 	if (text_of(g, "error")[0])
 		printf("waits, trying again: %s\n", text_of(g, "error"));
 	if (text_of(g, "hint")[0])

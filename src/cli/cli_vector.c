@@ -51,7 +51,8 @@ int cli_vector_options(const struct command_line *line, struct vector_options *r
 	if (r == 0)
 		r = choose(line, "precision", precisions, &precision, err);
 	if (r == 0 && alpha)
-		r = parse_double(str_from(alpha), &value, err);
+		r = parse_double(str_from(alpha), &value, err) < 0 ? err_context(err, "--alpha")
+								   : 0;
 	if (r < 0)
 		return r;
 	*ret = (struct vector_options){.kind = kind,

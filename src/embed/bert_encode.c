@@ -13,12 +13,11 @@
 #include "embed/bert_int.h"
 
 #include "base/mem.h"
-#include "embed/bert_memory.h"
+#include "base/pages.h"
 
 #include "base/banned.h"
 
-#define ALIGNMENT  64 /* numbers: whole cache lines, whatever they are used for */
-#define SPARE_ROWS 16 /* a product may touch more rows than it was asked for */
+#define ALIGNMENT 64 /* numbers: whole cache lines, whatever they are used for */
 
 struct bert_context { /* one thread's */
 	const struct bert_model *model;
@@ -58,7 +57,7 @@ static size_t pack_limit(const struct bert_model *m)
 static void lay_out(struct bert_context *c, float *at, size_t *ret_floats)
 {
 	const struct bert_model *m = c->model;
-	size_t pack = pack_limit(m) + SPARE_ROWS, block = m->block_rows + SPARE_ROWS;
+	size_t pack = pack_limit(m) + GEMM_SPARE_ROWS, block = m->block_rows + GEMM_SPARE_ROWS;
 	float *begin = at;
 
 	c->x = carve(&at, pack * m->hidden);
@@ -81,7 +80,7 @@ int bert_context_new(struct bert_model *m, struct bert_context **ret, struct err
 
 	c->model = m;
 	lay_out(c, anchor, &n);
-	r = bert_memory_map(n * sizeof(float), &memory, err); /* zeroed: spare rows are numbers */
+	r = pages_map(n * sizeof(float), true, &memory, err); /* zeroed: spare rows are numbers */
 	if (r < 0)
 		return r;
 	c->memory = memory;
@@ -105,7 +104,7 @@ struct bert_context *bert_context_free(struct bert_context *c)
 	mem_free(c->starts);
 	mem_free(c->ids);
 	mem_free(c->rows);
-	bert_memory_unmap(c->memory, c->size);
+	pages_unmap(c->memory, c->size);
 	mem_free(c);
 	return NULL;
 }

@@ -22,7 +22,7 @@
 #include "embed/bert_gemm.h"
 
 #include "base/mem.h"
-#include "embed/bert_memory.h"
+#include "base/pages.h"
 
 #include <oneapi/dnnl/dnnl.h>
 #include <pthread.h>
@@ -35,7 +35,7 @@ int omp_get_max_threads(void);
 void omp_set_num_threads(int n);
 
 #define EXACT_ROWS	  64 /* up to here every number of rows has its own code */
-#define ROWS_STEP	  16
+#define ROWS_STEP	  GEMM_SPARE_ROWS
 #define N_SLOTS		  (EXACT_ROWS + (GEMM_ROWS_MAX - EXACT_ROWS) / ROWS_STEP + 1)
 #define SHAPES_MAX	  8		     /* different (n, k) of one model: four in BERT */
 #define WEIGHTS_ALIGNMENT 64		     /* a cache line */
@@ -124,7 +124,7 @@ bool gemm_is_native(enum gemm_type type)
 
 /* --- products -------------------------------------------------------------------------------- */
 
-size_t gemm_rows(size_t m)
+static size_t rows_of(size_t m)
 {
 	return m <= EXACT_ROWS ? m : (m + ROWS_STEP - 1) / ROWS_STEP * ROWS_STEP;
 }
@@ -260,7 +260,7 @@ struct gemm_pool *gemm_pool_free(struct gemm_pool *p)
 		struct chunk *c = p->chunks;
 
 		p->chunks = c->next;
-		bert_memory_unmap(c->data, c->size);
+		pages_unmap(c->data, c->size);
 		mem_free(c);
 	}
 	if (p->engine)
@@ -375,7 +375,7 @@ static int take_memory(struct gemm_pool *p, size_t size, void **ret, struct err 
 	size = (size + WEIGHTS_ALIGNMENT - 1) / WEIGHTS_ALIGNMENT * WEIGHTS_ALIGNMENT;
 	if (!c || c->size - c->used < size) {
 		size_t want = size > CHUNK_BYTES ? size : CHUNK_BYTES;
-		int r = bert_memory_map(want, &data, err);
+		int r = pages_map(want, true, &data, err);
 
 		if (r < 0)
 			return r;
@@ -541,7 +541,7 @@ static dnnl_status_t execute(const struct gemm_context *c, const struct call *ca
 int gemm_run(struct gemm_context *c, const struct gemm_weights *w, const void *left, size_t m,
 	     void *ret, struct err *err)
 {
-	size_t rows = gemm_rows(m);
+	size_t rows = rows_of(m);
 	struct call *call = &c->calls[w->shape - c->pool->shapes][slot_of(rows)];
 	int before = one_thread(), r = 0;
 	dnnl_status_t s;

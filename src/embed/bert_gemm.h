@@ -41,8 +41,9 @@ int gemm_context_new(struct gemm_pool *p, struct gemm_context **ret, struct err 
 struct gemm_context *gemm_context_free(struct gemm_context *c);
 DEFINE_CLEANUP(struct gemm_context *, gemm_context_free)
 
-/* How many rows a product of m rows reads and writes: buffers must have room for them. */
-size_t gemm_rows(size_t m);
+/* A product reads and writes whole steps of rows: buffers have room for so many more than it is
+ * asked for. */
+#define GEMM_SPARE_ROWS 16
 
 /* m is 1..GEMM_ROWS_MAX. ERR_INTERNAL, ERR_NO_MEMORY: oneDNN failed. */
 int gemm_run(struct gemm_context *c, const struct gemm_weights *w, const void *left, size_t m,

@@ -321,23 +321,18 @@ static int put_vector(struct call *call, const struct entry *e, int64_t *ret, st
 	return r < 0 ? r : 0;
 }
 
-static int drop_unused(struct embed_cache *c, int64_t vector, size_t *gone, struct err *err)
+static int drop_unused(struct embed_cache *c, int64_t vector, struct err *err)
 {
 	sqlite3_stmt *s = cache_sql(c, CACHE_DROP_UNUSED);
-	int r;
 
 	cache_bind_int(s, 1, vector);
-	r = cache_run(c, s, err);
-	if (r == 0)
-		*gone += (size_t)sqlite3_changes(c->db);
-	return r;
+	return cache_run(c, s, err);
 }
 
 /* The owner uses this vector from now on; the one before goes when nobody else uses it. */
 static int put_use(struct call *call, size_t item, int64_t vector, struct err *err)
 {
 	struct str owner = call->items[item].owner;
-	size_t gone = 0;
 	int64_t before;
 	sqlite3_stmt *s;
 	int r = find_use(call, item, &before, err);
@@ -349,7 +344,7 @@ static int put_use(struct call *call, size_t item, int64_t vector, struct err *e
 	cache_bind_int(s, 2, call->model);
 	cache_bind_int(s, 3, vector);
 	r = cache_run(call->cache, s, err);
-	return r == 0 && before ? drop_unused(call->cache, before, &gone, err) : r;
+	return r == 0 && before ? drop_unused(call->cache, before, err) : r;
 }
 
 static int store_entry(struct call *call, const struct entry *e, struct err *err)
@@ -537,7 +532,7 @@ static int list_uses(struct embed_cache *c, struct str owner, struct id_list *li
 	return r;
 }
 
-static int drop_uses(struct embed_cache *c, struct str owner, size_t *gone, struct err *err)
+static int drop_uses(struct embed_cache *c, struct str owner, struct err *err)
 {
 	struct id_list list = {0};
 	int r = list_uses(c, owner, &list, err);
@@ -549,28 +544,25 @@ static int drop_uses(struct embed_cache *c, struct str owner, size_t *gone, stru
 		r = cache_run(c, s, err);
 	}
 	for (size_t i = 0; i < list.len && r == 0; i++)
-		r = drop_unused(c, list.ids[i], gone, err);
+		r = drop_unused(c, list.ids[i], err);
 	mem_free(list.ids);
 	return r;
 }
 
-int embed_cache_forget(struct embed_cache *c, struct str owner, size_t *ret_gone, struct err *err)
+int embed_cache_forget(struct embed_cache *c, struct str owner, struct err *err)
 {
-	size_t gone = 0;
 	int r;
 
 	lock(c);
 	note_forgotten(c, owner);
 	r = cache_begin(c, err);
 	if (r == 0)
-		r = cache_end(c, drop_uses(c, owner, &gone, err), err);
+		r = cache_end(c, drop_uses(c, owner, err), err);
 	if (r == 0)
 		r = cache_truncate_log(c, err);
 	unlock(c);
 	if (r < 0)
 		return err_context(err, "forgetting \"%.*s\"", STR_ARGS(owner));
-	if (ret_gone)
-		*ret_gone = gone;
 	return 0;
 }
 
@@ -595,8 +587,7 @@ static int list_owners(struct embed_cache *c, const char *prefix, struct arena *
 	return r;
 }
 
-static int forget_piece(struct embed_cache *c, const char *prefix, size_t *ret_n, size_t *gone,
-			struct err *err)
+static int forget_piece(struct embed_cache *c, const char *prefix, size_t *ret_n, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct str *owners = arena_alloc(&arena, DROP_OWNERS * sizeof(*owners));
@@ -609,29 +600,26 @@ static int forget_piece(struct embed_cache *c, const char *prefix, size_t *ret_n
 		return r;
 	for (size_t i = 0; i < *ret_n && r == 0; i++) {
 		note_forgotten(c, owners[i]);
-		r = drop_uses(c, owners[i], gone, err);
+		r = drop_uses(c, owners[i], err);
 	}
 	return cache_end(c, r, err);
 }
 
-int embed_cache_forget_all(struct embed_cache *c, const char *prefix, size_t *ret_gone,
-			   struct err *err)
+int embed_cache_forget_all(struct embed_cache *c, const char *prefix, struct err *err)
 {
-	size_t gone = 0, n;
+	size_t n;
 	int r;
 
 	do {
 		n = 0;
 		lock(c);
-		r = forget_piece(c, prefix, &n, &gone, err);
+		r = forget_piece(c, prefix, &n, err);
 		if (r == 0 && n == 0)
 			r = cache_truncate_log(c, err);
 		unlock(c);
 	} while (r == 0 && n);
 	if (r < 0)
 		return err_context(err, "forgetting all of \"%s\"", prefix);
-	if (ret_gone)
-		*ret_gone = gone;
 	return 0;
 }
 

@@ -50,16 +50,12 @@ int embed_cache_embed(struct embed_cache *c, struct embedder *e, const struct em
 /*
  * Erasure: the owner's uses in every model, and the vectors that nobody else uses. Their bytes are
  * overwritten in the file, and the write-ahead log is emptied. ERR_UNAVAILABLE: the uses are gone,
- * but another process reads and keeps the log from being emptied; repeat it. `ret_gone` (may be
- * NULL): vectors that went.
+ * but another process reads and keeps the log from being emptied; repeat it.
  */
-int embed_cache_forget(struct embed_cache *c, struct str owner, size_t *ret_gone, struct err *err)
-    _must_check_;
-
+int embed_cache_forget(struct embed_cache *c, struct str owner, struct err *err) _must_check_;
 /* The same for all owners whose names begin so, in pieces: it may take a while, and others are let
  * in between. One that is being embedded while it runs may stay. `prefix` is not empty. */
-int embed_cache_forget_all(struct embed_cache *c, const char *prefix, size_t *ret_gone,
-			   struct err *err) _must_check_;
+int embed_cache_forget_all(struct embed_cache *c, const char *prefix, struct err *err) _must_check_;
 
 /* How many vectors the owner uses: one for each model at most. */
 int embed_cache_uses(struct embed_cache *c, struct str owner, size_t *ret, struct err *err)

@@ -6,10 +6,8 @@
 #include "base/metrics.h"
 #include "http/http_server.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <time.h>
 
 #include "base/banned.h"
 
@@ -57,26 +55,17 @@ static void wake_parked(struct http_feed *f)
 	}
 }
 
-static void set_deadline(struct timespec *deadline, int64_t ms)
-{
-	int64_t us = clock_monotonic_us() + ms * 1000;
-
-	deadline->tv_sec = us / 1000000;
-	deadline->tv_nsec = us % 1000000 * 1000;
-}
-
 static void *wake_readers(void *arg)
 {
 	struct http_feed *f = arg;
-	struct timespec deadline;
 
 	pthread_mutex_lock(&f->mutex);
 	while (!f->is_ended) {
-		int r = 0;
+		int64_t until = clock_monotonic_us() + f->heartbeat_ms * 1000;
 
-		set_deadline(&deadline, f->heartbeat_ms);
-		while (!f->has_news && !f->is_ended && r != ETIMEDOUT)
-			r = pthread_cond_timedwait(&f->changed, &f->mutex, &deadline);
+		while (!f->has_news && !f->is_ended &&
+		       clock_cond_wait(&f->changed, &f->mutex, until))
+			;
 		for (struct http_reader *reader = f->readers; reader && !f->has_news;
 		     reader = reader->next)
 			reader->wants_heartbeat = true;
@@ -90,7 +79,6 @@ static void *wake_readers(void *arg)
 struct http_feed *http_feed_new(size_t kept, int64_t heartbeat_ms)
 {
 	struct http_feed *f = MEM_NEW(struct http_feed);
-	pthread_condattr_t attr;
 
 	f->ring = mem_alloc_array(kept, sizeof(*f->ring));
 	f->cap = kept;
@@ -103,10 +91,7 @@ struct http_feed *http_feed_new(size_t kept, int64_t heartbeat_ms)
 	f->readers_now = metric_series(METRIC_GAUGE, "aethermart_http_feed_readers",
 				       "Readers of the feed of changes.", NULL, NULL);
 	bug_if(pthread_mutex_init(&f->mutex, NULL) != 0);
-	bug_if(pthread_condattr_init(&attr) != 0);
-	bug_if(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) != 0);
-	bug_if(pthread_cond_init(&f->changed, &attr) != 0);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&f->changed);
 	bug_if(pthread_create(&f->thread, NULL, wake_readers, f) != 0);
 	return f;
 }

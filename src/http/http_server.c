@@ -7,6 +7,7 @@
  */
 #include "http/http_server_int.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/logger.h"
 #include "base/mem.h"
@@ -21,7 +22,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/banned.h"
@@ -289,15 +289,12 @@ static int open_doors(struct http_server *s, struct err *err)
 /* False when the server stops meanwhile. */
 static bool wait_a_second(struct http_server *s)
 {
-	struct timespec deadline;
+	int64_t until = clock_monotonic_us() + 1000000;
 	bool is_stopping;
-	int r = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_sec++;
 	pthread_mutex_lock(&s->mutex);
-	while (!s->is_stopping && r != ETIMEDOUT)
-		r = pthread_cond_timedwait(&s->stopping, &s->mutex, &deadline);
+	while (!s->is_stopping && clock_cond_wait(&s->stopping, &s->mutex, until))
+		;
 	is_stopping = s->is_stopping;
 	pthread_mutex_unlock(&s->mutex);
 	return !is_stopping;
@@ -328,13 +325,8 @@ static void *open_later(void *arg)
 
 static void start_opener(struct http_server *s)
 {
-	pthread_condattr_t attr;
-
 	bug_if(pthread_mutex_init(&s->mutex, NULL) != 0);
-	bug_if(pthread_condattr_init(&attr) != 0);
-	bug_if(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) != 0);
-	bug_if(pthread_cond_init(&s->stopping, &attr) != 0);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&s->stopping);
 	bug_if(pthread_create(&s->opener, NULL, open_later, s) != 0);
 	s->has_opener = true;
 }

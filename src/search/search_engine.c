@@ -456,10 +456,9 @@ static int take_over(struct search_engine *e, struct err *err)
 static void wait_ms(struct search_engine *e, int64_t ms)
 {
 	int64_t until = clock_monotonic_us() + ms * 1000;
-	struct timespec ts = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
 
 	while (!atomic_load(&e->stop) && !e->is_built) {
-		if (pthread_cond_timedwait(&e->changed, &e->mutex, &ts) == ETIMEDOUT)
+		if (!clock_cond_wait(&e->changed, &e->mutex, until))
 			break;
 	}
 }
@@ -554,16 +553,12 @@ static void *forget_main(void *arg)
 struct search_engine *search_engine_start(const struct search_engine_options *options)
 {
 	struct search_engine *e = MEM_NEW(struct search_engine);
-	pthread_condattr_t ca;
 	sigset_t all, old;
 
 	e->options = *options;
 	e->lock_fd = -1;
 	pthread_mutex_init(&e->mutex, NULL);
-	pthread_condattr_init(&ca);
-	pthread_condattr_setclock(&ca, CLOCK_MONOTONIC);
-	pthread_cond_init(&e->changed, &ca);
-	pthread_condattr_destroy(&ca);
+	clock_cond_init(&e->changed);
 	/* All threads that come of this one inherit the mask: signals are the main thread's. */
 	sigfillset(&all);
 	bug_if(pthread_sigmask(SIG_SETMASK, &all, &old) != 0);

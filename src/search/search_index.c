@@ -33,7 +33,6 @@ static int set_text(struct search_index *ix, const char *name, const char *value
 	return search_state_run(&ix->state, SEARCH_S_SET, err, "tt", name, value);
 }
 
-/* Of a new folder: the folders of vectors that stand beside no state belong to nothing. */
 static int make_state(struct search_index *ix, struct err *err)
 {
 	const struct search_index_options *o = &ix->options;

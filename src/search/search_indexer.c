@@ -10,17 +10,13 @@
  * that the index has and the scan did not see. It runs beside the hand-off, one page each, so that
  * a change is never behind a scan. How far it is stands in the index's state.
  *
- * The thread is nice: the sync's workers go before it.
+ * The thread is as nice as the one that starts it: the sync's workers go before it.
  */
 #include "search/search_indexer_int.h"
 
 #include "base/clock.h"
 #include "base/logger.h"
 #include "sync/sync_admin.h"
-
-#include <errno.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/banned.h"
 
@@ -33,7 +29,6 @@
 #define RETRY_US     5000000 /* how often what was set aside is looked at while there is other work */
 #define COUNT_SHARE  50	     /* of its time the thread spends at most one such part counting rows */
 #define FIGURE_SHARE 10	     /* and one such part with all figures */
-#define NICE	     10
 #define RULES_META   "rules"
 
 struct pace {
@@ -597,11 +592,10 @@ static void note_result(struct search_indexer *x, int r, const struct err *err)
 static void pause_for(struct search_indexer *x, int64_t ms)
 {
 	int64_t until = clock_monotonic_us() + ms * 1000;
-	struct timespec ts = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
 
 	pthread_mutex_lock(&x->mutex);
 	while (!atomic_load(&x->stop)) {
-		if (pthread_cond_timedwait(&x->stopping, &x->mutex, &ts) == ETIMEDOUT)
+		if (!clock_cond_wait(&x->stopping, &x->mutex, until))
 			break;
 	}
 	pthread_mutex_unlock(&x->mutex);
@@ -619,7 +613,6 @@ static void *indexer_main(void *arg)
 	struct pace p = {.pause_ms = PAUSE_MIN_MS,
 			 .next_compact_us = clock_monotonic_us() + COMPACT_US};
 
-	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
 	while (!atomic_load(&x->stop)) {
 		struct err err = {0};
 		bool worked = false;
@@ -662,17 +655,13 @@ struct search_indexer *search_indexer_new(const struct search_indexer_options *o
 	    .wants = wants,
 	    .arg = x,
 	};
-	pthread_condattr_t ca;
 
 	x->options = *options;
 	x->text = (struct strbuf)STRBUF_INIT(SEARCH_TEXT_MAX);
 	x->title = (struct strbuf)STRBUF_INIT(SEARCH_TITLE_MAX);
 	x->reader = sync_reader_new(&reader);
 	pthread_mutex_init(&x->mutex, NULL);
-	pthread_condattr_init(&ca);
-	pthread_condattr_setclock(&ca, CLOCK_MONOTONIC);
-	pthread_cond_init(&x->stopping, &ca);
-	pthread_condattr_destroy(&ca);
+	clock_cond_init(&x->stopping);
 	return x;
 }
 
@@ -684,7 +673,6 @@ void search_indexer_start(struct search_indexer *x)
 bool search_indexer_stop(struct search_indexer *x, int64_t ms)
 {
 	int64_t until = clock_monotonic_us() + ms * 1000;
-	struct timespec ts = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
 	bool has_ended;
 
 	pthread_mutex_lock(&x->mutex);
@@ -693,7 +681,7 @@ bool search_indexer_stop(struct search_indexer *x, int64_t ms)
 	pthread_mutex_unlock(&x->mutex);
 	sync_reader_wake(x->reader);
 	pthread_mutex_lock(&x->mutex);
-	while (!x->has_ended && pthread_cond_timedwait(&x->stopping, &x->mutex, &ts) != ETIMEDOUT)
+	while (!x->has_ended && clock_cond_wait(&x->stopping, &x->mutex, until))
 		;
 	has_ended = x->has_ended;
 	pthread_mutex_unlock(&x->mutex);
@@ -821,7 +809,7 @@ json_t *search_indexer_status(struct search_indexer *x)
 	}
 	o = json_pack("{s:b, s:s?, s:s?, s:f, s:o}", "ok", x->failed == 0, "error",
 		      x->failed ? x->error : NULL, "hint", x->failed && x->hint[0] ? x->hint : NULL,
-		      "page_seconds", round_s, "collections", list);
+		      "round_seconds", round_s, "collections", list);
 	pthread_mutex_unlock(&x->mutex);
 	return o;
 }

@@ -56,6 +56,6 @@ void search_indexer_wake(struct search_indexer *x);
 /* Embeds and puts every document anew; NULL: of all collections. ERR_NOT_FOUND. */
 int search_indexer_rebuild(struct search_indexer *x, const char *collection, struct err *err)
     _must_check_;
-/* {"ok", "error", "hint", "page_seconds" (how long the page in hand has taken so far),
+/* {"ok", "error", "hint", "round_seconds" (how long the round in hand has taken so far),
  * "collections": [...]}; the caller owns it. */
 json_t *search_indexer_status(struct search_indexer *x);

@@ -52,7 +52,7 @@ int search_take_forget_all(struct search_indexer *x, const char *collection, str
 {
 	_cleanup_(mem_freep) char *owners = mem_printf("%s:", collection);
 
-	return embed_cache_forget_all(x->options.cache, owners, NULL, err);
+	return embed_cache_forget_all(x->options.cache, owners, err);
 }
 
 static struct search_change *add_change(struct taking *k, struct str key, enum search_action action)
@@ -75,7 +75,7 @@ static int leave(struct taking *k, struct str key, const char *kind, const char 
 
 	c->kind = kind;
 	c->reason = reason;
-	return r == 0 && uses ? embed_cache_forget(cache, owner, NULL, err) : r;
+	return r == 0 && uses ? embed_cache_forget(cache, owner, err) : r;
 }
 
 static void set_aside(struct search_change *c, const char *reason)
@@ -156,7 +156,7 @@ static int take_one(struct taking *k, const struct mapping_document *d, struct e
 	if (r == 0 && known.is_there)
 		(void)add_change(k, d->key, SEARCH_REMOVE);
 	/* Also one that never came so far may have been embedded. */
-	return r == 0 ? embed_cache_forget(k->x->options.cache, owner_of(k, d->key), NULL, err) : r;
+	return r == 0 ? embed_cache_forget(k->x->options.cache, owner_of(k, d->key), err) : r;
 }
 
 /* --- embedding ------------------------------------------------------------------------------- */

@@ -15,7 +15,6 @@
 #include "base/logger.h"
 #include "base/proc.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -52,11 +51,10 @@ struct sync_engine {
 void sync_shared_sleep(struct sync_shared *s, int64_t us)
 {
 	int64_t until = clock_monotonic_us() + us;
-	struct timespec ts = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
 
 	pthread_mutex_lock(&s->mutex);
 	while (!atomic_load(&s->stop) && !atomic_load(&s->lost)) {
-		if (pthread_cond_timedwait(&s->wake, &s->mutex, &ts) == ETIMEDOUT)
+		if (!clock_cond_wait(&s->wake, &s->mutex, until))
 			break;
 	}
 	pthread_mutex_unlock(&s->mutex);
@@ -72,13 +70,9 @@ void sync_shared_set_aside(struct sync_shared *s)
 
 static void init_locks(struct sync_shared *s)
 {
-	pthread_condattr_t ca;
 
 	pthread_mutex_init(&s->mutex, NULL);
-	pthread_condattr_init(&ca);
-	pthread_condattr_setclock(&ca, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->wake, &ca);
-	pthread_condattr_destroy(&ca);
+	clock_cond_init(&s->wake);
 }
 
 static void init_moving(pthread_rwlock_t *lock)

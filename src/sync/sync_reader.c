@@ -14,8 +14,6 @@
 #include "sync/sync_admin.h"
 #include "sync/sync_int.h"
 
-#include <errno.h>
-
 #include "base/banned.h"
 
 #define READ_BYTES_MAX ((size_t)64 << 20)
@@ -39,14 +37,10 @@ struct sync_reader {
 struct sync_reader *sync_reader_new(const struct sync_reader_options *options)
 {
 	struct sync_reader *r = MEM_NEW(struct sync_reader);
-	pthread_condattr_t ca;
 
 	r->options = *options;
 	pthread_mutex_init(&r->mutex, NULL);
-	pthread_condattr_init(&ca);
-	pthread_condattr_setclock(&ca, CLOCK_MONOTONIC);
-	pthread_cond_init(&r->woken, &ca);
-	pthread_condattr_destroy(&ca);
+	clock_cond_init(&r->woken);
 	return r;
 }
 
@@ -369,11 +363,10 @@ int sync_reader_waiting(struct sync_reader *r, const char *collection, int64_t *
 void sync_reader_wait(struct sync_reader *r, int64_t ms)
 {
 	int64_t until = clock_monotonic_us() + ms * 1000;
-	struct timespec ts = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
 
 	pthread_mutex_lock(&r->mutex);
 	while (!r->is_woken) {
-		if (pthread_cond_timedwait(&r->woken, &r->mutex, &ts) == ETIMEDOUT)
+		if (!clock_cond_wait(&r->woken, &r->mutex, until))
 			break;
 	}
 	r->is_woken = false;

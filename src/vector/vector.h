@@ -151,7 +151,7 @@ struct vector_stats {
 	float alpha;
 	const char *model; /* lives as long as the index */
 	uint64_t vectors;  /* that can be found */
-	uint64_t deleted;  /* not yet repaired around */
+	uint64_t deleted;  /* whose slots are not free yet */
 	unsigned layers;
 	uint64_t memory_bytes;	      /* anonymous memory: codes, edges, ids */
 	uint64_t mapped_bytes;	      /* of the file that decides the order */
@@ -162,8 +162,7 @@ struct vector_stats {
 	const char *checkpoint_error; /* why; NULL: one succeeded since. Until the next write */
 	const char *kernels;	      /* "avx512-vnni", "avx2", "scalar" */
 };
-/* The writer's thread, for it reads what only that one changes. */
-/* Cheap; the writer's thread. */
+/* Cheap. The writer's thread, for it reads what only that one changes. */
 void vector_stats(const struct vector_index *ix, struct vector_stats *ret);
 /* Of the lowest layer: looks at every list. The writer's thread. */
 uint64_t vector_count_edges(const struct vector_index *ix);

@@ -27,47 +27,48 @@
 
 #include "base/banned.h"
 
-static size_t blocks_allocated(const struct vector_index *ix)
+/* Bytes that a section has for each slot; SECTION_BLOCKS: for each block. */
+static size_t entry_bytes(const struct vector_index *ix, enum checkpoint_section s)
 {
-	return ix->upper.used;
+	const size_t bytes[SECTIONS] = {
+	    [SECTION_CODES] = ix->code_bytes,	[SECTION_META] = sizeof(struct slot_meta),
+	    [SECTION_RESIDUAL] = sizeof(float), [SECTION_CRC] = sizeof(uint32_t),
+	    [SECTION_IDS] = sizeof(uint32_t),	[SECTION_EDGES] = slot_edge_bytes(ix),
+	    [SECTION_UPPER] = sizeof(uint32_t), [SECTION_BLOCKS] = ix->m * sizeof(uint32_t),
+	};
+
+	return bytes[s];
 }
 
-static void *blocks_piece(const struct vector_index *ix, uint32_t piece, size_t *ret_bytes)
+static void *slots_piece(const struct chunk *c, enum checkpoint_section s)
 {
-	size_t blocks = blocks_allocated(ix), first = (size_t)piece << UPPER_BITS;
-	size_t n = blocks > first ? blocks - first : 0;
+	void *const data[SECTION_BLOCKS] = {
+	    [SECTION_CODES] = c->codes,
+	    [SECTION_META] = c->meta,
+	    [SECTION_RESIDUAL] = c->residual,
+	    [SECTION_CRC] = c->crc,
+	    [SECTION_IDS] = (void *)(uintptr_t)c->ids,
+	    [SECTION_EDGES] = (void *)(uintptr_t)c->edges,
+	    [SECTION_UPPER] = (void *)(uintptr_t)c->upper,
+	};
 
-	n = n < UPPER_BLOCKS ? n : UPPER_BLOCKS;
-	*ret_bytes = n * ix->m * sizeof(uint32_t);
-	return n ? (void *)(uintptr_t)ix->upper.chunks[piece] : NULL;
+	return data[s];
 }
 
 /* A run of bytes in memory: sections are in pieces, one a chunk. Returns NULL at the end. */
 static void *section_piece(const struct vector_index *ix, enum checkpoint_section s, uint32_t piece,
 			   size_t *ret_bytes)
 {
-	const struct chunk *c = &ix->chunks[piece];
-	size_t first = (size_t)piece << CHUNK_BITS, n = ix->slots > first ? ix->slots - first : 0;
-	size_t edges = ix->kind == VECTOR_GRAPH ? (size_t)2 * ix->m * sizeof(uint32_t) : 0;
-	const struct {
-		void *data;
-		size_t bytes; /* of a slot */
-	} parts[SECTION_BLOCKS] = {
-	    [SECTION_CODES] = {c->codes, ix->code_bytes},
-	    [SECTION_META] = {c->meta, sizeof(*c->meta)},
-	    [SECTION_RESIDUAL] = {c->residual, sizeof(*c->residual)},
-	    [SECTION_CRC] = {c->crc, sizeof(*c->crc)},
-	    [SECTION_IDS] = {(void *)(uintptr_t)c->ids, sizeof(uint32_t)},
-	    [SECTION_EDGES] = {(void *)(uintptr_t)c->edges, edges},
-	    [SECTION_UPPER] = {(void *)(uintptr_t)c->upper, sizeof(uint32_t)},
-	};
+	bool is_blocks = s == SECTION_BLOCKS;
+	size_t all = is_blocks ? ix->upper.used : ix->slots;
+	size_t most = is_blocks ? UPPER_BLOCKS : CHUNK_SLOTS, first = piece * most;
+	size_t n = all <= first ? 0 : all - first < most ? all - first : most;
 
-	if (s == SECTION_BLOCKS)
-		return blocks_piece(ix, piece, ret_bytes);
-	bug_if(s > SECTION_BLOCKS);
-	n = n < CHUNK_SLOTS ? n : CHUNK_SLOTS;
-	*ret_bytes = n * parts[s].bytes;
-	return n ? parts[s].data : NULL;
+	*ret_bytes = n * entry_bytes(ix, s);
+	if (n == 0)
+		return NULL;
+	return is_blocks ? (void *)(uintptr_t)ix->upper.chunks[piece]
+			 : slots_piece(&ix->chunks[piece], s);
 }
 
 /* --- writing --------------------------------------------------------------------------------- */
@@ -87,7 +88,7 @@ static struct checkpoint_head head_of(const struct vector_index *ix)
 				    .entry = ix->entry,
 				    .live = ix->live,
 				    .slots = ix->slots,
-				    .blocks = (uint32_t)blocks_allocated(ix)};
+				    .blocks = ix->upper.used};
 
 	memcpy(h.magic, "AEMVGRF1", sizeof(h.magic));
 	memcpy(h.model, ix->model, sizeof(h.model));
@@ -276,26 +277,7 @@ static int read_section(struct vector_index *ix, int fd, const struct checkpoint
 static uint64_t section_bytes(const struct vector_index *ix, const struct checkpoint_head *h,
 			      enum checkpoint_section s)
 {
-	switch (s) {
-	case SECTION_CODES:
-		return (uint64_t)h->slots * ix->code_bytes;
-	case SECTION_META:
-		return (uint64_t)h->slots * sizeof(struct slot_meta);
-	case SECTION_EDGES:
-		return ix->kind == VECTOR_GRAPH ? (uint64_t)h->slots * 2 * ix->m * sizeof(uint32_t)
-						: 0;
-	case SECTION_RESIDUAL:
-	case SECTION_CRC:
-	case SECTION_IDS:
-	case SECTION_UPPER:
-		return (uint64_t)h->slots * sizeof(uint32_t);
-	case SECTION_BLOCKS:
-		return (uint64_t)h->blocks * ix->m * sizeof(uint32_t);
-	case SECTIONS:
-	default:
-		bug_if(true);
-	}
-	return 0;
+	return (uint64_t)(s == SECTION_BLOCKS ? h->blocks : h->slots) * entry_bytes(ix, s);
 }
 
 /* The file must be as long as its head says before memory is taken for it. */
@@ -361,7 +343,7 @@ static int take_blocks(struct vector_index *ix, uint32_t slot, uint8_t *taken, s
 
 	if (upper == 0)
 		return 0;
-	if (layers == 0 || first == 0 || first + layers > blocks_allocated(ix) ||
+	if (layers == 0 || first == 0 || first + layers > ix->upper.used ||
 	    first >> UPPER_BITS != (first + layers - 1) >> UPPER_BITS)
 		return damaged(ix, err, "a slot's upper layers are nowhere");
 	for (uint32_t i = first; i < first + layers; i++) {
@@ -374,7 +356,7 @@ static int take_blocks(struct vector_index *ix, uint32_t slot, uint8_t *taken, s
 /* What stands free between the runs can be given to slots of one layer. */
 static void free_blocks(struct vector_index *ix, const uint8_t *taken)
 {
-	for (uint32_t i = (uint32_t)blocks_allocated(ix); i-- > 1;) {
+	for (uint32_t i = ix->upper.used; i-- > 1;) {
 		if (taken[i])
 			continue;
 		atomic_store_explicit(
@@ -438,7 +420,7 @@ static int check_graph(struct vector_index *ix, struct err *err)
 	return 0;
 }
 
-/* Slots that hold no vector must not hold what one left there, nor edges. */
+/* That ids, blocks and edges belong together. */
 static int check_sections(struct vector_index *ix, const struct checkpoint_head *h, struct err *err)
 {
 	uint8_t *taken = mem_alloc_array((size_t)h->blocks + 1U, 1);

@@ -65,7 +65,7 @@ static inline uint32_t files_precision(uint32_t precision)
 	return 1U - precision;
 }
 
-/* Takes the lock, opens or makes the vectors file. `ret_is_new`: there was no index. */
+/* Opens or makes the folder, and takes its lock. `ret_is_new`: there was no index. */
 int files_open(struct vector_index *ix, bool *ret_is_new, struct err *err) _must_check_;
 void files_close(struct vector_index *ix);
 int files_open_vectors(struct vector_index *ix, bool is_new, struct err *err) _must_check_;
@@ -144,7 +144,8 @@ void log_remove_others(struct vector_index *ix);
 /* Whether an index can hold the vector: ERR_INVALID_ARGUMENT says why not. */
 int index_check_values(const struct vector_index *ix, const float *vector, struct err *err)
     _must_check_;
-/* Applies without logging: what put and delete do, and what replay does. */
+/* What put and delete do; without `log`, what replay does: nothing is logged, and no bound is kept.
+ */
 int index_put(struct vector_index *ix, uint32_t id, const float *vector, bool log, struct err *err)
     _must_check_;
 int index_delete(struct vector_index *ix, uint32_t id, bool log, struct err *err) _must_check_;

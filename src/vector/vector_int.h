@@ -231,6 +231,8 @@ static inline void epochs_fence(void)
 
 /* --- slots (vector_slots.c) ------------------------------------------------------------------ */
 
+/* Of them what its edges on layer 0 take. */
+size_t slot_edge_bytes(const struct vector_index *ix);
 /* Memory of one slot, without the tree of ids and the upper layers. */
 size_t slot_memory_bytes(const struct vector_index *ix);
 /* A slot for a new vector, with its vector, code and meta written; its id is not set yet. */
@@ -297,8 +299,6 @@ float vector_norm2(const struct vector_index *ix, const float *vector);
 
 void scratch_init(struct vector_index *ix, struct scratch *s);
 void scratch_done(struct scratch *s);
-/* Forgets what was visited. */
-void scratch_begin(const struct vector_index *ix, struct scratch *s);
 void candidates_reserve(struct candidates *c, size_t n);
 
 static inline float code_score(const struct code_query *q, const struct slot_meta *m, int32_t dot)
@@ -306,9 +306,6 @@ static inline float code_score(const struct code_query *q, const struct slot_met
 	return q->factor * m->scale * (float)dot - q->weight * m->norm2;
 }
 
-/* Scores the neighbors of a slot that were not visited yet; `ret` has room for EDGES_MAX. */
-size_t walk_neighbors(const struct vector_index *ix, struct scratch *s, const struct code_query *q,
-		      uint32_t slot, unsigned layer, struct candidate *ret);
 /* From the entry point down to `layer`, always to the best neighbor. False: the graph is empty. */
 bool walk_descend(const struct vector_index *ix, struct scratch *s, const struct code_query *q,
 		  unsigned layer, struct candidate *ret);

@@ -9,21 +9,18 @@
 #include "vector/vector_int.h"
 
 #include "base/mem.h"
+#include "base/pages.h"
 #include "vector/vector_file.h"
 
-#include <errno.h>
 #include <math.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/banned.h"
 
-#define HUGE_PAGE ((size_t)2 << 20)
-
 /* --- memory ---------------------------------------------------------------------------------- */
 
-static size_t edge_bytes(const struct vector_index *ix)
+size_t slot_edge_bytes(const struct vector_index *ix)
 {
 	return ix->kind == VECTOR_GRAPH ? (size_t)ix->m * 2 * sizeof(uint32_t) : 0;
 }
@@ -31,22 +28,9 @@ static size_t edge_bytes(const struct vector_index *ix)
 size_t slot_memory_bytes(const struct vector_index *ix)
 {
 	size_t bytes = ix->code_bytes + sizeof(struct slot_meta) + sizeof(float) +
-		       sizeof(uint32_t) * 3 + edge_bytes(ix);
+		       sizeof(uint32_t) * 3 + slot_edge_bytes(ix);
 
 	return ix->dir ? bytes : bytes + ix->vector_bytes;
-}
-
-/* Zeroed pages, in large ones where there is much: a walk touches them in no order, and the
- * processor knows the addresses of few small pages. */
-static int map_pages(size_t bytes, void **ret, struct err *err)
-{
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED)
-		return err_set(err, ERR_NO_MEMORY, "could not get %zu bytes for vectors: %s", bytes,
-			       strerror(errno));
-	*ret = p;
-	return 0;
 }
 
 static size_t chunk_bytes(const struct vector_index *ix)
@@ -60,7 +44,7 @@ static void lay_out(const struct vector_index *ix, uint8_t *p, struct chunk *c)
 	c->codes = p;
 	p += CHUNK_SLOTS * ix->code_bytes;
 	c->edges = (_Atomic uint32_t *)(void *)p;
-	p += CHUNK_SLOTS * edge_bytes(ix);
+	p += CHUNK_SLOTS * slot_edge_bytes(ix);
 	c->meta = (struct slot_meta *)(void *)p;
 	p += CHUNK_SLOTS * sizeof(struct slot_meta);
 	c->residual = (float *)(void *)p;
@@ -78,28 +62,19 @@ static void lay_out(const struct vector_index *ix, uint8_t *p, struct chunk *c)
 static int chunk_make(struct vector_index *ix, uint32_t number, struct err *err)
 {
 	struct chunk *c = &ix->chunks[number];
-	size_t bytes = chunk_bytes(ix);
-	uint8_t *p, *aligned;
+	bool is_large = number > 0; /* a small index stays small */
 	void *pages = NULL;
-	int r = map_pages(bytes + HUGE_PAGE, &pages, err);
+	int r = pages_map(chunk_bytes(ix), is_large, &pages, err);
 
 	if (r < 0)
 		return r;
-	/* Give back what stands before and behind the aligned part. */
-	p = pages;
-	aligned = p + (HUGE_PAGE - (uintptr_t)p % HUGE_PAGE) % HUGE_PAGE;
-	if (aligned > p)
-		(void)munmap(p, (size_t)(aligned - p));
-	(void)munmap(aligned + bytes, HUGE_PAGE - (size_t)(aligned - p));
-	if (number > 0) /* a small index stays small */
-		(void)madvise(aligned, bytes, MADV_HUGEPAGE);
-	lay_out(ix, aligned, c);
+	lay_out(ix, pages, c);
 	for (uint32_t i = 0; i < CHUNK_SLOTS; i++)
 		atomic_store_explicit(&c->ids[i], VECTOR_ID_NONE, memory_order_relaxed);
 	if (ix->dir)
 		r = files_map_chunk(ix, number, err);
 	if (r < 0) {
-		(void)munmap(aligned, bytes);
+		pages_unmap(pages, chunk_bytes(ix));
 		c->codes = NULL;
 	}
 	return r;
@@ -124,10 +99,9 @@ int slots_reserve(struct vector_index *ix, uint32_t slots, struct err *err)
 void slots_done(struct vector_index *ix)
 {
 	for (uint32_t i = 0; i < CHUNKS_MAX && ix->chunks; i++) {
-		if (ix->chunks[i].codes)
-			(void)munmap(ix->chunks[i].codes, chunk_bytes(ix));
+		pages_unmap(ix->chunks[i].codes, chunk_bytes(ix));
 	}
-	for (size_t i = 0; i < sizeof(ix->upper.chunks) / sizeof(ix->upper.chunks[0]); i++)
+	for (size_t i = 0; i < ARRAY_LEN(ix->upper.chunks); i++)
 		mem_free((void *)(uintptr_t)ix->upper.chunks[i]);
 	for (size_t i = 0; i < IDS_TOP; i++) {
 		struct id_mid *mid = ix->ids[i];
@@ -230,7 +204,7 @@ int upper_reserve_chunk(struct vector_index *ix, uint32_t number, struct err *er
 	void *p;
 	int r;
 
-	if (number >= sizeof(ix->upper.chunks) / sizeof(ix->upper.chunks[0]))
+	if (number >= ARRAY_LEN(ix->upper.chunks))
 		return err_set(err, ERR_LIMIT, "the upper layers of the index are full");
 	if (ix->upper.chunks[number])
 		return 0;

@@ -37,7 +37,8 @@ void scratch_done(struct scratch *s)
 	mem_free(s->hits);
 }
 
-void scratch_begin(const struct vector_index *ix, struct scratch *s)
+/* Forgets what was visited. */
+static void scratch_begin(const struct vector_index *ix, struct scratch *s)
 {
 	size_t words;
 
@@ -63,8 +64,10 @@ static inline bool visit(struct scratch *s, uint32_t slot)
 	return true;
 }
 
-size_t walk_neighbors(const struct vector_index *ix, struct scratch *s, const struct code_query *q,
-		      uint32_t slot, unsigned layer, struct candidate *ret)
+/* Scores the neighbors of a slot that were not visited yet; `ret` has room for EDGES_MAX. */
+static size_t walk_neighbors(const struct vector_index *ix, struct scratch *s,
+			     const struct code_query *q, uint32_t slot, unsigned layer,
+			     struct candidate *ret)
 {
 	const uint8_t *codes[EDGES_MAX];
 	int32_t dots[EDGES_MAX];

@@ -58,7 +58,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return
             owner.texts += texts
         self.answer(200, {"object": "list", "model": request["model"], "data": [
-            {"object": "embedding", "index": i, "embedding": vector(text)}
+            {"object": "embedding", "index": i,
+             "embedding": vector(text) + [0.0] * (owner.dimension - DIMENSION)}
             for i, text in enumerate(texts)]})
 
 
@@ -71,7 +72,7 @@ class EmbeddingServer:
         self.changed = threading.Condition()
         self.hangs = self.is_closed = False
         self.refused, self.texts, self.asked, self.retry_after = set(), [], 0, 0
-        self.refusal = 400
+        self.refusal, self.dimension = 400, DIMENSION
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.owner = self
         self.server.daemon_threads = True
@@ -80,6 +81,7 @@ class EmbeddingServer:
 
     def config(self, **more):
         """Section `embed`."""
+        self.dimension = more.get("dimension", DIMENSION)
         return {"provider": "openai", "model": "words", "dimension": DIMENSION,
                 "endpoint": f"http://127.0.0.1:{self.server.server_port}", **more}
 

@@ -60,7 +60,7 @@ def nearest(rows, query, k, allowed=None):
 
 @pytest.fixture(name="index")
 def make_index(tmp_path):
-    rows, queries = some_vectors(800, 1), some_vectors(20, 1)[10:]
+    rows, queries = some_vectors(800, 1), some_vectors(10, 2)
     write_npy(tmp_path / "base.npy", rows)
     write_fvecs(tmp_path / "queries.fvecs", queries)
     run(tmp_path, "build", "shop.index", "--vectors", "base.npy", "--precision", "f32")

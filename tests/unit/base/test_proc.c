@@ -90,16 +90,27 @@ static void another_process_of_the_same_number_is_another_one(void **state)
 	assert_false(proc_name_has_ended(other));
 }
 
+/* With the place that is ours, so that it is not for that. */
 static void of_other_texts_nothing_is_certain(void **state)
 {
-	static const char *const texts[] = {
-	    "",	   "host",    "host:1:2", "host:999999:1795705656150340",
-	    ":::", "h:1:0:0", "h:-5:1:1", "h:99999999999:1:1",
+	static const char *const starts[] = {
+	    "",	      "host",  "host:1",	  ":1:",   "h:1:0",
+	    "h:-5:1", "h:0:1", "h:99999999999:1", "h:x:1", "h:1:x",
 	};
+	_cleanup_(mem_freep) char *own = proc_name();
+	const char *place = strrchr(own, ':');
+	char text[256];
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		assert_false(proc_name_has_ended(texts[i]));
+	(void)snprintf(text, sizeof(text), "h:4194305:1%s", place); /* above all pids */
+	assert_true(proc_name_has_ended(text));
+	(void)snprintf(text, sizeof(text), "h:4194305:1%sx", place);
+	assert_false(proc_name_has_ended(text));
+	for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
+		(void)snprintf(text, sizeof(text), "%s%s", starts[i], place);
+		assert_false(proc_name_has_ended(text));
+		assert_false(proc_name_has_ended(starts[i]));
+	}
 }
 
 int main(void)

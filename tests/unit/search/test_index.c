@@ -428,7 +428,7 @@ static void damaged_vectors_are_thrown_away(void **state)
 			    file_write_atomic(path, garbage, sizeof(garbage), 0600, NULL), 0);
 	}
 	closedir(d);
-	repaired(f, "");
+	repaired(f, "/things/graph");
 }
 
 static void another_model_is_refused(void **state)

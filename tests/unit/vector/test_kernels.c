@@ -99,6 +99,56 @@ static void floats_agree_but_for_the_order_of_sums(void **state)
 	}
 }
 
+/* The codes in a file are compared byte by byte, whatever kernel made them. */
+static void codes_are_the_same_for_all(void **state)
+{
+	const struct vector_kernels *all[VECTOR_KERNELS_MAX];
+	size_t n_kernels = vector_kernels_all(all);
+	static struct buffers b;
+	int8_t plain[N_MAX], fast[N_MAX];
+
+	(void)state;
+	for (size_t n = 1; n <= 200; n++) {
+		float largest, lost;
+		int32_t plain_sum, fast_sum;
+
+		(void)fill(&b, n, n);
+		largest = all[0]->largest(b.x, n);
+		lost = all[0]->quantize(b.x, 127 / largest, n, plain, &plain_sum);
+		for (size_t i = 1; i < n_kernels; i++) {
+			assert_true(all[i]->largest(b.x, n) >= largest);
+			assert_true(all[i]->largest(b.x, n) <= largest);
+			assert_true(fabsf(all[i]->quantize(b.x, 127 / largest, n, fast, &fast_sum) -
+					  lost) <= 1e-4F * (1 + lost));
+			assert_memory_equal(plain, fast, n);
+			assert_int_equal(plain_sum, fast_sum);
+		}
+	}
+}
+
+/* In rows as long as the widest registers and a rest. */
+static void halves_in_rows_are_the_same_for_all(void **state)
+{
+	const struct vector_kernels *all[VECTOR_KERNELS_MAX];
+	size_t n_kernels = vector_kernels_all(all);
+	static struct buffers b;
+	uint16_t fast[N_MAX];
+	float plain_back[N_MAX], fast_back[N_MAX];
+
+	(void)state;
+	for (size_t n = 1; n <= 100; n++) {
+		(void)fill(&b, n, n);
+		all[0]->to_f16(b.x, b.h, n);
+		all[0]->from_f16(b.h, plain_back, n);
+		for (size_t i = 1; i < n_kernels; i++) {
+			all[i]->to_f16(b.x, fast, n);
+			assert_memory_equal(fast, b.h, n * sizeof(*fast));
+			all[i]->from_f16(b.h, fast_back, n);
+			assert_memory_equal(fast_back, plain_back, n * sizeof(*fast_back));
+		}
+	}
+}
+
 /* All 65,536 halves there and back; and floats around each of them. */
 static void halves_are_the_same_for_all(void **state)
 {
@@ -140,6 +190,8 @@ int main(void)
 	    cmocka_unit_test(products_of_bytes_are_the_same_integers),
 	    cmocka_unit_test(extreme_bytes_do_not_saturate),
 	    cmocka_unit_test(floats_agree_but_for_the_order_of_sums),
+	    cmocka_unit_test(codes_are_the_same_for_all),
+	    cmocka_unit_test(halves_in_rows_are_the_same_for_all),
 	    cmocka_unit_test(halves_are_the_same_for_all),
 	};
 

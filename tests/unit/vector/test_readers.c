@@ -154,6 +154,7 @@ static void replaced_vectors_are_never_missed_nor_found_twice(void **state)
 
 		atomic_store(&is_over, false);
 		atomic_store(&short_or_double, 0);
+		atomic_store(&searches, 0);
 		assert_ok(vector_open(NULL, &o, &ix, &err));
 		for (uint32_t i = 0; i < 1000; i++)
 			put_replaced(i, false);
@@ -164,6 +165,7 @@ static void replaced_vectors_are_never_missed_nor_found_twice(void **state)
 		atomic_store(&is_over, true);
 		for (int i = 0; i < READERS; i++)
 			assert_int_equal(pthread_join(threads[i], NULL), 0);
+		assert_true(atomic_load(&searches) > READERS);
 		assert_int_equal(atomic_load(&short_or_double), 0);
 		assert_int_equal(atomic_load(&missed), 0);
 		assert_ok(vector_close(ix, &err));
