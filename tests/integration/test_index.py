@@ -563,6 +563,6 @@ def test_memory_is_bounded_and_the_refusal_is_shown(stack, provider):
     stack.wait_synced()
     entry = collection(stack, "product_catalog")
     assert entry["memory_bytes"] <= 1 << 20
-    assert "memory" in json.dumps(entry["reasons"])
+    assert "the index is full" in json.dumps(entry["reasons"])
     assert found(stack, "reviews", "anything", 1) == [], "personal: it does not leave the machine"
     assert len(found(stack, "product_catalog", "Thing 1", 5)) == 5, "what is in still answers"

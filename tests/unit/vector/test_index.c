@@ -327,6 +327,37 @@ static void thousands_of_equal_vectors_leave_the_graph_whole(void **state)
 	close_index(ix);
 }
 
+/* A walk for the place of a new vector that finds only dead ones has the graph repaired, in the
+ * middle of the insert: on no layer may the new slot keep an edge to one that is erased then. */
+static void what_is_put_among_the_dead_leads_to_none_of_them(void **state)
+{
+	struct vector_options o = {.dimension = 8, .m = 2, .ef_construction = 4};
+	uint32_t id = 100000;
+	struct vector_index *ix;
+	struct err err = {0};
+	uint64_t random = 11;
+
+	(void)state;
+	assert_ok(vector_open(NULL, &o, &ix, &err));
+	for (uint32_t i = 0; i < 100; i++)
+		assert_ok(vector_put(ix, i, fixture_at(&vectors, i), &err));
+	for (int round = 0; round < 2000; round++) {
+		for (int i = 0; i < 30; i++)
+			assert_ok(vector_put(ix, id + (uint32_t)i, fixture_at(&queries, 0), &err));
+		for (int i = 0; i < 30; i++) { /* few stay, on whatever layer they are */
+			if (fixture_random(&random) % 10)
+				assert_ok(vector_delete(ix, id + (uint32_t)i, &err));
+		}
+		for (int i = 0; i < 4; i++)
+			assert_ok(vector_put(ix, id++, fixture_at(&queries, 0), &err));
+		for (uint32_t i = id - 4; i < id + 30; i++)
+			(void)!vector_delete(ix, i, NULL);
+	}
+	assert_ok(vector_checkpoint(ix, &err));
+	assert_int_equal(vector_check(ix, NULL, NULL), 0);
+	close_index(ix);
+}
+
 /* The dead among a walk's candidates must not make every search for many a scan. */
 static void a_walk_finds_k_among_the_dead(void **state)
 {
@@ -606,6 +637,7 @@ int main(void)
 	    cmocka_unit_test(a_filter_of_unknown_ids_finds_nothing),
 	    cmocka_unit_test(many_equal_vectors_hide_nothing),
 	    cmocka_unit_test(thousands_of_equal_vectors_leave_the_graph_whole),
+	    cmocka_unit_test(what_is_put_among_the_dead_leads_to_none_of_them),
 	    cmocka_unit_test(a_walk_finds_k_among_the_dead),
 	    cmocka_unit_test(vectors_far_from_the_origin_are_told_apart),
 	    cmocka_unit_test(a_filter_may_be_larger_than_the_index),
