@@ -288,11 +288,14 @@ static int transfer_error(const struct run *run, CURLcode code, struct err *err)
 	}
 }
 
+/* Never shorter than another call was told. */
 static void hold(struct embed_http *h, int64_t asked_ms)
 {
 	int64_t ms = asked_ms < HOLD_MAX_MS ? asked_ms : HOLD_MAX_MS;
+	int64_t until = clock_monotonic_us() + ms * 1000, before = atomic_load(&h->hold_us);
 
-	atomic_store(&h->hold_us, clock_monotonic_us() + ms * 1000);
+	while (before < until && !atomic_compare_exchange_weak(&h->hold_us, &before, until))
+		;
 }
 
 /* 0: it may be asked. */

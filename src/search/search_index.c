@@ -439,14 +439,17 @@ static bool is_kept(const char *const *keep, const char *name)
 static void shut(struct search_index *ix, const char *name)
 {
 	size_t i = find(ix, name);
+	struct search_index_collection c;
 
 	if (i == ix->n || !ix->collections[i].vectors)
 		return;
 	pthread_mutex_lock(&ix->reader);
 	pthread_mutex_lock(&ix->writer);
-	close_collection(&ix->collections[i]);
+	c = ix->collections[i];
+	ix->collections[i] = (struct search_index_collection){.name = c.name};
 	pthread_mutex_unlock(&ix->writer);
 	pthread_mutex_unlock(&ix->reader);
+	close_collection(&c); /* queries need not wait for its last checkpoint */
 }
 
 struct stored { /* a collection in the state */
@@ -508,23 +511,28 @@ int search_index_keep(struct search_index *ix, const char *const *keep,
 
 int search_index_compact(struct search_index *ix, struct err *err)
 {
-	bool is_any = false;
 	int r = 0;
 
 	pthread_mutex_lock(&ix->writer);
-	for (size_t i = 0; i < ix->n && r == 0; i++) {
+	for (size_t i = 0; i < ix->n; i++) {
 		struct search_index_collection *c = &ix->collections[i];
+		struct err why = {0};
 
 		if (!c->vectors || !c->holds_deleted)
 			continue;
-		is_any = true;
-		r = vector_compact(c->vectors, err);
-		c->holds_deleted = r < 0;
+		ix->log_holds_deleted = true;
+		c->holds_deleted = vector_compact(c->vectors, &why) < 0;
+		if (!c->holds_deleted || r < 0)
+			continue;
+		*err = why;
+		r = -(int)why.code;
 	}
-	if (r == 0 && is_any)
+	if (r == 0 && ix->log_holds_deleted) {
 		r = search_state_truncate_log(&ix->state, err);
+		ix->log_holds_deleted = r != 0;
+	}
 	pthread_mutex_unlock(&ix->writer);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 /* --- scans ----------------------------------------------------------------------------------- */

@@ -36,6 +36,7 @@ struct search_index {
 	struct search_index_options options;
 	struct search_state state;
 	pthread_mutex_t writer; /* guards state, the collections' scans */
+	bool log_holds_deleted; /* that of the state */
 
 	pthread_mutex_t reader; /* guards those below, and the collections' readers */
 	sqlite3 *read_db;

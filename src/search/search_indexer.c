@@ -36,6 +36,7 @@ struct pace {
 	int64_t rest_until_us; /* from figures */
 	bool is_stale;	       /* they were left out because of that */
 	int64_t pause_ms;
+	bool is_handoff_stuck;	       /* in this round */
 	const char *const *pruned_for; /* the consumers that were kept by then */
 	bool is_loaded;		       /* the rules, bound to the mappings that there are */
 };
@@ -155,6 +156,9 @@ static int drop_cached(void *arg, const char *collection, struct err *err)
 {
 	struct search_indexer *x = arg;
 
+	/* One that only lacks its mapping at present may come back to what was embedded. */
+	if (search_rules_find(x->rules, collection) && is_chosen(x, collection))
+		return 0;
 	logger_event(LOGGER_INFO, "index", "a collection is not indexed any more", "collection",
 		     collection, NULL);
 	return search_take_forget_all(x, collection, err);
@@ -417,9 +421,10 @@ static int scan_step(struct search_indexer *x, bool *ret_worked, struct err *err
 		/* The cursor lives until the scan moves. */
 		r = scan.phase == SEARCH_PHASE_PAGES ? scan_page(x, t, &arena, &scan, err)
 						     : sweep_page(x, t, &arena, err);
-		*ret_worked = r == 0;
 		t->scan_failed = r < 0 ? *err : (struct err){0};
-		break;
+		*ret_worked = r == 0;
+		if (r == 0)
+			break;
 	}
 	return scan_failure(x, err);
 }
@@ -467,9 +472,12 @@ static int prune(struct search_indexer *x, struct pace *p, struct err *err)
 	if (is_due(&p->next_prune_us, PRUNE_US) || keep != p->pruned_for)
 		r = sync_consumer_prune(sync_reader_maria(x->reader), SEARCH_CONSUMER_KIND,
 					x->options.consumer_prefix, keep, err);
-	if (r == 0)
-		p->pruned_for = keep;
-	return r;
+	p->pruned_for = keep;
+	if (r == 0 || sync_reader_is_lost(x->reader))
+		return r;
+	logger_error(LOGGER_INFO, "index", "former consumers stay a while longer", err);
+	err_clear(err);
+	return 0;
 }
 
 static int prepare(struct search_indexer *x, struct pace *p, struct err *err)
@@ -549,6 +557,7 @@ static int round_once(struct search_indexer *x, struct pace *p, bool *ret_worked
 		return r;
 	/* What fails here may concern one collection: the others go on. */
 	r = first_of(r, sync_reader_step(x->reader, &n, &why), &why, err);
+	p->is_handoff_stuck = r < 0;
 	if (!sync_reader_is_lost(x->reader))
 		r = first_of(r, scan_step(x, &scanned, &why), &why, err);
 	if (r == 0 && ((!n && !scanned) || is_due(&p->next_retry_us, RETRY_US)))
@@ -624,8 +633,13 @@ static void *indexer_main(void *arg)
 		note_result(x, r, &err);
 		if (r < 0) {
 			measure_failed(x, &p);
-			if (!worked || x->refusal.code)
+			if (!worked || x->refusal.code) {
 				pause_longer(x, &p);
+				continue;
+			}
+			p.pause_ms = PAUSE_MIN_MS;
+			if (p.is_handoff_stuck) /* what is stuck is not read again at once */
+				pause_for(x, PAUSE_MIN_MS);
 			continue;
 		}
 		p.pause_ms = PAUSE_MIN_MS;

@@ -189,10 +189,11 @@ int search_state_end(struct search_state *s, int r, struct err *err)
 
 int search_state_truncate_log(struct search_state *s, struct err *err)
 {
-	/* A query that reads at this moment keeps it; the next time it goes. */
 	int code = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 
-	return code == SQLITE_OK || code == SQLITE_BUSY ? 0 : search_state_fail(s, err);
+	if (code == SQLITE_BUSY)
+		return 1;
+	return code == SQLITE_OK ? 0 : search_state_fail(s, err);
 }
 
 struct str search_state_blob(sqlite3_stmt *st, int column)

@@ -68,7 +68,8 @@ int search_state_end(struct search_state *s, int r, struct err *err) _must_check
 /* The error of the last call. */
 int search_state_fail(const struct search_state *s, struct err *err);
 int search_state_error(sqlite3 *db, const char *dir, struct err *err);
-/* Empties the write-ahead log, in which what was deleted still stands. */
+/* Empties the write-ahead log, in which what was deleted still stands. 1: a query reads it at this
+ * moment; to be done again. */
 int search_state_truncate_log(struct search_state *s, struct err *err) _must_check_;
 struct str search_state_blob(sqlite3_stmt *st, int column);
 int search_state_open_file(const char *path, int flags, sqlite3 **ret, const char *dir,

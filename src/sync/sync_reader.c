@@ -18,6 +18,7 @@
 
 #define READ_BYTES_MAX ((size_t)64 << 20)
 #define DONE_ATTEMPTS  10
+#define PAGES_BEHIND   16      /* one that is not taken; so long a step may be at most */
 #define SEEN_US	       5000000 /* how often a consumer says that it is alive */
 
 struct sync_reader {
@@ -256,6 +257,7 @@ static int done(struct sync_reader *r, const char *collection, const struct page
 	int e = 0;
 
 	for (int attempt = 0; attempt < DONE_ATTEMPTS; attempt++) {
+		err_clear(err);
 		e = done_once(r, collection, p, err);
 		if (e != -ERR_RETRY && e != -ERR_TIMEOUT)
 			break;
@@ -290,34 +292,42 @@ static int take_page(struct sync_reader *r, const struct mapping *m, const struc
 	return e == 0 && p->n ? done(r, mapping_collection(m), p, err) : e;
 }
 
-/* One page; behind one that is not taken, the others as well, as some may be: a consumer that
- * cannot take new documents may still remove those that are gone. */
+/* Some of what waits behind a page that is not taken may be: a consumer that cannot take new
+ * documents may still remove those that are gone. */
+static void take_behind(struct sync_reader *r, const struct mapping *m, struct page page,
+			size_t *ret_n)
+{
+	for (int i = 0; i < PAGES_BEHIND && page.n == r->options.page; i++) {
+		struct str lowest = behind(r, &page);
+		struct err unused = {0};
+
+		if (maria_is_lost(r->db) ||
+		    read_page(r, mapping_collection(m), lowest, &page, &unused) < 0)
+			return;
+		if (page.n && take_page(r, m, &page, &unused) == 0)
+			*ret_n += page.n;
+	}
+}
+
 static int step_collection(struct sync_reader *r, const char *collection, size_t *ret_n,
 			   struct err *err)
 {
 	const struct sync_reader_options *o = &r->options;
 	const struct mapping *m = mapping_set_find(&r->mappings, collection);
-	struct str lowest = {"", 0};
 	struct page page;
-	struct err why = {0};
 	int e;
 
 	if (!m || (o->wants && !o->wants(o->arg, collection)))
 		return drop(r, collection, err);
-	for (;;) {
-		e = read_page(r, collection, lowest, &page, err);
-		if (e < 0)
-			return e;
-		e = take_page(r, m, &page, why.code ? &(struct err){0} : &why);
-		*ret_n += e == 0 ? page.n : 0;
-		if (!why.code || page.n < o->page || maria_is_lost(r->db))
-			break;
-		lowest = behind(r, &page);
-	}
-	if (!why.code)
-		return 0;
-	*err = why;
-	return -(int)why.code;
+	e = read_page(r, collection, (struct str){"", 0}, &page, err);
+	if (e < 0)
+		return e;
+	e = take_page(r, m, &page, err);
+	if (e == 0)
+		*ret_n += page.n;
+	else
+		take_behind(r, m, page, ret_n);
+	return e;
 }
 
 int sync_reader_step(struct sync_reader *r, size_t *ret_n, struct err *err)

@@ -53,7 +53,7 @@ bool sync_reader_is_lost(const struct sync_reader *r);
 const struct mapping_set *sync_reader_mappings(const struct sync_reader *r);
 struct maria *sync_reader_maria(struct sync_reader *r); /* for other reads, outside of calls */
 
-/* One page of each collection that waits, more behind one that is not taken; a collection that
+/* One page of each collection that waits, a few behind one that is not taken; a collection that
  * fails holds up no other, and the first failure is returned. `ret_n`: rows that were done; 0:
  * nothing waits. */
 int sync_reader_step(struct sync_reader *r, size_t *ret_n, struct err *err) _must_check_;

@@ -61,9 +61,10 @@ static void *section_piece(const struct vector_index *ix, enum checkpoint_sectio
 {
 	bool is_blocks = s == SECTION_BLOCKS;
 	size_t all = is_blocks ? ix->upper.used : ix->slots;
-	size_t most = is_blocks ? UPPER_BLOCKS : CHUNK_SLOTS, first = piece * most;
-	size_t n = all <= first ? 0 : all - first < most ? all - first : most;
+	size_t first = (size_t)piece * CHUNK_SLOTS, n = all > first ? all - first : 0;
 
+	_Static_assert(UPPER_BLOCKS == CHUNK_SLOTS, "pieces of both are as long");
+	n = n < CHUNK_SLOTS ? n : CHUNK_SLOTS;
 	*ret_bytes = n * entry_bytes(ix, s);
 	if (n == 0)
 		return NULL;
