@@ -62,11 +62,11 @@ static void *wake_readers(void *arg)
 	pthread_mutex_lock(&f->mutex);
 	while (!f->is_ended) {
 		int64_t until = clock_monotonic_us() + f->heartbeat_ms * 1000;
+		bool is_silent = false;
 
-		while (!f->has_news && !f->is_ended &&
-		       clock_cond_wait(&f->changed, &f->mutex, until))
-			;
-		for (struct http_reader *reader = f->readers; reader && !f->has_news;
+		while (!f->has_news && !f->is_ended && !is_silent)
+			is_silent = !clock_cond_wait(&f->changed, &f->mutex, until);
+		for (struct http_reader *reader = f->readers; reader && is_silent;
 		     reader = reader->next)
 			reader->wants_heartbeat = true;
 		f->has_news = false;

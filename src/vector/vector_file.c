@@ -63,7 +63,6 @@ static void *section_piece(const struct vector_index *ix, enum checkpoint_sectio
 	size_t all = is_blocks ? ix->upper.used : ix->slots;
 	size_t first = (size_t)piece * CHUNK_SLOTS, n = all > first ? all - first : 0;
 
-	_Static_assert(UPPER_BLOCKS == CHUNK_SLOTS, "pieces of both are as long");
 	n = n < CHUNK_SLOTS ? n : CHUNK_SLOTS;
 	*ret_bytes = n * entry_bytes(ix, s);
 	if (n == 0)

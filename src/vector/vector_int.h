@@ -27,7 +27,7 @@
 #define EDGE_NONE    UINT32_MAX
 #define EDGES_MAX    128 /* of layer 0: m is at most 64 */
 #define LAYERS_MAX   16
-#define UPPER_BITS   14
+#define UPPER_BITS   CHUNK_BITS /* so that pieces of both are as long in a checkpoint */
 #define UPPER_BLOCKS (1U << UPPER_BITS)
 
 struct slot_meta {
