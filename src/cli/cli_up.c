@@ -2,11 +2,12 @@
  * `aethermart up`: from nothing to live. It puts other verbs in their order, each of which can be
  * repeated, so that a second run changes nothing and one that was interrupted goes on:
  *
- *	servers     started, or those of the configuration (then it asks before it creates anything)
+ *	servers     started, or those of the configuration (it asks before it creates anything)
  *	schema      `schema apply`
- *	shop        `generate` and `load`, once a database: on an embedded server or with
- *--with-shop. Before the triggers, so that it queues nothing: the migration covers it sync `sync
- *install`: queues, triggers, collections rights      of the worker's account, on an embedded server
+ *	shop        `generate` and `load`, once a database: on an embedded server or `--with-shop`;
+ *	            before the triggers, so that it queues nothing: the migration covers it
+ *	sync        `sync install`: queues, triggers, collections
+ *	rights      of the worker's account, on an embedded server
  *	migration   `migrate`, when a collection asks for it
  *	worker      `serve` in the background
  *	proof       `verify`, after a migration

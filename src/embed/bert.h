@@ -1,7 +1,7 @@
 /*
  * A transformer encoder for sentence embeddings (BERT, mean pooling), such as all-MiniLM-L6-v2:
- * texts in, vectors of length 1 out. Usable alone: this header, libdnnl, jansson and utf8proc, and
- *src/base below it.
+ * texts in, vectors of length 1 out. Usable alone: this header, libdnnl, jansson and utf8proc, with
+ * src/base below it.
  *
  *	struct bert_model *model = NULL;
  *	struct bert_context *context = NULL;

@@ -7,7 +7,7 @@
  *	embed_failure.c                  what an answer that is no success means; pure
  *
  * A `struct embed_remote` is immutable after opening, but for `is_plain` and the time until which
- *the provider is left alone (atomic), and the pool of connections (its own mutex).
+ * the provider is left alone (atomic), and the pool of connections (its own mutex).
  */
 #pragma once
 

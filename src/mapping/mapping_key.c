@@ -76,12 +76,20 @@ static bool is_canonical_int(struct str s)
 	return s.data[first] != '0' || s.len == 1;
 }
 
+static bool consists_of(struct str s, const char *characters)
+{
+	for (size_t k = 0; k < s.len; k++) {
+		if (!s.data[k] || !strchr(characters, s.data[k]))
+			return false;
+	}
+	return true;
+}
+
 /* Whether a column of this type can have the value; only then it is sent to the server. */
 static bool is_value(struct str s, const struct schema_column *c)
 {
 	uint64_t u;
 	int64_t i;
-	unsigned digit;
 
 	switch (c->type) {
 	case SCHEMA_INT:
@@ -89,25 +97,13 @@ static bool is_value(struct str s, const struct schema_column *c)
 		       (parse_int64(s, INT64_MIN, INT64_MAX, &i, NULL) == 0 ||
 			parse_uint64(s, UINT64_MAX, &u, NULL) == 0);
 	case SCHEMA_DECIMAL:
-		for (size_t k = 0; k < s.len; k++) {
-			if (!strchr("0123456789.-", s.data[k]) || !s.data[k])
-				return false;
-		}
-		return s.len > 0 && s.len < 70;
+		return s.len > 0 && s.len < 70 && consists_of(s, "0123456789.-");
 	case SCHEMA_BYTES:
-		for (size_t k = 0; k < s.len; k++) {
-			if (!hex_value(s.data[k], &digit))
-				return false;
-		}
-		return s.len % 2 == 0;
+		return s.len % 2 == 0 && consists_of(s, "0123456789ABCDEF");
 	case SCHEMA_DATE:
 	case SCHEMA_DATETIME:
 	case SCHEMA_TIME:
-		for (size_t k = 0; k < s.len; k++) {
-			if (!strchr("0123456789-:. ", s.data[k]) || !s.data[k])
-				return false;
-		}
-		return s.len > 0 && s.len < 33;
+		return s.len > 0 && s.len < 33 && consists_of(s, "0123456789-:. ");
 	case SCHEMA_TEXT:
 	case SCHEMA_DOUBLE:
 	case SCHEMA_JSON:

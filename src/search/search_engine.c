@@ -645,6 +645,14 @@ static void drop_ref(struct search_engine *e, struct generation *g)
 	pthread_mutex_unlock(&e->mutex);
 }
 
+static void drop_refs(struct search_engine *e, struct generation *const both[2])
+{
+	for (size_t i = 0; i < 2; i++) {
+		if (both[i])
+			drop_ref(e, both[i]);
+	}
+}
+
 static int not_there(struct search_engine *e, struct err *err)
 {
 	struct err why;
@@ -658,7 +666,12 @@ static int not_there(struct search_engine *e, struct err *err)
 			why.hint[0] ? why.hint : "`aethermart index status` shows how far it is");
 }
 
-/* Also of the one that is being built, which has to read the rules again. */
+static bool has_not_begun(int r)
+{
+	return r == -ERR_UNAVAILABLE || r == -ERR_NOT_FOUND;
+}
+
+/* Also of the one that is being built: it has to read the rules again, if it has read any yet. */
 int search_engine_rebuild(struct search_engine *e, const char *collection, struct err *err)
 {
 	struct generation *both[2];
@@ -667,16 +680,16 @@ int search_engine_rebuild(struct search_engine *e, const char *collection, struc
 	take_refs(e, both);
 	if (!both[0] && !both[1])
 		return not_there(e, err);
-	for (size_t i = 0; i < ARRAY_LEN(both); i++) {
-		if (!both[i])
-			continue;
-		/* One that is being built may not have come so far as to read any rules. */
-		if (i == 0 || !both[0])
-			r = search_indexer_rebuild(both[i]->indexer, collection, err);
-		else
-			(void)!search_indexer_rebuild(both[i]->indexer, collection, NULL);
-		drop_ref(e, both[i]);
+	if (both[0])
+		r = search_indexer_rebuild(both[0]->indexer, collection, err);
+	if (both[1] && r == 0) {
+		r = search_indexer_rebuild(both[1]->indexer, collection, err);
+		if (both[0] && has_not_begun(r)) {
+			err_clear(err);
+			r = 0;
+		}
 	}
+	drop_refs(e, both);
 	return r;
 }
 
@@ -782,10 +795,7 @@ void search_engine_status(struct search_engine *e, struct strbuf *json)
 	pthread_mutex_unlock(&e->mutex);
 	json_object_set_new(o, "serving", generation_status(both[0]));
 	json_object_set_new(o, "building", generation_status(both[1]));
-	for (size_t i = 0; i < ARRAY_LEN(both); i++) {
-		if (both[i])
-			drop_ref(e, both[i]);
-	}
+	drop_refs(e, both);
 	text = json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER);
 	strbuf_addstr(json, text ? text : "{}");
 	mem_free(text);

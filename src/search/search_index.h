@@ -10,8 +10,7 @@
  *
  * Crash-safe: a document's number is durable before its vector is, and what its vector was made of
  * is forgotten before it changes and recorded only afterwards. A process that dies in between
- *leaves a document that looks as if it had to be done again, which the hand-off or the scan then
- *does.
+ * leaves a document that looks as if it had to be done again, which the hand-off or the scan does.
  *
  * Threads: one writer, which also owns scans; any thread may call search_index_query() and
  * search_index_figures().

@@ -2,14 +2,17 @@
  * Dates in the forms that feeds use. The shop keeps UTC; an offset in the text is applied.
  *
  * Forms, each with an optional time after a space or "T" (15:16, 15:16:17, 15:16:17.123, 3:16 PM;
- *Z, +02:00, +0200, UTC): 2025-03-04   2025/03/04   2025.03.04   20250304 04.03.2025 (day first,
- *always)   04/03/2025 and 04-03-2025 (see below)   04/03/25 4 March 2025   4-Mar-2025   March 4,
- *2025   Mar 4 2025   Tue, 04 Mar 2025 1741046400 (seconds since 1970)   1741046400000
- *(milliseconds)
+ * Z, +02:00, +0200, UTC):
+ *
+ *	2025-03-04, 2025/03/04, 2025.03.04, 20250304
+ *	04.03.2025 (the day first, always)
+ *	04/03/2025, 04-03-2025, 04/03/25 (see below)
+ *	4 March 2025, 4-Mar-2025, March 4, 2025, Mar 4 2025, Tue, 04 Mar 2025
+ *	1741046400 (seconds since 1970), 1741046400000 (milliseconds)
  *
  * "03/04/2025" has two meanings. The other dates of the same column decide: clean_date_look()
- *counts those that have only one ("25/04/2025"), clean_date_decide() takes the more frequent order,
- *or the configured one when there is none or as many of each. Pure functions.
+ * counts those that have only one ("25/04/2025"), clean_date_decide() takes the more frequent
+ * order, or the configured one when there is none or as many of each. Pure functions.
  */
 #pragma once
 

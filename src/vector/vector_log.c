@@ -89,6 +89,12 @@ int log_create(struct vector_index *ix, uint64_t generation, int *ret_fd, struct
 
 /* --- writing --------------------------------------------------------------------------------- */
 
+void log_empty(struct vector_files *f)
+{
+	memset(f->buffer, 0, f->buffered);
+	f->buffered = 0;
+}
+
 /*
  * The buffer is kept until all of it is flushed: after a flush that failed the kernel takes the
  * pages for clean, and only writing them again makes the next flush mean something. What a failed
@@ -144,12 +150,6 @@ int log_append(struct vector_index *ix, uint32_t id, const float *vector, struct
 }
 
 /* --- reading --------------------------------------------------------------------------------- */
-
-void log_empty(struct vector_files *f)
-{
-	memset(f->buffer, 0, f->buffered);
-	f->buffered = 0;
-}
 
 /* A buffered reader that knows how far it is. */
 struct log_reader {

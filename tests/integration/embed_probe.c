@@ -1,6 +1,6 @@
 /*
  * Asks an embedder as a caller of the library does: for tests of the providers against a server
- *with faults, where a verb of the program would add its own batches, output and retries.
+ * with faults, where a verb of the program would add its own batches, output and retries.
  *
  *	embed_probe CONFIG query|document [--as MODEL DIMENSION] [--calls N] [--threads N] < LINES
  *

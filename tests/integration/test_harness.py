@@ -47,6 +47,7 @@ def test_layer_check_names_file_line_and_reason(tmp_path):
     (tmp_path / "src/base").mkdir(parents=True)
     (tmp_path / "src/store").mkdir()
     (tmp_path / "src/base/x.h").write_text("/* */\n#include \"store/y.h\"\n")
+    (tmp_path / "src/store/broken.h").write_text("#pragma once\n/*\n * a\n *broken one\n */\n")
     (tmp_path / "src/store/y.c").write_text("#include \"base/x.h\"\n#include \"mapping/z.h\"\n")
     (tmp_path / "src/store/long.h").write_text("#pragma once\n" * 1001)
     done = subprocess.run([stack_module.ROOT / "tools/check-layers", tmp_path],
@@ -55,6 +56,7 @@ def test_layer_check_names_file_line_and_reason(tmp_path):
     assert done.stdout.splitlines() == [
         "src/base/x.h:1: no `#pragma once`",
         'src/base/x.h:2: "store/y.h" is above base/; a layer includes only lower ones',
+        "src/store/broken.h:4: clang-format broke this comment: shorten its lines by hand",
         "src/store/long.h:1001: 1001 lines; above 1000 a file is split",
         'src/store/y.c:2: "mapping/z.h" is above store/; a layer includes only lower ones',
         "src/store/y.c:2: the last include is not base/banned.h",

@@ -82,11 +82,15 @@ def cached_owners(stack):
         return {bytes(row[0]).decode() for row in db.execute("SELECT owner FROM uses")}
 
 
+def state_value(path, question, *params):
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        return db.execute(question, params).fetchone()[0]
+
+
 def scans(stack, name):
     """How many times a collection was read, or begun to be, from its first document on."""
     path = next((stack.var / "index").glob("g*/state.db"))
-    with contextlib.closing(sqlite3.connect(path)) as db:
-        return db.execute("SELECT scan FROM collection WHERE name = ?", (name,)).fetchone()[0]
+    return state_value(path, "SELECT scan FROM collection WHERE name = ?", name)
 
 
 def restart(stack, **sections):
@@ -324,6 +328,12 @@ def test_changes_while_the_rules_are_broken_are_not_lost(stack):
     rules.write_text(good)
     restart(stack, index={"rules": "search.yaml", "collections": ["product_catalog", "reviews"]})
     wait_live(stack)
+    review = stack.value("SELECT MIN(review_id) FROM Reviews")
+    assert f"reviews:{review}" in cached_owners(stack)
+    stack.sql("UPDATE Reviews SET review_title = '', review_text = '' WHERE review_id = %s",
+              (review,))
+    until(lambda: collection(stack, "reviews")["left_out_empty"] == 1, 10)
+    assert f"reviews:{review}" not in cached_owners(stack), "nor is its former text's vector kept"
     before = scans(stack, "product_catalog")
     rules.write_text("".join(good.splitlines(True)[:2]))
     stack.run("index", "rebuild", "--no-wait")
@@ -483,6 +493,10 @@ def test_the_old_index_answers_until_the_new_one_has_all(stack, provider):
     until(lambda: found(stack, "product_catalog", "toy for kittens", 1) == [str(number)], 15,
           what="the old index is kept up to date")
     assert "to be replaced by openai/words" in stack.run("status").stdout
+    stack.run("index", "rebuild", "--no-wait")
+    asked = [state_value(path, "SELECT value FROM meta WHERE name = 'rebuild:product_catalog'")
+             for path in (stack.var / "index").glob("g2/state.db")]
+    assert asked == [1], "the one that is being built has to read the rules again, too"
     provider.set_hangs(False)
     until(lambda: generation(stack)["model"] == "openai/words", 90, pause=0.1)
     wait_live(stack)

@@ -453,21 +453,29 @@ static void another_model_is_refused(void **state)
 			 -ERR_NOT_FOUND);
 }
 
-/* A process that ended while it made the state left a file without tables, or an empty one. */
-static void an_index_that_was_never_begun_is_made(void **state)
+/* What search_index_peek() says of a state with these bytes; the index is closed. */
+static int peek_at_state(struct fixture *f, const char *bytes, struct err *err)
 {
-	struct fixture *f = *state;
 	_cleanup_(mem_freep) char *path = mem_printf("%s/state.db", f->options.dir);
-	struct err err = {0};
 	const char *model;
 	unsigned dimension;
 
 	f->ix = search_index_free(f->ix);
-	ok(file_write_atomic(path, "", 0, 0600, &err), &err);
-	assert_int_equal(search_index_peek(f->options.dir, &f->arena, &model, &dimension, &err),
-			 -ERR_NOT_FOUND);
+	ok(file_write_atomic(path, bytes, strlen(bytes), 0600, err), err);
+	return search_index_peek(f->options.dir, &f->arena, &model, &dimension, err);
+}
+
+/* A process that ended while it made the state left a file without tables, or an empty one. */
+static void an_index_that_was_never_begun_is_made(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = {0};
+
+	assert_int_equal(peek_at_state(f, "", &err), -ERR_NOT_FOUND);
 	ok(search_index_open(&f->options, &f->ix, &err), &err);
-	ok(search_index_peek(f->options.dir, &f->arena, &model, &dimension, &err), &err);
+	ok(search_index_collection(f->ix, "things", &f->c, NULL, &err), &err);
+	put(f, "a", 0);
+	assert_string_equal(nearest(f, 0), "a");
 }
 
 static bool file_has(const char *path, const void *bytes, size_t n)
@@ -526,15 +534,9 @@ static void what_was_deleted_or_replaced_is_in_no_file_after_compact(void **stat
 static void a_damaged_state_is_named(void **state)
 {
 	struct fixture *f = *state;
-	_cleanup_(mem_freep) char *path = mem_printf("%s/state.db", f->options.dir);
 	struct err err = {0};
-	const char *model;
-	unsigned dimension;
 
-	f->ix = search_index_free(f->ix);
-	assert_int_equal(
-	    file_write_atomic(path, "this is no database, not at all....", 35, 0600, NULL), 0);
-	assert_int_equal(search_index_peek(f->options.dir, &f->arena, &model, &dimension, &err),
+	assert_int_equal(peek_at_state(f, "this is no database, not at all....", &err),
 			 -ERR_CORRUPTED);
 	assert_non_null(strstr(err.message, "state.db"));
 	assert_int_equal(search_index_open(&f->options, &f->ix, &err), -ERR_CORRUPTED);

@@ -30,6 +30,7 @@ struct seen {
 	unsigned begun;
 	const char *during; /* SQL that happens while documents are taken */
 	int fails;
+	bool refuses_present; /* documents; it takes those that are gone */
 	bool wants_all;
 };
 
@@ -76,6 +77,10 @@ static int take(void *arg, const struct mapping *m, const struct mapping_documen
 	s->during = NULL;
 	if (s->fails-- > 0)
 		return err_set(err, ERR_UNAVAILABLE, "the consumer is not well");
+	for (size_t i = 0; i < n && s->refuses_present; i++) {
+		if (documents[i].state == MAPPING_PRESENT)
+			return err_set(err, ERR_UNAVAILABLE, "the consumer takes nothing new");
+	}
 	return 0;
 }
 
@@ -260,6 +265,37 @@ static void what_is_not_durable_stays(void **state)
 	assert_int_equal(waiting(), 0);
 }
 
+static void what_can_be_taken_behind_a_page_that_cannot_is(void **state)
+{
+	struct seen *s = *state;
+	size_t n = 0;
+
+	for (const char *key = "123456789"; *key; key++)
+		hand_off("people", (char[]){*key, '\0'});
+	s->refuses_present = true;
+	assert_int_equal(step(s, &n), -ERR_UNAVAILABLE);
+	assert_string_equal(strbuf_str(&s->log), "1=Ann 2=Ben 3=Cid 4=Dan 5- 6- 7- 8- 9- ");
+	assert_int_equal(n, 3); /* a page is taken whole or not */
+	assert_int_equal(waiting(), 6);
+	s->refuses_present = false;
+	assert_int_equal(step(s, &n), 0);
+	assert_int_equal(step(s, &n), 0);
+	assert_int_equal(waiting(), 0);
+}
+
+static void one_collection_that_fails_holds_up_no_other(void **state)
+{
+	struct seen *s = *state;
+	size_t n = 0;
+
+	hand_off("people", "1");
+	hand_off("zoo", "1"); /* behind it in the list; nobody wants it */
+	s->fails = 1;
+	assert_int_equal(step(s, &n), -ERR_UNAVAILABLE);
+	assert_int_equal(number("SELECT COUNT(*) FROM sync_handoff WHERE collection = 'zoo'"), 0);
+	assert_int_equal(waiting(), 1);
+}
+
 static void what_nobody_wants_is_dropped(void **state)
 {
 	struct seen *s = *state;
@@ -353,6 +389,8 @@ int main(void)
 	    TEST(pages_follow_each_other),
 	    TEST(what_changes_while_it_is_taken_comes_again),
 	    TEST(what_is_not_durable_stays),
+	    TEST(what_can_be_taken_behind_a_page_that_cannot_is),
+	    TEST(one_collection_that_fails_holds_up_no_other),
 	    TEST(what_nobody_wants_is_dropped),
 	    TEST(who_is_not_known_is_told_before_it_registers),
 	    TEST(another_installation_means_other_mappings),
