@@ -85,6 +85,7 @@ const char *cstr_nearest(const char *s, const char *const *names)
 	const char *best = NULL;
 	size_t best_distance = strlen(s) / 3 + 2; /* further away is no typing error */
 
+	best_distance = best_distance < DISTANCE_FAR ? best_distance : DISTANCE_FAR;
 	for (; *names; names++) {
 		size_t d = distance(s, *names);
 

@@ -122,6 +122,7 @@ static void the_nearest_name_is_suggested_and_nothing_for_nonsense(void **state)
 	assert_string_equal(cstr_nearest("maridb", names), "mariadb");
 	assert_string_equal(cstr_nearest("mognodb", names), "mongodb");
 	assert_null(cstr_nearest("zzzzzz", names));
+	assert_null(cstr_nearest("zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz", names));
 }
 
 int main(void)
