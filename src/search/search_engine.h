@@ -21,11 +21,10 @@
 
 #include "base/config.h"
 #include "base/mem.h"
+#include "search/search_query.h"
 #include "store/maria.h"
 
 extern const struct config_option search_options[]; /* section "index" */
-
-#define SEARCH_QUERY_MAX 4096 /* bytes of a query's text */
 
 struct search_engine_options {	     /* all live as long as the engine */
 	const struct config *config; /* sections "index" and "embed" */

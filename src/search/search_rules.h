@@ -49,12 +49,73 @@ struct search_composition {
 	const char *pii; /* after binding: "free_text (title, text)", NULL: nothing is personal */
 };
 
+#define SEARCH_FIELDS_MAX 8
+
+/* What is found by words: the texts of some parts, weighed together. */
+struct search_field {
+	const char *name;
+	double weight; /* of a word in it, beside those of other fields */
+	double b;      /* 0: long texts count as short ones; 1: a word counts by its share */
+	size_t n_parts;
+	struct search_part *parts;
+	const char *pii; /* after binding, as above */
+};
+
+enum search_type { SEARCH_NUMBER, SEARCH_TEXT, SEARCH_BOOLEAN, SEARCH_DATE };
+
+/* What a query's words about an attribute become. */
+enum search_ask {
+	SEARCH_ASK_NO,	   /* nothing: it is for explicit filters, facets and sorting */
+	SEARCH_ASK_FILTER, /* a condition that each hit fulfils */
+	SEARCH_ASK_BOOST,  /* hits that fulfil it come first */
+};
+
+struct search_unit {	  /* "16 GB": the number, times the factor, is the attribute's value */
+	const char *word; /* "gb", "$": before or behind the number */
+	double factor;
+};
+
+/* A typed column: what hits are filtered, sorted and counted by. */
+struct search_attribute {
+	const char *name; /* "price", "brand" */
+	enum search_type type;
+	enum search_ask ask;
+	/* Values at all of them; arrays on the way are walked. For `pairs` there is one: each
+	 * member of the object is an attribute "<name>.<member>", of the type of its values. */
+	size_t n_paths;
+	const char **paths;
+	bool is_pairs;
+	const char *split; /* TEXT: characters between several values of one text; NULL: none */
+	bool is_above;	   /* BOOLEAN: whether the number is above `above` */
+	double above;
+	bool has_facet;	   /* counted without being asked for */
+	const char *title; /* for people: "price"; the name when not given */
+	const char *unit;  /* of numbers, for people: "GB", "$" */
+	/* Understanding: how people name it ("ram", "memory"), its units, and between which values
+	 * a number without a name is taken for it ("16 gb" is memory, "512 gb" is storage). */
+	size_t n_words, n_units;
+	const char **words;
+	struct search_unit *units;
+	bool has_usual;
+	double usual_min, usual_max;
+	/* Other words for a value: {"in_store": ["in the store"]}; BOOLEAN: "true" and "false". */
+	size_t n_values;
+	struct search_word *values;
+	/* Words that ask for an order: "cheapest", "newest". */
+	size_t n_ascending, n_descending;
+	const char **ascending, **descending;
+	const char *pii; /* after binding; NULL: nothing is personal */
+};
+
 struct search_collection {
 	const char *name;
 	const char *title; /* path of what a hit is shown by; NULL: none */
 	size_t words;	   /* of the whole text, at most */
 	size_t n_compositions;
 	struct search_composition *compositions;
+	size_t n_fields, n_attributes;
+	struct search_field *fields;
+	struct search_attribute *attributes;
 	const struct mapping *mapping; /* after binding; NULL: no mapping makes it */
 };
 
