@@ -135,7 +135,8 @@ static int index_query(void *arg, const struct http_index_query *q, struct strbu
 {
 	struct serve *s = arg;
 
-	return search_engine_query(s->search, q->collection, str_from(q->text), q->k, json, err);
+	return search_engine_query(s->search, q->collection, str_from(q->text), (size_t)q->k, json,
+				   err);
 }
 
 /* In the run-time folder, which is known to be ours. */

@@ -155,17 +155,16 @@ static int class_of(const char *name, long status)
 static int answer_error(struct call *call, const char *path, struct err *err)
 {
 	json_t *json = json_loadb(strbuf_str(&call->error), call->error.len, 0, NULL);
-	const json_t *e = json_object_get(json, "error");
-	const char *name = json_string_value(json_object_get(e, "code"));
-	const char *message = json_string_value(json_object_get(e, "message"));
-	const char *hint = json_string_value(json_object_get(e, "hint"));
+	const char *name = json_string_value(json_object_get(json, "code"));
+	const char *detail = json_string_value(json_object_get(json, "detail"));
+	const char *hint = json_string_value(json_object_get(json, "hint"));
 	long status = 0;
 	int r;
 
 	(void)curl_easy_getinfo(call->curl, CURLINFO_RESPONSE_CODE, &status);
 	r = err_set(err, (enum err_code)class_of(name, status),
-		    "the server answered %ld to \"%s\"%s%s", status, path, message ? ": " : "",
-		    message ? message : "");
+		    "the server answered %ld to \"%.*s\"%s%s", status, (int)strcspn(path, "?"),
+		    path, detail ? ": " : "", detail ? detail : "");
 	if (hint)
 		r = err_hint(err, "%s", hint);
 	json_decref(json);

@@ -1,182 +1,101 @@
 /*
- * Routes: a table of method, path, who may, and who answers; one function that checks all of it
- * before a handler runs.
+ * The table of routes, their parameters and their handlers. A handler is called when its request
+ * was checked against the table and has ended; it gets the parameters as a filled struct.
  *
- * MHD calls http_routes_handle() once when the header is there, then with pieces of the body, then
- * once more at its end. What can be refused by the header alone is refused at the first call, so
- * that no body is read for it. A body that turns out too long (chunked: no length is announced) is
- * dropped as it comes and answered with 413 at its end; one that goes on far beyond is cut off.
+ * One struct for the five paths of the search, so that each parameter stands once and the other
+ * side of the callback reads one form.
  */
+#include "http/http_routes.h"
+
 #include "http/http_server_int.h"
-
-#include "base/mem.h"
-
-#include <stdio.h>
 
 #include "base/banned.h"
 
-#define DROPPED_BODY_MAX (1 << 20) /* a body beyond its limit by this much loses the connection */
-#define METRICS_MAX	 (16 << 20)
-#define FEED_BLOCK	 8192
-#define INDEX_K_DEFAULT	 10
-#define INDEX_K_MAX	 1000
-
-enum access { ACCESS_OPEN, ACCESS_TOKEN, ACCESS_METRICS };
-
-struct route {
-	const char *method;
-	const char *path;
-	enum access access;
-	bool takes_body;
-	enum MHD_Result (*answer)(struct http_server *s, struct MHD_Connection *c);
-	/* Instead of it, for what takes a while: the question of the request, and its answer. */
-	int (*ask)(struct http_server *s, struct MHD_Connection *c, void **ret_question,
-		   struct err *err);
-	http_work_fn work;
-};
-
-/* What is known of a request between MHD's calls. */
-struct request {
-	const struct route *route;
-	size_t body_bytes;
-	bool is_too_long;
-	struct http_work *work; /* the connection is suspended until it is done */
-};
-
-/* --- answers --------------------------------------------------------------------------------- */
-
-static void count_answer(unsigned status)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%u", status);
-	metric_add(metric_series(METRIC_COUNTER, "aethermart_http_requests_total",
-				 "Requests by status of the answer.", "status", text),
-		   1);
-}
-
-static enum MHD_Result queue(struct MHD_Connection *c, unsigned status,
-			     struct MHD_Response *response, const char *type)
-{
-	enum MHD_Result r;
-
-	if (!response)
-		return MHD_NO;
-	(void)MHD_add_response_header(response, "Content-Type", type);
-	(void)MHD_add_response_header(response, "Cache-Control", "no-store");
-	(void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-	r = MHD_queue_response(c, status, response);
-	MHD_destroy_response(response);
-	count_answer(status);
-	return r;
-}
-
-/* Takes the text out of the buffer. */
-static struct MHD_Response *response_of(struct strbuf *b)
-{
-	size_t len = b->len;
-
-	return MHD_create_response_from_buffer_with_free_callback(len, strbuf_take(b), mem_free);
-}
-
-static struct MHD_Response *hinted_response(int code, const char *message, const char *hint)
-{
-	struct strbuf b = STRBUF_INIT((size_t)16 << 10);
-
-	strbuf_addf(&b, "{\"error\":{\"code\":\"%s\",\"message\":", err_name(code));
-	strbuf_add_json(&b, message, strlen(message));
-	if (hint[0]) {
-		strbuf_addstr(&b, ",\"hint\":");
-		strbuf_add_json(&b, hint, strlen(hint));
-	}
-	strbuf_addstr(&b, "}}\n");
-	return response_of(&b);
-}
-
-static struct MHD_Response *error_response(int code, const char *message)
-{
-	return hinted_response(code, message, "");
-}
-
-static enum MHD_Result refuse(struct MHD_Connection *c, unsigned status, int code,
-			      const char *message)
-{
-	return queue(c, status, error_response(code, message), "application/json");
-}
-
-static enum MHD_Result refuse_error(struct MHD_Connection *c, const struct err *err)
-{
-	int code = (int)err->code;
-
-	return queue(
-	    c, (unsigned)err_http_status(code),
-	    hinted_response(code, err->message[0] ? err->message : err_text(code), err->hint),
-	    "application/json");
-}
-
-static enum MHD_Result answer_text(struct MHD_Connection *c, struct strbuf *b, const char *type)
-{
-	struct err err = {0};
-
-	if (strbuf_check(b, "the answer", &err) < 0) {
-		strbuf_done(b);
-		return refuse(c, MHD_HTTP_INTERNAL_SERVER_ERROR, ERR_LIMIT, err.message);
-	}
-	return queue(c, MHD_HTTP_OK, response_of(b), type);
-}
+#define METRICS_MAX	(16 << 20)
+#define OPENAPI_MAX	(1 << 20)
+#define FEED_BLOCK	8192
+#define INDEX_K_MAX	1000
+#define COLLECTION_MAX	128  /* bytes of a collection's name */
+#define KEY_MAX		1024 /* bytes of a document's key, as in the queues */
+#define ATTRIBUTE_MAX	128  /* bytes of an attribute's name, with what orders by it */
+#define TEXT_MAX	4096 /* bytes of what is looked for */
+#define TEXT_CHARS	1000
+#define PREFIX_MAX	256 /* bytes of what a person has typed so far */
+#define FILTERS_MAX	32
+#define FILTER_MAX	1024 /* bytes */
+#define CONSTRAINTS_MAX 16   /* that a query can be understood as */
+#define HITS_MAX	100
+#define DEPTH_MAX	10000 /* a page further down costs as much as all before it */
+#define SUGGESTIONS_MAX 20
 
 /* --- handlers -------------------------------------------------------------------------------- */
 
-static enum MHD_Result get_health(struct http_server *s, struct MHD_Connection *c)
+static enum MHD_Result get_health(struct http_server *s, struct MHD_Connection *c,
+				  const void *values)
 {
 	struct strbuf b = STRBUF_INIT(64);
 
 	(void)s;
+	(void)values;
 	strbuf_addstr(&b, "{\"status\":\"ok\"}\n");
-	return answer_text(c, &b, "application/json");
+	return http_answer_text(c, MHD_HTTP_OK, &b, HTTP_TYPE_JSON);
 }
 
-static enum MHD_Result get_ready(struct http_server *s, struct MHD_Connection *c)
+static enum MHD_Result get_ready(struct http_server *s, struct MHD_Connection *c,
+				 const void *values)
 {
 	struct strbuf b = STRBUF_INIT(64);
 
+	(void)values;
 	if (s->options.is_ready && !s->options.is_ready(s->options.arg))
-		return refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, ERR_UNAVAILABLE,
-			      "not ready: standing by, or a store does not answer");
+		return http_answer_problem(
+		    c, &(struct http_problem){
+			   .code = ERR_UNAVAILABLE,
+			   .detail = "not ready: standing by, or a store does not answer"});
 	strbuf_addstr(&b, "{\"status\":\"ready\"}\n");
-	return answer_text(c, &b, "application/json");
+	return http_answer_text(c, MHD_HTTP_OK, &b, HTTP_TYPE_JSON);
 }
 
-static enum MHD_Result get_metrics(struct http_server *s, struct MHD_Connection *c)
+static enum MHD_Result get_metrics(struct http_server *s, struct MHD_Connection *c,
+				   const void *values)
 {
 	struct strbuf b = STRBUF_INIT(METRICS_MAX);
 
+	(void)values;
 	if (s->options.refresh_metrics)
 		s->options.refresh_metrics(s->options.arg);
 	metrics_export(&b);
-	return answer_text(c, &b, "text/plain; version=0.0.4; charset=utf-8");
+	return http_answer_text(c, MHD_HTTP_OK, &b, "text/plain; version=0.0.4; charset=utf-8");
 }
 
-static enum MHD_Result get_status(struct http_server *s, struct MHD_Connection *c)
+static enum MHD_Result get_openapi(struct http_server *s, struct MHD_Connection *c,
+				   const void *values)
+{
+	struct strbuf b = STRBUF_INIT(OPENAPI_MAX);
+
+	(void)s;
+	(void)values;
+	http_openapi_write(&b);
+	return http_answer_text(c, MHD_HTTP_OK, &b, HTTP_TYPE_JSON);
+}
+
+static enum MHD_Result get_status(struct http_server *s, struct MHD_Connection *c,
+				  const void *values)
 {
 	struct strbuf b = STRBUF_INIT(HTTP_STATUS_MAX);
 
+	(void)values;
 	if (s->options.status)
 		s->options.status(s->options.arg, &b);
 	else
 		strbuf_addstr(&b, "{}");
 	strbuf_addch(&b, '\n');
-	return answer_text(c, &b, "application/json");
+	return http_answer_text(c, MHD_HTTP_OK, &b, HTTP_TYPE_JSON);
 }
 
 static void park(void *arg)
 {
 	MHD_suspend_connection(arg);
-}
-
-static void wake(void *arg)
-{
-	MHD_resume_connection(arg);
 }
 
 static ssize_t read_feed(void *cls, uint64_t position, char *buf, size_t size)
@@ -192,299 +111,374 @@ static void free_reader(void *cls)
 	(void)http_reader_free(cls);
 }
 
-static enum MHD_Result get_changes(struct http_server *s, struct MHD_Connection *c)
+static enum MHD_Result get_changes(struct http_server *s, struct MHD_Connection *c,
+				   const void *values)
 {
-	struct http_reader *reader = http_reader_new(s->feed, park, wake, c);
+	struct http_reader *reader = http_reader_new(s->feed, park, http_request_wake, c);
 	struct MHD_Response *response;
 
+	(void)values;
 	if (!reader)
-		return refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, ERR_LIMIT,
-			      "the feed has as many readers as it may have, or the server stops");
+		return http_answer_problem(
+		    c, &(struct http_problem){.code = ERR_LIMIT,
+					      .status = MHD_HTTP_SERVICE_UNAVAILABLE,
+					      .detail = "the feed has as many readers as it may "
+							"have, or the server stops"});
 	response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, FEED_BLOCK, read_feed,
 						     reader, free_reader);
 	if (!response)
 		(void)http_reader_free(reader);
-	return queue(c, MHD_HTTP_OK, response, "application/x-ndjson");
+	return http_answer(c, MHD_HTTP_OK, response, "application/x-ndjson");
 }
 
 /* --- the index ------------------------------------------------------------------------------- */
 
-static const char *argument(struct MHD_Connection *c, const char *name)
+static int no_index(struct err *err)
 {
-	return MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, name);
+	return err_set(err, ERR_UNSUPPORTED, "this worker keeps no index");
 }
 
 static int check_index(const struct http_server *s, struct err *err)
 {
-	if (s->options.index_status && s->options.index_rebuild && s->options.index_query)
-		return 0;
-	return err_set(err, ERR_UNSUPPORTED, "this worker keeps no index");
+	const struct http_server_options *o = &s->options;
+
+	return o->index_status && o->index_rebuild && o->index_query ? 0 : no_index(err);
 }
 
-static enum MHD_Result get_index_status(struct http_server *s, struct MHD_Connection *c)
+static int check_search(const struct http_server *s, struct err *err)
+{
+	return s->options.search ? 0 : no_index(err);
+}
+
+static enum MHD_Result get_index_status(struct http_server *s, struct MHD_Connection *c,
+					const void *values)
 {
 	struct strbuf b = STRBUF_INIT(HTTP_STATUS_MAX);
-	struct err err = {0};
 
-	if (check_index(s, &err) < 0)
-		return refuse_error(c, &err);
+	(void)values;
 	s->options.index_status(s->options.arg, &b);
 	strbuf_addch(&b, '\n');
-	return answer_text(c, &b, "application/json");
+	return http_answer_text(c, MHD_HTTP_OK, &b, HTTP_TYPE_JSON);
 }
 
-static enum MHD_Result post_index_rebuild(struct http_server *s, struct MHD_Connection *c)
+static enum MHD_Result post_index_rebuild(struct http_server *s, struct MHD_Connection *c,
+					  const void *values)
 {
+	const struct http_index_query *q = values;
 	struct strbuf b = STRBUF_INIT(64);
 	struct err err = {0};
-	int r = check_index(s, &err);
 
-	if (r == 0)
-		r = s->options.index_rebuild(s->options.arg, argument(c, "collection"), &err);
-	if (r < 0)
-		return refuse_error(c, &err);
+	if (s->options.index_rebuild(s->options.arg, q->collection, &err) < 0)
+		return http_answer_error(c, &err);
 	strbuf_addstr(&b, "{\"status\":\"accepted\"}\n");
-	return queue(c, MHD_HTTP_ACCEPTED, response_of(&b), "application/json");
-}
-
-/* The question in one piece of memory: the texts behind the struct. */
-static struct http_index_query *make_question(const char *collection, const char *text, int64_t k)
-{
-	size_t n = strlen(collection) + 1, n_text = strlen(text) + 1;
-	struct http_index_query *q = mem_alloc(sizeof(*q) + n + n_text);
-
-	q->collection = memcpy(q + 1, collection, n);
-	q->text = memcpy((char *)(q + 1) + n, text, n_text);
-	q->k = (size_t)k;
-	return q;
-}
-
-static int ask_index_query(struct http_server *s, struct MHD_Connection *c, void **ret_question,
-			   struct err *err)
-{
-	const char *collection = argument(c, "collection"), *text = argument(c, "text");
-	const char *k_text = argument(c, "k");
-	int64_t k = INDEX_K_DEFAULT;
-	int r = check_index(s, err);
-
-	if (r < 0)
-		return r;
-	if (!collection || !text)
-		return err_set(err, ERR_INVALID_ARGUMENT, "\"%s\" is missing",
-			       collection ? "text" : "collection");
-	if (k_text && parse_int64(str_from(k_text), 1, INDEX_K_MAX, &k, err) < 0)
-		return err_context(err, "k");
-	*ret_question = make_question(collection, text, k);
-	return 0;
+	return http_answer_text(c, MHD_HTTP_ACCEPTED, &b, HTTP_TYPE_JSON);
 }
 
 static int work_index_query(void *arg, void *question, struct strbuf *answer, struct err *err)
 {
 	const struct http_server *s = arg;
-	int r = s->options.index_query(s->options.arg, question, answer, err);
+	const struct http_question *x = question;
+	int r = s->options.index_query(s->options.arg, x->values, answer, err);
 
 	strbuf_addch(answer, '\n');
 	return r;
 }
 
-/* --- the table ------------------------------------------------------------------------------- */
+static int work_search(void *arg, void *question, struct strbuf *answer, struct err *err)
+{
+	const struct http_server *s = arg;
+	struct http_question *x = question;
+	struct http_search *q = x->values;
+	int r;
 
-static const struct route routes[] = {
-    {.method = "GET", .path = "/healthz", .access = ACCESS_OPEN, .answer = get_health},
-    {.method = "GET", .path = "/readyz", .access = ACCESS_OPEN, .answer = get_ready},
-    {.method = "GET", .path = "/metrics", .access = ACCESS_METRICS, .answer = get_metrics},
-    {.method = "GET", .path = "/v1/status", .access = ACCESS_TOKEN, .answer = get_status},
-    {.method = "GET", .path = "/v1/changes", .access = ACCESS_TOKEN, .answer = get_changes},
-    {.method = "GET",
-     .path = "/v1/index/status",
-     .access = ACCESS_TOKEN,
-     .answer = get_index_status},
-    {.method = "POST",
-     .path = "/v1/index/rebuild",
-     .access = ACCESS_TOKEN,
-     .answer = post_index_rebuild},
-    {.method = "GET",
-     .path = "/v1/index/query",
-     .access = ACCESS_TOKEN,
-     .ask = ask_index_query,
-     .work = work_index_query},
+	q->kind = x->route->kind;
+	q->wrong = &x->wrong;
+	r = s->options.search(s->options.arg, q, answer, err);
+	strbuf_addch(answer, '\n');
+	return r;
+}
+
+/* --- parameters ------------------------------------------------------------------------------ */
+
+#define OF_INDEX(field)	 .offset = offsetof(struct http_index_query, field)
+#define OF_SEARCH(field) .offset = offsetof(struct http_search, field)
+
+static const struct http_parameter rebuild_parameters[] = {
+    {.name = "collection",
+     .type = HTTP_TYPE_TEXT,
+     .min = 1,
+     .max = COLLECTION_MAX,
+     OF_INDEX(collection),
+     .help = "Only this collection."},
+    {0},
 };
 
-static bool is_method(const struct route *route, const char *method)
-{
-	/* MHD answers HEAD by leaving out the body. */
-	return cstr_equal(route->method, method) ||
-	       (cstr_equal(route->method, "GET") && cstr_equal(method, "HEAD"));
-}
+static const struct http_parameter index_query_parameters[] = {
+    {.name = "collection",
+     .type = HTTP_TYPE_TEXT,
+     .is_required = true,
+     .min = 1,
+     .max = COLLECTION_MAX,
+     OF_INDEX(collection),
+     .help = "The collection whose documents are looked at."},
+    {.name = "text",
+     .type = HTTP_TYPE_TEXT,
+     .is_required = true,
+     .min = 1,
+     .max = TEXT_MAX,
+     OF_INDEX(text),
+     .help = "What the documents have to be near to."},
+    {.name = "k",
+     .type = HTTP_TYPE_INTEGER,
+     .min = 1,
+     .max = INDEX_K_MAX,
+     .fallback = "10",
+     OF_INDEX(k),
+     .help = "How many documents."},
+    {0},
+};
 
-/* A path that exists with other methods: `allow` collects them. */
-static const struct route *find_route(const char *method, const char *path, struct strbuf *allow)
-{
-	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
-		if (!cstr_equal(routes[i].path, path))
-			continue;
-		if (is_method(&routes[i], method))
-			return &routes[i];
-		strbuf_addf(allow, "%s%s%s", allow->len ? ", " : "", routes[i].method,
-			    cstr_equal(routes[i].method, "GET") ? ", HEAD" : "");
+static const char *const places[] = {"products", "services", "reviews", "customers", NULL};
+static const char *const modes[] = {"lexical", "vector", "hybrid", NULL};
+static const char *const fusions[] = {"sum", "rrf", NULL};
+
+/* What several paths know. */
+#define PARAMETER_IN                                                                               \
+	{                                                                                          \
+		.name = "in", .type = HTTP_TYPE_CHOICE, .choices = places, .fallback = "products", \
+		OF_SEARCH(in), .help = "What is searched."                                         \
 	}
-	return NULL;
-}
-
-static bool is_allowed(const struct http_listener *l, const struct route *route,
-		       struct MHD_Connection *c)
-{
-	const struct http_server *s = l->server;
-
-	if (l->is_unix || route->access == ACCESS_OPEN ||
-	    (route->access == ACCESS_METRICS && s->options.is_metrics_open))
-		return true;
-	return http_token_matches(s->token,
-				  MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Authorization"));
-}
-
-static size_t body_limit(const struct http_server *s, const struct route *route)
-{
-	return route->takes_body ? s->options.body_max : 0;
-}
-
-/* An announced length; a chunked body has none. What is no number counts as too long. */
-static uint64_t announced_length(struct MHD_Connection *c)
-{
-	const char *text = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
-	uint64_t n = 0;
-
-	if (text && parse_uint64(str_from(text), UINT64_MAX, &n, NULL) < 0)
-		return UINT64_MAX;
-	return n;
-}
-
-static enum MHD_Result refuse_length(const struct http_server *s, const struct route *route,
-				     struct MHD_Connection *c)
-{
-	char message[96];
-
-	if (!route->takes_body)
-		return refuse(c, MHD_HTTP_CONTENT_TOO_LARGE, ERR_LIMIT,
-			      "this request takes no body");
-	snprintf(message, sizeof(message), "the body is longer than %zu bytes",
-		 s->options.body_max);
-	return refuse(c, MHD_HTTP_CONTENT_TOO_LARGE, ERR_LIMIT, message);
-}
-
-static enum MHD_Result refuse_method(struct MHD_Connection *c, const char *allow)
-{
-	struct MHD_Response *response =
-	    error_response(ERR_UNSUPPORTED, "this path does not know the method");
-
-	if (response)
-		(void)MHD_add_response_header(response, "Allow", allow);
-	return queue(c, MHD_HTTP_METHOD_NOT_ALLOWED, response, "application/json");
-}
-
-static enum MHD_Result refuse_token(struct MHD_Connection *c)
-{
-	struct MHD_Response *response =
-	    error_response(ERR_PERMISSION, "this path needs the header \"Authorization: Bearer "
-					   "TOKEN\"; the token is in the file http.token");
-
-	if (response)
-		(void)MHD_add_response_header(response, "WWW-Authenticate",
-					      "Bearer realm=\"aethermart\"");
-	return queue(c, MHD_HTTP_UNAUTHORIZED, response, "application/json");
-}
-
-/* The first call: header only. Keeps the request when nothing speaks against it. */
-static enum MHD_Result start(const struct http_listener *l, struct MHD_Connection *c,
-			     const char *method, const char *path, void **ret_request)
-{
-	_cleanup_(strbuf_done) struct strbuf allow = STRBUF_INIT(256);
-	const struct route *route = find_route(method, path, &allow);
-	struct request *request;
-
-	if (!route && allow.len)
-		return refuse_method(c, strbuf_str(&allow));
-	if (!route)
-		return refuse(c, MHD_HTTP_NOT_FOUND, ERR_NOT_FOUND, "no such path");
-	if (!is_allowed(l, route, c))
-		return refuse_token(c);
-	if (announced_length(c) > body_limit(l->server, route))
-		return refuse_length(l->server, route, c);
-	request = MEM_NEW(struct request);
-	request->route = route;
-	*ret_request = request;
-	return MHD_YES;
-}
-
-/* The connection sleeps until the work is done; MHD then asks again. */
-static enum MHD_Result start_work(struct http_server *s, struct request *r,
-				  struct MHD_Connection *c)
-{
-	struct http_work_call call = {.run = r->route->work,
-				      .arg = s,
-				      .answer_max = HTTP_STATUS_MAX,
-				      .wake = wake,
-				      .wake_arg = c};
-	struct err err = {0};
-
-	if (r->route->ask(s, c, &call.question, &err) < 0)
-		return refuse_error(c, &err);
-	r->work = http_work_new(s->pool, &call);
-	if (!r->work) {
-		mem_free(call.question);
-		return refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, ERR_UNAVAILABLE,
-			      "too many questions wait for an answer");
+#define PARAMETER_ID(about)                                                                 \
+	{                                                                                   \
+		.name = "id", .type = HTTP_TYPE_TEXT, .in_path = true, .is_required = true, \
+		.min = 1, .max = KEY_MAX, OF_SEARCH(id), .help = (about)                    \
 	}
-	MHD_suspend_connection(c);
-	http_work_start(s->pool, r->work);
-	return MHD_YES;
-}
-
-static enum MHD_Result answer_work(struct request *r, struct MHD_Connection *c)
-{
-	struct strbuf *answer;
-	const struct err *err;
-
-	if (http_work_result(r->work, &answer, &err) < 0)
-		return refuse_error(c, err);
-	return answer_text(c, answer, "application/json");
-}
-
-/* NOLINTNEXTLINE(readability-function-size): the parameters are those of the library's type */
-enum MHD_Result http_routes_handle(void *cls, struct MHD_Connection *c, const char *url,
-				   const char *method, const char *version, const char *data,
-				   size_t *size, void **request)
-{
-	const struct http_listener *l = cls;
-	struct request *r = *request;
-	size_t limit;
-
-	(void)version;
-	(void)data;
-	if (!r)
-		return start(l, c, method, url, request);
-	limit = body_limit(l->server, r->route);
-	if (*size) {
-		r->body_bytes += *size;
-		*size = 0;
-		r->is_too_long |= r->body_bytes > limit;
-		return r->body_bytes > limit + DROPPED_BODY_MAX ? MHD_NO : MHD_YES;
+#define PARAMETER_LIMIT(least, most, usual)                                                  \
+	{                                                                                    \
+		.name = "limit", .type = HTTP_TYPE_INTEGER, .min = (least), .max = (most),   \
+		.fallback = (usual), OF_SEARCH(limit), .help = "How many are told, at most." \
 	}
-	if (r->is_too_long)
-		return refuse_length(l->server, r->route, c);
-	if (r->work)
-		return answer_work(r, c);
-	return r->route->work ? start_work(l->server, r, c) : r->route->answer(l->server, c);
-}
 
-void http_routes_done(void *cls, struct MHD_Connection *c, void **request,
-		      enum MHD_RequestTerminationCode why)
-{
-	(void)cls;
-	(void)c;
-	(void)why;
-	if (*request)
-		(void)http_work_free(((struct request *)*request)->work);
-	mem_free(*request);
-	*request = NULL;
-}
+static const struct http_parameter search_parameters[] = {
+    {.name = "q",
+     .type = HTTP_TYPE_TEXT,
+     .max = TEXT_MAX,
+     .characters_max = TEXT_CHARS,
+     .fallback = "",
+     OF_SEARCH(q),
+     .help = "What is looked for, in a person's words. Empty: everything that passes the filters."},
+    PARAMETER_IN,
+    {.name = "filter",
+     .type = HTTP_TYPE_TEXT,
+     .count_max = FILTERS_MAX,
+     .min = 1,
+     .max = FILTER_MAX,
+     OF_SEARCH(filters),
+     .help = "A condition on an attribute, such as price<100 or brand=Sony|LG; all of them hold."},
+    {.name = "sort",
+     .type = HTTP_TYPE_TEXT,
+     .min = 1,
+     .max = ATTRIBUTE_MAX,
+     OF_SEARCH(sort),
+     .help = "An attribute to order by, with - before it from high to low; or relevance."},
+    {.name = "mode",
+     .type = HTTP_TYPE_CHOICE,
+     .choices = modes,
+     OF_SEARCH(mode),
+     .help = "By words, by meaning, or by both."},
+    PARAMETER_LIMIT(0, HITS_MAX, "10"),
+    {.name = "offset",
+     .type = HTTP_TYPE_INTEGER,
+     .min = 0,
+     .max = DEPTH_MAX,
+     .fallback = "0",
+     OF_SEARCH(offset),
+     .help = "How many hits are skipped."},
+    {.name = "facets",
+     .type = HTTP_TYPE_TEXT,
+     .count_max = FILTERS_MAX,
+     .min = 1,
+     .max = ATTRIBUTE_MAX,
+     OF_SEARCH(facets),
+     .help = "An attribute whose values are counted."},
+    {.name = "explain",
+     .type = HTTP_TYPE_BOOLEAN,
+     .fallback = "false",
+     OF_SEARCH(explains),
+     .help = "Whether the answer tells how it came about."},
+    {.name = "without",
+     .type = HTTP_TYPE_INTEGER,
+     .count_max = CONSTRAINTS_MAX,
+     .min = 0,
+     .max = CONSTRAINTS_MAX - 1,
+     OF_SEARCH(without),
+     .help = "A constraint of a former answer, by its place, that is not wanted: its words are "
+	     "then words."},
+    {.name = "literal",
+     .type = HTTP_TYPE_BOOLEAN,
+     .fallback = "false",
+     OF_SEARCH(is_literal),
+     .help = "Whether nothing in q is understood as a constraint."},
+    {.name = "fusion",
+     .type = HTTP_TYPE_CHOICE,
+     .choices = fusions,
+     OF_SEARCH(fusion),
+     .help = "How words and meaning become one order: a weighted sum, or reciprocal ranks."},
+    {0},
+};
+
+static const struct http_parameter suggest_parameters[] = {
+    {.name = "q",
+     .type = HTTP_TYPE_TEXT,
+     .is_required = true,
+     .min = 1,
+     .max = PREFIX_MAX,
+     OF_SEARCH(q),
+     .help = "What was typed so far."},
+    PARAMETER_LIMIT(1, SUGGESTIONS_MAX, "8"),
+    {0},
+};
+
+static const struct http_parameter similar_parameters[] = {
+    PARAMETER_ID("The key of the document that others are compared with."),
+    PARAMETER_IN,
+    PARAMETER_LIMIT(1, HITS_MAX, "10"),
+    {0},
+};
+
+static const struct http_parameter recommendation_parameters[] = {
+    {.name = "customer",
+     .type = HTTP_TYPE_TEXT,
+     .is_alternative = true,
+     .min = 1,
+     .max = KEY_MAX,
+     OF_SEARCH(customer),
+     .help = "The key of the customer to whom products are recommended."},
+    {.name = "product",
+     .type = HTTP_TYPE_TEXT,
+     .is_alternative = true,
+     .min = 1,
+     .max = KEY_MAX,
+     OF_SEARCH(product),
+     .help = "The key of the product beside which others are recommended."},
+    PARAMETER_LIMIT(1, HITS_MAX, "10"),
+    {0},
+};
+
+static const struct http_parameter product_parameters[] = {
+    PARAMETER_ID("The product's key."),
+    {0},
+};
+
+/* --- the table ------------------------------------------------------------------------------- */
+
+static const struct http_member state_members[] = {
+    {"status", "string", "\"ok\", \"ready\" or \"accepted\"."},
+    {0},
+};
+
+static const struct http_member search_members[] = {
+    {"query", "string", "q as it was given."},
+    {"parsed", "object", "How it was understood: text, filters, sort."},
+    {"total", "integer", "How many documents are hits."},
+    {"hits", "array", "The best of them, in order."},
+    {"took_us", "integer", "Microseconds that the answer took."},
+    {0},
+};
+
+static const struct http_member hits_members[] = {
+    {"hits", "array", "Documents, the best one first."},
+    {0},
+};
+
+/* What the five paths of the search have in common. */
+#define SEARCH_ROUTE(which)                                                          \
+	.method = "GET", .values_size = sizeof(struct http_search), .kind = (which), \
+	.check = check_search, .work = work_search
+
+const struct http_route http_routes[] = {
+    {.method = "GET",
+     .path = "/healthz",
+     .access = HTTP_ACCESS_OPEN,
+     .answer = get_health,
+     .summary = "Whether the process lives.",
+     .members = state_members},
+    {.method = "GET",
+     .path = "/readyz",
+     .access = HTTP_ACCESS_OPEN,
+     .answer = get_ready,
+     .summary = "Whether it writes, and both stores answer.",
+     .members = state_members,
+     .statuses = {MHD_HTTP_SERVICE_UNAVAILABLE}},
+    {.method = "GET",
+     .path = "/metrics",
+     .access = HTTP_ACCESS_METRICS,
+     .answer = get_metrics,
+     .summary = "Counters, gauges and histograms.",
+     .answer_help = "Prometheus text format 0.0.4.",
+     .answer_type = "text/plain"},
+    /* Open: it tells what the program can do, which is no secret, and nothing of the shop; who
+     * makes a client of it has no token yet. */
+    {.method = "GET",
+     .path = "/v1/openapi.json",
+     .access = HTTP_ACCESS_OPEN,
+     .answer = get_openapi,
+     .summary = "This API as OpenAPI 3.1.",
+     .answer_help = "An OpenAPI document."},
+    {.method = "GET",
+     .path = "/v1/status",
+     .answer = get_status,
+     .summary = "Role, lag and counts by collection."},
+    {.method = "GET",
+     .path = "/v1/changes",
+     .answer = get_changes,
+     .summary = "Each change as it is applied, without end.",
+     .answer_help = "One JSON object a line: a change, {\"missed\":N} for a reader that was too "
+		    "slow, or {\"heartbeat\":true}.",
+     .answer_type = "application/x-ndjson",
+     .statuses = {MHD_HTTP_SERVICE_UNAVAILABLE}},
+    {.method = "GET",
+     .path = "/v1/index/status",
+     .check = check_index,
+     .answer = get_index_status,
+     .summary = "What the index holds, and how far it is.",
+     .statuses = {MHD_HTTP_NOT_IMPLEMENTED}},
+    {.method = "POST",
+     .path = "/v1/index/rebuild",
+     .parameters = rebuild_parameters,
+     .values_size = sizeof(struct http_index_query),
+     .check = check_index,
+     .answer = post_index_rebuild,
+     .summary = "Has every document read again.",
+     .answer_status = MHD_HTTP_ACCEPTED,
+     .answer_help = "It has begun.",
+     .members = state_members,
+     .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
+    {.method = "GET",
+     .path = "/v1/index/query",
+     .parameters = index_query_parameters,
+     .values_size = sizeof(struct http_index_query),
+     .check = check_index,
+     .work = work_index_query,
+     .summary = "The documents whose meaning is nearest to a text.",
+     .members = hits_members,
+     .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE,
+		  MHD_HTTP_GATEWAY_TIMEOUT}},
+    {SEARCH_ROUTE(HTTP_SEARCH), .path = "/v1/search", .parameters = search_parameters,
+     .summary = "Documents by a person's words.", .members = search_members,
+     .statuses = {MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
+    {SEARCH_ROUTE(HTTP_SUGGEST), .path = "/v1/suggest", .parameters = suggest_parameters,
+     .summary = "What a person who types may mean.",
+     .statuses = {MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
+    {SEARCH_ROUTE(HTTP_SIMILAR), .path = "/v1/similar/{id}", .parameters = similar_parameters,
+     .summary = "Documents like one that is there.", .members = hits_members,
+     .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
+    {SEARCH_ROUTE(HTTP_RECOMMEND), .path = "/v1/recommendations",
+     .parameters = recommendation_parameters,
+     .summary = "Products for a customer, or beside a product.", .members = hits_members,
+     .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
+    {SEARCH_ROUTE(HTTP_PRODUCT), .path = "/v1/products/{id}", .parameters = product_parameters,
+     .summary = "One product.",
+     .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
+    {0},
+};

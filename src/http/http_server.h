@@ -2,47 +2,90 @@
  * The HTTP API of a running `aethermart serve`: health, metrics, live state, the feed of applied
  * changes. No rule of the business is here: what is answered comes from callbacks.
  *
- *	method path         token  answer
- *	GET    /healthz     no     200 while the process lives
- *	GET    /readyz      no     200 when is_ready() says so, else 503
- *	GET    /metrics     yes    Prometheus text 0.0.4 (no token with http.metrics_open)
- *	GET    /v1/status   yes    a JSON object, made by the callback
- *	GET    /v1/changes  yes    one JSON object a line, without end, for each applied change
- *	GET    /v1/index/status             yes  a JSON object, made by the callback
- *	POST   /v1/index/rebuild            yes  202; ?collection=NAME for one of them
- *	GET    /v1/index/query              yes  ?collection=NAME&text=WORDS&k=10
+ *	method path                  token  answer
+ *	GET    /healthz              no     200 while the process lives
+ *	GET    /readyz               no     200 when is_ready() says so, else 503
+ *	GET    /metrics              yes    Prometheus text 0.0.4 (no token with metrics_open)
+ *	GET    /v1/openapi.json      no     this API, made from the table of routes
+ *	GET    /v1/status            yes    a JSON object, made by the callback
+ *	GET    /v1/changes           yes    a JSON object a line for each applied change
+ *	GET    /v1/index/status      yes    a JSON object, made by the callback
+ *	POST   /v1/index/rebuild     yes    202; ?collection=NAME for one of them
+ *	GET    /v1/index/query       yes    ?collection=NAME&text=WORDS&k=10
+ *	GET    /v1/search            yes    this and those below: see struct http_search
+ *	GET    /v1/suggest           yes
+ *	GET    /v1/similar/{id}      yes
+ *	GET    /v1/recommendations   yes
+ *	GET    /v1/products/{id}     yes
+ *
+ * HEAD is answered wherever GET is. Parameters stand in the table of routes (http_routes.c).
  *
  * Two doors lead to it: TCP (http.listen, http.port) and the Unix socket, mode
  * 0600. Through the socket no token is asked for: the file's mode is the guard. The token is in
  * <dir>/http.token (0600, made when missing) and goes into `Authorization: Bearer TOKEN`.
  *
- * Errors are JSON: {"error":{"code":"NOT_FOUND","message":"…"}} with 401, 404, 405, 413 or the
- * status of the error's class (base/err.h), and with a "hint" where there is one.
+ * Errors are problems as RFC 9457 has them (http_answer.h), with 400, 401, 404, 405, 413 or the
+ * status of the error's class (base/err.h). What the HTTP library refuses itself, before there is
+ * a request (431, 414, what is no HTTP), it answers as HTML.
  *
  * The feed: each line is an object that was published, or {"missed":N} for a reader that was too
  * slow for the ring buffer, or {"heartbeat":true} after ten seconds without a change.
  *
  * Threads: start and stop from one thread; http_server_publish_change() from any. Callbacks run on
  * the server's two threads, must not block for long and must be safe beside the rest of the
- * program until http_server_stop() has returned. index_query() may take its time: it runs on
- * threads of its own (http_work.h).
+ * program until http_server_stop() has returned. index_query() and search() may take their time,
+ * on threads of their own (http_work.h).
  */
 #pragma once
 
 #include "base/config.h"
+#include "http/http_parameters.h"
 
 #define HTTP_TOKEN_NAME	 "http.token"
 #define HTTP_PORT_NAME	 "http.port"
 
-#define HTTP_CHANGE_MAX	 16384	 /* bytes of one published change */
-#define HTTP_STATUS_MAX	 1 << 20 /* bytes of what the status callback writes */
-#define HTTP_READERS_MAX 64	 /* readers of the feed at a time */
+#define HTTP_CHANGE_MAX	 16384	   /* bytes of one published change */
+#define HTTP_STATUS_MAX	 (1 << 20) /* bytes of what a callback writes */
+#define HTTP_READERS_MAX 64	   /* readers of the feed at a time */
 
 extern const struct config_option http_options[]; /* section "http" */
 
-struct http_index_query { /* of a request; what it does not name is NULL */
+/* Of a request, checked; texts are valid UTF-8 and live as long as the call. */
+struct http_index_query {
 	const char *collection, *text;
-	size_t k;
+	int64_t k;
+};
+
+enum http_search_kind {
+	HTTP_SEARCH, /* q, in, filters, sort, mode, fusion, limit, offset, facets, without, flags */
+	HTTP_SUGGEST,	/* q, limit */
+	HTTP_SIMILAR,	/* id, in, limit */
+	HTTP_RECOMMEND, /* customer or product, limit */
+	HTTP_PRODUCT,	/* id */
+};
+
+/*
+ * A request to the search, checked against the table of routes; a field that does not belong to the
+ * kind is zero. Texts are valid UTF-8 without NUL and live as long as the call.
+ */
+struct http_search {
+	enum http_search_kind kind;
+	const char *id;		   /* of the path: a document's key */
+	const char *q;		   /* may be "" for HTTP_SEARCH only */
+	const char *in;		   /* "products", "services", "reviews", "customers" */
+	struct http_texts filters; /* as written: "price<100" */
+	struct http_texts facets;  /* names of attributes */
+	const char *sort;	   /* as written: "-price"; NULL: not given */
+	const char *mode;	   /* "lexical", "vector", "hybrid"; NULL: not given */
+	const char *fusion;	   /* "sum", "rrf"; NULL: not given */
+	int64_t limit, offset;
+	struct http_integers without; /* constraints that are given up, by place: 0..15 */
+	bool explains;
+	bool is_literal;		/* nothing is understood, all of `q` is words */
+	const char *customer, *product; /* keys; one of them is NULL */
+	/* Where a callback that returns ERR_INVALID_ARGUMENT may put the name of the parameter
+	 * which that is about, as in the table: "filter". A literal. */
+	const char **wrong;
 };
 
 struct http_server_options {
@@ -64,6 +107,8 @@ struct http_server_options {
 	int (*index_rebuild)(void *arg, const char *collection, struct err *err);
 	int (*index_query)(void *arg, const struct http_index_query *q, struct strbuf *json,
 			   struct err *err);
+	/* One JSON object; NULL: this worker keeps no index, and the paths of the search say so. */
+	int (*search)(void *arg, const struct http_search *q, struct strbuf *json, struct err *err);
 	void (*refresh_metrics)(void *arg); /* before each /metrics: sets gauges; may be NULL */
 	void *arg;
 };

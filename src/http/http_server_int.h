@@ -1,4 +1,4 @@
-/* Insides of the server, shared by http_server.c, http_routes.c and their tests. */
+/* Insides of the server, shared by http_server.c, http_request.c, http_routes.c and their tests. */
 #pragma once
 
 #include "base/metrics.h"
@@ -38,12 +38,17 @@ struct http_server {
 	bool is_stopping;
 };
 
-/* MHD's callbacks (http_routes.c); cls is the struct http_listener. */
-enum MHD_Result http_routes_handle(void *cls, struct MHD_Connection *c, const char *url,
-				   const char *method, const char *version, const char *data,
-				   size_t *size, void **request);
-void http_routes_done(void *cls, struct MHD_Connection *c, void **request,
-		      enum MHD_RequestTerminationCode why);
+/* MHD's callbacks (http_request.c); cls is the struct http_listener. The first one makes the
+ * request when its first line is there, the last one frees it. */
+void *http_request_new(void *cls, const char *uri, struct MHD_Connection *c);
+enum MHD_Result http_request_handle(void *cls, struct MHD_Connection *c, const char *url,
+				    const char *method, const char *version, const char *data,
+				    size_t *size, void **request);
+void http_request_done(void *cls, struct MHD_Connection *c, void **request,
+		       enum MHD_RequestTerminationCode why);
+
+/* Resumes a connection that is suspended. */
+void http_request_wake(void *connection);
 
 /* Reads the token of <dir>, or makes one (http_token.c). The caller owns the text. */
 int http_token_load(const char *dir, char **ret, struct err *err) _must_check_;

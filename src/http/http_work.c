@@ -148,7 +148,6 @@ struct http_work *http_work_free(struct http_work *w)
 {
 	if (!w)
 		return NULL;
-	mem_free(w->call.question);
 	strbuf_done(&w->answer);
 	mem_free(w);
 	return NULL;

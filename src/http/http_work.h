@@ -27,12 +27,12 @@ struct http_pool *http_pool_free(struct http_pool *p); /* stopped, and all works
 struct http_work_call {
 	http_work_fn run; /* on a thread of the pool */
 	void *arg;
-	void *question; /* mem_alloc'd; freed with the work */
+	void *question; /* the caller's, until http_work_free() */
 	size_t answer_max;
 	void (*wake)(void *arg); /* the answer is there; nothing of the work is used behind it */
 	void *wake_arg;
 };
-/* NULL when too many wait; then the question is the caller's. */
+/* NULL when too many wait. */
 struct http_work *http_work_new(struct http_pool *p, const struct http_work_call *call);
 /* Once. `wake` may be called before this returns. */
 void http_work_start(struct http_pool *p, struct http_work *w);

@@ -60,8 +60,8 @@ static int index_query(void *arg, const struct http_index_query *q, struct strbu
 		(void)err_set(err, ERR_UNAVAILABLE, "the provider is away");
 		return err_hint(err, "wait for it");
 	}
-	strbuf_addf(json, "{\"collection\":\"%s\",\"text\":\"%s\",\"k\":%zu}", q->collection,
-		    q->text, q->k);
+	strbuf_addf(json, "{\"collection\":\"%s\",\"text\":\"%s\",\"k\":%d}", q->collection,
+		    q->text, (int)q->k);
 	return 0;
 }
 
@@ -143,10 +143,12 @@ static void what_is_missing_or_out_of_range_is_an_error(void **state)
 
 	get(f, "/v1/index/query?text=a", -ERR_INVALID_ARGUMENT, "\"collection\" is missing");
 	get(f, "/v1/index/query?collection=a", -ERR_INVALID_ARGUMENT, "\"text\" is missing");
-	get(f, "/v1/index/query?collection=a&text", -ERR_INVALID_ARGUMENT, "\"text\" is missing");
-	get(f, "/v1/index/query?collection=a&text=b&k=0", -ERR_INVALID_ARGUMENT, "k: ");
-	get(f, "/v1/index/query?collection=a&text=b&k=1001", -ERR_INVALID_ARGUMENT, "k: ");
-	get(f, "/v1/index/query?collection=a&text=b&k=x", -ERR_INVALID_ARGUMENT, "k: ");
+	get(f, "/v1/index/query?collection=a&text", -ERR_INVALID_ARGUMENT,
+	    "\"text\" must not be empty");
+	get(f, "/v1/index/query?collection=a&text=b&k=0", -ERR_INVALID_ARGUMENT,
+	    "\"k\" must be a whole number from 1 to 1000");
+	get(f, "/v1/index/query?collection=a&text=b&k=1001", -ERR_INVALID_ARGUMENT, "\"k\" must");
+	get(f, "/v1/index/query?collection=a&text=b&k=x", -ERR_INVALID_ARGUMENT, "\"k\" must");
 }
 
 static void an_error_comes_with_its_class_and_hint(void **state)
@@ -190,6 +192,9 @@ static void without_an_index_its_paths_say_so(void **state)
 	start(f);
 	get(f, "/v1/index/status", -ERR_UNSUPPORTED, "keeps no index");
 	get(f, "/v1/index/query?collection=a&text=b", -ERR_UNSUPPORTED, "keeps no index");
+	get(f, "/v1/index/query?collection=a", -ERR_INVALID_ARGUMENT, "is missing");
+	get(f, "/v1/search?q=a", -ERR_UNSUPPORTED, "keeps no index");
+	get(f, "/v1/products/1", -ERR_UNSUPPORTED, "keeps no index");
 }
 
 /* --- answers that take a while ---------------------------------------------------------------- */

@@ -25,6 +25,7 @@
 #include "base/banned.h"
 
 #define SOCKET_NAME "a.sock"
+#define PROBLEM	    "Content-Type: application/problem+json"
 
 struct fixture {
 	char dir[64];
@@ -207,13 +208,13 @@ static void everything_else_needs_the_token(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
 		assert_answer(f, "GET /v1/status", wrong[i], "401", "WWW-Authenticate: Bearer");
 		assert_answer(f, "GET /metrics", wrong[i], "401", "\"code\":\"PERMISSION\"");
-		assert_answer(f, "GET /v1/changes", wrong[i], "401", "\"error\"");
-		assert_answer(f, "GET /v1/index/status", wrong[i], "401", "\"error\"");
-		assert_answer(f, "POST /v1/index/rebuild", wrong[i], "401", "\"error\"");
+		assert_answer(f, "GET /v1/changes", wrong[i], "401", PROBLEM);
+		assert_answer(f, "GET /v1/index/status", wrong[i], "401", PROBLEM);
+		assert_answer(f, "POST /v1/index/rebuild", wrong[i], "401", PROBLEM);
 		assert_answer(f, "GET /v1/index/query?collection=a&text=b", wrong[i], "401",
-			      "\"error\"");
+			      PROBLEM);
 	}
-	assert_answer(f, "GET /v1/status", longer, "401", "\"error\"");
+	assert_answer(f, "GET /v1/status", longer, "401", PROBLEM);
 	assert_answer(f, "GET /v1/status", right, "200", "{\"role\":\"holder\"}");
 	assert_answer(f, "GET /metrics", right, "200",
 		      "# TYPE aethermart_http_requests_total counter\n");
@@ -229,19 +230,24 @@ static void metrics_can_be_opened(void **state)
 	f->options.is_metrics_open = true;
 	start(f);
 	assert_answer(f, "GET /metrics", "", "200", "text/plain; version=0.0.4");
-	assert_answer(f, "GET /v1/status", "", "401", "\"error\"");
+	assert_answer(f, "GET /v1/status", "", "401", PROBLEM);
 }
 
 static void unknown_paths_and_methods_are_refused(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_answer(f, "GET /", "", "404", "{\"error\":{\"code\":\"NOT_FOUND\"");
-	assert_answer(f, "GET /v1/status/../status", "", "404", "\"error\"");
-	assert_answer(f, "GET /healthz/", "", "404", "\"error\"");
+	assert_answer(f, "GET /", "", "404",
+		      "{\"type\":\"urn:aethermart:problem:not-found\",\"title\":\"not found\","
+		      "\"status\":404,\"detail\":\"no such path\",\"code\":\"NOT_FOUND\"}\n");
+	assert_answer(f, "GET /v1/status/../status", "", "404", PROBLEM);
+	assert_answer(f, "GET /healthz/", "", "404", PROBLEM);
 	assert_answer(f, "DELETE /healthz", "", "405", "Allow: GET, HEAD");
 	assert_answer(f, "POST /v1/status", "Content-Length: 0\r\n", "405", "\"UNSUPPORTED\"");
-	assert_answer(f, "GET /healthz?x=1", "", "200", "ok");
+	assert_answer(f, "GET /healthz?", "", "200", "ok");
+	assert_answer(f, "GET /health%7A", "", "200", "ok");
+	assert_answer(f, "GET /healthz%00", "", "404", PROBLEM);
+	assert_answer(f, "GET /healthz?x=1", "", "400", "\"errors\":[{\"parameter\":\"x\"");
 }
 
 static void head_is_a_get_without_body(void **state)

@@ -1,0 +1,55 @@
+/*
+ * The table of routes: all that is known of a path stands in its entry. Requests are checked and
+ * answered by it (http_request.c), and the description of the API is made from it (http_openapi.c).
+ */
+#pragma once
+
+#include "http/http_answer.h"
+#include "http/http_server.h"
+#include "http/http_work.h"
+
+enum http_access {
+	HTTP_ACCESS_TOKEN,
+	HTTP_ACCESS_OPEN,
+	HTTP_ACCESS_METRICS, /* the token, unless http.metrics_open */
+};
+
+/* A member of an answer that is an object; there may be more than are named. */
+struct http_member {
+	const char *name, *type; /* a type of JSON Schema */
+	const char *help;
+};
+
+struct http_route {
+	const char *method, *path; /* the last segment may be a parameter: "/v1/products/{id}" */
+	enum http_access access;
+	bool takes_body;
+	const struct http_parameter *parameters; /* NULL: none */
+	size_t values_size;			 /* of the struct that they fill */
+	enum http_search_kind kind;		 /* of the paths of the search */
+
+	/* ERR_UNSUPPORTED when this worker does not know what it is about; NULL: it does. */
+	int (*check)(const struct http_server *s, struct err *err);
+	/* `values` is the filled struct. */
+	enum MHD_Result (*answer)(struct http_server *s, struct MHD_Connection *c,
+				  const void *values);
+	/* Instead of it, for what takes a while: on the pool, with a struct http_question. */
+	http_work_fn work;
+
+	const char *summary;
+	const char *answer_help, *answer_type; /* NULL: an object as JSON */
+	unsigned answer_status;		       /* 0: 200 */
+	const struct http_member *members;     /* ends with a name of NULL; NULL: none are told */
+	unsigned statuses[5]; /* of problems, but for those that every route has; ends with 0 */
+};
+extern const struct http_route http_routes[]; /* ends with a method of NULL */
+
+/* What the pool works on. */
+struct http_question {
+	const struct http_route *route;
+	void *values;
+	const char *wrong; /* the parameter that an ERR_INVALID_ARGUMENT of the answer is about */
+};
+
+/* The description of the table as OpenAPI 3.1 (http_openapi.c). */
+void http_openapi_write(struct strbuf *b);
