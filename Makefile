@@ -25,7 +25,8 @@ up: build
 down:
 	@[ ! -x build/aethermart ] || build/aethermart down
 
-test: setup
+test:
+	@tools/setup test
 	@tools/test
 
 bench: build

@@ -1,36 +1,27 @@
 """The HTTP interface: on loopback, behind a token, with limits."""
-import http.client
 import re
 import socket
 import time
-import urllib.parse
 
 import pytest
+
+import hostile
+import web
 
 
 @pytest.fixture
 def address(stack):
-    """(host, port) of the worker's HTTP interface."""
-    url = urllib.parse.urlsplit(stack.json("status")["worker"]["http"])
-    return url.hostname, url.port
+    return web.address_of(stack)
 
 
 @pytest.fixture
 def token(stack):
-    path = stack.var / "http.token"
-    return path.read_text().strip()
+    return web.token_of(stack)
 
 
 def get(address, path, token=None, method="GET", headers=None, body=None):
-    connection = http.client.HTTPConnection(*address, timeout=10)
-    headers = dict(headers or {})
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    connection.request(method, path, body=body, headers=headers)
-    answer = connection.getresponse()
-    text = answer.read().decode("utf-8", "replace")
-    connection.close()
-    return answer.status, text
+    answer = web.ask(address, path, token, method, headers, body)
+    return answer.status, answer.text
 
 
 def test_health_and_readiness_need_no_token(address):
@@ -153,3 +144,22 @@ def test_the_unix_socket_is_for_the_owner_only(stack):
     path = stack.var / "serve.sock"
     if path.exists():
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+
+
+# What a hostile request may get from a worker that keeps no index: what is wrong is found first.
+HOSTILE_STATUSES = {400, 404, 414, 431, 501}
+
+
+def test_hostile_requests_are_refused_and_harm_nothing(stack, address, token):
+    pid = stack.worker_pid()
+    seen = dict.fromkeys(HOSTILE_STATUSES, 0)
+    with web.Session(address, token) as session:
+        for path in hostile.requests():
+            answer = session.ask(path)
+            assert answer.status in HOSTILE_STATUSES, (path, answer.status, answer.text)
+            if answer.status not in (414, 431):  # these the library refuses before there is a request
+                web.assert_problem(answer)
+            seen[answer.status] += 1
+    assert seen[400] > 1000 and seen[501] > 8000, seen
+    assert get(address, "/healthz")[0] == 200
+    assert stack.worker_pid() == pid

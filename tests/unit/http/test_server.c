@@ -301,6 +301,26 @@ static void headers_have_a_limit(void **state)
 	assert_answer(f, "GET /healthz", "", "200", "ok");
 }
 
+/* Each would take more memory in the library than in the request. */
+static void many_parameters_and_headers_are_answered(void **state)
+{
+	struct fixture *f = *state;
+	struct strbuf path = STRBUF_INIT(0), header = STRBUF_INIT(0);
+	char *answer;
+
+	strbuf_addstr(&path, "GET /healthz?");
+	for (int i = 0; i < 3000; i++)
+		strbuf_addstr(&path, "a&");
+	assert_answer(f, strbuf_str(&path), "", "400", "\"parameter\":\"a\"");
+	for (int i = 0; i < 1000; i++)
+		strbuf_addstr(&header, "a:b\r\n");
+	answer = ask(f, "GET /healthz", strbuf_str(&header));
+	assert_non_null(strstr(answer, "HTTP/1.1 431"));
+	mem_free(answer);
+	strbuf_done(&header);
+	strbuf_done(&path);
+}
+
 static void garbage_is_survived(void **state)
 {
 	static const char *const texts[] = {"\r\n\r\n",
@@ -797,6 +817,7 @@ int main(void)
 	    TEST(head_is_a_get_without_body),
 	    TEST(bodies_are_refused_before_they_are_read),
 	    TEST(headers_have_a_limit),
+	    TEST(many_parameters_and_headers_are_answered),
 	    TEST(garbage_is_survived),
 	    TEST(connections_of_an_address_are_limited),
 	    TEST(a_silent_connection_is_closed),
