@@ -253,7 +253,7 @@ static void take_value(struct reading *r, const struct http_parameter *p, struct
 {
 	size_t most = p->count_max ? p->count_max : 1, *count = &r->counts[p - r->table];
 	const char *detail;
-	struct str text;
+	struct str text = {0};
 
 	if (++*count > most)
 		detail = most == 1 ? "is given more than once"

@@ -22,11 +22,11 @@ struct http_member {
 
 struct http_route {
 	const char *method, *path; /* the last segment may be a parameter: "/v1/products/{id}" */
-	enum http_access access;
-	bool takes_body;
 	const struct http_parameter *parameters; /* NULL: none */
 	size_t values_size;			 /* of the struct that they fill */
 	enum http_search_kind kind;		 /* of the paths of the search */
+	enum http_access access;
+	bool takes_body;
 
 	/* ERR_UNSUPPORTED when this worker does not know what it is about; NULL: it does. */
 	int (*check)(const struct http_server *s, struct err *err);
@@ -38,8 +38,8 @@ struct http_route {
 
 	const char *summary;
 	const char *answer_help, *answer_type; /* NULL: an object as JSON */
-	unsigned answer_status;		       /* 0: 200 */
 	const struct http_member *members;     /* ends with a name of NULL; NULL: none are told */
+	unsigned answer_status;		       /* 0: 200 */
 	unsigned statuses[5]; /* of problems, but for those that every route has; ends with 0 */
 };
 extern const struct http_route http_routes[]; /* ends with a method of NULL */
