@@ -1,6 +1,6 @@
 # Thin: what the words mean is in tools/ and in the program. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down test bench bench-vector bench-embed check clean
+.PHONY: help setup build up down test bench bench-vector bench-embed bench-search check clean
 
 help:
 	@echo 'make up      set up, build, start the servers, load the shop, keep both stores in step'
@@ -8,6 +8,7 @@ help:
 	@echo 'make test    set up, build, all tests'
 	@echo 'make bench   set up, build, measure; results in docs/benchmarks/'
 	@echo 'make bench-vector, make bench-embed   the engines beside the libraries people use'
+	@echo 'make bench-search JUDGEMENTS=FILE     search beside what shops have without us'
 	@echo 'make check   all tests, format, linters, sanitizers, fuzzers'
 	@echo 'make build   set up, build'
 	@echo 'make clean   remove build/; data under var/ stays (build/aethermart reset wipes that)'
@@ -39,6 +40,10 @@ bench-vector: build
 bench-embed: build
 	@tools/setup bench
 	@tools/bench-embed
+
+bench-search: build
+	@tools/setup bench
+	@tools/bench-search $(if $(JUDGEMENTS),--judgements $(JUDGEMENTS))
 
 check:
 	@tools/setup check

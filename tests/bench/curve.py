@@ -103,16 +103,3 @@ def table(head, rows):
              "| --- |" + " ---: |" * (len(head) - 1)]
     lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
     return "\n".join(lines)
-
-
-def ndcg(ranking, ratings, k=10):
-    """nDCG at k of product ids in rank order; gain 2^rating - 1, what is not rated gains nothing.
-
-    None when nothing relevant is rated: there is nothing to find.
-    """
-    def gain(rated):
-        return sum((2 ** rating - 1) / math.log2(at + 2) for at, rating in enumerate(rated[:k]))
-    ideal = gain(sorted(ratings.values(), reverse=True))
-    if ideal == 0:
-        return None
-    return gain([ratings.get(item, 0) for item in ranking]) / ideal

@@ -3,7 +3,6 @@
 Three files of texts: those of exactly 6 and of exactly 20 tokens ([CLS] and [SEP] counted), one at
 a time, and a mix whose mean is about 37 tokens, as quickly as may be.
 """
-import csv
 import json
 import statistics
 import subprocess
@@ -14,6 +13,7 @@ import curve
 import environment
 import machine
 import process
+import relevance
 import texts
 
 LENGTHS = (6, 20)
@@ -194,18 +194,9 @@ def golden(peers, path, folder, threads):
             for name, file in files.items()}
 
 
-def read_judgements(path):
-    """{query: {product id: rating}}"""
-    result = {}
-    with open(path, encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            result.setdefault(row["query"], {})[row["product_id"]] = int(row["rating"])
-    return result
-
-
-def relevance(peers, rows, path, folder, threads):
+def ranking_figures(peers, rows, path, folder, threads):
     """nDCG@10 by exact search of each encoder's vectors, and its loss against the reference."""
-    judged = read_judgements(path)
+    judged = relevance.read_judgements(path)
     queries = sorted(judged)
     documents = all_vectors(peers, folder, "products", texts.product_texts(rows), threads)
     asked = all_vectors(peers, folder, "judged", queries, threads)
@@ -213,7 +204,7 @@ def relevance(peers, rows, path, folder, threads):
     scores = {}
     for name in documents:
         rankings = peers[0].ask("rankings", documents=documents[name], queries=asked[name])
-        scores[name] = [curve.ndcg([ids[at] for at in ranking], judged[query])
+        scores[name] = [relevance.ndcg([ids[at] for at in ranking], judged[query])
                         for query, ranking in zip(queries, rankings)]
     result = {}
     for name, values in scores.items():

@@ -47,6 +47,26 @@ def python(name):
     return str(binary)
 
 
+def python_with_rest(name):
+    """As python(), but what cannot be installed is left out: (interpreter, {line: why})."""
+    try:
+        return python(name), {}
+    except BenchError as error:
+        if not (VENV / "bin" / "python").exists():
+            raise
+        print(f"{error}\none by one:", file=sys.stderr, flush=True)
+    binary, missing = str(VENV / "bin" / "python"), {}
+    for line in (HERE / f"peers-{name}.txt").read_text(encoding="utf-8").splitlines():
+        if "==" not in line:
+            continue
+        done = subprocess.run([binary, "-m", "pip", "install", "--quiet",
+                               "--disable-pip-version-check", line], stderr=subprocess.PIPE,
+                              stdout=subprocess.DEVNULL, text=True, check=False)
+        if done.returncode != 0:
+            missing[line] = (done.stderr.strip().splitlines() or ["pip failed"])[-1]
+    return binary, missing
+
+
 def run(command, hint, **options):
     done = subprocess.run([str(part) for part in command], check=False, **options)
     if done.returncode != 0:
@@ -55,14 +75,15 @@ def run(command, hint, **options):
     return done
 
 
-def versions(name):
+def versions(name, interpreter):
     """{package: version} as installed, of the packages that peers-NAME.txt names."""
     names = [line.split("==")[0].strip()
              for line in (HERE / f"peers-{name}.txt").read_text(encoding="utf-8").splitlines()
              if "==" in line]
     code = ("import sys, importlib.metadata as m\n"
-            "for name in sys.argv[1:]: print(name, m.version(name))")
-    done = run([python(name), "-c", code, *names], "remove the environment and run again",
+            "there = {d.metadata['Name'].lower(): d.version for d in m.distributions()}\n"
+            "for name in sys.argv[1:]: print(name, there.get(name.lower(), 'missing'))")
+    done = run([interpreter, "-c", code, *names], "remove the environment and run again",
                stdout=subprocess.PIPE, text=True)
     return dict(line.split() for line in done.stdout.splitlines())
 
@@ -137,12 +158,12 @@ def need_program(verb):
         raise BenchError(f"{BINARY} does not know \"{verb}\"\nhint: make build")
 
 
-def facts(name):
+def facts(name, interpreter=None):
     """What a report begins with: when, of which program, on which machine, beside which peers."""
     now = datetime.datetime.now(datetime.timezone.utc)
     return {"date": f"{now:%Y-%m-%dT%H:%M:%SZ}", "version": program_version(),
             "machine": machine.machine(), "instructions": machine.instructions(),
-            "peers": versions(name)}
+            "peers": versions(name, interpreter or python(name))}
 
 
 def keep(name, report, document, options):

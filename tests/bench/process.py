@@ -2,8 +2,11 @@
 
 Both sides of it: `Process` asks, `serve` answers.
 """
+import ctypes
+import gc
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -46,3 +49,11 @@ def serve(worker):
         request = json.loads(line)
         answer = getattr(worker, request.pop("do"))(**request)
         print(json.dumps(answer), flush=True)
+
+
+def anonymous_bytes():
+    """Memory of the process that no file backs."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    with open("/proc/self/smaps_rollup", encoding="ascii") as file:
+        return int(re.search(r"^Anonymous:\s+(\d+) kB", file.read(), re.MULTILINE)[1]) * 1024

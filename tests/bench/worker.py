@@ -5,10 +5,7 @@ line of standard input is a request as JSON, each line of standard output its an
 lets memory be told apart, and lets all peers wait with their index in memory while one at a time
 is measured, in rounds.
 """
-import ctypes
-import gc
 import os
-import re
 import sys
 import tempfile
 import time
@@ -24,14 +21,6 @@ import process  # noqa: E402
 
 K = 10
 FILTER_QUERIES = 200  # of the filters that are made for each query
-
-
-def anonymous_bytes():
-    """Memory of the process that no file backs."""
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    with open("/proc/self/smaps_rollup", encoding="ascii") as file:
-        return int(re.search(r"^Anonymous:\s+(\d+) kB", file.read(), re.MULTILINE)[1]) * 1024
 
 
 class Worker:
@@ -53,12 +42,12 @@ class Worker:
         return curve.recall(K, self.worst[:len(scores)], scores)
 
     def build(self):
-        before = anonymous_bytes()
+        before = process.anonymous_bytes()
         start = time.perf_counter()
         self.peer.build(self.base)
         seconds = time.perf_counter() - start
         return {"build_seconds": seconds, "parameters": self.peer.parameters,
-                "bytes_per_vector": (anonymous_bytes() - before) / len(self.base),
+                "bytes_per_vector": (process.anonymous_bytes() - before) / len(self.base),
                 "families": self.peer.families, "efforts": self.peer.efforts,
                 "exact": self.peer.exact, "filters": self.peer.filters,
                 "churns": hasattr(self.peer, "churn")}

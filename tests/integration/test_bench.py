@@ -84,16 +84,6 @@ def test_without_a_peer_or_without_ours_there_is_no_ratio():
     assert curve.ratios([], {"a": []}) is None
 
 
-def test_ndcg_of_a_perfect_and_of_a_reversed_ranking():
-    ratings = {"a": 3, "b": 1, "c": 0}
-    assert curve.ndcg(["a", "b", "c"], ratings) == pytest.approx(1)
-    # (2^1-1)/log2(2) + (2^3-1)/log2(3), by the ideal of 7/log2(2) + 1/log2(3)
-    assert curve.ndcg(["b", "a", "c"], ratings) == pytest.approx(
-        (1 + 7 / 1.5849625) / (7 + 1 / 1.5849625))
-    assert curve.ndcg(["unrated"] * 10 + ["a"], ratings) == 0
-    assert curve.ndcg(["c"], {"c": 0}) is None
-
-
 # --- a run with answers that are known ------------------------------------------------------------
 
 
