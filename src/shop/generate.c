@@ -36,6 +36,7 @@ static const struct {
     [SHOP_GENERATE_FILE_REVIEWS] = {"reviews.csv",
 				    "review_id,product_id,customer_id,rating,review_title,"
 				    "review_text,review_date"},
+    [SHOP_GENERATE_FILE_VARIANTS] = {"variants.jsonl", NULL},
     [SHOP_GENERATE_FILE_DEFECTS] = {"defects.csv", "file,line,column,kind,key"},
 };
 
@@ -64,6 +65,14 @@ static int note_defect(struct gen *g, enum shop_generate_file which, uint64_t li
 	return gen_file_write(&g->files[SHOP_GENERATE_FILE_DEFECTS], row, err);
 }
 
+static void count_row(struct gen *g)
+{
+	if (!g->options->progress || ++g->rows - g->reported < PROGRESS_ROWS)
+		return;
+	g->reported = g->rows;
+	g->options->progress(g->options->progress_ctx, g->rows);
+}
+
 int gen_write(struct gen *g, enum shop_generate_file which, struct err *err)
 {
 	struct gen_file *f = &g->files[which];
@@ -89,11 +98,14 @@ int gen_write(struct gen *g, enum shop_generate_file which, struct err *err)
 		r = gen_file_write(f, &g->row, err);
 	if (r == 0 && kind)
 		r = note_defect(g, which, line, column, kind, err);
-	if (g->options->progress && ++g->rows - g->reported >= PROGRESS_ROWS) {
-		g->reported = g->rows;
-		g->options->progress(g->options->progress_ctx, g->rows);
-	}
+	count_row(g);
 	return r;
+}
+
+int gen_write_line(struct gen *g, enum shop_generate_file which, struct str line, struct err *err)
+{
+	count_row(g);
+	return gen_file_write_line(&g->files[which], line, err);
 }
 
 static int check_limit(const char *name, uint64_t value, uint64_t max, struct err *err)
@@ -114,6 +126,8 @@ static int check_options(const struct shop_generate_options *o, struct err *err)
 		r = check_limit("reviews", o->reviews, SHOP_GENERATE_ROWS_MAX, err);
 	if (r == 0)
 		r = check_limit("products", o->products, SHOP_GENERATE_GOODS_MAX, err);
+	if (r == 0)
+		r = check_limit("variants", o->variants, SHOP_GENERATE_GOODS_MAX, err);
 	if (r == 0)
 		r = check_limit("suppliers", o->suppliers, SHOP_GENERATE_GOODS_MAX, err);
 	if (r < 0)
@@ -154,6 +168,8 @@ static int open_files(struct gen *g, struct err *err)
 			continue;
 		if (i == SHOP_GENERATE_FILE_SUPPLIERS && !has_goods)
 			continue;
+		if (i == SHOP_GENERATE_FILE_VARIANTS && !g->options->variants)
+			continue;
 		r = gen_file_open(&g->files[i], g->options->out, formats[i].name, formats[i].header,
 				  err);
 	}
@@ -172,6 +188,7 @@ static int init(struct gen *g, struct err *err)
 		gen_text_add(&g->text, f->text);
 	init_days(g);
 	gen_catalog_init(&g->catalog, &g->text);
+	g->catalog.keeps_objects = g->options->variants > 0;
 	g->defects.seed = g->options->seed;
 	g->defects.ppm = g->options->defects_ppm;
 	for (const char *const *path = g->options->catalog; path && *path; path++) {
@@ -200,6 +217,8 @@ static int run(struct gen *g, struct err *err)
 {
 	int r = open_files(g, err);
 
+	if (r == 0)
+		r = gen_variants_write(g, err); /* of the catalogue's, not of invented ones */
 	if (r == 0)
 		r = gen_goods_write(g, err);
 	if (r < 0)

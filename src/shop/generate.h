@@ -1,6 +1,7 @@
 /*
  * An invented shop: customers, addresses, orders, order lines and reviews for a real or an invented
- * catalogue, written as the CSV files that `load` reads (load_format.md), defects included.
+ * catalogue, written as the CSV files that `load` reads (load_format.md), defects included; and
+ * products varied from the catalogue's, as JSON lines.
  *
  * Deterministic: the same options and catalogue give the same bytes on every machine. All decisions
  * are integer arithmetic on an own generator (xoshiro256**); every row has its own stream, derived
@@ -21,11 +22,12 @@
 
 #define SHOP_GENERATE_UNTIL	"2026-06-30"
 #define SHOP_GENERATE_ROWS_MAX	50000000 /* customers, orders, reviews: each */
-#define SHOP_GENERATE_GOODS_MAX 1000000	 /* invented products; they are held in memory */
+#define SHOP_GENERATE_GOODS_MAX 1000000	 /* invented products, variants: each; held in memory */
 
 struct shop_generate_options {
 	uint64_t customers, orders, reviews;
 	uint64_t products, suppliers; /* invented ones, beside the catalogue's; 0: none */
+	uint64_t variants;	      /* of the catalogue's products, beside them; 0: none */
 	uint64_t seed;
 	uint32_t defects_ppm; /* share of rows with a defect, in millionths */
 	const char *until;    /* last day, YYYY-MM-DD; NULL: SHOP_GENERATE_UNTIL */
@@ -44,6 +46,7 @@ enum shop_generate_file {
 	SHOP_GENERATE_FILE_ORDERS,
 	SHOP_GENERATE_FILE_ITEMS,
 	SHOP_GENERATE_FILE_REVIEWS,
+	SHOP_GENERATE_FILE_VARIANTS,
 	SHOP_GENERATE_FILE_DEFECTS,
 	SHOP_GENERATE_FILE_COUNT
 };

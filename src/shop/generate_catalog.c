@@ -27,7 +27,6 @@
 
 #define CATALOG_LINE_MAX (1 << 20)
 #define TITLE_PLAIN_MAX	 1024
-#define PRICE_CENTS_MAX	 INT64_C(1000000000) /* ten million; what DECIMAL(12,2) holds with room */
 
 /* ---- the rules ---- */
 
@@ -143,6 +142,9 @@ void gen_catalog_init(struct gen_catalog *c, const struct gen_text *t)
 
 void gen_catalog_done(struct gen_catalog *c)
 {
+	for (size_t i = 0; i < c->n_objects; i++)
+		json_decref(c->objects[i]);
+	mem_free(c->objects);
 	mem_free(c->products);
 	mem_free(c->sums);
 	map_done(&c->brands);
@@ -360,7 +362,7 @@ static int check_json(const json_t *o, struct err *err)
 			       "no product: id, title, supplier (texts) and "
 			       "price (whole cents) are needed");
 	if (strlen(id) > 64 || json_integer_value(price) < 0 ||
-	    json_integer_value(price) > PRICE_CENTS_MAX)
+	    json_integer_value(price) > GEN_PRICE_CENTS_MAX)
 		return err_set(err, ERR_CORRUPTED, "product \"%.64s\": key or price out of range",
 			       id);
 	return 0;
@@ -373,7 +375,14 @@ static bool text_is(const json_t *o, const char *key, const char *value)
 	return s && cstr_equal(s, value);
 }
 
-static int add_json(struct gen_catalog *c, const json_t *o, struct err *err)
+static void keep_object(struct gen_catalog *c, const json_t *o)
+{
+	/* As many as products: objects are kept from the first on. */
+	mem_grow(&c->objects, &c->cap_objects, c->n, sizeof(*c->objects));
+	c->objects[c->n_objects++] = json_incref((json_t *)(uintptr_t)o);
+}
+
+int gen_catalog_add_json(struct gen_catalog *c, const json_t *o, struct err *err)
 {
 	struct gen_product p = {.released = day_of_json(o, "date_released")};
 	char *text;
@@ -394,6 +403,8 @@ static int add_json(struct gen_catalog *c, const json_t *o, struct err *err)
 			  text_of(o, "title"));
 	gen_catalog_add(c, p, text_of(o, "supplier"), text);
 	mem_free(text);
+	if (c->keeps_objects)
+		keep_object(c, o);
 	return 0;
 }
 
@@ -429,7 +440,7 @@ static int read_line(struct gen_catalog *c, const char *line, size_t len, struct
 		json_decref(o);
 		return err_set(err, ERR_CORRUPTED, "no JSON object: %s", je.text);
 	}
-	r = add_json(c, o, err);
+	r = gen_catalog_add_json(c, o, err);
 	json_decref(o);
 	return r;
 }

@@ -162,7 +162,9 @@ int gen_file_open(struct gen_file *f, const char *folder, const char *name, cons
 		return err_set(err, ERR_IO, "could not create \"%s\": %s", f->part_path,
 			       strerror(errno));
 	f->buffer = mem_alloc(GEN_FILE_BUFFER);
-	f->line = 2;
+	f->line = header ? 2 : 1;
+	if (!header)
+		return 0;
 	return put(f, header, strlen(header), err) ?: put(f, "\n", 1, err);
 }
 
@@ -213,6 +215,13 @@ int gen_file_write(struct gen_file *f, const struct gen_row *row, struct err *er
 	f->line++;
 	f->rows++;
 	return r < 0 ? r : put(f, "\n", 1, err);
+}
+
+int gen_file_write_line(struct gen_file *f, struct str line, struct err *err)
+{
+	f->line++;
+	f->rows++;
+	return put(f, line.data, line.len, err) ?: put(f, "\n", 1, err);
 }
 
 int gen_file_finish(struct gen_file *f, struct err *err)

@@ -48,7 +48,7 @@ static int write_supplier(struct gen *g, uint64_t i, struct err *err)
 	return gen_write(g, SHOP_GENERATE_FILE_SUPPLIERS, err);
 }
 
-static void add_ean(struct gen_row *row, uint64_t number)
+void gen_own_ean(uint64_t number, char ret[static 14])
 {
 	char text[32];
 	unsigned sum = 0;
@@ -58,7 +58,7 @@ static void add_ean(struct gen_row *row, uint64_t number)
 		sum += (unsigned)(text[i] - '0') * (i % 2 ? 3 : 1);
 	text[12] = (char)('0' + (10 - sum % 10) % 10);
 	text[13] = '\0';
-	gen_row_text(row, text);
+	memcpy(ret, text, 14);
 }
 
 struct made {
@@ -72,7 +72,9 @@ struct made {
 static int write_product(struct gen *g, const struct made *m, struct err *err)
 {
 	struct gen_row *row = &g->row;
+	char ean[14];
 
+	gen_own_ean(m->ean, ean);
 	gen_row_clear(row);
 	gen_row_text(row, m->id);
 	gen_row_text(row, "physical");
@@ -81,7 +83,7 @@ static int write_product(struct gen *g, const struct made *m, struct err *err)
 	gen_row_text(row, m->title);
 	gen_row_text(row, m->model);
 	gen_row_text(row, m->tell);
-	add_ean(row, m->ean);
+	gen_row_text(row, ean);
 	gen_row_cents(row, m->price_cents);
 	gen_row_text(row, "USD");
 	gen_row_number(row, m->stock);

@@ -2,10 +2,10 @@
  * Shared insides of the generator; included only by src/shop/generate*.c and their unit tests.
  *
  * Who does what: generate_random.c draws, generate_time.c knows the calendar and how busy a day is,
- * generate_catalog.c holds the products, generate_goods.c invents some, generate_people.c writes
- * customers, generate_orders.c fills baskets, generate_reviews.c picks what is reviewed,
- * generate_text.c writes the words, generate_defects.c spoils rows, generate_csv.c writes files,
- * generate.c runs all of it in order.
+ * generate_catalog.c holds the products, generate_goods.c invents some, generate_variants.c varies
+ * those that there are, generate_people.c writes customers, generate_orders.c fills baskets,
+ * generate_reviews.c picks what is reviewed, generate_text.c writes the words, generate_defects.c
+ * spoils rows, generate_csv.c writes files, generate.c runs all of it in order.
  */
 #pragma once
 
@@ -34,6 +34,7 @@ enum gen_stream {
 	GEN_STREAM_GOODS,
 	GEN_STREAM_SUPPLIER,
 	GEN_STREAM_DEFECT,
+	GEN_STREAM_VARIANT,
 };
 
 uint64_t gen_hash(uint64_t seed, enum gen_stream stream, uint64_t index);
@@ -135,6 +136,8 @@ enum gen_fact {
 };
 
 #define GEN_NO_DAY INT32_MIN
+#define GEN_PRICE_CENTS_MAX \
+	INT64_C(1000000000) /* ten million; what DECIMAL(12,2) holds with room */
 
 struct gen_product {
 	const char *id;			   /* external id */
@@ -188,11 +191,18 @@ struct gen_catalog {
 	struct map brands;		 /* name -> number + 1 */
 	struct map ids;
 	struct arena arena;
+	/* With keeps_objects: what the products were read from, objects[i] of products[i]. */
+	bool keeps_objects;
+	struct json_t **objects;
+	size_t n_objects, cap_objects;
 };
 
 void gen_catalog_init(struct gen_catalog *c, const struct gen_text *t);
 void gen_catalog_done(struct gen_catalog *c);
 int gen_catalog_read(struct gen_catalog *c, const char *path, struct err *err) _must_check_;
+/* A product as a line of a feed has it. */
+int gen_catalog_add_json(struct gen_catalog *c, const struct json_t *o, struct err *err)
+    _must_check_;
 /* `text` is title, product type and category: decides the group. Takes `p` by value. */
 void gen_catalog_add(struct gen_catalog *c, struct gen_product p, const char *brand,
 		     const char *text);
@@ -237,9 +247,11 @@ struct gen_file {
 	uint64_t rows, bytes, defects;
 };
 
+/* Without a header: lines that are no CSV. */
 int gen_file_open(struct gen_file *f, const char *folder, const char *name, const char *header,
 		  struct err *err) _must_check_;
 int gen_file_write(struct gen_file *f, const struct gen_row *row, struct err *err) _must_check_;
+int gen_file_write_line(struct gen_file *f, struct str line, struct err *err) _must_check_;
 int gen_file_finish(struct gen_file *f, struct err *err) _must_check_;	/* flushed and fsynced */
 int gen_file_publish(struct gen_file *f, struct err *err) _must_check_; /* gets its name */
 void gen_file_done(struct gen_file *f); /* removes what was not published */
@@ -295,6 +307,10 @@ struct gen {
 /* Spoils the row perhaps, writes it, notes the defect in the manifest. */
 int gen_write(struct gen *g, enum shop_generate_file which, struct err *err) _must_check_;
 
+/* The line as it is: no defects. */
+int gen_write_line(struct gen *g, enum shop_generate_file which, struct str line, struct err *err)
+    _must_check_;
+
 int gen_people_init(struct gen *g, struct err *err) _must_check_;
 void gen_people_done(struct gen *g);
 int gen_people_write(struct gen *g, struct err *err) _must_check_;
@@ -302,6 +318,8 @@ unsigned gen_customer_addresses(const struct gen *g, uint64_t customer); /* 1 to
 unsigned gen_customer_segment(const struct gen *g, uint64_t customer);
 
 int gen_goods_write(struct gen *g, struct err *err) _must_check_;
+void gen_own_ean(uint64_t number, char ret[static 14]); /* of the range for a shop's own numbers */
+int gen_variants_write(struct gen *g, struct err *err) _must_check_;
 
 #define GEN_LINES_MAX 8
 

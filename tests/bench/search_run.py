@@ -180,6 +180,6 @@ def fill(shop, count, folder):
         shop.run(*words)
         seconds[step] = time.perf_counter() - start
     start = time.perf_counter()
-    shop.wait_synced()
+    shop.wait_synced(missing)
     seconds["until in step"] = time.perf_counter() - start
     return {"variants": missing, "seconds": seconds}

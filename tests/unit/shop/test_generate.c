@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -493,6 +494,131 @@ static void a_wrong_catalogue_is_named_with_its_line(void **state)
 	assert_null(report.files[SHOP_GENERATE_FILE_PRODUCTS].name);
 }
 
+/* ---- variants ---- */
+
+#define TONER                                                                           \
+	"{\"id\":\"1\",\"name\":\"TN-2120\",\"title\":\"Brother TN-2120 toner Black\"," \
+	"\"short_description\":\"The TN-2120 prints Black, TN-21200 and 2.0 stay.\","   \
+	"\"supplier\":\"Brother\",\"price\":4995,\"img_500x500\":\"http://x/1.jpg\","   \
+	"\"attr_t_colour\":\"Black\",\"attr_n_page_yield\":2600}\n"
+#define OTHER_TONER                                                                               \
+	"{\"id\":\"2\",\"name\":\"Toner\",\"title\":\"Canon Toner Cyan\",\"supplier\":\"Canon\"," \
+	"\"price\":199,\"attr_t_colour\":\"Cyan\",\"attr_n_page_yield\":1500}\n"
+#define LAPTOP                                                                          \
+	"{\"id\":\"3\",\"title\":\"HP Notebook 15\",\"supplier\":\"HP\",\"price\":100," \
+	"\"attr_t_colour\":\"Pink\"}\n"
+#define SERVICE                                                                                    \
+	"{\"id\":\"4\",\"title\":\"Repair\",\"supplier\":\"HP\",\"price\":1,\"kind\":\"service\"}" \
+	"\n"
+#define VARIANTS 300
+
+/* The lines of variants.jsonl as an array. */
+static json_t *make_variants(const char *dir, const char *catalog, uint64_t seed)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("%s/varied.jsonl", folder);
+	_cleanup_(mem_freep) char *out = mem_printf("%s/%s/variants.jsonl", folder, dir);
+	const char *const paths[] = {path, NULL};
+	struct shop_generate_options o = {.seed = seed, .variants = VARIANTS, .catalog = paths};
+	struct strbuf text = STRBUF_INIT(0);
+	json_t *list = json_array();
+	struct str rest;
+
+	assert_int_equal(file_write_atomic(path, catalog, strlen(catalog), 0600, NULL), 0);
+	make_ok(dir, o);
+	assert_int_equal(file_read(out, &text, NULL), 0);
+	for (rest = strbuf_slice(&text); rest.len;) {
+		struct str line = gen_cut(&rest, '\n');
+
+		json_array_append_new(list, json_loadb(line.data, line.len, 0, NULL));
+	}
+	strbuf_done(&text);
+	assert_int_equal(json_array_size(list), VARIANTS);
+	return list;
+}
+
+static const char *text_at(const json_t *list, size_t i, const char *key)
+{
+	return json_string_value(json_object_get(json_array_get(list, i), key));
+}
+
+static void texts_of_variants_say_what_their_attributes_say(void **state)
+{
+	json_t *list = make_variants("v", TONER OTHER_TONER, 1);
+	size_t exchanged = 0, branded = 0;
+
+	(void)state;
+	for (size_t i = 0; i < VARIANTS; i += 2) {
+		const char *title = text_at(list, i, "title"), *model = text_at(list, i, "name");
+		const char *text = text_at(list, i, "short_description");
+		const char *colour = text_at(list, i, "attr_t_colour");
+		_cleanup_(mem_freep) char *whole =
+		    mem_printf("%s %s toner %s", text_at(list, i, "supplier"), model, colour);
+		_cleanup_(mem_freep) char *told =
+		    mem_printf("The %s prints %s, TN-21200 and 2.0 stay.", model, colour);
+
+		assert_string_equal(title, whole);
+		assert_string_equal(text, told);
+		assert_int_equal(strlen(model), 7);
+		assert_string_not_equal(model, "TN-2120");
+		exchanged += cstr_equal(colour, "Cyan");
+		branded += cstr_equal(text_at(list, i, "supplier"), "Canon");
+	}
+	/* Of 150: 40 % and 25 % are exchanged, and half of the donors are the product itself. */
+	assert_in_range(exchanged, 15, 48);
+	assert_in_range(branded, 7, 33);
+	json_decref(list);
+}
+
+static void variants_are_products_of_their_own(void **state)
+{
+	json_t *list = make_variants("v", TONER OTHER_TONER LAPTOP SERVICE, 1);
+	json_t *seen = json_object();
+
+	(void)state;
+	for (size_t i = 0; i < VARIANTS; i++) {
+		const json_t *v = json_array_get(list, i);
+		int64_t price = json_integer_value(json_object_get(v, "price"));
+
+		json_object_set_new(seen, text_at(list, i, "id"), json_true());
+		json_object_set_new(seen, text_at(list, i, "ean"), json_true());
+		assert_null(json_object_get(v, "img_500x500"));
+		assert_null(json_object_get(v, "kind")); /* services are not varied */
+		assert_in_range(price, 60, 8099);
+		if (strstr(text_at(list, i, "title"), "Notebook"))
+			assert_string_equal(text_at(list, i, "attr_t_colour"), "Pink");
+	}
+	assert_int_equal(json_object_size(seen), 2 * VARIANTS);
+	json_decref(seen);
+	json_decref(list);
+}
+
+static void variants_follow_from_the_seed(void **state)
+{
+	json_t *one = make_variants("v1", TONER OTHER_TONER, 5);
+	json_t *same = make_variants("v2", TONER OTHER_TONER, 5);
+	json_t *other = make_variants("v3", TONER OTHER_TONER, 6);
+
+	(void)state;
+	assert_true(json_equal(one, same));
+	assert_false(json_equal(one, other));
+	json_decref(one);
+	json_decref(same);
+	json_decref(other);
+}
+
+static void without_products_nothing_is_varied(void **state)
+{
+	struct shop_generate_options o = {.variants = 1};
+	struct shop_generate_report report;
+	struct err err = {0};
+
+	(void)state;
+	assert_int_equal(make("e", o, &report, &err), -ERR_INVALID_ARGUMENT);
+	assert_non_null(strstr(err.message, "no products to vary"));
+	o.variants = SHOP_GENERATE_GOODS_MAX + 1;
+	assert_int_equal(make("e", o, &report, &err), -ERR_INVALID_ARGUMENT);
+}
+
 static int make_folder(void **state)
 {
 	(void)state;
@@ -520,6 +646,10 @@ int main(void)
 	    cmocka_unit_test(the_manifest_points_at_the_rows),
 	    cmocka_unit_test(what_cannot_be_made_is_refused),
 	    cmocka_unit_test(a_wrong_catalogue_is_named_with_its_line),
+	    cmocka_unit_test(texts_of_variants_say_what_their_attributes_say),
+	    cmocka_unit_test(variants_are_products_of_their_own),
+	    cmocka_unit_test(variants_follow_from_the_seed),
+	    cmocka_unit_test(without_products_nothing_is_varied),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
