@@ -375,14 +375,14 @@ static bool text_is(const json_t *o, const char *key, const char *value)
 	return s && cstr_equal(s, value);
 }
 
-static void keep_object(struct gen_catalog *c, const json_t *o)
+static void keep_object(struct gen_catalog *c, json_t *o)
 {
 	/* As many as products: objects are kept from the first on. */
 	mem_grow(&c->objects, &c->cap_objects, c->n, sizeof(*c->objects));
-	c->objects[c->n_objects++] = json_incref((json_t *)(uintptr_t)o);
+	c->objects[c->n_objects++] = json_incref(o);
 }
 
-int gen_catalog_add_json(struct gen_catalog *c, const json_t *o, struct err *err)
+int gen_catalog_add_json(struct gen_catalog *c, json_t *o, struct err *err)
 {
 	struct gen_product p = {.released = day_of_json(o, "date_released")};
 	char *text;

@@ -201,8 +201,7 @@ void gen_catalog_init(struct gen_catalog *c, const struct gen_text *t);
 void gen_catalog_done(struct gen_catalog *c);
 int gen_catalog_read(struct gen_catalog *c, const char *path, struct err *err) _must_check_;
 /* A product as a line of a feed has it. */
-int gen_catalog_add_json(struct gen_catalog *c, const struct json_t *o, struct err *err)
-    _must_check_;
+int gen_catalog_add_json(struct gen_catalog *c, struct json_t *o, struct err *err) _must_check_;
 /* `text` is title, product type and category: decides the group. Takes `p` by value. */
 void gen_catalog_add(struct gen_catalog *c, struct gen_product p, const char *brand,
 		     const char *text);

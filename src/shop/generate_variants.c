@@ -151,8 +151,8 @@ static void take(struct variant *v, const json_t *donor, const char *key, const 
 	set(v->object, key, json_incref(other));
 }
 
-static const json_t *pick_donor(struct variant *v, const struct gen_catalog *c,
-				const struct originals *o, uint8_t group)
+static json_t *pick_donor(struct variant *v, const struct gen_catalog *c, const struct originals *o,
+			  uint8_t group)
 {
 	size_t n = o->from[group + 1] - o->from[group];
 
@@ -160,13 +160,13 @@ static const json_t *pick_donor(struct variant *v, const struct gen_catalog *c,
 }
 
 static void exchange_attributes(struct variant *v, const struct gen_catalog *c,
-				const struct originals *o, const json_t *original, uint8_t group)
+				const struct originals *o, json_t *original, uint8_t group)
 {
 	const char *key;
 	json_t *value;
 
 	/* The object that is walked is not the one that changes. */
-	json_object_foreach((json_t *)(uintptr_t)original, key, value)
+	json_object_foreach(original, key, value)
 	{
 		if (strncmp(key, "attr_", 5) == 0 && gen_chance(&v->rng, ATTRIBUTE_PPM))
 			take(v, pick_donor(v, c, o, group), key, value);
@@ -201,7 +201,7 @@ static bool redraw(struct variant *v, struct str word)
 }
 
 /* False: the name has no number that could be another one. */
-static bool renew_model(struct variant *v, const json_t *original)
+static bool renew_model(struct variant *v, json_t *original)
 {
 	struct str name = str_from(json_string_value(json_object_get(original, "name")) ?: "");
 	bool is_renewed = false;
@@ -243,11 +243,10 @@ static void make_variant(struct variant *v, const struct gen_catalog *c, const s
 			 uint64_t i)
 {
 	size_t index = o->indices[i % o->n];
-	const json_t *original = c->objects[index];
+	json_t *original = c->objects[index];
 	char suffix[24] = "", text[32];
 
-	v->object =
-	    json_copy((json_t *)(uintptr_t)original); /* values are shared and not changed */
+	v->object = json_copy(original); /* values are shared and not changed */
 	bug_if(!v->object);
 	exchange_attributes(v, c, o, original, c->products[index].group);
 	if (!renew_model(v, original))

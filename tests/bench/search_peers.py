@@ -83,7 +83,7 @@ class Like(MariaDB):
 
 
 class Fulltext(MariaDB):
-    """Natural language mode. A relevance is that of one column; an index of all says what matches."""
+    """Natural language mode. One index of all fields says what matches, those of each weigh it."""
     DATABASE = "aethermart_bench_natural"
     WEIGHTS = {"name": 4, "brand": 0, "category": 0, "description": 1, "attributes": 0}
     MODE = ""

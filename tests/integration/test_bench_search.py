@@ -278,7 +278,8 @@ def report():
 
 def test_the_report_says_what_was_measured_and_what_was_not():
     document = search_report.document(report())
-    assert "| **AetherMart lexical** | 0.8000 | 0.9000 | 0.7000 | 0.6000 | 0.5000 | 60 |" in document
+    assert ("| **AetherMart lexical** | 0.8000 | 0.9000 | 0.7000 | 0.6000 | 0.5000 | 60 |"
+            in document)
     assert "+0.0400 nDCG@10 against peer, standard error 0.0200" in document
     assert "`eval` says 0.71 for mrr; its run gives 0.7000" in document
     for missing in ("AetherMart vector. no eval", "other. ImportError: no other",
