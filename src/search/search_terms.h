@@ -15,7 +15,8 @@
 #include "base/mem.h"
 #include "base/strbuf.h"
 
-#define SEARCH_TERM_NONE UINT32_MAX
+#define SEARCH_TERM_NONE       UINT32_MAX
+#define SEARCH_TERMS_BYTES_MAX 255 /* of a term; it has one at least */
 
 struct search_terms;
 
@@ -28,6 +29,7 @@ size_t search_terms_memory(const struct search_terms *t); /* bytes */
 /* Numbers are given in order, from 0; a term that is there keeps its number. */
 uint32_t search_terms_add(struct search_terms *t, struct str term);
 uint32_t search_terms_find(const struct search_terms *t, struct str term);
+/* Stays where it is as long as the dictionary. */
 struct str search_terms_text(const struct search_terms *t, uint32_t number);
 
 struct search_near {
@@ -36,11 +38,12 @@ struct search_near {
 };
 /* Edits that a word of so many characters may differ by: 0 below 4, 1 below 8, else 2. */
 unsigned search_terms_tolerance(size_t characters);
-/* Terms within `distance` edits (1 or 2), nearest first, then by number; the exact one is not among
- * them. At most `max`. None for a word with a digit. */
+/* Terms of letters (4 to 24) within `distance` edits, but no more than the tolerance of `word`;
+ * nearest first, then by number; the exact one is not among them. At most `max`. None for a word
+ * with a digit. */
 size_t search_terms_near(const struct search_terms *t, struct str word, unsigned distance,
 			 struct search_near *ret, size_t max);
-/* Terms that begin so, shortest first, then by bytes; the term itself comes first. At most `max`,
- * of which the caller takes the most frequent. */
+/* Terms that begin so, shortest first (in bytes), then by bytes; the term itself comes first. At
+ * most `max`, of which the caller takes the most frequent. */
 size_t search_terms_prefix(const struct search_terms *t, struct str prefix, uint32_t *ret,
 			   size_t max);
