@@ -46,8 +46,8 @@
 
 struct cached {
 	uint32_t hash;
-	uint8_t len, stem_len; /* len 0: free */
-	bool is_stop;
+	uint8_t len, stem_len;		/* len 0: free */
+	bool is_stop, begins;		/* the word begins with its stem, as most do */
 	char bytes[2 * CACHE_WORD_MAX]; /* the word, and behind it the stem */
 };
 static_assert(sizeof(struct cached) == 64, "an entry is a cache line");
@@ -61,7 +61,7 @@ struct search_analyzer {
 
 struct stem {
 	struct str text; /* in the analyzer */
-	bool is_stop;
+	bool is_stop, begins;
 };
 
 /* Sorted. Words that stand in nearly every text, less those that name things in a shop: "all in
@@ -119,7 +119,7 @@ static bool is_cached(const struct cached *c, uint32_t hash, struct str word)
 
 static struct stem cached_stem(const struct cached *c)
 {
-	return (struct stem){{c->bytes + c->len, c->stem_len}, c->is_stop};
+	return (struct stem){{c->bytes + c->len, c->stem_len}, c->is_stop, c->begins};
 }
 
 /* `word` has 1 to SEARCH_TERM_MAX bytes. */
@@ -136,6 +136,7 @@ static struct stem stem_of(struct search_analyzer *a, struct str word)
 		return cached_stem(second);
 	s.text = run_stemmer(a, word);
 	s.is_stop = is_stop_word(a, word);
+	s.begins = s.text.len <= word.len && memcmp(s.text.data, word.data, s.text.len) == 0;
 	if (word.len > CACHE_WORD_MAX || s.text.len > CACHE_WORD_MAX) {
 		memmove(a->stem, s.text.data, s.text.len);
 		s.text.data = a->stem;
@@ -146,6 +147,7 @@ static struct stem stem_of(struct search_analyzer *a, struct str word)
 	first->len = (uint8_t)word.len;
 	first->stem_len = (uint8_t)s.text.len;
 	first->is_stop = s.is_stop;
+	first->begins = s.begins;
 	memcpy(first->bytes, word.data, word.len);
 	memcpy(first->bytes + word.len, s.text.data, s.text.len);
 	return cached_stem(first);
@@ -227,8 +229,7 @@ static void emit(struct scan *s, unsigned first, unsigned end, enum search_token
 		struct stem stem = stem_of(s->a, folded);
 
 		t->is_stop = stem.is_stop;
-		if (stem.text.len <= folded.len &&
-		    memcmp(stem.text.data, folded.data, stem.text.len) == 0)
+		if (stem.begins)
 			t->term.len = stem.text.len;
 		else
 			t->term = add_text(ret, stem.text);
