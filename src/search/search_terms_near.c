@@ -12,7 +12,7 @@
  * Entries lie in buckets of 64-byte blocks, 4 bytes each: number and 8 bits of the hash, which
  * spare most looks at texts of others in the bucket. Buckets are doubled at 16 entries a bucket on
  * average, by entering everything again: that needs no room for hashes, and costs each term twice
- * on the whole. About 200 bytes a term.
+ * on the whole. 200 to 300 bytes a term.
  *
  * Terms beyond 16,777,214 are not entered (24 bits), and a lookup ends after 65,536 entries, newest
  * first: a catalogue where thousands of terms begin with the same seven characters is answered in
@@ -219,7 +219,7 @@ static unsigned fill_row(const int32_t *a, const int32_t *b, unsigned nb, unsign
 static unsigned distance_of(const struct letters *wa, const struct letters *wb, unsigned max)
 {
 	const int32_t *a = wa->c, *b = wb->c;
-	unsigned na = wa->n, nb = wb->n, least = 0, least_before;
+	unsigned na = wa->n, nb = wb->n;
 	uint8_t rows[3][NEAR_CHARS_MAX + 1];
 
 	if ((na > nb ? na - nb : nb - na) > max)
@@ -232,9 +232,8 @@ static unsigned distance_of(const struct letters *wa, const struct letters *wb, 
 	for (unsigned j = 0; j <= nb; j++)
 		rows[0][j] = (uint8_t)j;
 	for (unsigned i = 1; i <= na; i++) {
-		least_before = least;
-		least = fill_row(a, b, nb, i, max, rows);
-		if (least > max && least_before > max) /* a swap reaches over one row */
+		/* A swap reaches over a row, but a replacement there costs no more than it. */
+		if (fill_row(a, b, nb, i, max, rows) > max)
 			return FAR;
 	}
 	return rows[na % 3][nb];

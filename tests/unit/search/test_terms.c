@@ -313,7 +313,7 @@ static void misspelled_words_find_what_an_exhaustive_look_finds(void **state)
 	search_terms_free(t);
 }
 
-/* Every word of three letters of which two are near each other, and lengths at their bounds. */
+/* The alphabet's beginnings, and each of them with an edit at each of its places. */
 static void edits_of_every_kind_are_found_at_every_length(void **state)
 {
 	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz";
@@ -337,6 +337,26 @@ static void edits_of_every_kind_are_found_at_every_length(void **state)
 			buf[(at + 1) % n] = alphabet[at];
 			check_near(t, (struct str){buf, n}, 10);
 			check_near(t, (struct str){buf, n - 1}, 10);
+		}
+	}
+	search_terms_free(t);
+}
+
+/* All words of two letters: every way of taking out one of several equal neighbours. */
+static void repeated_letters_are_found_like_others(void **state)
+{
+	struct search_terms *t = search_terms_new();
+	char buf[WORD_MAX];
+
+	(void)state;
+	for (unsigned n = 6; n <= 8; n++) {
+		for (unsigned bits = 0; bits < 1u << n; bits++) {
+			for (unsigned k = 0; k < n; k++)
+				buf[k] = bits >> k & 1 ? 'b' : 'a';
+			if (bits % 3 == 0)
+				(void)search_terms_add(t, (struct str){buf, n});
+			else if (bits % 5 == 0)
+				check_near(t, (struct str){buf, n}, 64);
 		}
 	}
 	search_terms_free(t);
@@ -404,6 +424,7 @@ int main(void)
 	    cmocka_unit_test(the_term_itself_comes_first),
 	    cmocka_unit_test(misspelled_words_find_what_an_exhaustive_look_finds),
 	    cmocka_unit_test(edits_of_every_kind_are_found_at_every_length),
+	    cmocka_unit_test(repeated_letters_are_found_like_others),
 	    cmocka_unit_test(numbers_are_never_corrected),
 	    cmocka_unit_test(tolerance_grows_with_the_word),
 	    cmocka_unit_test(thousands_of_terms_with_one_beginning_are_answered),
