@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 #include "base/map.h"
-#include "base/ydoc.h"
+#include "search/search_rules_int.h"
 
 #include "base/banned.h"
 
@@ -42,26 +42,25 @@ static int read_count(const struct ynode *map, const char *key, int64_t max, siz
 	return r;
 }
 
-static int read_text(const struct ynode *map, const char *key, const char **ret, struct err *err)
+int search_rules_text(const struct ynode *map, const char *key, const char **ret, struct err *err)
 {
 	const struct ynode *n = ynode_get(map, key);
 
 	return n ? ynode_text(n, ret, err) : 0;
 }
 
-static int read_bool(const struct ynode *map, const char *key, bool *ret, struct err *err)
+int search_rules_bool(const struct ynode *map, const char *key, bool *ret, struct err *err)
 {
 	const struct ynode *n = ynode_get(map, key);
 
 	return n ? ynode_bool(n, ret, err) : 0;
 }
 
-/* A text, or a list of them. */
-static int read_texts(struct search_rules *rules, const struct ynode *n, const char ***ret,
-		      size_t *ret_n, struct err *err)
+int search_rules_texts(struct arena *arena, const struct ynode *n, const char ***ret, size_t *ret_n,
+		       struct err *err)
 {
 	size_t len = n->kind == YNODE_LIST ? n->len : 1;
-	const char **texts = arena_alloc(&rules->arena, (len + 1) * sizeof(*texts));
+	const char **texts = arena_alloc(arena, (len + 1) * sizeof(*texts));
 	int r = 0;
 
 	if (len == 0)
@@ -73,14 +72,14 @@ static int read_texts(struct search_rules *rules, const struct ynode *n, const c
 	return r;
 }
 
-static int read_words_for(struct search_rules *rules, const struct ynode *n, struct search_part *p,
+static int read_words_for(struct arena *arena, const struct ynode *n, struct search_part *p,
 			  struct err *err)
 {
 	int r = 0;
 
 	if (n->kind != YNODE_MAP)
 		return ynode_error(n, err, "\"words_for\" has to be a map from values to words");
-	p->words_for = arena_alloc(&rules->arena, (n->len + 1) * sizeof(*p->words_for));
+	p->words_for = arena_alloc(arena, (n->len + 1) * sizeof(*p->words_for));
 	p->n_words_for = n->len;
 	for (size_t i = 0; i < n->len && r == 0; i++) {
 		p->words_for[i].value = n->children[i].key;
@@ -131,7 +130,7 @@ static int read_kind(const struct ynode *n, struct search_part *p, struct err *e
 	return ynode_text(found, &p->text, err);
 }
 
-static int read_part(struct search_rules *rules, const struct ynode *n, struct search_part *p,
+static int read_part(struct arena *arena, const struct ynode *n, struct search_part *p,
 		     struct err *err)
 {
 	static const char *const keys[] = {"say",  "field",   "pairs", "label", "join",
@@ -144,22 +143,37 @@ static int read_part(struct search_rules *rules, const struct ynode *n, struct s
 	if (r == 0)
 		r = read_kind(n, p, err);
 	if (r == 0)
-		r = read_text(n, "label", &p->label, err);
+		r = search_rules_text(n, "label", &p->label, err);
 	if (r == 0)
-		r = read_text(n, "join", &p->join, err);
+		r = search_rules_text(n, "join", &p->join, err);
 	if (r == 0)
-		r = read_text(n, "none", &p->none, err);
+		r = search_rules_text(n, "none", &p->none, err);
 	if (r == 0)
 		r = read_count(n, "limit", SEARCH_LIMIT_MAX, &p->limit, err);
 	if (r == 0)
 		r = read_count(n, "words", SEARCH_WORDS_MAX, &p->words, err);
 	if (r == 0)
-		r = read_bool(n, "once", &p->once, err);
+		r = search_rules_bool(n, "once", &p->once, err);
 	if (r == 0)
-		r = read_bool(n, "numbers", &p->has_numbers, err);
+		r = search_rules_bool(n, "numbers", &p->has_numbers, err);
 	if (r == 0 && skip)
-		r = read_texts(rules, skip, &p->skip, &p->n_skip, err);
-	return r == 0 && words_for ? read_words_for(rules, words_for, p, err) : r;
+		r = search_rules_texts(arena, skip, &p->skip, &p->n_skip, err);
+	return r == 0 && words_for ? read_words_for(arena, words_for, p, err) : r;
+}
+
+int search_rules_parts(struct arena *arena, const struct ynode *map, const char *what,
+		       struct search_part **ret, size_t *ret_n, struct err *err)
+{
+	const struct ynode *list = ynode_get(map, "parts");
+	int r = 0;
+
+	if (!list || list->kind != YNODE_LIST || !list->len)
+		return ynode_error(list ? list : map, err, "%s needs a list of parts", what);
+	*ret_n = list->len;
+	*ret = arena_alloc(arena, list->len * sizeof(**ret));
+	for (size_t i = 0; i < list->len && r == 0; i++)
+		r = read_part(arena, &list->children[i], &(*ret)[i], err);
+	return r;
 }
 
 static int read_when(struct search_rules *rules, const struct ynode *n,
@@ -168,43 +182,28 @@ static int read_when(struct search_rules *rules, const struct ynode *n,
 	if (n->kind != YNODE_MAP || n->len != 1)
 		return ynode_error(n, err, "\"when\" has to be a map of one field and its values");
 	c->when = n->children[0].key;
-	return read_texts(rules, &n->children[0], &c->values, &c->n_values, err);
+	return search_rules_texts(&rules->arena, &n->children[0], &c->values, &c->n_values, err);
 }
 
 static int read_composition(struct search_rules *rules, const struct ynode *n,
 			    struct search_composition *c, struct err *err)
 {
 	static const char *const keys[] = {"when", "parts", NULL};
-	const struct ynode *when = ynode_get(n, "when"), *parts = ynode_get(n, "parts");
+	const struct ynode *when = ynode_get(n, "when");
 	int r = ynode_check_keys(n, "a text", keys, err);
 
 	if (r == 0 && when)
 		r = read_when(rules, when, c, err);
-	if (r < 0)
-		return r;
-	if (!parts || parts->kind != YNODE_LIST || !parts->len)
-		return ynode_error(parts ? parts : n, err, "a text needs a list of parts");
-	c->n_parts = parts->len;
-	c->parts = arena_alloc(&rules->arena, parts->len * sizeof(*c->parts));
-	for (size_t i = 0; i < parts->len && r == 0; i++)
-		r = read_part(rules, &parts->children[i], &c->parts[i], err);
-	return r;
+	return r < 0 ? r
+		     : search_rules_parts(&rules->arena, n, "a text", &c->parts, &c->n_parts, err);
 }
 
-static int read_collection(struct search_rules *rules, const struct ynode *n,
-			   struct search_collection *c, struct err *err)
+static int read_compositions(struct search_rules *rules, const struct ynode *n,
+			     struct search_collection *c, struct err *err)
 {
-	static const char *const keys[] = {"title", "words", "texts", NULL};
 	const struct ynode *texts = ynode_get(n, "texts");
-	int r = ynode_check_keys(n, "a collection", keys, err);
+	int r = 0;
 
-	*c = (struct search_collection){.name = n->key, .words = SEARCH_WORDS_DEFAULT};
-	if (r == 0)
-		r = read_text(n, "title", &c->title, err);
-	if (r == 0)
-		r = read_count(n, "words", SEARCH_WORDS_MAX, &c->words, err);
-	if (r < 0)
-		return r;
 	if (!texts || texts->kind != YNODE_LIST || !texts->len)
 		return ynode_error(texts ? texts : n, err, "a collection needs a list of texts");
 	c->n_compositions = texts->len;
@@ -221,6 +220,22 @@ static int read_collection(struct search_rules *rules, const struct ynode *n,
 						     "documents: it has to be the last one");
 	}
 	return r;
+}
+
+static int read_collection(struct search_rules *rules, const struct ynode *n,
+			   struct search_collection *c, struct err *err)
+{
+	static const char *const keys[] = {"title", "words", "texts", "fields", "attributes", NULL};
+	int r = ynode_check_keys(n, "a collection", keys, err);
+
+	*c = (struct search_collection){.name = n->key, .words = SEARCH_WORDS_DEFAULT};
+	if (r == 0)
+		r = search_rules_text(n, "title", &c->title, err);
+	if (r == 0)
+		r = read_count(n, "words", SEARCH_WORDS_MAX, &c->words, err);
+	if (r == 0)
+		r = read_compositions(rules, n, c, err);
+	return r < 0 ? r : search_rules_read_columns(&rules->arena, n, c, err);
 }
 
 static int read_rules(struct search_rules *rules, struct err *err)
@@ -355,7 +370,8 @@ static bool is_same_branch(const char *a, const char *b)
 }
 
 struct pii_search {
-	const struct search_composition *composition;
+	const char *const *paths;
+	size_t n;
 	struct strbuf found;
 };
 
@@ -363,41 +379,80 @@ static void look_for_pii(void *arg, const char *field, const char *table, const 
 			 const char *pii)
 {
 	struct pii_search *s = arg;
-	const struct search_composition *c = s->composition;
 
 	(void)table;
 	(void)column;
-	for (size_t i = 0; i < c->n_parts; i++) {
-		if (c->parts[i].kind == SEARCH_PART_SAY || !is_same_branch(c->parts[i].text, field))
+	for (size_t i = 0; i < s->n; i++) {
+		if (!is_same_branch(s->paths[i], field))
 			continue;
 		strbuf_addf(&s->found, "%s%s (%s)", s->found.len ? ", " : "", field, pii);
 		return;
 	}
 }
 
+const char *search_rules_pii(struct arena *arena, const struct mapping *m, const char *const *paths,
+			     size_t n)
+{
+	struct pii_search s = {.paths = paths, .n = n, .found = STRBUF_INIT(4096)};
+	const char *ret;
+
+	mapping_each_pii(m, look_for_pii, &s);
+	ret = s.found.len ? arena_strdup(arena, strbuf_str(&s.found)) : NULL;
+	strbuf_done(&s.found);
+	return ret;
+}
+
+const char *search_rules_pii_of_parts(struct arena *arena, const struct mapping *m,
+				      const struct search_part *parts, size_t n)
+{
+	const char **paths = arena_alloc(arena, n * sizeof(*paths));
+	size_t n_paths = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (parts[i].kind != SEARCH_PART_SAY)
+			paths[n_paths++] = parts[i].text;
+	}
+	return search_rules_pii(arena, m, paths, n_paths);
+}
+
+int search_rules_bind_path(const struct mapping *m, const char *path, bool is_pairs,
+			   const struct ynode *at, struct err *err)
+{
+	bson_iter_t schema;
+	int r = find_path(m, path, at, &schema, err);
+
+	if (r == 0 && !is_pairs && enter(&schema, "properties"))
+		return ynode_error(at, err, "\"%s\" is an object: name a field of it", path);
+	return r;
+}
+
+int search_rules_bind_parts(const struct mapping *m, const struct ynode *list,
+			    const struct search_part *parts, size_t n, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++) {
+		const struct search_part *p = &parts[i];
+
+		if (p->kind != SEARCH_PART_SAY)
+			r = search_rules_bind_path(
+			    m, p->text, p->kind == SEARCH_PART_PAIRS,
+			    ynode_get(&list->children[i], kinds[p->kind].name), err);
+	}
+	return r;
+}
+
 static int bind_composition(struct search_rules *rules, const struct mapping *m,
 			    const struct ynode *n, struct search_composition *c, struct err *err)
 {
-	const struct ynode *when = ynode_get(n, "when"), *parts = ynode_get(n, "parts");
-	struct pii_search pii = {.composition = c, .found = STRBUF_INIT(4096)};
+	const struct ynode *when = ynode_get(n, "when");
 	bson_iter_t schema;
 	int r = c->when ? find_path(m, c->when, &when->children[0], &schema, err) : 0;
 
-	for (size_t i = 0; i < c->n_parts && r == 0; i++) {
-		const struct search_part *p = &c->parts[i];
-		const struct ynode *at = &parts->children[i];
-
-		if (p->kind == SEARCH_PART_SAY)
-			continue;
-		r = find_path(m, p->text, ynode_get(at, kinds[p->kind].name), &schema, err);
-		if (r == 0 && p->kind == SEARCH_PART_FIELD && enter(&schema, "properties"))
-			r = ynode_error(at, err, "\"%s\" is an object: name a field of it",
-					p->text);
-	}
 	if (r == 0)
-		mapping_each_pii(m, look_for_pii, &pii);
-	c->pii = pii.found.len ? arena_strdup(&rules->arena, strbuf_str(&pii.found)) : NULL;
-	strbuf_done(&pii.found);
+		r = search_rules_bind_parts(m, ynode_get(n, "parts"), c->parts, c->n_parts, err);
+	if (r == 0)
+		c->pii = search_rules_pii_of_parts(&rules->arena, m, c->parts, c->n_parts);
 	return r;
 }
 
@@ -412,6 +467,8 @@ static int bind_collection(struct search_rules *rules, size_t i, const struct ma
 
 	for (size_t k = 0; k < c->n_compositions && r == 0; k++)
 		r = bind_composition(rules, m, &texts->children[k], &c->compositions[k], err);
+	if (r == 0)
+		r = search_rules_bind_columns(&rules->arena, m, rules->nodes[i], c, err);
 	if (r == 0)
 		c->mapping = m;
 	return r;

@@ -49,7 +49,9 @@ struct search_composition {
 	const char *pii; /* after binding: "free_text (title, text)", NULL: nothing is personal */
 };
 
-#define SEARCH_FIELDS_MAX 8
+#define SEARCH_FIELDS_MAX     8
+#define SEARCH_ATTRIBUTES_MAX 64   /* of the rules; members of pairs come on top */
+#define SEARCH_PHRASES_MAX    1024 /* words of a kind that an attribute may name */
 
 /* What is found by words: the texts of some parts, weighed together. */
 struct search_field {
@@ -75,6 +77,11 @@ struct search_unit {	  /* "16 GB": the number, times the factor, is the attribut
 	double factor;
 };
 
+struct search_meaning { /* "terrible": {max: 2}; NUMBER */
+	const char *word;
+	double min, max; /* -INFINITY and INFINITY: no bound */
+};
+
 /* A typed column: what hits are filtered, sorted and counted by. */
 struct search_attribute {
 	const char *name; /* "price", "brand" */
@@ -85,6 +92,7 @@ struct search_attribute {
 	size_t n_paths;
 	const char **paths;
 	bool is_pairs;
+	double valid_min, valid_max; /* NUMBER: values beyond are errors of the data: left out */
 	const char *split; /* TEXT: characters between several values of one text; NULL: none */
 	bool is_above;	   /* BOOLEAN: whether the number is above `above` */
 	double above;
@@ -98,12 +106,25 @@ struct search_attribute {
 	struct search_unit *units;
 	bool has_usual;
 	double usual_min, usual_max;
-	/* Other words for a value: {"in_store": ["in the store"]}; BOOLEAN: "true" and "false". */
-	size_t n_values;
+	double near;	  /* a whole number alone stands for values so far around it: 15 is 15.6 */
+	bool is_kind;	  /* its values are what things are: no filter in "KEYBOARD tray" */
+	bool keeps_words; /* what names its values is searched for as words too */
+	/* A filter only where the query also filters by one of these values of this attribute, a
+	 * boost elsewhere: "32 inch" is the diagonal of a television, not of its wall mount. */
+	const char *within; /* NULL: everywhere */
+	size_t n_within;
+	const char **within_values;
+	/* Other words for a value: {"in_store": ["in the store"]}; BOOLEAN: "true" and "false". One
+	 * word may stand for several values: each has an entry. */
+	size_t n_values, n_meanings;
 	struct search_word *values;
+	struct search_meaning *meanings;
 	/* Words that ask for an order: "cheapest", "newest". */
 	size_t n_ascending, n_descending;
 	const char **ascending, **descending;
+	/* Words that compare it: "longer", "heavier"; "cheaper", "lighter". */
+	size_t n_more, n_less;
+	const char **more, **less;
 	const char *pii; /* after binding; NULL: nothing is personal */
 };
 
