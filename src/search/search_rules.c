@@ -225,7 +225,8 @@ static int read_compositions(struct search_rules *rules, const struct ynode *n,
 static int read_collection(struct search_rules *rules, const struct ynode *n,
 			   struct search_collection *c, struct err *err)
 {
-	static const char *const keys[] = {"title", "words", "texts", "fields", "attributes", NULL};
+	static const char *const keys[] = {"title",	 "words",     "texts", "fields",
+					   "attributes", "qualities", "noise", NULL};
 	int r = ynode_check_keys(n, "a collection", keys, err);
 
 	*c = (struct search_collection){.name = n->key, .words = SEARCH_WORDS_DEFAULT};

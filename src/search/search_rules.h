@@ -135,6 +135,9 @@ struct search_collection {
 	size_t n_compositions;
 	struct search_composition *compositions;
 	size_t n_fields, n_attributes;
+	size_t n_qualities, n_noise;
+	const char **qualities; /* words that say how a thing is, not what: "quiet" */
+	const char **noise;	/* words that say nothing here: "products" */
 	struct search_field *fields;
 	struct search_attribute *attributes;
 	const struct mapping *mapping; /* after binding; NULL: no mapping makes it */

@@ -444,6 +444,10 @@ int search_rules_read_columns(struct arena *arena, const struct ynode *n,
 	const struct ynode *attributes = ynode_get(n, "attributes");
 	int r = fields ? read_fields(arena, fields, c, err) : 0;
 
+	if (r == 0)
+		r = read_words(arena, n, "qualities", &c->qualities, &c->n_qualities, err);
+	if (r == 0)
+		r = read_words(arena, n, "noise", &c->noise, &c->n_noise, err);
 	return r == 0 && attributes ? read_attributes(arena, attributes, c, err) : r;
 }
 
