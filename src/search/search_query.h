@@ -31,6 +31,11 @@ struct search_catalogue {
 	 * type TEXT with ask other than NO. */
 	void (*values)(void *arg, size_t attribute,
 		       void (*each)(void *to, const struct search_value *v), void *to);
+	/* How many documents have a word (folded, not stemmed) anywhere: a brand that most of its
+	 * word's documents are not of is a word first, and only words that no document has are
+	 * taken for misspelled names. NULL: not known; values are trusted, nothing is misspelled.
+	 */
+	uint32_t (*word)(void *arg, struct str word);
 	void *arg;
 };
 
@@ -49,6 +54,7 @@ struct search_constraint {
 	struct search_span span;
 	/* Its words are searched for too: brand and category say what it is called. */
 	bool keeps_words;
+	uint32_t bit;	     /* gives it up: in search_understanding.without */
 	double certainty;    /* 0..1; the least certain one is given up first */
 	const char *reading; /* for people: "price below $100" */
 };
@@ -73,9 +79,13 @@ struct search_understood {
 	const char *text;
 };
 
+#define SEARCH_WITHOUT_ORDER	  (1U << 16) /* as `without`: the order of the query */
+#define SEARCH_WITHOUT_EXCLUSIONS (1U << 17) /* and "not WORD", "-word" */
+
 struct search_understanding { /* how; zero is the default */
-	/* Constraints not to be made, by their place among those of a former answer: removed by a
-	 * person, or relaxed. Their words are searched for like any others. */
+	/* Constraints not to be made, by their `bit`: removed by a person, or relaxed. Their words
+	 * are searched for like any others. A constraint's bit is the same whatever else is given
+	 * up, for the same query and vocabulary. */
 	uint32_t without;
 	bool only_words; /* nothing is understood, but quotes and "-word" */
 };

@@ -106,7 +106,8 @@ struct search_attribute {
 	struct search_unit *units;
 	bool has_usual;
 	double usual_min, usual_max;
-	double near;	  /* a whole number alone stands for values so far around it: 15 is 15.6 */
+	bool has_near;	  /* a number alone, with its unit, counts: for values so far around it */
+	double near;	  /* 15 inches are 15.6 */
 	bool is_kind;	  /* its values are what things are: no filter in "KEYBOARD tray" */
 	bool keeps_words; /* what names its values is searched for as words too */
 	/* A filter only where the query also filters by one of these values of this attribute, a

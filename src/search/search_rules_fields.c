@@ -346,6 +346,7 @@ static int read_understanding(struct arena *arena, const struct ynode *n,
 
 	a->ask = choice;
 	a->has_usual = usual;
+	a->has_near = ynode_get(n, "near");
 	for (size_t i = 0; i < ARRAY_LEN(readers) && r == 0; i++) {
 		const struct ynode *k = ynode_get(n, readers[i].key);
 
