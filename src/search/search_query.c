@@ -361,20 +361,51 @@ static size_t take_near(struct query *q, size_t at)
 
 /* --- orders and negations -------------------------------------------------------------------- */
 
+/* "highest refresh rate", "largest screen". */
+static size_t most_of(const struct query *q, size_t at, const struct entry **ret_most,
+		      const struct entry **ret_name)
+{
+	size_t n = query_longest(q, at, ENTRY_MOST, ret_most);
+	size_t names = n ? query_longest(q, at + n, ENTRY_NAME, ret_name) : 0;
+
+	return names && query_attribute(q, (*ret_name)->attribute)->type != SEARCH_TEXT ? n + names
+											: 0;
+}
+
+/* One of the rules, "cheapest"; but "longest warranty" is no long cable. */
+static size_t order_of(const struct query *q, size_t at, int *ret_attribute, bool *ret_descending)
+{
+	const struct entry *e = NULL, *most, *name, *value;
+	size_t n = query_longest(q, at, ENTRY_ORDER, &e), mosts = most_of(q, at, &most, &name);
+
+	if (mosts > n) {
+		*ret_attribute = name->attribute;
+		*ret_descending = most->is_descending;
+		return mosts;
+	}
+	if (!n || query_longest_value(q, at, &value) > n)
+		return 0;
+	*ret_attribute = e->attribute;
+	*ret_descending = e->is_descending;
+	return n;
+}
+
 static size_t take_order(struct query *q, size_t at)
 {
-	const struct entry *e = NULL, *value;
-	size_t n = query_longest(q, at, ENTRY_ORDER, &e), end = at + n;
+	bool is_descending = false;
+	int attribute = -1;
+	size_t n = order_of(q, at, &attribute, &is_descending), end = at + n;
 
-	if (!n || query_longest_value(q, at, &value) > n)
+	if (!n)
 		return 0;
 	while (query_is_word(q, end, "first") || query_is_word(q, end, "one") ||
 	       query_is_word(q, end, "ones"))
 		end++;
 	for (size_t i = at; i < end; i++)
-		q->use[i] = q->order ? USE_DROPPED : USE_ORDER;
-	if (!q->order) {
-		q->order = e;
+		q->use[i] = q->order >= 0 ? USE_DROPPED : USE_ORDER;
+	if (q->order < 0) {
+		q->order = attribute;
+		q->order_is_descending = is_descending;
 		q->order_first = (uint16_t)at;
 		q->order_end = (uint16_t)end;
 	}
@@ -565,6 +596,7 @@ void search_query_understand(const struct search_vocabulary *v, struct str query
 	struct query *q = arena_alloc(arena, sizeof(*q));
 
 	q->v = v;
+	q->order = -1;
 	q->arena = arena;
 	query_lex(query_clean(query, arena), &q->text);
 	take_minus(q);

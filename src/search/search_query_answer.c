@@ -74,10 +74,14 @@ static void read_dates(const struct draft *d, struct strbuf *b)
 	}
 }
 
+/* "in_store" is for machines. */
 static void read_values(const struct draft *d, struct strbuf *b)
 {
-	for (size_t i = 0; i < d->n_values; i++)
-		strbuf_addf(b, "%s%s", i ? " or " : "", d->values[i]->value);
+	for (size_t i = 0; i < d->n_values; i++) {
+		strbuf_addstr(b, i ? " or " : "");
+		for (const char *c = d->values[i]->value; *c; c++)
+			strbuf_addch(b, *c == '_' ? ' ' : *c);
+	}
 }
 
 /* "price below $100", "brand not HP", "not touchscreen". */
@@ -195,17 +199,17 @@ static void answer_order(struct query *q, uint32_t without, struct search_unders
 {
 	const struct search_attribute *a;
 
-	if (q->order && (without & SEARCH_WITHOUT_ORDER)) {
+	if (q->order >= 0 && (without & SEARCH_WITHOUT_ORDER)) {
 		for (size_t i = q->order_first; i < q->order_end; i++)
 			q->use[i] = USE_NONE;
-	} else if (q->order) {
-		a = query_attribute(q, q->order->attribute);
-		ret->order = (struct search_order){a->name, q->order->is_descending};
+	} else if (q->order >= 0) {
+		a = query_attribute(q, (size_t)q->order);
+		ret->order = (struct search_order){a->name, q->order_is_descending};
 		ret->order_span = span_of(q, q->order_first, q->order_end);
 		ret->order_reading = arena_printf(
 		    q->arena, "%s, %s first", a->title,
-		    a->type == SEARCH_DATE ? (q->order->is_descending ? "newest" : "oldest")
-					   : (q->order->is_descending ? "highest" : "lowest"));
+		    a->type == SEARCH_DATE ? (q->order_is_descending ? "newest" : "oldest")
+					   : (q->order_is_descending ? "highest" : "lowest"));
 	}
 }
 

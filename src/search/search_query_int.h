@@ -91,6 +91,7 @@ enum entry_kind {
 	ENTRY_AFTER = 1024,    /* behind a number: "or more" */
 	ENTRY_NEGATION = 2048, /* "without" */
 	ENTRY_NUMBER = 4096,   /* "twenty" */
+	ENTRY_MOST = 8192,     /* "highest", before the name of an attribute */
 };
 
 enum query_op {
@@ -231,7 +232,8 @@ struct query {
 	size_t n_drafts, n_exclusions;
 	struct draft drafts[QUERY_DRAFTS_MAX];
 	struct query_exclusion exclusions[SEARCH_QUERY_WORDS_MAX / 2];
-	const struct entry *order;
+	int order; /* attribute; -1: none */
+	bool order_is_descending;
 	uint16_t order_first, order_end;
 };
 

@@ -236,13 +236,12 @@ static struct draft *head_of(struct judge *j, size_t attribute, bool *ret_is_com
 static void judge_kind(struct judge *j, size_t attribute)
 {
 	const struct search_attribute *a = query_attribute(j->q, attribute);
-	bool is_compound, is_followed;
+	bool is_compound;
 	struct draft *d = head_of(j, attribute, &is_compound);
 
 	if (!d)
 		return;
-	is_followed = d->end < j->main->end && j->role[d->end] == ROLE_UNKNOWN;
-	d->is_dead = is_followed;
+	d->is_dead = d->end < j->main->end && j->role[d->end] == ROLE_UNKNOWN;
 	d->keeps_words = a->keeps_words;
 	d->ask = a->ask;
 	d->certainty = 0.9;
@@ -317,26 +316,41 @@ static double share_of(const struct draft *d)
 	return share;
 }
 
+/* Whether a word that may change what the thing is stands right behind. */
+static bool is_followed(const struct judge *j, const struct draft *d)
+{
+	const struct segment *s = segment_of(j, d);
+
+	return s && d->end < s->end && j->role[d->end] == ROLE_UNKNOWN;
+}
+
+/* Whether all words beside it are known. */
+static bool is_beside_known(const struct judge *j, const struct draft *d)
+{
+	const struct segment *s = segment_of(j, d);
+
+	return s == j->main ? j->is_certain : !s || !s->has_unknown;
+}
+
+/* "for Sony", after what is looked for. */
+static bool is_of_others(const struct judge *j, const struct draft *d)
+{
+	const struct segment *s = segment_of(j, d);
+
+	return s && s->is_prep && j->main && j->main < s;
+}
+
 /* "sony headphones", "headphones from sony", "headphones, sony". */
 static void judge_text(const struct judge *j, struct draft *d)
 {
-	const struct segment *s = segment_of(j, d);
-	bool is_followed =
-	    d->end < j->q->text.n && s && d->end < s->end && j->role[d->end] == ROLE_UNKNOWN;
+	bool is_told = d->is_explicit && !d->is_near;
 
 	set(d, SEARCH_ASK_FILTER, 0.8);
-	if (d->is_explicit && !d->is_near) {
-		if (is_followed)
-			boost(d, 0.5);
-		return;
-	}
-	if (s && s != j->main && s->is_prep && j->main && j->main < s)
-		d->is_dead = true;
 	if (d->is_near)
 		boost(d, 0.4);
-	else if (share_of(d) < SHARE_FILTER || (s == j->main && !j->is_certain) ||
-		 (s != j->main && s && s->has_unknown))
+	else if (is_told ? is_followed(j, d) : share_of(d) < SHARE_FILTER || !is_beside_known(j, d))
 		boost(d, 0.5);
+	d->is_dead = !is_told && is_of_others(j, d);
 }
 
 static void judge_values(const struct judge *j, struct draft *d)
@@ -446,6 +460,11 @@ static void widen(struct draft *d, const struct search_attribute *a, double raw_
 		d->max = tidy(d->max * (1 + FIFTH));
 		return;
 	}
+	if (a->is_least && d->is_about) {
+		d->max = INFINITY;
+		d->is_about = false;
+		return;
+	}
 	if (!a->has_near || !(d->is_about || is_range))
 		return;
 	if (is_whole(raw_min) || d->min != raw_min)
@@ -478,7 +497,7 @@ static void judge_number(const struct judge *j, struct draft *d)
 		set(d, a->ask, d->min_unit || d->is_named ? 0.9 : 0.7);
 	else if (a->within)
 		judge_within(j, d);
-	else if (a->has_near || d->is_fifth)
+	else if (a->has_near || a->is_least || d->is_fifth)
 		set(d, a->ask, 0.6);
 	else
 		d->is_dead = true;

@@ -230,29 +230,37 @@ static size_t singular_length(struct str w, bool *ret_is_y)
 	return w.len - 1;
 }
 
+static size_t count(struct str w, bool (*is)(utf8proc_int32_t c))
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < w.len; i++)
+		n += is(w.data[i]);
+	return n;
+}
+
+static bool is_number_char(utf8proc_int32_t c)
+{
+	return is_digit(c) || c == '.';
+}
+
+/* Digits, or digits and then letters, are a number; "digits, letters, digits" is a model. */
 static void set_number(struct query_text *q, struct query_token *t)
 {
 	struct str w = {q->folded + t->at, t->len};
-	size_t digits = 0, dots = 0, n = 0;
+	size_t n = 0;
 
-	while (n < w.len && (is_digit(w.data[n]) || w.data[n] == '.')) {
-		digits += w.data[n] != '.';
-		dots += w.data[n] == '.';
-		n++;
-	}
-	t->kind = n == w.len && n && dots <= 1 ? QUERY_NUMBER : t->kind;
-	for (size_t i = 0; i < w.len && t->kind != QUERY_NUMBER; i++) {
-		if (is_digit(w.data[i]))
-			t->kind = QUERY_MIXED;
-	}
-	if (!digits || dots > 1 || n > NUMBER_MAX)
+	if (!count(w, is_digit))
 		return;
-	for (size_t i = n; i < w.len; i++) {
-		if (is_digit(w.data[i]) || w.data[i] == '.')
-			return; /* digits, letters, digits: a model */
-	}
+	t->kind = QUERY_MIXED;
+	while (n < w.len && is_number_char(w.data[n]))
+		n++;
+	if (!n || n > NUMBER_MAX || count(w, is_number_char) != n ||
+	    parse_double((struct str){w.data, n}, &t->number, NULL) < 0)
+		return;
+	t->has_number = true;
 	t->letters = (uint16_t)n;
-	t->has_number = parse_double((struct str){w.data, n}, &t->number, NULL) == 0;
+	t->kind = n == w.len ? QUERY_NUMBER : QUERY_MIXED;
 }
 
 static void end_word(struct lexer *l, struct query_token *t)
@@ -283,25 +291,30 @@ static size_t digits_after(const struct lexer *l, size_t at)
 	return n;
 }
 
-/* A mark inside a word: whether it belongs to it, and what is put for it. */
-static bool is_inside(struct lexer *l, utf8proc_int32_t c, size_t len, bool is_after_digit,
-		      struct query_token *t)
+/* A dot or a comma between digits: 3.0, 1,299 and 1,299.99 and 1.299,99, 99,90. */
+static bool is_in_number(struct lexer *l, utf8proc_int32_t c, struct query_token *t)
+{
+	size_t digits = c == '.' || c == ',' ? digits_after(l, l->at) : 0;
+	bool is_group =
+	    digits == 3 &&
+	    (c == ',' || (char_at(l->s, l->at + 4) == ',' && digits_after(l, l->at + 4)));
+
+	if (!digits || (c == ',' && digits > 3))
+		return false;
+	if (!is_group)
+		put(l->q, t, ".", 1);
+	return true;
+}
+
+/* An apostrophe between letters; the possessive is left out. */
+static bool is_in_word(struct lexer *l, utf8proc_int32_t c, size_t len)
 {
 	utf8proc_int32_t next = char_at(l->s, l->at + len);
-	size_t digits = is_after_digit && (c == '.' || c == ',') ? digits_after(l, l->at) : 0;
 
-	if (digits) {
-		/* 1,299 and 1,299.99; 99,90 */
-		if (c == '.' || digits < 3)
-			put(l->q, t, ".", 1);
-		else if (digits != 3)
-			return false;
-		return true;
-	}
-	if ((c != '\'' && c != 0x2019) || is_after_digit || !is_word_char(next))
+	if ((c != '\'' && c != 0x2019) || !is_word_char(next))
 		return false;
 	if ((next == 's' || next == 'S') && !is_word_char(char_at(l->s, l->at + len + 1)))
-		l->at++; /* the possessive: it is left out */
+		l->at++;
 	return true;
 }
 
@@ -316,7 +329,7 @@ static void lex_word(struct lexer *l)
 
 		if (is_word_char(c))
 			put_folded(l->q, t, c);
-		else if (!is_inside(l, c, n, is_after_digit, t))
+		else if (!(is_after_digit ? is_in_number(l, c, t) : is_in_word(l, c, n)))
 			break;
 		is_after_digit = is_digit(c);
 		l->at += n;

@@ -34,7 +34,7 @@ struct amount {
 struct expression {
 	size_t first, end;
 	int attribute; /* named by its name or by "longer"; -1 */
-	bool is_compared, is_named, is_after_colon;
+	bool is_compared, is_named, is_told;
 	enum query_op op;
 	unsigned said;
 	bool has_range;
@@ -144,39 +144,71 @@ static size_t read_currency(const struct query *q, size_t at, struct amount *ret
 	return 1;
 }
 
+static bool has_thousandths(const struct query *q, size_t at)
+{
+	const struct query_token *t = &q->text.t[at];
+	struct str s = {q->text.folded + t->at, t->letters};
+
+	return t->has_number && s.len > 4 && s.data[s.len - 4] == '.';
+}
+
+/* "4+ stars": the plus before the unit. */
+static size_t read_plus(const struct query *q, size_t at, struct amount *a)
+{
+	const struct entry *unit;
+
+	if (at + 1 >= q->text.n || !query_is_word(q, at, "+") || !read_unit(q, at + 1, &unit))
+		return 0;
+	a->has_plus = true;
+	return 1;
+}
+
+/* The unit behind; where the currency stands before, only it once more: "$100 usd". */
+static size_t read_unit_behind(const struct query *q, size_t at, struct amount *a,
+			       bool has_currency)
+{
+	const struct entry *unit = NULL;
+	size_t n = at < q->text.n && (!a->unit || has_currency) ? read_unit(q, at, &unit) : 0;
+
+	if (!n || (has_currency && !is_money(q, unit)))
+		return 0;
+	if (!has_currency)
+		a->unit = unit;
+	return n;
+}
+
 static size_t read_amount(const struct query *q, size_t at, struct amount *ret)
 {
-	struct amount a = {0}, number = {0};
-	const struct entry *unit = NULL;
-	size_t n = read_currency(q, at, &a), digits, units;
+	struct amount a = {0}, currency = {0};
+	size_t n = read_currency(q, at, &currency), first = at + n, digits;
 
-	digits = read_digits(q, at + n, &number);
+	digits = read_digits(q, first, &a);
 	if (!digits)
-		digits = read_number_words(q, at + n, &number);
-	if (!digits || (a.unit && number.unit))
+		digits = read_number_words(q, first, &a);
+	if (!digits || (currency.unit && a.unit))
 		return 0;
+	if (currency.unit)
+		a.unit = currency.unit;
 	n += digits;
-	if (at + n + 1 < q->text.n && query_is_word(q, at + n, "+") &&
-	    read_unit(q, at + n + 1, &unit)) {
-		number.has_plus = true;
-		n++;
-	}
-	if (at + n < q->text.n && query_is_word(q, at + n, "%"))
+	n += read_plus(q, at + n, &a);
+	if (query_is_word(q, at + n, "%"))
 		return 0;
-	units = at + n < q->text.n && !number.unit ? read_unit(q, at + n, &unit) : 0;
-	if (units && (!a.unit || is_money(q, unit))) {
-		number.unit = unit;
-		n += units;
-	}
-	if (a.unit)
-		number.unit = a.unit;
-	if (number.is_word && !number.unit)
+	n += read_unit_behind(q, at + n, &a, currency.unit != NULL);
+	/* Nobody prices to a thousandth: "1.299 euro" is written as half of Europe does. */
+	if (is_money(q, a.unit) && has_thousandths(q, first))
+		a.value *= 1000;
+	if (a.is_word && !a.unit)
 		return 0;
-	*ret = number;
+	*ret = a;
 	return n;
 }
 
 /* --- dates ----------------------------------------------------------------------------------- */
+
+static bool is_number_of(const struct query_token *t, size_t len)
+{
+	return t->kind == QUERY_NUMBER && t->len == len && t->has_number;
+}
 
 /* "2024-02-12", or a year; `ret_end` is where the day or the year ends. */
 static size_t read_date(const struct query *q, size_t at, double *ret, double *ret_end)
@@ -184,12 +216,11 @@ static size_t read_date(const struct query *q, size_t at, double *ret, double *r
 	const struct query_token *t = &q->text.t[at];
 	int64_t year;
 
-	if (!query_is_free(q, at) || t->kind != QUERY_NUMBER || t->len != 4 || !t->has_number)
+	if (!query_is_free(q, at) || !is_number_of(t, strlen("2024")))
 		return 0;
 	year = (int64_t)t->number;
 	if (at + 2 < q->text.n && t[1].gap == QUERY_HYPHEN && t[2].gap == QUERY_HYPHEN &&
-	    t[1].kind == QUERY_NUMBER && t[2].kind == QUERY_NUMBER && t[1].len == 2 &&
-	    t[2].len == 2 && t[1].has_number && t[2].has_number) {
+	    is_number_of(&t[1], 2) && is_number_of(&t[2], 2)) {
 		if (!search_day(year, (int64_t)t[1].number, (int64_t)t[2].number, ret))
 			return 0;
 		*ret_end = *ret + SEARCH_DAY_US;
@@ -241,7 +272,9 @@ static void read_name(const struct query *q, struct expression *e)
 		return;
 	e->attribute = name->attribute;
 	e->is_named = true;
-	e->is_after_colon = is_colon;
+	/* "pack of 24" */
+	e->is_told =
+	    is_colon || str_equal(query_folded(&q->text, e->end + n - 1, 1), str_from("of"));
 	e->end += n;
 	skip_links(q, e);
 }
@@ -290,59 +323,74 @@ static void read_comparison(const struct query *q, struct expression *e)
 		e->end++;
 }
 
+/* "2020 and 2022": the second, and the words before it; 0: there is none. */
+static size_t read_second_date(const struct query *q, size_t at, double *ret_end)
+{
+	double unused;
+	size_t n = query_is_word(q, at, "and") || query_is_word(q, at, "to")
+		       ? read_date(q, at + 1, &unused, ret_end)
+		       : 0;
+
+	return n ? n + 1 : 0;
+}
+
+static bool may_be_date(const struct query *q, const struct expression *e)
+{
+	if (is_date_attribute(q, e->attribute))
+		return true;
+	return e->attribute < 0 && q->v->date >= 0 && (e->said & (SAID_OF_DATE | SAID_FROM));
+}
+
 static bool read_dates(const struct query *q, struct expression *e)
 {
-	bool is_named = is_date_attribute(q, e->attribute);
-	double unused;
-	size_t n;
+	size_t n = may_be_date(q, e) ? read_date(q, e->end, &e->day, &e->day_end) : 0, second = 0;
 
-	if (e->end >= q->text.n || (!is_named && (q->v->date < 0 || e->attribute >= 0)) ||
-	    (!is_named && !(e->said & (SAID_OF_DATE | SAID_FROM))))
-		return false;
-	n = read_date(q, e->end, &e->day, &e->day_end);
 	/* "between 2000 and 2500" is money. */
-	if (!n || (e->op == OP_BETWEEN && !is_named && n == 1))
+	if (!n || (e->op == OP_BETWEEN && e->attribute < 0 && n == 1))
 		return false;
-	e->end += n;
 	e->day_b_end = e->day_end;
-	if (e->op == OP_BETWEEN || e->said == SAID_FROM) {
-		bool is_to = query_is_word(q, e->end, "and") || query_is_word(q, e->end, "to");
-
-		n = is_to ? read_date(q, e->end + 1, &unused, &e->day_b_end) : 0;
-		if (!n && e->op == OP_BETWEEN)
-			return false;
-		e->has_range = n;
-		e->end += n ? n + 1 : 0;
-	}
+	if (e->op == OP_BETWEEN || e->said == SAID_FROM)
+		second = read_second_date(q, e->end + n, &e->day_b_end);
+	if (e->op == OP_BETWEEN && !second)
+		return false;
+	e->has_range = second;
+	e->end += n + second;
 	e->is_date = true;
 	return true;
+}
+
+/* What stands between the ends of a range: a hyphen, dots, "to", "and"; `ret_n` are its words. */
+static bool is_range_at(const struct query *q, size_t at, bool is_between, size_t *ret_n)
+{
+	enum query_gap gap = at < q->text.n ? q->text.t[at].gap : QUERY_BREAK;
+
+	*ret_n = 0;
+	if (gap == QUERY_HYPHEN || gap == QUERY_DOTS)
+		return true;
+	*ret_n = 1;
+	return query_is_word(q, at, "to") || (is_between && query_is_word(q, at, "and"));
 }
 
 /* "100-200", "13 to 15 inch", "between 200 and 300". */
 static void read_range(const struct query *q, struct expression *e)
 {
-	size_t at = e->end, n;
-	bool is_joined = at < q->text.n &&
-			 (q->text.t[at].gap == QUERY_HYPHEN || q->text.t[at].gap == QUERY_DOTS);
 	bool is_between = e->op == OP_BETWEEN || e->said == SAID_FROM;
+	size_t words, n;
 
-	if (!is_joined) {
-		if (!query_is_word(q, at, "to") && !(is_between && query_is_word(q, at, "and")))
-			return;
-		at++;
-	}
-	n = at < q->text.n ? read_amount(q, at, &e->b) : 0;
+	if (!is_range_at(q, e->end, is_between, &words))
+		return;
+	n = e->end + words < q->text.n ? read_amount(q, e->end + words, &e->b) : 0;
 	if (!n)
 		return;
 	if (!e->a.unit)
 		e->a.unit = e->b.unit;
 	else if (!e->b.unit)
 		e->b.unit = e->a.unit;
-	if ((!e->a.unit && !is_between) ||
-	    (!is_between && e->a.value > e->b.value && e->a.unit == e->b.unit))
+	/* Without "between", "7 2" and "usb 3-1" are no ranges. */
+	if (!is_between && (!e->a.unit || (e->a.value > e->b.value && e->a.unit == e->b.unit)))
 		return;
 	e->has_range = true;
-	e->end = at + n;
+	e->end += words + n;
 }
 
 static bool read_amounts(const struct query *q, struct expression *e)
@@ -453,7 +501,7 @@ static bool find_attribute(const struct query *q, struct expression *e)
 		       (!e->has_range || is_of(e->b.unit, e->attribute));
 	if (e->is_named) {
 		/* "memory 16" says too little. */
-		return (e->is_compared || e->has_range || e->is_after_colon) &&
+		return (e->is_compared || e->has_range || e->is_told) &&
 		       query_attribute(q, (size_t)e->attribute)->type == SEARCH_NUMBER &&
 		       !(e->said == SAID_FROM && !e->has_range);
 	}

@@ -27,6 +27,13 @@
 			.kind = ENTRY_NEGATION, .negation = n \
 		}                                             \
 	}
+#define MOST(text, down)                                          \
+	{                                                         \
+		text,                                             \
+		{                                                 \
+			.kind = ENTRY_MOST, .is_descending = down \
+		}                                                 \
+	}
 #define NUMBER(text, n)                                   \
 	{                                                 \
 		text,                                     \
@@ -161,9 +168,9 @@ const struct query_grammar_word query_grammar[] = {
     NEGATION("not", NEGATION_NOT),
     NEGATION("but not", NEGATION_NOT),
     NEGATION("and not", NEGATION_NOT),
-    NEGATION("isnt", NEGATION_NOT),
-    NEGATION("arent", NEGATION_NOT),
-    NEGATION("dont want", NEGATION_NOT),
+    NEGATION("isn't", NEGATION_NOT),
+    NEGATION("aren't", NEGATION_NOT),
+    NEGATION("don't want", NEGATION_NOT),
     NEGATION("non", NEGATION_NOT),
     NEGATION("except", NEGATION_NOT),
     NEGATION("except for", NEGATION_NOT),
@@ -180,6 +187,18 @@ const struct query_grammar_word query_grammar[] = {
     NEGATION("and without", NEGATION_WITHOUT),
     NEGATION("but without", NEGATION_WITHOUT),
     NEGATION("w/o", NEGATION_WITHOUT),
+
+    MOST("highest", true),
+    MOST("largest", true),
+    MOST("biggest", true),
+    MOST("greatest", true),
+    MOST("longest", true),
+    MOST("most", true),
+    MOST("lowest", false),
+    MOST("smallest", false),
+    MOST("shortest", false),
+    MOST("least", false),
+    MOST("fewest", false),
 
     NUMBER("one", 1),
     NUMBER("two", 2),

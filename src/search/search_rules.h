@@ -108,6 +108,7 @@ struct search_attribute {
 	double usual_min, usual_max;
 	bool has_near;	  /* a number alone, with its unit, counts: for values so far around it */
 	double near;	  /* 15 inches are 15.6 */
+	bool is_least;	  /* a number alone, with its unit, counts: for what has at least that */
 	bool is_kind;	  /* its values are what things are: no filter in "KEYBOARD tray" */
 	bool keeps_words; /* what names its values is searched for as words too */
 	/* A filter only where the query also filters by one of these values of this attribute, a

@@ -147,6 +147,7 @@ static const struct {
     {"usual", OF(SEARCH_NUMBER)},
     {"valid", OF(SEARCH_NUMBER)},
     {"near", OF(SEARCH_NUMBER)},
+    {"least", OF(SEARCH_NUMBER)},
     {"means", OF(SEARCH_NUMBER)},
     {"unit", OF(SEARCH_NUMBER)},
     {"split", OF(SEARCH_TEXT)},
@@ -358,6 +359,8 @@ static int read_understanding(struct arena *arena, const struct ynode *n,
 	if (r == 0)
 		r = read_number(n, "near", NUMBER_MAX, &a->near, err);
 	if (r == 0)
+		r = search_rules_bool(n, "least", &a->is_least, err);
+	if (r == 0)
 		r = search_rules_bool(n, "kind", &a->is_kind, err);
 	if (r == 0)
 		r = search_rules_bool(n, "keep", &a->keeps_words, err);
@@ -376,10 +379,11 @@ static bool is_name(const char *s)
 static int read_attribute(struct arena *arena, const struct ynode *n, struct search_attribute *a,
 			  struct err *err)
 {
-	static const char *const keys[] = {
-	    "field", "pairs",  "type",	"ask",	 "title",     "unit",	    "words", "units",
-	    "usual", "values", "above", "split", "ascending", "descending", "facet", "valid",
-	    "near",  "kind",   "keep",	"means", "within",    "more",	    "less",  NULL};
+	static const char *const keys[] = {"field",  "pairs", "type",	   "ask",	 "title",
+					   "unit",   "words", "units",	   "usual",	 "values",
+					   "above",  "split", "ascending", "descending", "facet",
+					   "valid",  "near",  "kind",	   "keep",	 "means",
+					   "within", "more",  "less",	   "least",	 NULL};
 	int r = ynode_check_keys(n, "an attribute", keys, err);
 
 	if (r == 0 && !is_name(n->key))

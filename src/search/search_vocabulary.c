@@ -4,7 +4,7 @@
  * the rules) have a map of their own, from the phrase in singular.
  *
  * A value of the catalogue is no better than its words. It has to be on a few documents; one of two
- * letters counts only as it is written ("OR" is Oregon, "or" is not); and of an attribute that
+ * letters counts only as it is written ("PA" is a state, "pa" is not); and of an attribute that
  * filters, it has to be what its rarest word mostly stands for: of 78 products with the word
  * "quiet", 15 are by be quiet!, and a quiet keyboard is not by them.
  *
