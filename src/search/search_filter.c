@@ -238,7 +238,7 @@ static int read_comparison(struct str all, char op, struct str rest, struct sear
 int search_filter_parse(struct str text, struct arena *arena, struct search_filter *ret,
 			struct err *err)
 {
-	struct search_filter f = {.min = -INFINITY, .max = INFINITY};
+	struct search_filter f = {.min = -HUGE_VAL, .max = HUGE_VAL};
 	struct str all = str_trim(text), rest;
 	size_t at = 0;
 	char op;

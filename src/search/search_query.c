@@ -212,8 +212,8 @@ struct draft *query_add(struct query *q, enum draft_kind kind, size_t first, siz
 			    .kept_first = (uint16_t)first,
 			    .kept_end = (uint16_t)end,
 			    .attribute = -1,
-			    .min = -INFINITY,
-			    .max = INFINITY};
+			    .min = -HUGE_VAL,
+			    .max = HUGE_VAL};
 	for (size_t i = first; i < end; i++) {
 		q->use[i] = USE_DRAFT;
 		q->draft[i] = (uint8_t)q->n_drafts;

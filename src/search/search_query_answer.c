@@ -117,7 +117,7 @@ static const char *number_text(struct arena *arena, double x)
 	struct strbuf b = STRBUF_INIT(READING_MAX);
 	const char *ret;
 
-	f.max = INFINITY;
+	f.max = HUGE_VAL;
 	search_filter_write(&f, &b); /* ">=16" */
 	ret = arena_strdup(arena, strbuf_str(&b) + strlen(">="));
 	strbuf_done(&b);

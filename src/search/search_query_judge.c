@@ -395,7 +395,7 @@ static double factor_of(const struct entry *unit, size_t attribute)
 		if (unit->attribute == attribute)
 			return unit->number;
 	}
-	return NAN;
+	return (double)NAN;
 }
 
 /* To twelve digits: 15 euros are 16.2 and not 16.200000000000003. */
@@ -461,7 +461,7 @@ static void widen(struct draft *d, const struct search_attribute *a, double raw_
 		return;
 	}
 	if (a->is_least && d->is_about) {
-		d->max = INFINITY;
+		d->max = HUGE_VAL;
 		d->is_about = false;
 		return;
 	}
@@ -524,10 +524,10 @@ static void judge_meaning(const struct judge *j, struct draft *d)
 		d->is_max_open = !is_below;
 		if (is_below) {
 			d->min = d->max;
-			d->max = INFINITY;
+			d->max = HUGE_VAL;
 		} else {
 			d->max = d->min;
-			d->min = -INFINITY;
+			d->min = -HUGE_VAL;
 		}
 	}
 }

@@ -517,8 +517,8 @@ static bool find_attribute(const struct query *q, struct expression *e)
 
 static void set_bounds(struct draft *d, enum query_op op, double low, double high)
 {
-	d->min = -INFINITY;
-	d->max = INFINITY;
+	d->min = -HUGE_VAL;
+	d->max = HUGE_VAL;
 	if (op != OP_BELOW && op != OP_AT_MOST)
 		d->min = low;
 	if (op != OP_ABOVE && op != OP_AT_LEAST)

@@ -234,7 +234,7 @@ static int read_meanings(struct arena *arena, const struct ynode *n, struct sear
 		const struct ynode *v = &n->children[i], *min, *max;
 		struct search_meaning *m = &a->meanings[i];
 
-		*m = (struct search_meaning){v->key, -INFINITY, INFINITY};
+		*m = (struct search_meaning){v->key, -HUGE_VAL, HUGE_VAL};
 		r = ynode_check_keys(v, "a meaning", keys, err);
 		if (r < 0)
 			break;
@@ -393,8 +393,8 @@ static int read_attribute(struct arena *arena, const struct ynode *n, struct sea
 	*a = (struct search_attribute){.name = n->key,
 				       .type = SEARCH_TEXT,
 				       .title = n->key,
-				       .valid_min = -INFINITY,
-				       .valid_max = INFINITY};
+				       .valid_min = -HUGE_VAL,
+				       .valid_max = HUGE_VAL};
 	if (r == 0)
 		r = read_column(arena, n, a, err);
 	return r < 0 ? r : read_understanding(arena, n, a, err);

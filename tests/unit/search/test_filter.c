@@ -38,15 +38,15 @@ static void expect_range(const char *text, double min, double max, bool is_min_o
 static void comparisons_and_ranges_have_bounds(void **state)
 {
 	(void)state;
-	expect_range("price<100", -INFINITY, 100, false, true);
-	expect_range(" price <= 99.95 ", -INFINITY, 99.95, false, false);
-	expect_range("price>-1e3", -1000, INFINITY, true, false);
-	expect_range("memory>=16", 16, INFINITY, false, false);
+	expect_range("price<100", -HUGE_VAL, 100, false, true);
+	expect_range(" price <= 99.95 ", -HUGE_VAL, 99.95, false, false);
+	expect_range("price>-1e3", -1000, HUGE_VAL, true, false);
+	expect_range("memory>=16", 16, HUGE_VAL, false, false);
 	expect_range("price=200..300", 200, 300, false, false);
 	expect_range("price=200 .. 300", 200, 300, false, false);
 	expect_range("price=200<..<300", 200, 300, true, true);
-	expect_range("price=..300", -INFINITY, 300, false, false);
-	expect_range("price=0.5..", 0.5, INFINITY, false, false);
+	expect_range("price=..300", -HUGE_VAL, 300, false, false);
+	expect_range("price=0.5..", 0.5, HUGE_VAL, false, false);
 	assert_true(read("price!<100").is_negated && !read("price<100").is_negated);
 	assert_string_equal(read("specifications.wi_fi>=5").attribute, "specifications.wi_fi");
 }
@@ -58,10 +58,10 @@ static void days_reach_from_their_begin_to_their_end(void **state)
 	(void)state;
 	assert_true(search_day(2024, 2, 12, &day));
 	assert_true(day == 1707696000e6);
-	expect_range("date>=2024-02-12", day, INFINITY, false, false);
-	expect_range("date>2024-02-12", day + SEARCH_DAY_US, INFINITY, false, false);
-	expect_range("date<2024-02-12", -INFINITY, day, false, true);
-	expect_range("date<=2024-02-12", -INFINITY, day + SEARCH_DAY_US, false, true);
+	expect_range("date>=2024-02-12", day, HUGE_VAL, false, false);
+	expect_range("date>2024-02-12", day + SEARCH_DAY_US, HUGE_VAL, false, false);
+	expect_range("date<2024-02-12", -HUGE_VAL, day, false, true);
+	expect_range("date<=2024-02-12", -HUGE_VAL, day + SEARCH_DAY_US, false, true);
 	expect_range("date=2024-02-12..2024-02-12", day, day + SEARCH_DAY_US, false, true);
 	assert_true(read("date>2024-02-12").is_date && !read("date>2024").is_date);
 	assert_int_equal(read("date=2024-02-12").kind, SEARCH_FILTER_VALUES);
