@@ -311,6 +311,19 @@ static bool is_told(const struct query *q, size_t at)
 		      query_is_word(q, at - 1, "in") || query_is_word(q, at - 1, "of"));
 }
 
+/* "hp compatible" is what others make, "my brother's" is of no brand. */
+static bool is_about_others(const struct query *q, size_t at, size_t n)
+{
+	static const char *const before[] = {"my",  "your",  "his",	   "her",
+					     "our", "their", "compatible", "replacement"};
+
+	for (size_t i = 0; at && i < ARRAY_LEN(before); i++) {
+		if (query_is_word(q, at - 1, before[i]))
+			return true;
+	}
+	return query_is_word(q, at + n, "compatible") || query_is_word(q, at + n, "my");
+}
+
 static size_t take_value(struct query *q, size_t at)
 {
 	const struct entry *e = NULL, *name;
@@ -319,9 +332,7 @@ static size_t take_value(struct query *q, size_t at)
 
 	if (!n)
 		return 0;
-	/* "hp compatible" is what others make. */
-	if (query_is_word(q, at + before + n, "compatible") &&
-	    !query_attribute(q, e->attribute)->is_kind)
+	if (!before && is_about_others(q, at, n) && !query_attribute(q, e->attribute)->is_kind)
 		return 0;
 	d = draft_values(q, at, at + before, n, e);
 	if (!d)

@@ -241,7 +241,9 @@ static void judge_kind(struct judge *j, size_t attribute)
 
 	if (!d)
 		return;
-	d->is_dead = d->end < j->main->end && j->role[d->end] == ROLE_UNKNOWN;
+	/* "keyboard tray", but "laptop 2020" is still about laptops */
+	d->is_dead = d->end < j->main->end && j->role[d->end] == ROLE_UNKNOWN &&
+		     j->q->text.t[d->end].kind == QUERY_WORD;
 	d->keeps_words = a->keeps_words;
 	d->ask = a->ask;
 	d->certainty = 0.9;

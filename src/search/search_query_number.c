@@ -294,6 +294,16 @@ static size_t read_more(const struct query *q, size_t at, struct expression *e)
 	return n + 1;
 }
 
+/* "iphone 13 pro max 256gb" */
+static bool is_of_model(const struct query *q, size_t at)
+{
+	bool is_max = query_is_word(q, at, "max") || query_is_word(q, at, "min");
+	enum query_kind before = at ? q->text.t[at - 1].kind : QUERY_WORD;
+
+	return is_max && at && query_is_free(q, at - 1) && q->text.t[at].gap != QUERY_BREAK &&
+	       (before == QUERY_NUMBER || before == QUERY_MIXED || query_is_word(q, at - 1, "pro"));
+}
+
 static void read_comparison(const struct query *q, struct expression *e)
 {
 	static const char *const skipped[] = {"a", "an", "the", "of", "total", NULL};
@@ -302,7 +312,7 @@ static void read_comparison(const struct query *q, struct expression *e)
 
 	if (!n) {
 		n = query_longest(q, e->end, ENTRY_COMPARE, &compare);
-		if (!n)
+		if (!n || (n == 1 && is_of_model(q, e->end)))
 			return;
 		e->op = compare->op;
 		e->said = compare->said;
@@ -387,7 +397,8 @@ static void read_range(const struct query *q, struct expression *e)
 	else if (!e->b.unit)
 		e->b.unit = e->a.unit;
 	/* Without "between", "7 2" and "usb 3-1" are no ranges. */
-	if (!is_between && (!e->a.unit || (e->a.value > e->b.value && e->a.unit == e->b.unit)))
+	if (!is_between && !e->is_told &&
+	    (!e->a.unit || (e->a.value > e->b.value && e->a.unit == e->b.unit)))
 		return;
 	e->has_range = true;
 	e->end += words + n;

@@ -95,24 +95,14 @@ static bool lex(struct maker *m, const char *text)
 	return true;
 }
 
+/* What looks like nothing by itself is its own phrase: "+", and "\"" as a unit. */
 static void add_phrase(struct maker *m, const char *text, struct entry e)
 {
-	if (lex(m, text))
-		(void)add(m, &m->v->phrases, query_folded(m->text, 0, m->text->n), e);
-}
+	bool is_phrase = lex(m, text);
 
-/* Words of the rules are theirs even when they look like nothing: "\"" is a unit. */
-static void add_unit(struct maker *m, const char *text, double factor)
-{
-	struct entry e = {.kind = ENTRY_UNIT,
-			  .attribute = (uint16_t)m->attribute,
-			  .number = factor,
-			  .is_rule = true};
-
-	if (lex(m, text))
-		add_phrase(m, text, e);
-	else
-		(void)add(m, &m->v->phrases, str_from(text), e);
+	if (is_phrase || !m->text->n)
+		(void)add(m, &m->v->phrases,
+			  is_phrase ? query_folded(m->text, 0, m->text->n) : str_from(text), e);
 }
 
 static void add_phrases(struct maker *m, const char *const *texts, size_t n, struct entry e)
@@ -288,7 +278,8 @@ static void add_attribute(struct maker *m)
 	const struct search_attribute *a = &m->c->rules->attributes[m->attribute];
 
 	for (size_t i = 0; i < a->n_units; i++)
-		add_unit(m, a->units[i].word, a->units[i].factor);
+		add_phrases(m, &a->units[i].word, 1,
+			    (struct entry){.kind = ENTRY_UNIT, .number = a->units[i].factor});
 	for (size_t i = 0; i < a->n_meanings; i++)
 		add_phrases(m, &a->meanings[i].word, 1,
 			    (struct entry){.kind = ENTRY_MEANING,
