@@ -484,7 +484,7 @@ static size_t take_negation(struct query *q, size_t at)
 					      "in", "be", "made", "with", "being"};
 	const struct entry *negation = NULL, *e = NULL;
 	size_t n = query_longest(q, at, ENTRY_NEGATION, &negation), first = at + n;
-	bool is_without, skips = true;
+	bool is_without, skips = true, is_idiom;
 
 	if (!n)
 		return 0;
@@ -505,8 +505,10 @@ static size_t take_negation(struct query *q, size_t at)
 
 		return d ? negate(q, d, at) : 0;
 	}
+	/* "not a fan of" */
+	is_idiom = !is_without && (q->text.t[first - 1].class & QUERY_DET);
 	n = n ? n : excluded_words(q, first);
-	if (!n)
+	if (!n || is_idiom)
 		return 0;
 	exclude(q, at, first, first + n);
 	return first + n - at;
