@@ -120,11 +120,27 @@ static int check_number(const struct command_option *o, const char *text, int64_
 	return 0;
 }
 
+static int add_more(struct parser *p, const struct command_option *o, const char *equals)
+{
+	struct command_line *l = p->line;
+	const char *value = option_value(p, o->name, equals, o->argument);
+
+	if (!value)
+		return point_to_help(p);
+	if (l->n_more == COMMAND_FLAGS_MAX)
+		return err_set(p->err, ERR_LIMIT, "\"--%s\" is given more than %d times", o->name,
+			       COMMAND_FLAGS_MAX);
+	l->more[l->n_more++] = (struct command_more){(size_t)(o - l->command->options), value};
+	return 0;
+}
+
 static int set_option(struct parser *p, const struct command_option *o, const char *equals)
 {
 	const char **value = &p->line->values[o - p->line->command->options];
 	int64_t number;
 
+	if (*value && o->type == COMMAND_LIST)
+		return add_more(p, o, equals);
 	if (*value && o->type != COMMAND_FLAG) {
 		(void)err_set(p->err, ERR_INVALID_ARGUMENT, "\"--%s\" is given twice", o->name);
 		return point_to_help(p);
@@ -412,6 +428,21 @@ const char *command_text(const struct command_line *line, const char *option)
 	const char *value = value_of(line, option, &o);
 
 	return value ? value : o->fallback;
+}
+
+size_t command_list(const struct command_line *line, const char *option, const char **ret)
+{
+	const struct command_option *o = NULL;
+	const char *first = value_of(line, option, &o);
+	size_t n = 0;
+
+	if (first)
+		ret[n++] = first;
+	for (size_t i = 0; i < line->n_more; i++) {
+		if (&line->command->options[line->more[i].option] == o)
+			ret[n++] = line->more[i].value;
+	}
+	return n;
 }
 
 int64_t command_number(const struct command_line *line, const char *option)

@@ -5,7 +5,8 @@
  *
  * Global options, understood everywhere: --config FILE, --json, --help, --SECTION.NAME VALUE for
  * every configuration option, --quiet, --verbose. `--name value` and `--name=value` are the same; a
- * value that starts with "--" needs the second form. An option with a value is given once. After
+ * value that starts with "--" needs the second form. An option with a value is given once, unless
+ * it is a list. After
  * "--" all words are arguments.
  */
 #pragma once
@@ -14,7 +15,7 @@
 
 #include <stdio.h>
 
-enum command_option_type { COMMAND_FLAG, COMMAND_TEXT, COMMAND_NUMBER };
+enum command_option_type { COMMAND_FLAG, COMMAND_TEXT, COMMAND_NUMBER, COMMAND_LIST };
 
 struct command_option {
 	const char *name; /* "customers": --customers N */
@@ -54,7 +55,13 @@ struct command_line {
 	size_t n_flags;
 	int argc; /* positional arguments; after "--" all the rest */
 	const char *const *argv;
-	const char **values; /* by index in command->options; "" for a FLAG given */
+	/* By index in command->options; "" for a FLAG given; of a LIST the first. */
+	const char **values;
+	struct command_more {
+		size_t option;
+		const char *value;
+	} more[COMMAND_FLAGS_MAX]; /* of LISTs, in order, behind the first */
+	size_t n_more;
 	char *path_buffer;
 	const char **arg_buffer;
 };
@@ -70,6 +77,8 @@ void command_line_done(struct command_line *line);
 
 bool command_has(const struct command_line *line, const char *option);
 const char *command_text(const struct command_line *line, const char *option); /* or fallback */
+/* All values of a LIST, in order: how many; `ret` has room for COMMAND_FLAGS_MAX + 1. */
+size_t command_list(const struct command_line *line, const char *option, const char **ret);
 int64_t command_number(const struct command_line *line, const char *option); /* checked by parse */
 
 /*

@@ -3,6 +3,7 @@
  * over the worker's socket; there is nothing that could be done without one.
  */
 #include "cli/cli_index.h"
+#include "cli/cli_worker.h"
 
 #include "base/progress.h"
 #include "base/table.h"
@@ -16,42 +17,10 @@
 
 #include "base/banned.h"
 
-#define WAIT_MS	     500 /* between looks at a rebuild */
-#define ANSWER_MAX   ((size_t)4 << 20)
+#define WAIT_MS	     500	       /* between looks at a rebuild */
+#define TEXT_MAX     ((size_t)4 << 20) /* of a document */
 #define SLOW_ROUND_S 5
 #define MEGABYTE     ((double)(1 << 20))
-
-/* --- asking the worker ----------------------------------------------------------------------- */
-
-static const char *text_of(const json_t *o, const char *name)
-{
-	const char *s = json_string_value(json_object_get(o, name));
-
-	return s ? s : "";
-}
-
-static int64_t int_of(const json_t *o, const char *name)
-{
-	return (int64_t)json_integer_value(json_object_get(o, name));
-}
-
-static int ask(const struct command_line *line, const char *path, bool is_post, json_t **ret,
-	       struct err *err)
-{
-	_cleanup_(arena_done) struct arena arena = {0};
-	_cleanup_(strbuf_done) struct strbuf body = STRBUF_INIT(ANSWER_MAX);
-	const char *socket_path = endpoint_socket_path(line->config, &arena);
-	int r = is_post ? http_client_post(socket_path, path, &body, err)
-			: http_client_get(socket_path, path, &body, err);
-
-	if (r == -ERR_UNSUPPORTED)
-		return err_hint(err, "set index.enabled to true and start the worker again");
-	if (r < 0)
-		return r;
-	*ret = json_loadb(strbuf_str(&body), body.len, 0, NULL);
-	return *ret ? 0
-		    : err_set(err, ERR_CORRUPTED, "the worker's answer to \"%s\" is no JSON", path);
-}
 
 /* The generation that answers, or will. */
 static const json_t *answering(const json_t *status)
@@ -66,6 +35,13 @@ const char *cli_index_rules_path(const struct command_line *line, struct arena *
 	const char *path = config_text(line->config, "index.rules");
 
 	return path ? path : endpoint_share_path(line->config, arena, "rules/search.yaml");
+}
+
+const char *cli_index_synonyms_path(const struct command_line *line, struct arena *arena)
+{
+	const char *path = config_text(line->config, "index.synonyms");
+
+	return path ? path : endpoint_share_path(line->config, arena, "rules/synonyms.txt");
 }
 
 /* --- for status and doctor ------------------------------------------------------------------- */
@@ -83,12 +59,12 @@ static struct sums sum_up(const json_t *generation)
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *c = json_array_get(list, i);
 
-		s.documents += int_of(c, "documents");
-		s.vectors += int_of(c, "vectors");
-		s.waiting += int_of(c, "waiting");
-		s.aside += int_of(c, "set_aside");
-		s.left_out += int_of(c, "left_out_pii");
-		s.is_live &= !cstr_equal(text_of(c, "state"), "indexing");
+		s.documents += cli_int_of(c, "documents");
+		s.vectors += cli_int_of(c, "vectors");
+		s.waiting += cli_int_of(c, "waiting");
+		s.aside += cli_int_of(c, "set_aside");
+		s.left_out += cli_int_of(c, "left_out_pii");
+		s.is_live &= !cstr_equal(cli_text_of(c, "state"), "indexing");
 	}
 	return s;
 }
@@ -97,7 +73,7 @@ static void add_generation(const json_t *g, const char *what, struct strbuf *b)
 {
 	struct sums s = sum_up(g);
 
-	strbuf_addf(b, "%s: %" PRId64 " of %" PRId64 " documents, %s", text_of(g, "model"),
+	strbuf_addf(b, "%s: %" PRId64 " of %" PRId64 " documents, %s", cli_text_of(g, "model"),
 		    s.vectors, s.documents, what);
 	if (s.waiting)
 		strbuf_addf(b, ", %" PRId64 " waiting", s.waiting);
@@ -105,8 +81,8 @@ static void add_generation(const json_t *g, const char *what, struct strbuf *b)
 		strbuf_addf(b, ", %" PRId64 " set aside", s.aside);
 	if (s.left_out)
 		strbuf_addf(b, ", %" PRId64 " left out as personal", s.left_out);
-	if (text_of(g, "error")[0])
-		strbuf_addf(b, "; waits: %s", text_of(g, "error"));
+	if (cli_text_of(g, "error")[0])
+		strbuf_addf(b, "; waits: %s", cli_text_of(g, "error"));
 }
 
 void cli_index_summary(const json_t *status, struct strbuf *b)
@@ -121,24 +97,24 @@ void cli_index_summary(const json_t *status, struct strbuf *b)
 	if (json_is_object(building))
 		add_generation(building, "indexing", b);
 	if (!b->len)
-		strbuf_addstr(b, text_of(status, "error")[0] ? text_of(status, "error")
-							     : text_of(status, "state"));
+		strbuf_addstr(b, cli_text_of(status, "error")[0] ? cli_text_of(status, "error")
+								 : cli_text_of(status, "state"));
 }
 
 const char *cli_index_problem(const json_t *status, const char **ret_hint)
 {
 	const json_t *g = answering(status);
-	const json_t *at = text_of(status, "error")[0] ? status : g;
+	const json_t *at = cli_text_of(status, "error")[0] ? status : g;
 	struct sums s = sum_up(g);
 
-	*ret_hint = text_of(at, "hint");
+	*ret_hint = cli_text_of(at, "hint");
 	if (!(*ret_hint)[0])
 		*ret_hint = "`aethermart index status` and the worker's log (`aethermart logs "
 			    "serve`) tell more";
-	if (cstr_equal(text_of(status, "state"), "standby"))
+	if (cstr_equal(cli_text_of(status, "state"), "standby"))
 		return NULL;
-	if (text_of(at, "error")[0])
-		return text_of(at, "error");
+	if (cli_text_of(at, "error")[0])
+		return cli_text_of(at, "error");
 	return s.aside ? "documents could not be indexed" : NULL;
 }
 
@@ -155,26 +131,26 @@ static void print_collections(const json_t *list)
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *c = json_array_get(list, i);
 		const json_t *scan = json_object_get(c, "scan");
-		const char *state = text_of(c, "state");
+		const char *state = cli_text_of(c, "state");
 
 		if (scan)
 			state =
 			    arena_printf(&arena, "%s, %" PRId64 " of %" PRId64 ", %.0f/s", state,
-					 int_of(scan, "done"), int_of(scan, "total"),
+					 cli_int_of(scan, "done"), cli_int_of(scan, "total"),
 					 json_number_value(json_object_get(scan, "per_second")));
-		table_add(
-		    t,
-		    (const char *[]){
-			text_of(c, "collection"),
-			arena_printf(&arena, "%" PRId64, int_of(c, "documents")),
-			arena_printf(&arena, "%" PRId64, int_of(c, "vectors")),
-			arena_printf(&arena, "%" PRId64, int_of(c, "waiting")),
-			arena_printf(&arena, "%" PRId64, int_of(c, "set_aside")),
-			arena_printf(&arena, "%" PRId64,
-				     int_of(c, "left_out_pii") + int_of(c, "left_out_empty")),
-			arena_printf(&arena, "%.1f", (double)int_of(c, "memory_bytes") / MEGABYTE),
-			state,
-		    });
+		table_add(t, (const char *[]){
+				 cli_text_of(c, "collection"),
+				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "documents")),
+				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "vectors")),
+				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "waiting")),
+				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "set_aside")),
+				 arena_printf(&arena, "%" PRId64,
+					      cli_int_of(c, "left_out_pii") +
+						  cli_int_of(c, "left_out_empty")),
+				 arena_printf(&arena, "%.1f",
+					      (double)cli_int_of(c, "memory_bytes") / MEGABYTE),
+				 state,
+			     });
 	}
 	table_print(t, stdout);
 	(void)table_free(t);
@@ -188,16 +164,17 @@ static void print_reasons(const json_t *list)
 
 		if (json_object_get(c, "checkpoint_error"))
 			printf("%s: its log grows and is not taken into its files: %s\n",
-			       text_of(c, "collection"), text_of(c, "checkpoint_error"));
+			       cli_text_of(c, "collection"), cli_text_of(c, "checkpoint_error"));
 		for (size_t k = 0; k < json_array_size(reasons); k++) {
 			_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
 			const json_t *why = json_array_get(reasons, k);
-			const char *reason = text_of(why, "reason");
+			const char *reason = cli_text_of(why, "reason");
 
 			strbuf_add_visible(&b, reason, strlen(reason));
-			printf("%s: %" PRId64 " %s: %s\n", text_of(c, "collection"),
-			       int_of(why, "documents"),
-			       cstr_equal(text_of(why, "kind"), "error") ? "set aside" : "left out",
+			printf("%s: %" PRId64 " %s: %s\n", cli_text_of(c, "collection"),
+			       cli_int_of(why, "documents"),
+			       cstr_equal(cli_text_of(why, "kind"), "error") ? "set aside"
+									     : "left out",
 			       strbuf_str(&b));
 		}
 	}
@@ -209,40 +186,40 @@ static void print_generation(const json_t *g, const char *what)
 
 	if (!json_is_object(g))
 		return;
-	printf("%s: %s, %" PRId64 " dimensions, %s%s\n", what, text_of(g, "model"),
-	       int_of(g, "dimension"),
+	printf("%s: %s, %" PRId64 " dimensions, %s%s\n", what, cli_text_of(g, "model"),
+	       cli_int_of(g, "dimension"),
 	       json_is_true(json_object_get(g, "is_remote")) ? "texts go to " : "on this machine",
-	       text_of(g, "endpoint"));
+	       cli_text_of(g, "endpoint"));
 	print_collections(list);
 	print_reasons(list);
 	if (json_number_value(json_object_get(g, "round_seconds")) > SLOW_ROUND_S)
 		printf("one round of work takes %.0f seconds so far: its provider or MariaDB is "
 		       "slow\n",
 		       json_number_value(json_object_get(g, "round_seconds")));
-	if (text_of(g, "error")[0])
-		printf("waits, trying again: %s\n", text_of(g, "error"));
-	if (text_of(g, "hint")[0])
-		printf("  -> %s\n", text_of(g, "hint"));
+	if (cli_text_of(g, "error")[0])
+		printf("waits, trying again: %s\n", cli_text_of(g, "error"));
+	if (cli_text_of(g, "hint")[0])
+		printf("  -> %s\n", cli_text_of(g, "hint"));
 }
 
 static int run_status(const struct command_line *line, struct err *err)
 {
 	_cleanup_(json_decrefp) json_t *status = NULL;
 	bool has_serving;
-	int r = ask(line, "/v1/index/status", false, &status, err);
+	int r = cli_worker_ask(line, "/v1/index/status", false, &status, err);
 
 	if (r < 0)
 		return r;
 	if (line->json)
 		return cli_print_json(json_incref(status), err);
 	has_serving = json_is_object(json_object_get(status, "serving"));
-	if (text_of(status, "error")[0])
-		printf("%s: %s\n", text_of(status, "state"), text_of(status, "error"));
-	if (text_of(status, "hint")[0])
-		printf("  -> %s\n", text_of(status, "hint"));
+	if (cli_text_of(status, "error")[0])
+		printf("%s: %s\n", cli_text_of(status, "state"), cli_text_of(status, "error"));
+	if (cli_text_of(status, "hint")[0])
+		printf("  -> %s\n", cli_text_of(status, "hint"));
 	if (!has_serving && !json_is_object(json_object_get(status, "building")) &&
-	    !text_of(status, "error")[0])
-		printf("%s\n", text_of(status, "state"));
+	    !cli_text_of(status, "error")[0])
+		printf("%s\n", cli_text_of(status, "state"));
 	print_generation(json_object_get(status, "serving"), "answers");
 	print_generation(json_object_get(status, "building"),
 			 has_serving ? "\nis being built, and will take over" : "is being built");
@@ -274,14 +251,14 @@ static void look(const json_t *status, struct waiting *w)
 
 	w->done = w->total = 0;
 	w->is_done = json_array_size(list) > 0;
-	w->error = text_of(g, "error");
+	w->error = cli_text_of(g, "error");
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *c = json_array_get(list, i), *scan = json_object_get(c, "scan");
 
-		if (w->collection && !cstr_equal(w->collection, text_of(c, "collection")))
+		if (w->collection && !cstr_equal(w->collection, cli_text_of(c, "collection")))
 			continue;
-		w->total += (uint64_t)int_of(c, "documents");
-		w->done += (uint64_t)int_of(scan ? scan : c, scan ? "done" : "documents");
+		w->total += (uint64_t)cli_int_of(c, "documents");
+		w->done += (uint64_t)cli_int_of(scan ? scan : c, scan ? "done" : "documents");
 		w->is_done &= !scan;
 	}
 }
@@ -296,7 +273,7 @@ static int wait_for(const struct command_line *line, struct waiting *w, struct e
 		_cleanup_(json_decrefp) json_t *status = NULL;
 
 		(void)poll(NULL, 0, WAIT_MS);
-		r = ask(line, "/v1/index/status", false, &status, err);
+		r = cli_worker_ask(line, "/v1/index/status", false, &status, err);
 		if (r < 0)
 			return err_context(err, "the rebuild was accepted; waiting for it");
 		look(status, w);
@@ -324,7 +301,7 @@ static int run_rebuild(const struct command_line *line, struct err *err)
 		strbuf_addstr(&path, "?collection=");
 		http_client_add_escaped(&path, w.collection);
 	}
-	r = ask(line, strbuf_str(&path), true, &answer, err);
+	r = cli_worker_ask(line, strbuf_str(&path), true, &answer, err);
 	if (r == 0 && !command_has(line, "no-wait"))
 		r = wait_for(line, &w, err);
 	if (r < 0)
@@ -404,7 +381,7 @@ static int run_query(const struct command_line *line, struct err *err)
 	if (text_bytes > SEARCH_QUERY_MAX)
 		return err_set(err, ERR_INVALID_ARGUMENT, "the text is longer than %d bytes",
 			       SEARCH_QUERY_MAX);
-	r = ask(line, strbuf_str(&path), false, &answer, err);
+	r = cli_worker_ask(line, strbuf_str(&path), false, &answer, err);
 	if (r < 0)
 		return r;
 	if (line->json)
@@ -485,7 +462,7 @@ static int read_document(const struct command_line *line, struct text_case *t,
 	if (r == 0)
 		r = maria_snapshot_begin(t->db, err);
 	if (r == 0)
-		r = mapping_read(m, t->db, &key, 1, ANSWER_MAX, &t->batch, err);
+		r = mapping_read(m, t->db, &key, 1, TEXT_MAX, &t->batch, err);
 	if (r < 0)
 		return r;
 	switch (t->batch.items[0].state) {

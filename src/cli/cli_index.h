@@ -9,3 +9,5 @@ void cli_index_summary(const json_t *status, struct strbuf *b);
 const char *cli_index_problem(const json_t *status, const char **ret_hint);
 /* The file of the rules, of the configuration or the installation. Lives as long as the arena. */
 const char *cli_index_rules_path(const struct command_line *line, struct arena *arena);
+/* The same of the synonyms. */
+const char *cli_index_synonyms_path(const struct command_line *line, struct arena *arena);

@@ -19,7 +19,7 @@
 HEADING(heading_stack, "Servers");
 HEADING(heading_sync, "From MariaDB to MongoDB");
 HEADING(heading_shop, "The shop");
-HEADING(heading_meaning, "Meaning");
+HEADING(heading_search, "Search");
 HEADING(heading_program, "The program");
 
 /* clang-format off */
@@ -45,7 +45,12 @@ static const struct command *const root_children[] = {
     &command_sync,
     &command_verify,
     &command_watch,
-    &heading_meaning,
+    &heading_search,
+    &command_search,
+    &command_similar,
+    &command_suggest,
+    &command_eval,
+    &command_tune,
     &command_embed,
     &command_index,
     &command_vector,

@@ -9,6 +9,7 @@
 #include "cluster/stack.h"
 #include "http/http_server.h"
 #include "search/search_engine.h"
+#include "search/search_verify.h"
 #include "sync/sync.h"
 
 #include <pthread.h>
@@ -139,6 +140,88 @@ static int index_query(void *arg, const struct http_index_query *q, struct strbu
 				   err);
 }
 
+static int index_inventory(void *arg, const struct http_index_query *q, struct strbuf *json,
+			   struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	struct serve *s = arg;
+	struct str *keys = arena_alloc(&arena, (q->keys.n + 1) * sizeof(*keys));
+
+	for (size_t i = 0; i < q->keys.n; i++) {
+		if (!search_verify_read_key(str_from(q->keys.items[i]), &arena, &keys[i]))
+			return err_set(err, ERR_INVALID_ARGUMENT, "\"%s\" is no key in hexadecimal",
+				       q->keys.items[i]);
+	}
+	return search_engine_inventory(s->search,
+				       &(struct search_inventory){.collection = q->collection,
+								  .n_keys = q->keys.n,
+								  .keys = keys,
+								  .from = (uint32_t)q->from},
+				       json, err);
+}
+
+static int ask_search(struct serve *s, const struct http_search *q, struct strbuf *json,
+		      struct err *err)
+{
+	struct search_request request = {
+	    .in = q->in,
+	    .query = str_from(q->q),
+	    .mode = q->mode,
+	    .fusion = q->fusion,
+	    .filters = q->filters.items,
+	    .n_filters = q->filters.n,
+	    .facets = q->facets.n ? q->facets.items : NULL,
+	    .n_facets = q->facets.n,
+	    .sort = q->sort,
+	    .limit = (size_t)q->limit,
+	    .offset = (size_t)q->offset,
+	    .explains = q->explains,
+	    .is_literal = q->is_literal,
+	};
+
+	for (size_t i = 0; i < q->without.n; i++)
+		request.without |= 1U << q->without.items[i];
+	return search_engine_search(s->search, &request, json, q->wrong, err);
+}
+
+static int ask_similar(struct serve *s, const struct http_search *q, struct strbuf *json,
+		       struct err *err)
+{
+	struct search_like like = {.in = q->in, .key = str_from(q->id), .limit = (size_t)q->limit};
+
+	return search_engine_similar(s->search, &like, json, q->wrong, err);
+}
+
+static int ask_suggest(struct serve *s, const struct http_search *q, struct strbuf *json,
+		       struct err *err)
+{
+	struct search_suggest suggest = {.in = "products",
+					 .typed = str_from(q->q),
+					 .document = "product",
+					 .limit = (size_t)q->limit};
+
+	return search_engine_suggest(s->search, &suggest, json, err);
+}
+
+static int search(void *arg, const struct http_search *q, struct strbuf *json, struct err *err)
+{
+	struct serve *s = arg;
+
+	switch (q->kind) {
+	case HTTP_SEARCH:
+		return ask_search(s, q, json, err);
+	case HTTP_PRODUCT:
+		return search_engine_document(s->search, "products", str_from(q->id), json, err);
+	case HTTP_SIMILAR:
+		return ask_similar(s, q, json, err);
+	case HTTP_SUGGEST:
+		return ask_suggest(s, q, json, err);
+	case HTTP_RECOMMEND:
+		break;
+	}
+	return err_set(err, ERR_UNSUPPORTED, "not there yet");
+}
+
 /* In the run-time folder, which is known to be ours. */
 static void start_index(const struct command_line *line, struct serve *s,
 			struct http_server_options *http)
@@ -149,6 +232,7 @@ static void start_index(const struct command_line *line, struct serve *s,
 	    .maria = &s->engine.maria,
 	    .mapping_dir = cli_mapping_dir(line, arena),
 	    .rules_path = cli_index_rules_path(line, arena),
+	    .synonyms_path = cli_index_synonyms_path(line, arena),
 	    .dir = arena_printf(arena, "%s/index", http->dir),
 	    .id_path = arena_printf(arena, "%s/index.id", http->dir),
 	};
@@ -159,6 +243,8 @@ static void start_index(const struct command_line *line, struct serve *s,
 	http->index_status = index_status;
 	http->index_rebuild = index_rebuild;
 	http->index_query = index_query;
+	http->index_inventory = index_inventory;
+	http->search = search;
 }
 
 /* A provider that hangs must not keep the worker from ending: what is on disk is safe. */

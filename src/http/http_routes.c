@@ -17,6 +17,7 @@
 #define INDEX_K_MAX	1000
 #define COLLECTION_MAX	128  /* bytes of a collection's name */
 #define KEY_MAX		1024 /* bytes of a document's key, as in the queues */
+#define KEYS_MAX	256  /* of one question */
 #define ATTRIBUTE_MAX	128  /* bytes of an attribute's name, with what orders by it */
 #define TEXT_MAX	4096 /* bytes of what is looked for */
 #define TEXT_CHARS	1000
@@ -142,7 +143,9 @@ static int check_index(const struct http_server *s, struct err *err)
 {
 	const struct http_server_options *o = &s->options;
 
-	return o->index_status && o->index_rebuild && o->index_query ? 0 : no_index(err);
+	return o->index_status && o->index_rebuild && o->index_query && o->index_inventory
+		   ? 0
+		   : no_index(err);
 }
 
 static int check_search(const struct http_server *s, struct err *err)
@@ -179,6 +182,16 @@ static int work_index_query(void *arg, void *question, struct strbuf *answer, st
 	const struct http_server *s = arg;
 	const struct http_question *x = question;
 	int r = s->options.index_query(s->options.arg, x->values, answer, err);
+
+	strbuf_addch(answer, '\n');
+	return r;
+}
+
+static int work_index_inventory(void *arg, void *question, struct strbuf *answer, struct err *err)
+{
+	const struct http_server *s = arg;
+	const struct http_question *x = question;
+	int r = s->options.index_inventory(s->options.arg, x->values, answer, err);
 
 	strbuf_addch(answer, '\n');
 	return r;
@@ -235,6 +248,30 @@ static const struct http_parameter index_query_parameters[] = {
      .fallback = "10",
      OF_INDEX(k),
      .help = "How many documents."},
+    {0},
+};
+
+static const struct http_parameter index_inventory_parameters[] = {
+    {.name = "collection",
+     .type = HTTP_TYPE_TEXT,
+     .is_required = true,
+     .min = 1,
+     .max = COLLECTION_MAX,
+     OF_INDEX(collection),
+     .help = "The collection whose documents are told."},
+    {.name = "key",
+     .type = HTTP_TYPE_TEXT,
+     .count_max = KEYS_MAX,
+     .max = 2 * KEY_MAX,
+     OF_INDEX(keys),
+     .help = "Only the document of this key, whose bytes are written in hexadecimal."},
+    {.name = "from",
+     .type = HTTP_TYPE_INTEGER,
+     .min = 0,
+     .max = UINT32_MAX,
+     .fallback = "0",
+     OF_INDEX(from),
+     .help = "Where the page begins: next of the answer before."},
     {0},
 };
 
@@ -391,6 +428,12 @@ static const struct http_member hits_members[] = {
     {0},
 };
 
+static const struct http_member inventory_members[] = {
+    {"documents", "array", "Keys, and hashes of what is there of them."},
+    {"next", "integer", "Where the next page begins; not there: this is the last."},
+    {0},
+};
+
 /* What the five paths of the search have in common. */
 #define SEARCH_ROUTE(which)                                                          \
 	.method = "GET", .values_size = sizeof(struct http_search), .kind = (which), \
@@ -464,6 +507,15 @@ const struct http_route http_routes[] = {
      .members = hits_members,
      .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE,
 		  MHD_HTTP_GATEWAY_TIMEOUT}},
+    {.method = "GET",
+     .path = "/v1/index/inventory",
+     .parameters = index_inventory_parameters,
+     .values_size = sizeof(struct http_index_query),
+     .check = check_index,
+     .work = work_index_inventory,
+     .summary = "Which documents the index holds, with hashes of their content: for verify.",
+     .members = inventory_members,
+     .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
     {SEARCH_ROUTE(HTTP_SEARCH), .path = "/v1/search", .parameters = search_parameters,
      .summary = "Documents by a person's words.", .members = search_members,
      .statuses = {MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},

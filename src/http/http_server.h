@@ -12,6 +12,7 @@
  *	GET    /v1/index/status      yes    a JSON object, made by the callback
  *	POST   /v1/index/rebuild     yes    202; ?collection=NAME for one of them
  *	GET    /v1/index/query       yes    ?collection=NAME&text=WORDS&k=10
+ *	GET    /v1/index/inventory   yes    ?collection=NAME&from=0, or &key=HEX&key=HEX…
  *	GET    /v1/search            yes    this and those below: see struct http_search
  *	GET    /v1/suggest           yes
  *	GET    /v1/similar/{id}      yes
@@ -33,8 +34,8 @@
  *
  * Threads: start and stop from one thread; http_server_publish_change() from any. Callbacks run on
  * the server's two threads, must not block for long and must be safe beside the rest of the
- * program until http_server_stop() has returned. index_query() and search() may take their time,
- * on threads of their own (http_work.h).
+ * program until http_server_stop() has returned. index_query(), index_inventory() and search() may
+ * take their time, on threads of their own (http_work.h).
  */
 #pragma once
 
@@ -53,7 +54,8 @@ extern const struct config_option http_options[]; /* section "http" */
 /* Of a request, checked; texts are valid UTF-8 and live as long as the call. */
 struct http_index_query {
 	const char *collection, *text;
-	int64_t k;
+	int64_t k, from;
+	struct http_texts keys; /* in hexadecimal */
 };
 
 enum http_search_kind {
@@ -107,6 +109,8 @@ struct http_server_options {
 	int (*index_rebuild)(void *arg, const char *collection, struct err *err);
 	int (*index_query)(void *arg, const struct http_index_query *q, struct strbuf *json,
 			   struct err *err);
+	int (*index_inventory)(void *arg, const struct http_index_query *q, struct strbuf *json,
+			       struct err *err);
 	/* One JSON object; NULL: this worker keeps no index, and the paths of the search say so. */
 	int (*search)(void *arg, const struct http_search *q, struct strbuf *json, struct err *err);
 	void (*refresh_metrics)(void *arg); /* before each /metrics: sets gauges; may be NULL */

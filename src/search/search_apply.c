@@ -1,9 +1,7 @@
 /*
  * Documents of a generation: see search_index.h.
  *
- * A document's number is the id of its vector. Numbers of deleted documents are used again, so that
- * they stay dense, but not at once: a query that has found a number looks up its key a moment
- * later.
+ * A document's number, which its corpus gave it (search_corpus.h), is the id of its vector.
  *
  * A batch has three steps, each durable before the next one begins: numbers of new documents, and
  * that nothing is known any more of those whose vectors change; their vectors; and then what the
@@ -16,9 +14,8 @@
 
 #include "base/banned.h"
 
-#define REUSE_AFTER_US 60000000 /* far longer than a query takes */
-#define RETRY_MIN_US   30000000
-#define RETRY_MAX_US   3600000000
+#define RETRY_MIN_US 30000000
+#define RETRY_MAX_US 3600000000
 
 /* --- documents ------------------------------------------------------------------------------- */
 
@@ -74,12 +71,25 @@ int search_index_known(struct search_index *ix, size_t collection, struct str ke
 	return r;
 }
 
-static uint32_t take_id(struct search_index_collection *c)
+int search_index_look(struct search_index *ix, const char *collection, struct str key,
+		      struct search_known *ret, bool *ret_is_aside, struct err *err)
 {
-	if (c->first_freed < c->n_freed &&
-	    c->freed[c->first_freed].at_us < clock_monotonic_us() - REUSE_AFTER_US)
-		return c->freed[c->first_freed++].id;
-	return c->next_id++;
+	int64_t id, attempts = 0;
+	size_t i;
+	int r;
+
+	pthread_mutex_lock(&ix->writer);
+	i = search_index_find(ix, collection);
+	if (i == ix->n || !ix->collections[i].vectors) {
+		r = err_set(err, ERR_NOT_FOUND, "\"%s\" has no vectors", collection);
+	} else {
+		r = find_document(ix, &ix->collections[i], key, &id, ret, err);
+		if (r == 0)
+			r = find_aside(ix, &ix->collections[i], key, &attempts, err);
+	}
+	pthread_mutex_unlock(&ix->writer);
+	*ret_is_aside = attempts > 0;
+	return r;
 }
 
 /* Whether the state has to say something of the document before its vector changes. */
@@ -97,7 +107,7 @@ static int note(struct search_index *ix, struct search_index_collection *c,
 	if (*id >= 0)
 		return search_state_run(&ix->state, SEARCH_S_DOCUMENT_FORGET, err, "ib", c->row,
 					&change->key);
-	*id = take_id(c);
+	*id = change->number;
 	return search_state_run(&ix->state, SEARCH_S_DOCUMENT_ADD, err, "ibi", c->row, &change->key,
 				*id);
 }
@@ -106,8 +116,6 @@ static int note(struct search_index *ix, struct search_index_collection *c,
 static int number(struct search_index *ix, struct search_index_collection *c,
 		  const struct search_change *changes, size_t n, int64_t *ids, struct err *err)
 {
-	const size_t first_freed = c->first_freed;
-	const uint32_t next_id = c->next_id;
 	bool is_open = false;
 	int r = 0;
 
@@ -125,14 +133,7 @@ static int number(struct search_index *ix, struct search_index_collection *c,
 		c->holds_deleted |= ids[i] >= 0;
 		r = note(ix, c, &changes[i], &ids[i], err);
 	}
-	if (!is_open)
-		return r;
-	r = search_state_end(&ix->state, r, err);
-	if (r < 0) { /* nobody has the numbers */
-		c->first_freed = first_freed;
-		c->next_id = next_id;
-	}
-	return r;
+	return is_open ? search_state_end(&ix->state, r, err) : r;
 }
 
 static int put_vector(struct search_index_collection *c, struct search_change *change, uint32_t id,
@@ -217,17 +218,6 @@ static int record(struct search_index *ix, struct search_index_collection *c,
 				&change->key);
 }
 
-/* Only when it is certain that no document has them any more. */
-static void free_numbers(struct search_index_collection *c, const struct search_change *changes,
-			 size_t n, const int64_t *ids)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (ids[i] >= 0 && changes[i].action != SEARCH_PUT &&
-		    !vector_has(c->own, (uint32_t)ids[i]))
-			search_index_push_freed(c, (uint32_t)ids[i], clock_monotonic_us());
-	}
-}
-
 static int apply(struct search_index *ix, struct search_index_collection *c,
 		 struct search_change *changes, size_t n, struct err *err)
 {
@@ -243,10 +233,7 @@ static int apply(struct search_index *ix, struct search_index_collection *c,
 		return r;
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = record(ix, c, &changes[i], ids[i], err);
-	r = search_state_end(&ix->state, r, err);
-	if (r == 0)
-		free_numbers(c, changes, n, ids);
-	return r;
+	return search_state_end(&ix->state, r, err);
 }
 
 int search_index_apply(struct search_index *ix, size_t collection, struct search_change *changes,

@@ -9,12 +9,11 @@
  * `serving` changes under the mutex; who asks holds a reference, and a generation that was replaced
  * is closed when nobody does any more.
  */
-#include "search/search_engine.h"
+#include "search/search_engine_int.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/logger.h"
-#include "search/search_indexer.h"
 #include "sync/sync_reader.h"
 
 #include <dirent.h>
@@ -36,33 +35,6 @@
 #define ID_BYTES   16
 #define NICE	   10
 #define GENERATION "g" /* and a number */
-
-struct generation {
-	unsigned number;
-	const char *name, *dir, *consumer;
-	struct search_index *index;
-	struct embedder *embedder;
-	struct search_indexer *indexer;
-	unsigned refs; /* of queries; under the engine's mutex */
-};
-
-struct search_engine {
-	struct search_engine_options options;
-	struct arena arena; /* of the control thread */
-	const char *id;
-	int lock_fd;
-	struct embed_cache *cache;
-	pthread_t thread;
-	atomic_bool stop;
-	bool is_stuck; /* of the control thread: a generation that was replaced does not end */
-
-	pthread_mutex_t mutex; /* guards all below, and the generations' refs */
-	pthread_cond_t changed;
-	struct generation *serving, *building; /* whichever is there */
-	bool is_built;			       /* `building` has all documents */
-	bool is_up;
-	struct err failed; /* why it is not up; of the old model, why it cannot be asked */
-};
 
 /* --- the folder ------------------------------------------------------------------------------ */
 
@@ -294,6 +266,7 @@ static int open_generation(struct search_engine *e, unsigned number, bool is_new
 			       : NULL,
 	    .batch = (size_t)config_int(config, "index.batch"),
 	    .index = g->index,
+	    .words = e->words,
 	    .embedder = embedder,
 	    .cache = e->cache,
 	    .on_built = is_new ? on_built : NULL,
@@ -323,7 +296,7 @@ static void open_former(struct search_engine *e, const struct found *f, struct g
 static int open_generations(struct search_engine *e, struct embedder *embedder, struct err *err)
 {
 	struct generation *serving = NULL, *building = NULL;
-	const char **names = arena_alloc(&e->arena, 3 * sizeof(*names));
+	const char **names = arena_alloc(&e->arena, 4 * sizeof(*names));
 	struct found f = {0};
 	bool is_new;
 	size_t n = 0;
@@ -342,6 +315,7 @@ static int open_generations(struct search_engine *e, struct embedder *embedder, 
 		free_generation(serving);
 		return r;
 	}
+	names[n++] = e->words_consumer;
 	if (serving)
 		names[n++] = serving->consumer;
 	if (building)
@@ -361,6 +335,38 @@ static int open_generations(struct search_engine *e, struct embedder *embedder, 
 	return 0;
 }
 
+/* Needs no model: what is found by its words does not wait for vectors. */
+static int start_words(struct search_engine *e, struct err *err)
+{
+	const struct config *config = e->options.config;
+	struct search_words_options options = {
+	    .maria = e->options.maria,
+	    .mapping_dir = e->options.mapping_dir,
+	    .rules_path = e->options.rules_path,
+	    .synonyms_path = e->options.synonyms_path,
+	    .collections = config_is_set(config, "index.collections")
+			       ? config_list(config, "index.collections")
+			       : NULL,
+	    .batch = (size_t)config_int(config, "index.batch"),
+	};
+	struct search_words *w;
+	int r;
+
+	if (e->words)
+		return 0;
+	options.dir = arena_printf(&e->words_arena, "%s/words", e->options.dir);
+	options.consumer = e->words_consumer = arena_printf(&e->words_arena, "%s-words", e->id);
+	r = dir_make(options.dir, 0700, err);
+	if (r < 0)
+		return r;
+	w = search_words_new(&options);
+	pthread_mutex_lock(&e->mutex);
+	e->words = w;
+	pthread_mutex_unlock(&e->mutex);
+	search_words_start(w);
+	return 0;
+}
+
 static int bring_up(struct search_engine *e, struct err *err)
 {
 	struct embedder *embedder = NULL;
@@ -371,6 +377,8 @@ static int bring_up(struct search_engine *e, struct err *err)
 
 	if (r == 0)
 		r = read_id(e, err);
+	if (r == 0)
+		r = start_words(e, err);
 	if (r == 0 && !e->cache) {
 		r = embed_cache_open(path_of(e, "embeddings.db"), &e->cache, err);
 		if (r == -ERR_CORRUPTED)
@@ -405,7 +413,7 @@ static bool drain(struct search_engine *e, struct generation *g)
  * when the process ends here goes at the next start. */
 static void retire(struct search_engine *e, struct generation *g)
 {
-	const char **names = arena_alloc(&e->arena, 2 * sizeof(*names));
+	const char **names = arena_alloc(&e->arena, 3 * sizeof(*names));
 	const char *dir = g->dir;
 	struct err err = {0};
 
@@ -414,8 +422,9 @@ static void retire(struct search_engine *e, struct generation *g)
 		return;
 	}
 	free_generation(g);
-	names[0] = e->serving->consumer;
-	names[1] = NULL;
+	names[0] = e->words_consumer;
+	names[1] = e->serving->consumer;
+	names[2] = NULL;
 	search_indexer_set_role(e->serving->indexer, true, names);
 	if (dir_remove(dir, &err) < 0)
 		logger_error(LOGGER_WARN, "index", "the former index could not be removed", &err);
@@ -424,7 +433,7 @@ static void retire(struct search_engine *e, struct generation *g)
 /* The one that was built answers from now on: first on disk, then here. */
 static int take_over(struct search_engine *e, struct err *err)
 {
-	const char **names = arena_alloc(&e->arena, 3 * sizeof(*names));
+	const char **names = arena_alloc(&e->arena, 4 * sizeof(*names));
 	struct generation *former;
 	char *text;
 	int r;
@@ -435,9 +444,10 @@ static int take_over(struct search_engine *e, struct err *err)
 		return r;
 	pthread_mutex_lock(&e->mutex);
 	former = e->serving;
-	names[0] = e->building->consumer;
-	names[1] = former ? former->consumer : NULL;
-	names[2] = NULL;
+	names[0] = e->words_consumer;
+	names[1] = e->building->consumer;
+	names[2] = former ? former->consumer : NULL;
+	names[3] = NULL;
 	e->serving = e->building;
 	e->building = NULL;
 	e->is_built = false;
@@ -586,10 +596,16 @@ bool search_engine_stop(struct search_engine *e)
 		is_ended = false;
 	if (e->serving && !search_indexer_stop(e->serving->indexer, STOP_MS))
 		is_ended = false;
+	if (e->words && !search_words_stop(e->words, STOP_MS))
+		is_ended = false;
 	if (!is_ended)
 		return false;
 	free_generation(e->building);
 	free_generation(e->serving);
+	search_words_free(e->words);
+	arena_done(&e->words_arena);
+	for (size_t i = 0; i < e->n_analyzers; i++)
+		search_analyzer_free(e->analyzers[i]);
 	embed_cache_free(e->cache);
 	closep(&e->lock_fd);
 	pthread_cond_destroy(&e->changed);
@@ -604,6 +620,8 @@ bool search_engine_stop(struct search_engine *e)
 void search_engine_wake(struct search_engine *e)
 {
 	pthread_mutex_lock(&e->mutex);
+	if (e->words)
+		search_words_wake(e->words);
 	if (e->serving)
 		search_indexer_wake(e->serving->indexer);
 	if (e->building)
@@ -612,7 +630,7 @@ void search_engine_wake(struct search_engine *e)
 }
 
 /* The one that answers, or will; NULL: none is there yet. */
-static struct generation *take_ref(struct search_engine *e)
+struct generation *search_engine_take_ref(struct search_engine *e)
 {
 	struct generation *g;
 
@@ -637,7 +655,7 @@ static void take_refs(struct search_engine *e, struct generation *ret[2])
 	pthread_mutex_unlock(&e->mutex);
 }
 
-static void drop_ref(struct search_engine *e, struct generation *g)
+void search_engine_drop_ref(struct search_engine *e, struct generation *g)
 {
 	pthread_mutex_lock(&e->mutex);
 	if (--g->refs == 0)
@@ -649,11 +667,11 @@ static void drop_refs(struct search_engine *e, struct generation *const both[2])
 {
 	for (size_t i = 0; i < 2; i++) {
 		if (both[i])
-			drop_ref(e, both[i]);
+			search_engine_drop_ref(e, both[i]);
 	}
 }
 
-static int not_there(struct search_engine *e, struct err *err)
+int search_engine_not_there(struct search_engine *e, struct err *err)
 {
 	struct err why;
 
@@ -671,16 +689,30 @@ static bool has_not_begun(int r)
 	return r == -ERR_UNAVAILABLE || r == -ERR_NOT_FOUND;
 }
 
+/* NULL: not there yet; else it lives as long as the engine. */
+struct search_words *search_engine_words(struct search_engine *e)
+{
+	struct search_words *w;
+
+	pthread_mutex_lock(&e->mutex);
+	w = e->words;
+	pthread_mutex_unlock(&e->mutex);
+	return w;
+}
+
 /* Also of the one that is being built: it has to read the rules again, if it has read any yet. */
 int search_engine_rebuild(struct search_engine *e, const char *collection, struct err *err)
 {
 	struct generation *both[2];
-	int r = 0;
+	struct search_words *words;
+	int r;
 
 	take_refs(e, both);
-	if (!both[0] && !both[1])
-		return not_there(e, err);
-	if (both[0])
+	words = search_engine_words(e);
+	if (!words)
+		return search_engine_not_there(e, err);
+	r = search_words_rebuild(words, collection, err);
+	if (both[0] && r == 0)
 		r = search_indexer_rebuild(both[0]->indexer, collection, err);
 	if (both[1] && r == 0) {
 		r = search_indexer_rebuild(both[1]->indexer, collection, err);
@@ -745,11 +777,11 @@ int search_engine_query(struct search_engine *e, const char *collection, struct 
 	if (!k || k > SEARCH_K_MAX)
 		return err_set(err, ERR_INVALID_ARGUMENT,
 			       "the number of hits has to be from 1 to %d", SEARCH_K_MAX);
-	g = take_ref(e);
+	g = search_engine_take_ref(e);
 	if (!g)
-		return not_there(e, err);
+		return search_engine_not_there(e, err);
 	r = query(g, collection, text, k, json, err);
-	drop_ref(e, g);
+	search_engine_drop_ref(e, g);
 	return r;
 }
 
@@ -781,6 +813,7 @@ static const char *state_name(const struct search_engine *e, const struct err *w
 
 void search_engine_status(struct search_engine *e, struct strbuf *json)
 {
+	struct search_words *words = search_engine_words(e);
 	struct generation *both[2];
 	struct err why;
 	json_t *o;
@@ -793,6 +826,7 @@ void search_engine_status(struct search_engine *e, struct strbuf *json)
 		      why.code ? why.message : NULL, "hint", why.hint[0] ? why.hint : NULL, "rules",
 		      e->options.rules_path);
 	pthread_mutex_unlock(&e->mutex);
+	json_object_set_new(o, "words", words ? search_words_status(words) : json_null());
 	json_object_set_new(o, "serving", generation_status(both[0]));
 	json_object_set_new(o, "building", generation_status(both[1]));
 	drop_refs(e, both);

@@ -31,6 +31,7 @@ struct search_engine_options {	     /* all live as long as the engine */
 	const struct maria_options *maria;
 	const char *mapping_dir;
 	const char *rules_path;
+	const char *synonyms_path; /* search_synonyms.h; NULL: none */
 	const char *dir;
 	const char *id_path;
 };
@@ -59,3 +60,67 @@ int search_engine_rebuild(struct search_engine *e, const char *collection, struc
  * embedder of the configuration does. */
 int search_engine_query(struct search_engine *e, const char *collection, struct str text, size_t k,
 			struct strbuf *json, struct err *err) _must_check_;
+
+/*
+ * What the index holds, for verification (search_verify.h, which reads the answer): of these keys,
+ * or, with none, the next documents from a number on.
+ */
+struct search_inventory {
+	const char *collection;
+	size_t n_keys;
+	const struct str *keys;
+	uint32_t from;
+};
+#define SEARCH_INVENTORY_PAGE 2000
+/* ERR_NOT_FOUND: the collection is not indexed. ERR_UNAVAILABLE: nothing is there yet. */
+int search_engine_inventory(struct search_engine *e, const struct search_inventory *q,
+			    struct strbuf *json, struct err *err) _must_check_;
+
+/* --- search ---------------------------------------------------------------------------------- */
+
+struct search_request { /* texts live for the call */
+	const char *in; /* a scope of the rules, or a collection */
+	struct str query;
+	const char *mode;   /* "hybrid", "lexical", "vector"; NULL: hybrid */
+	const char *fusion; /* "sum", "rrf"; NULL: sum */
+	const char *const *filters, *const
+					*facets; /* as written; facets NULL: those of the rules */
+	size_t n_filters, n_facets;
+	const char *sort; /* as written; NULL: what is understood, or by relevance */
+	size_t limit, offset;
+	uint32_t without; /* constraints that are not to be made, as bits */
+	bool explains, is_literal;
+};
+/*
+ * Appends the answer (search_answer.h). ERR_INVALID_ARGUMENT: a filter, order or facet is none;
+ * `ret_wrong` (may be NULL) then names which: "filter", "sort", "facets", "in". ERR_UNAVAILABLE:
+ * there is no index yet, or `mode` is "vector" and its provider does not answer; with "hybrid"
+ * words alone answer then, and a note says so.
+ */
+int search_engine_search(struct search_engine *e, const struct search_request *q,
+			 struct strbuf *json, const char **ret_wrong, struct err *err) _must_check_;
+/* Appends the document as the index has it. ERR_NOT_FOUND. */
+int search_engine_document(struct search_engine *e, const char *in, struct str key,
+			   struct strbuf *json, struct err *err) _must_check_;
+
+struct search_like {
+	const char *in;
+	struct str key; /* of the document that others are like */
+	const char *const *filters;
+	size_t n_filters, limit, offset;
+};
+/* Appends {"id", "hits": [...]}: documents like this one, each with its reason; by words as long as
+ * there is no vector of it. ERR_NOT_FOUND: there is no such document. */
+int search_engine_similar(struct search_engine *e, const struct search_like *q, struct strbuf *json,
+			  const char **ret_wrong, struct err *err) _must_check_;
+
+struct search_suggest {
+	const char *in;
+	struct str typed;     /* so far; a space behind the last word says that it is complete */
+	const char *document; /* what a document is called: "product" */
+	size_t limit;
+};
+/* Appends {"query", "suggestions": [{"text", "kind", "filter", "documents"}]}: none where anything
+ * is personal, and until the first ones are made. */
+int search_engine_suggest(struct search_engine *e, const struct search_suggest *q,
+			  struct strbuf *json, struct err *err) _must_check_;

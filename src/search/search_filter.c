@@ -49,7 +49,7 @@ bool search_day(int64_t year, int64_t month, int64_t day, double *ret_us)
 	return true;
 }
 
-static bool read_day(struct str s, double *ret_us)
+bool search_day_read(struct str s, double *ret_us)
 {
 	int64_t part[3];
 	const size_t at[] = {0, 5, 8}, len[] = {4, 2, 2};
@@ -85,7 +85,7 @@ struct bound {
 
 static bool read_bound(struct str s, struct bound *ret)
 {
-	ret->is_day = read_day(s, &ret->value);
+	ret->is_day = search_day_read(s, &ret->value);
 	return ret->is_day || read_number(s, &ret->value);
 }
 

@@ -58,6 +58,7 @@ void search_filter_write(const struct search_filter *f, struct strbuf *b);
 /* Microseconds since 1970 of a day's begin; false: there is no such day, or its year is not one of
  * 1000 to 9999. */
 bool search_day(int64_t year, int64_t month, int64_t day, double *ret_us);
+bool search_day_read(struct str text, double *ret_us); /* "2024-02-12" */
 #define SEARCH_DAY_US 86400e6
 
 /* "price", "-price" (descending), "relevance". */

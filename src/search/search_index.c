@@ -16,7 +16,7 @@
 
 #include "base/banned.h"
 
-#define FORMAT	  1
+#define FORMAT	  2 /* numbers are the corpora's */
 #define KEY_BYTES 4096
 
 /* --- opening --------------------------------------------------------------------------------- */
@@ -162,9 +162,6 @@ static void close_collection(struct search_index_collection *c)
 	c->own = vector_reader_free(c->own);
 	(void)(vector_close(c->vectors, NULL) < 0); /* the log has what was confirmed */
 	c->vectors = NULL;
-	mem_free(c->freed);
-	c->freed = NULL;
-	c->n_freed = c->cap_freed = c->first_freed = 0;
 	strbuf_done(&c->cursor);
 }
 
@@ -281,18 +278,7 @@ static int open_vectors(struct search_index *ix, struct search_index_collection 
 	return r < 0 ? r : vector_reader_new(c->vectors, &c->reader, err);
 }
 
-void search_index_push_freed(struct search_index_collection *c, uint32_t id, int64_t at_us)
-{
-	if (c->first_freed > 1024 && c->first_freed * 2 > c->n_freed) {
-		c->n_freed -= c->first_freed;
-		memmove(c->freed, c->freed + c->first_freed, c->n_freed * sizeof(*c->freed));
-		c->first_freed = 0;
-	}
-	mem_grow(&c->freed, &c->cap_freed, c->n_freed + 1, sizeof(*c->freed));
-	c->freed[c->n_freed++] = (struct search_freed){id, at_us};
-}
-
-/* Which numbers are free; whether each document that has a vector is there, and no other. */
+/* Whether each document that has a vector is there, and no other. */
 static int check_numbers(struct search_index *ix, struct search_index_collection *c,
 			 struct err *err)
 {
@@ -306,9 +292,6 @@ static int check_numbers(struct search_index *ix, struct search_index_collection
 		uint32_t id = (uint32_t)sqlite3_column_int64(s, 0);
 		bool has = vector_has(c->own, id);
 
-		for (; c->next_id < id; c->next_id++)
-			search_index_push_freed(c, c->next_id, 0);
-		c->next_id = id + 1;
 		n += has;
 		is_whole &= has || sqlite3_column_int64(s, 1) == 0;
 	}
@@ -320,6 +303,33 @@ static int check_numbers(struct search_index *ix, struct search_index_collection
 	return err_set(err, ERR_CORRUPTED,
 		       "the vectors of \"%s\" are not those that \"%s/state.db\" knows", c->name,
 		       ix->state.dir);
+}
+
+static char *space_meta(const char *collection)
+{
+	return mem_printf("space:%s", collection);
+}
+
+static int check_space(struct search_index *ix, const struct search_index_collection *c,
+		       struct err *err)
+{
+	_cleanup_(mem_freep) char *meta = space_meta(c->name);
+	sqlite3_stmt *s = NULL;
+	int r = get_meta(ix, meta, &s, err);
+	bool is_same = r > 0 && (uint64_t)sqlite3_column_int64(s, 0) == c->space;
+
+	(void)sqlite3_reset(s);
+	if (r < 0 || is_same)
+		return r < 0 ? r : 0;
+	return err_set(err, ERR_CORRUPTED, "the documents of \"%s\" were numbered anew", c->name);
+}
+
+static int note_space(struct search_index *ix, const struct search_index_collection *c,
+		      struct err *err)
+{
+	_cleanup_(mem_freep) char *meta = space_meta(c->name);
+
+	return search_state_run(&ix->state, SEARCH_S_SET, err, "ti", meta, (int64_t)c->space);
 }
 
 /* Throws the vectors away; the documents are scanned again. */
@@ -337,7 +347,9 @@ static int repair(struct search_index *ix, struct search_index_collection *c, st
 		r = search_state_begin(&ix->state, err);
 	if (r < 0)
 		return r;
-	r = search_state_run(&ix->state, SEARCH_S_DOCUMENTS_FORGET, err, "i", c->row);
+	r = search_state_run(&ix->state, SEARCH_S_DOCUMENTS_DROP, err, "i", c->row);
+	if (r == 0)
+		r = note_space(ix, c, err);
 	start_scan(c, false);
 	if (r == 0)
 		r = save(ix, c, err);
@@ -354,9 +366,13 @@ static int open_collection(struct search_index *ix, struct search_index_collecti
 
 	if (r == 0 && !is_known)
 		r = make_row(ix, c, err);
+	if (r == 0 && !is_known)
+		r = note_space(ix, c, err);
 	if (r < 0)
 		return r;
 	r = open_vectors(ix, c, &why);
+	if (r == 0)
+		r = check_space(ix, c, &why);
 	if (r == 0)
 		r = check_numbers(ix, c, &why);
 	if (r == -ERR_CORRUPTED || r == -ERR_INVALID_ARGUMENT) { /* damaged, or not as we make it */
@@ -369,7 +385,7 @@ static int open_collection(struct search_index *ix, struct search_index_collecti
 	return r;
 }
 
-static size_t find(const struct search_index *ix, const char *name)
+size_t search_index_find(const struct search_index *ix, const char *name)
 {
 	size_t i = 0;
 
@@ -378,16 +394,41 @@ static size_t find(const struct search_index *ix, const char *name)
 	return i;
 }
 
-int search_index_collection(struct search_index *ix, const char *name, size_t *ret,
+/* Nobody finds it from now on. Its place stays: it has the number again when it comes back. */
+static void shut(struct search_index *ix, const char *name)
+{
+	size_t i = search_index_find(ix, name);
+	struct search_index_collection c;
+
+	if (i == ix->n || !ix->collections[i].vectors)
+		return;
+	pthread_mutex_lock(&ix->reader);
+	pthread_mutex_lock(&ix->writer);
+	c = ix->collections[i];
+	ix->collections[i] = (struct search_index_collection){.name = c.name};
+	pthread_mutex_unlock(&ix->writer);
+	pthread_mutex_unlock(&ix->reader);
+	close_collection(&c); /* queries need not wait for its last checkpoint */
+}
+
+uint64_t search_index_space(const struct search_index *ix, size_t collection)
+{
+	return ix->collections[collection].space;
+}
+
+int search_index_collection(struct search_index *ix, const char *name, uint64_t space, size_t *ret,
 			    struct err *ret_repaired, struct err *err)
 {
-	size_t i = find(ix, name);
-	struct search_index_collection c = {.cursor = STRBUF_INIT(KEY_BYTES),
+	size_t i = search_index_find(ix, name);
+	struct search_index_collection c = {.space = space,
+					    .cursor = STRBUF_INIT(KEY_BYTES),
 					    .holds_deleted =
 						true}; /* of a process that was killed */
 	int r;
 
 	*ret = i;
+	if (i < ix->n && ix->collections[i].space != space)
+		shut(ix, name);
 	if (i < ix->n && ix->collections[i].vectors)
 		return 0;
 	if (i == SEARCH_COLLECTIONS_MAX)
@@ -433,23 +474,6 @@ static bool is_kept(const char *const *keep, const char *name)
 	while (*keep && !cstr_equal(*keep, name))
 		keep++;
 	return *keep != NULL;
-}
-
-/* Nobody finds it from now on. Its place stays: it has the number again when it comes back. */
-static void shut(struct search_index *ix, const char *name)
-{
-	size_t i = find(ix, name);
-	struct search_index_collection c;
-
-	if (i == ix->n || !ix->collections[i].vectors)
-		return;
-	pthread_mutex_lock(&ix->reader);
-	pthread_mutex_lock(&ix->writer);
-	c = ix->collections[i];
-	ix->collections[i] = (struct search_index_collection){.name = c.name};
-	pthread_mutex_unlock(&ix->writer);
-	pthread_mutex_unlock(&ix->reader);
-	close_collection(&c); /* queries need not wait for its last checkpoint */
 }
 
 struct stored { /* a collection in the state */
@@ -706,7 +730,7 @@ int search_index_query(struct search_index *ix, const struct search_question *q,
 	int r;
 
 	pthread_mutex_lock(&ix->reader);
-	i = find(ix, q->collection);
+	i = search_index_find(ix, q->collection);
 	if (i == ix->n || !ix->collections[i].vectors)
 		r = err_set(err, ERR_NOT_FOUND, "the collection \"%s\" is not indexed",
 			    q->collection);
@@ -714,6 +738,72 @@ int search_index_query(struct search_index *ix, const struct search_question *q,
 		r = look_up_all(ix, &ix->collections[i], q, arena, ret, ret_n, err);
 	pthread_mutex_unlock(&ix->reader);
 	return r;
+}
+
+/* The collection's vectors, with `reader` held when it succeeds. */
+static int enter(struct search_index *ix, const char *collection,
+		 struct search_index_collection **ret, struct err *err)
+{
+	size_t i;
+
+	pthread_mutex_lock(&ix->reader);
+	i = search_index_find(ix, collection);
+	if (i < ix->n && ix->collections[i].vectors) {
+		*ret = &ix->collections[i];
+		return 0;
+	}
+	pthread_mutex_unlock(&ix->reader);
+	return err_set(err, ERR_NOT_FOUND, "the collection \"%s\" has no vectors", collection);
+}
+
+int search_index_nearest(struct search_index *ix, const struct search_nearest *q,
+			 struct vector_hit *ret, size_t *ret_n, struct err *err)
+{
+	struct vector_query query = {.vector = q->vector, .k = q->k, .filter = q->filter};
+	struct search_index_collection *c;
+	int r = enter(ix, q->collection, &c, err);
+
+	if (r < 0)
+		return r;
+	r = vector_search(c->reader, &query, ret, ret_n, NULL, err);
+	pthread_mutex_unlock(&ix->reader);
+	return r;
+}
+
+int search_index_vector(struct search_index *ix, const char *collection, uint32_t number,
+			float *ret, struct err *err)
+{
+	struct search_index_collection *c;
+	int r = enter(ix, collection, &c, err);
+
+	if (r < 0)
+		return r;
+	r = vector_get(c->reader, number, ret, err);
+	pthread_mutex_unlock(&ix->reader);
+	return r;
+}
+
+int search_index_cosines(struct search_index *ix, const char *collection, const float *vector,
+			 const uint32_t *numbers, size_t n, float *ret, struct err *err)
+{
+	unsigned dimension = ix->options.dimension;
+	_cleanup_(mem_freep) float *other = mem_alloc_array(dimension, sizeof(*other));
+	struct search_index_collection *c;
+	int r = enter(ix, collection, &c, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		float sum = 0;
+
+		if (vector_get(c->reader, numbers[i], other, NULL) == 0) {
+			for (unsigned k = 0; k < dimension; k++)
+				sum += vector[k] * other[k];
+		}
+		ret[i] = sum;
+	}
+	pthread_mutex_unlock(&ix->reader);
+	return 0;
 }
 
 static int count_asides(struct search_index *ix, const struct search_index_collection *c,

@@ -47,12 +47,14 @@ DEFINE_CLEANUP(struct search_index *, search_index_free)
 /* --- collections ----------------------------------------------------------------------------- */
 
 /*
- * Opens a collection, or makes it, to be scanned. `ret_repaired` (may be NULL): why its vectors
- * were thrown away, as a message; untouched when they were not. The number is good for the calls
- * below.
+ * Opens a collection, or makes it, to be scanned. `space` says what the documents' numbers mean
+ * (search_corpus_space()): with another one, vectors are of no use any more. `ret_repaired` (may be
+ * NULL): why they were thrown away, as a message; untouched when they were not. The number is good
+ * for the calls below.
  */
-int search_index_collection(struct search_index *ix, const char *name, size_t *ret,
+int search_index_collection(struct search_index *ix, const char *name, uint64_t space, size_t *ret,
 			    struct err *ret_repaired, struct err *err) _must_check_;
+uint64_t search_index_space(const struct search_index *ix, size_t collection);
 struct search_dropping {
 	int (*run)(void *arg, const char *collection, struct err *err);
 	void *arg;
@@ -76,6 +78,7 @@ enum search_action {
 struct search_change {
 	struct str key;
 	enum search_action action;
+	uint32_t number;     /* PUT: of the document, and so of its vector */
 	uint64_t made_of;    /* PUT: hash of the text; not 0 */
 	struct str title;    /* PUT */
 	const float *vector; /* PUT */
@@ -96,6 +99,11 @@ struct search_known {
 };
 int search_index_known(struct search_index *ix, size_t collection, struct str key,
 		       struct search_known *ret, struct err *err) _must_check_;
+
+/* From any thread, by the collection's name; `ret_is_aside`: it is set aside or left out.
+ * ERR_NOT_FOUND: no such collection. */
+int search_index_look(struct search_index *ix, const char *collection, struct str key,
+		      struct search_known *ret, bool *ret_is_aside, struct err *err) _must_check_;
 
 struct search_keys { /* of some documents; bytes in the arena */
 	struct arena *arena;
@@ -164,6 +172,25 @@ struct search_question {
 int search_index_query(struct search_index *ix, const struct search_question *q,
 		       struct arena *arena, struct search_hit *ret, size_t *ret_n, struct err *err)
     _must_check_;
+
+/* The same by their numbers, and without reading anything: `filter` (may be NULL) says which. */
+struct vector_hit;
+struct roaring_bitmap_s;
+struct search_nearest {
+	const char *collection;
+	const float *vector;
+	size_t k;
+	const struct roaring_bitmap_s *filter;
+};
+int search_index_nearest(struct search_index *ix, const struct search_nearest *q,
+			 struct vector_hit *ret, size_t *ret_n, struct err *err) _must_check_;
+/* Cosines of the documents to the vector; those without a vector have 0. */
+int search_index_cosines(struct search_index *ix, const char *collection, const float *vector,
+			 const uint32_t *numbers, size_t n, float *ret, struct err *err)
+    _must_check_;
+/* A document's vector. ERR_NOT_FOUND. */
+int search_index_vector(struct search_index *ix, const char *collection, uint32_t number,
+			float *ret, struct err *err) _must_check_;
 
 struct search_figures {
 	uint64_t vectors, memory_bytes, mapped_bytes, log_bytes;

@@ -7,20 +7,13 @@
 
 #include <pthread.h>
 
-struct search_freed {
-	uint32_t id;
-	int64_t at_us;
-};
-
 struct search_index_collection {
 	const char *name;
 	int64_t row;
+	uint64_t space;		      /* what the numbers mean */
 	struct vector_index *vectors; /* NULL: it was not kept */
 	struct vector_reader *reader; /* under index.reader */
 	struct vector_reader *own;    /* the writer's */
-	uint32_t next_id;
-	struct search_freed *freed; /* first in, first out */
-	size_t n_freed, cap_freed, first_freed;
 	/* Of the scan; as in state. */
 	int64_t scan;
 	enum search_phase phase;
@@ -45,8 +38,10 @@ struct search_index {
 	struct search_index_collection collections[SEARCH_COLLECTIONS_MAX];
 };
 
-/* A number that is free again. */
-void search_index_push_freed(struct search_index_collection *c, uint32_t id, int64_t at_us);
+/* The place of a collection; search_index.n: there is none. Under the writer's mutex or the
+ * reader's. */
+size_t search_index_find(const struct search_index *ix, const char *name);
+
 /* The keys that a statement, already bound, returns. */
 int search_index_take_keys(struct search_index *ix, sqlite3_stmt *s, struct search_keys *ret,
 			   struct err *err) _must_check_;

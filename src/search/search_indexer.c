@@ -98,8 +98,12 @@ static int add_target(struct search_indexer *x, const struct search_collection *
 	struct search_target *t;
 	size_t i = 0, number = 0;
 	int64_t asked = 0;
-	int r = search_index_collection(x->options.index, rules->name, &number, &repaired, err);
+	uint64_t space = 0;
+	int r = search_words_space(x->options.words, rules->name, &space, err);
 
+	if (r == 0)
+		r = search_index_collection(x->options.index, rules->name, space, &number,
+					    &repaired, err);
 	if (r < 0)
 		return err_context(err, "opening the index of \"%s\"", rules->name);
 	if (repaired.code)
@@ -485,8 +489,9 @@ static int prepare(struct search_indexer *x, struct pace *p, struct err *err)
 	bool is_changed = false;
 	int r = sync_reader_connect(x->reader, &is_changed, err);
 
-	if (is_changed)
+	if (is_changed || x->is_renumbered)
 		p->is_loaded = false; /* also when registering failed behind it */
+	x->is_renumbered = false;
 	if (r == 0 && !p->is_loaded) {
 		r = load_rules(x, err);
 		p->is_loaded = r == 0;
@@ -548,8 +553,13 @@ static int round_once(struct search_indexer *x, struct pace *p, bool *ret_worked
 	bool scanned = false, retried = false;
 	struct err why = {0};
 	size_t n = 0;
-	int r = prepare(x, p, err);
+	int r;
 
+	if (!search_words_wait(x->options.words, PAUSE_MIN_MS)) {
+		*ret_worked = true; /* looked at again at once, and nothing is wrong */
+		return 0;
+	}
+	r = prepare(x, p, err);
 	err_clear(&x->refusal);
 	if (r == 0)
 		r = take_requests(x, p, err);
@@ -769,6 +779,21 @@ int search_indexer_rebuild(struct search_indexer *x, const char *collection, str
 		return err_set(err, ERR_UNAVAILABLE, "no collection is indexed yet");
 	sync_reader_wake(x->reader);
 	return 0;
+}
+
+bool search_indexer_is_live(struct search_indexer *x, const char *collection)
+{
+	bool is_live = false;
+
+	pthread_mutex_lock(&x->mutex);
+	for (size_t i = 0; i < x->n && !x->failed; i++) {
+		const struct search_target *t = &x->targets[i];
+
+		if (t->rules && cstr_equal(t->name, collection))
+			is_live = !t->wants_rebuild && t->figures.phase == SEARCH_PHASE_LIVE;
+	}
+	pthread_mutex_unlock(&x->mutex);
+	return is_live;
 }
 
 /* --- status ---------------------------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 #include "embed/embed_cache.h"
 #include "search/search_index.h"
 #include "search/search_rules.h"
+#include "search/search_words.h"
 
 #include <jansson.h>
 
@@ -30,6 +31,7 @@ struct search_indexer_options {
 	const char *const *collections; /* NULL-terminated; NULL: those of the rules */
 	size_t batch;			/* documents at a time */
 	struct search_index *index;
+	struct search_words *words; /* who numbers the documents */
 	struct embedder *embedder;
 	struct embed_cache *cache;
 	/* Once, on its thread, when all documents are in for the first time. May be NULL. */
@@ -56,6 +58,9 @@ void search_indexer_wake(struct search_indexer *x);
 /* Embeds and puts every document anew; NULL: of all collections. ERR_NOT_FOUND. */
 int search_indexer_rebuild(struct search_indexer *x, const char *collection, struct err *err)
     _must_check_;
+/* All documents of the collection were taken, but for those that wait or are set aside, and nothing
+ * is wrong. */
+bool search_indexer_is_live(struct search_indexer *x, const char *collection);
 /* {"ok", "error", "hint", "round_seconds" (how long the round in hand has taken so far),
  * "collections": [...]}; the caller owns it. */
 json_t *search_indexer_status(struct search_indexer *x);

@@ -36,6 +36,7 @@ struct search_indexer {
 	_Atomic int64_t round_since_us; /* of the round that runs; 0: it waits */
 	_Atomic(const char *const *) consumers;
 	bool is_built;		   /* told */
+	bool is_renumbered;	   /* documents have other numbers than those of the vectors */
 	size_t next_scan;	   /* whose turn it is */
 	struct strbuf text, title; /* scratch */
 	struct err refusal;	   /* of the embedder in this round, which does not ask it again */

@@ -17,6 +17,12 @@ const struct config_option search_options[] = {
      .help = "The file that says which collections are indexed and what text stands for a "
 	     "document. Unset: rules/search.yaml of the installation."},
     {.section = "index",
+     .name = "synonyms",
+     .type = CONFIG_TEXT,
+     .flags = CONFIG_PATH,
+     .help = "The file of words that mean the same to who searches. Unset: rules/synonyms.txt of "
+	     "the installation."},
+    {.section = "index",
      .name = "collections",
      .type = CONFIG_LIST,
      .help = "Collections to index. Unset: all of the rules that a mapping makes."},

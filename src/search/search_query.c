@@ -478,58 +478,35 @@ static size_t negate(struct query *q, struct draft *d, size_t at)
 	return (size_t)(d->end - at);
 }
 
-/* Words between a negation and what it negates; "not in stock" begins with what it does. */
-static size_t skip_to_negated(const struct query *q, size_t at)
-{
-	static const char *const words[] = {"a",  "an", "the",	"any",	"from", "by",
-					    "in", "be", "made", "with", "being"};
-	const struct entry *e;
-	bool is_skipped = true;
-
-	while (is_skipped && !query_longest_value(q, at, &e)) {
-		is_skipped = false;
-		for (size_t i = 0; i < ARRAY_LEN(words); i++)
-			is_skipped |= query_is_word(q, at, words[i]);
-		at += is_skipped;
-	}
-	return at;
-}
-
-/* A value that is negated: "not hp", "no rgb"; 0: there is none. A part that is a thing of its own
- * ("camera without case") is words to exclude. */
-static size_t negate_value(struct query *q, size_t at, size_t first, bool is_without, size_t *ret_n)
-{
-	const struct entry *e = NULL;
-	struct draft *d;
-
-	*ret_n = query_longest_value(q, first, &e);
-	if (!*ret_n || (is_without && query_attribute(q, e->attribute)->is_kind))
-		return 0;
-	d = draft_values(q, first, first, *ret_n, e);
-	return d ? negate(q, d, at) : 0;
-}
-
 static size_t take_negation(struct query *q, size_t at)
 {
-	const struct entry *negation = NULL;
-	size_t n = query_longest(q, at, ENTRY_NEGATION, &negation), first, taken;
-	bool is_without, is_idiom;
+	static const char *const skipped[] = {"a",  "an", "the",  "any",  "from", "by",
+					      "in", "be", "made", "with", "being"};
+	const struct entry *negation = NULL, *e = NULL;
+	size_t n = query_longest(q, at, ENTRY_NEGATION, &negation), first = at + n;
+	bool is_without, skips = true;
 
 	if (!n)
 		return 0;
 	is_without = negation->negation == NEGATION_WITHOUT;
-	first = skip_to_negated(q, at + n);
+	while (skips && !query_longest_value(q, first, &e)) { /* "not in stock" */
+		skips = false;
+		for (size_t i = 0; i < ARRAY_LEN(skipped); i++)
+			skips |= query_is_word(q, first, skipped[i]);
+		first += skips;
+	}
 	if (query_is_free(q, first) && q->text.t[first].has_number && query_number(q, first))
 		return negate(q, &q->drafts[q->n_drafts - 1], at);
 	if (is_idle_negation(q, first))
 		return 0;
-	taken = negate_value(q, at, first, is_without, &n);
-	if (taken)
-		return taken;
-	/* "not a fan of" */
-	is_idiom = !is_without && (q->text.t[first - 1].class & QUERY_DET);
+	n = query_longest_value(q, first, &e);
+	if (n && !(is_without && query_attribute(q, e->attribute)->is_kind)) {
+		struct draft *d = draft_values(q, first, first, n, e);
+
+		return d ? negate(q, d, at) : 0;
+	}
 	n = n ? n : excluded_words(q, first);
-	if (!n || is_idiom)
+	if (!n)
 		return 0;
 	exclude(q, at, first, first + n);
 	return first + n - at;

@@ -549,27 +549,6 @@ static bool is_same(const struct draft *a, const struct draft *b)
 	return true;
 }
 
-static bool is_positive_number(const struct draft *d)
-{
-	return !d->is_dead && !d->is_negated && d->kind != DRAFT_VALUES;
-}
-
-/* "great sound but bad microphone" is about neither good nor bad reviews. */
-static void drop_contradictions(struct query *q)
-{
-	for (size_t i = 0; i < q->n_drafts; i++) {
-		for (size_t k = 0; k < i; k++) {
-			struct draft *a = &q->drafts[k], *b = &q->drafts[i];
-
-			if (!is_positive_number(a) || !is_positive_number(b) ||
-			    a->attribute != b->attribute || (a->min <= b->max && b->min <= a->max))
-				continue;
-			a->is_dead |= a->kind == DRAFT_MEANING;
-			b->is_dead |= b->kind == DRAFT_MEANING;
-		}
-	}
-}
-
 static void judge_draft(const struct judge *j, struct draft *d)
 {
 	switch (d->kind) {
@@ -603,7 +582,6 @@ void query_judge(struct query *q)
 			judge_draft(&j, &q->drafts[i]);
 		demote_second(&j, i);
 	}
-	drop_contradictions(q);
 	for (size_t i = 0; i < q->n_drafts; i++) {
 		for (size_t k = 0; k < i && !q->drafts[i].is_dead; k++) {
 			if (!q->drafts[k].is_dead && is_same(&q->drafts[k], &q->drafts[i]))

@@ -26,6 +26,8 @@ struct search_rules {
 	size_t n;
 	struct search_collection *collections;
 	const struct ynode **nodes; /* one a collection */
+	size_t n_scopes;
+	struct search_scope *scopes;
 };
 
 /* --- reading --------------------------------------------------------------------------------- */
@@ -225,8 +227,9 @@ static int read_compositions(struct search_rules *rules, const struct ynode *n,
 static int read_collection(struct search_rules *rules, const struct ynode *n,
 			   struct search_collection *c, struct err *err)
 {
-	static const char *const keys[] = {"title",	 "words",     "texts", "fields",
-					   "attributes", "qualities", "noise", NULL};
+	static const char *const keys[] = {"title",	 "words",     "texts",	   "fields",
+					   "attributes", "qualities", "noise",	   "shown",
+					   "ranking",	 "similar",   "recommend", NULL};
 	int r = ynode_check_keys(n, "a collection", keys, err);
 
 	*c = (struct search_collection){.name = n->key, .words = SEARCH_WORDS_DEFAULT};
@@ -239,9 +242,44 @@ static int read_collection(struct search_rules *rules, const struct ynode *n,
 	return r < 0 ? r : search_rules_read_columns(&rules->arena, n, c, err);
 }
 
+static int read_scope(struct search_rules *rules, const struct ynode *n, struct search_scope *s,
+		      struct err *err)
+{
+	static const char *const keys[] = {"collection", "filter", NULL};
+	const struct ynode *collection = ynode_get(n, "collection"), *filter;
+	int r = ynode_check_keys(n, "a scope", keys, err);
+
+	*s = (struct search_scope){.name = n->key};
+	if (r < 0)
+		return r;
+	if (!collection)
+		return ynode_error(n, err, "a scope needs a collection");
+	r = ynode_text(collection, &s->collection, err);
+	if (r == 0 && !search_rules_find(rules, s->collection))
+		r = ynode_error(collection, err, "there are no rules for the collection \"%s\"",
+				s->collection);
+	filter = ynode_get(n, "filter");
+	return r == 0 && filter
+		   ? search_rules_texts(&rules->arena, filter, &s->filters, &s->n_filters, err)
+		   : r;
+}
+
+static int read_scopes(struct search_rules *rules, const struct ynode *n, struct err *err)
+{
+	int r = 0;
+
+	if (n->kind != YNODE_MAP)
+		return ynode_error(n, err, "\"scopes\" has to be a map");
+	rules->n_scopes = n->len;
+	rules->scopes = arena_alloc(&rules->arena, (n->len + 1) * sizeof(*rules->scopes));
+	for (size_t i = 0; i < n->len && r == 0; i++)
+		r = read_scope(rules, &n->children[i], &rules->scopes[i], err);
+	return r;
+}
+
 static int read_rules(struct search_rules *rules, struct err *err)
 {
-	static const char *const keys[] = {"collections", NULL};
+	static const char *const keys[] = {"collections", "scopes", NULL};
 	const struct ynode *root = ydoc_root(rules->doc), *list;
 	int r = ynode_check_keys(root, "the file of search rules", keys, err);
 
@@ -258,6 +296,8 @@ static int read_rules(struct search_rules *rules, struct err *err)
 		rules->nodes[i] = &list->children[i];
 		r = read_collection(rules, &list->children[i], &rules->collections[i], err);
 	}
+	if (r == 0 && ynode_get(root, "scopes"))
+		r = read_scopes(rules, ynode_get(root, "scopes"), err);
 	return r;
 }
 
@@ -501,6 +541,15 @@ const struct search_collection *search_rules_find(const struct search_rules *r, 
 	for (size_t i = 0; i < r->n; i++) {
 		if (cstr_equal(r->collections[i].name, name))
 			return &r->collections[i];
+	}
+	return NULL;
+}
+
+const struct search_scope *search_rules_scope(const struct search_rules *r, const char *name)
+{
+	for (size_t i = 0; i < r->n_scopes; i++) {
+		if (cstr_equal(r->scopes[i].name, name))
+			return &r->scopes[i];
 	}
 	return NULL;
 }

@@ -96,6 +96,7 @@ struct search_attribute {
 	const char *split; /* TEXT: characters between several values of one text; NULL: none */
 	bool is_above;	   /* BOOLEAN: whether the number is above `above` */
 	double above;
+	double boost;	   /* what fulfilling it is worth, as a boost, beside others */
 	bool has_facet;	   /* counted without being asked for */
 	const char *title; /* for people: "price"; the name when not given */
 	const char *unit;  /* of numbers, for people: "GB", "$" */
@@ -130,22 +131,79 @@ struct search_attribute {
 	const char *pii; /* after binding; NULL: nothing is personal */
 };
 
+#define SEARCH_SHOWN_MAX 16
+
+struct search_shown { /* what a hit shows besides its title and its attributes */
+	const char *name, *path;
+};
+
+/*
+ * How hits are put in order. A score is the sum of what each signal says, between 0 and 1, times
+ * its weight: how well the words fit (BM25F, as a share of the most that the query can reach), how
+ * many of them there are, and whether they stand in the first field, the title; how near the
+ * meaning is; which boosts are fulfilled.
+ */
+struct search_ranking {
+	double k1; /* BM25F: how soon more of the same word says no more */
+	double words, share, title, meaning, boost;
+	double nearest;	      /* a cosine from which on a document is a hit by its meaning alone */
+	double stock, rating; /* of the shop: what can be bought, what is liked; 0: not asked for */
+};
+
+#define SEARCH_SAME_MAX 8
+
+/* What "more like this" looks at besides meaning and words (search_similar.c). */
+struct search_same {
+	size_t attribute; /* its place: a text that both have, a number near the other's, a yes */
+	double weight;	  /* added to the nearness, which is at most 1 */
+};
+struct search_likeness {
+	const char *meaning; /* how nearness is called: "near in meaning" */
+	size_t n_same, n_ask, n_apart;
+	struct search_same *same;
+	uint64_t fields; /* bits of those whose words count */
+	bool has_fields; /* they are said; else all that are not personal */
+	/* Documents are one thing in several variants from this cosine on, or when their titles
+	 * differ by numbers and values of the attributes `apart` only. 0: each is another thing. */
+	double twin;
+	size_t *apart;
+	const char **ask; /* "similar to": behind it, in a query, stands the key of a document */
+};
+
+struct search_recommending {
+	size_t n_only;
+	const char **only; /* conditions that what is recommended fulfils, as written */
+	double together, profile, popular; /* what each signal weighs */
+};
+
 struct search_collection {
 	const char *name;
 	const char *title; /* path of what a hit is shown by; NULL: none */
 	size_t words;	   /* of the whole text, at most */
 	size_t n_compositions;
 	struct search_composition *compositions;
+	struct search_ranking ranking;
+	struct search_likeness likeness;
+	struct search_recommending recommending;
 	size_t n_fields, n_attributes;
 	size_t n_qualities, n_noise;
 	const char **qualities; /* words that say how a thing is, not what: "quiet" */
 	const char **noise;	/* words that say nothing here: "products" */
 	struct search_field *fields;
 	struct search_attribute *attributes;
+	size_t n_shown;
+	struct search_shown *shown;
 	const struct mapping *mapping; /* after binding; NULL: no mapping makes it */
 };
 
 struct search_rules;
+
+/* What people call a part of the shop: "services" are some of the products. */
+struct search_scope {
+	const char *name, *collection;
+	size_t n_filters;
+	const char **filters; /* as written (search_filter.h) */
+};
 
 /* Errors name file:line:column, and the nearest key where one is wrong. */
 int search_rules_load(const char *path, struct search_rules **ret, struct err *err) _must_check_;
@@ -165,6 +223,8 @@ int search_rules_bind(struct search_rules *r, const struct mapping_set *set, str
 size_t search_rules_collections(const struct search_rules *r,
 				const struct search_collection **ret); /* borrowed */
 const struct search_collection *search_rules_find(const struct search_rules *r, const char *name);
+/* NULL: no such scope. */
+const struct search_scope *search_rules_scope(const struct search_rules *r, const char *name);
 /* Changes whenever texts may come out differently: hash of the file, of the way texts are made, and
  * of the mappings that they are bound to, which also say what is personal. */
 uint64_t search_rules_hash(const struct search_rules *r);

@@ -9,6 +9,7 @@
 #include "search/search_rules_int.h"
 
 #include <math.h>
+#include <stddef.h>
 
 #include "base/banned.h"
 
@@ -32,8 +33,8 @@ static int number(const struct ynode *n, double min, double max, double *ret, st
 	return 0;
 }
 
-static int read_number(const struct ynode *map, const char *key, double max, double *ret,
-		       struct err *err)
+int search_rules_number(const struct ynode *map, const char *key, double max, double *ret,
+			struct err *err)
 {
 	const struct ynode *n = ynode_get(map, key);
 
@@ -88,9 +89,9 @@ static int read_field(struct arena *arena, const struct ynode *n, struct search_
 
 	*f = (struct search_field){.name = n->key, .weight = WEIGHT_DEFAULT, .b = B_DEFAULT};
 	if (r == 0)
-		r = read_number(n, "weight", WEIGHT_MAX, &f->weight, err);
+		r = search_rules_number(n, "weight", WEIGHT_MAX, &f->weight, err);
 	if (r == 0)
-		r = read_number(n, "b", 1, &f->b, err);
+		r = search_rules_number(n, "b", 1, &f->b, err);
 	return r < 0 ? r : search_rules_parts(arena, n, "a field", &f->parts, &f->n_parts, err);
 }
 
@@ -357,7 +358,9 @@ static int read_understanding(struct arena *arena, const struct ynode *n,
 	if (r == 0 && usual)
 		r = read_range(usual, &a->usual_min, &a->usual_max, err);
 	if (r == 0)
-		r = read_number(n, "near", NUMBER_MAX, &a->near, err);
+		r = search_rules_number(n, "near", NUMBER_MAX, &a->near, err);
+	if (r == 0)
+		r = search_rules_number(n, "boost", WEIGHT_MAX, &a->boost, err);
 	if (r == 0)
 		r = search_rules_bool(n, "least", &a->is_least, err);
 	if (r == 0)
@@ -379,11 +382,11 @@ static bool is_name(const char *s)
 static int read_attribute(struct arena *arena, const struct ynode *n, struct search_attribute *a,
 			  struct err *err)
 {
-	static const char *const keys[] = {"field",  "pairs", "type",	   "ask",	 "title",
-					   "unit",   "words", "units",	   "usual",	 "values",
-					   "above",  "split", "ascending", "descending", "facet",
-					   "valid",  "near",  "kind",	   "keep",	 "means",
-					   "within", "more",  "less",	   "least",	 NULL};
+	static const char *const keys[] = {
+	    "field", "pairs", "type",	"ask",	 "title", "unit",      "words",
+	    "units", "usual", "values", "above", "split", "ascending", "descending",
+	    "facet", "valid", "near",	"kind",	 "keep",  "means",     "within",
+	    "more",  "less",  "least",	"boost", NULL};
 	int r = ynode_check_keys(n, "an attribute", keys, err);
 
 	if (r == 0 && !is_name(n->key))
@@ -393,6 +396,7 @@ static int read_attribute(struct arena *arena, const struct ynode *n, struct sea
 	*a = (struct search_attribute){.name = n->key,
 				       .type = SEARCH_TEXT,
 				       .title = n->key,
+				       .boost = 1,
 				       .valid_min = -HUGE_VAL,
 				       .valid_max = HUGE_VAL};
 	if (r == 0)
@@ -442,10 +446,68 @@ static int read_attributes(struct arena *arena, const struct ynode *n, struct se
 	return r < 0 ? r : check_within(n, c, err);
 }
 
+static int read_shown(struct arena *arena, const struct ynode *n, struct search_collection *c,
+		      struct err *err)
+{
+	int r = check_map(n, err);
+
+	if (r == 0 && n->len > SEARCH_SHOWN_MAX)
+		r = ynode_error(n, err, "a hit shows at most %d more", SEARCH_SHOWN_MAX);
+	if (r < 0)
+		return r;
+	c->n_shown = n->len;
+	c->shown = arena_alloc(arena, (n->len + 1) * sizeof(*c->shown));
+	for (size_t i = 0; i < n->len && r == 0; i++) {
+		c->shown[i].name = n->children[i].key;
+		r = ynode_text(&n->children[i], &c->shown[i].path, err);
+	}
+	return r;
+}
+
+static const struct {
+	const char *key;
+	size_t offset;
+	double fallback;
+} weights[] = {
+    {"k1", offsetof(struct search_ranking, k1), 1.2},
+    {"words", offsetof(struct search_ranking, words), 1},
+    {"share", offsetof(struct search_ranking, share), 0.3},
+    {"title", offsetof(struct search_ranking, title), 0.2},
+    {"meaning", offsetof(struct search_ranking, meaning), 0.2},
+    {"boost", offsetof(struct search_ranking, boost), 0.1},
+    {"nearest", offsetof(struct search_ranking, nearest), 0.45},
+    {"stock", offsetof(struct search_ranking, stock), 0},
+    {"rating", offsetof(struct search_ranking, rating), 0},
+};
+
+static double *weight_at(struct search_ranking *ranking, size_t i)
+{
+	return (double *)(void *)((char *)ranking + weights[i].offset);
+}
+
+/* What is not said has its default. */
+static int read_ranking(const struct ynode *n, struct search_ranking *ret, struct err *err)
+{
+	const char *keys[ARRAY_LEN(weights) + 1];
+	int r;
+
+	for (size_t i = 0; i < ARRAY_LEN(weights); i++) {
+		keys[i] = weights[i].key;
+		*weight_at(ret, i) = weights[i].fallback;
+	}
+	keys[ARRAY_LEN(weights)] = NULL;
+	if (!n)
+		return 0;
+	r = ynode_check_keys(n, "a ranking", keys, err);
+	for (size_t i = 0; i < ARRAY_LEN(weights) && r == 0; i++)
+		r = search_rules_number(n, weights[i].key, WEIGHT_MAX, weight_at(ret, i), err);
+	return r;
+}
+
 int search_rules_read_columns(struct arena *arena, const struct ynode *n,
 			      struct search_collection *c, struct err *err)
 {
-	const struct ynode *fields = ynode_get(n, "fields");
+	const struct ynode *fields = ynode_get(n, "fields"), *shown = ynode_get(n, "shown");
 	const struct ynode *attributes = ynode_get(n, "attributes");
 	int r = fields ? read_fields(arena, fields, c, err) : 0;
 
@@ -453,7 +515,13 @@ int search_rules_read_columns(struct arena *arena, const struct ynode *n,
 		r = read_words(arena, n, "qualities", &c->qualities, &c->n_qualities, err);
 	if (r == 0)
 		r = read_words(arena, n, "noise", &c->noise, &c->n_noise, err);
-	return r == 0 && attributes ? read_attributes(arena, attributes, c, err) : r;
+	if (r == 0 && attributes)
+		r = read_attributes(arena, attributes, c, err);
+	if (r == 0 && shown)
+		r = read_shown(arena, shown, c, err);
+	if (r == 0)
+		r = read_ranking(ynode_get(n, "ranking"), &c->ranking, err);
+	return r < 0 ? r : search_rules_read_similar(arena, n, c, err);
 }
 
 /* --- binding --------------------------------------------------------------------------------- */
@@ -486,12 +554,15 @@ int search_rules_bind_columns(struct arena *arena, const struct mapping *m, cons
 			      struct search_collection *c, struct err *err)
 {
 	const struct ynode *fields = ynode_get(n, "fields");
-	const struct ynode *attributes = ynode_get(n, "attributes");
+	const struct ynode *attributes = ynode_get(n, "attributes"), *shown = ynode_get(n, "shown");
 	int r = 0;
 
+	for (size_t i = 0; i < c->n_shown && r == 0; i++)
+		r = search_rules_bind_path(m, c->shown[i].path, false, &shown->children[i], err);
 	for (size_t i = 0; i < c->n_fields && r == 0; i++)
 		r = bind_field(arena, m, &fields->children[i], &c->fields[i], err);
 	for (size_t i = 0; i < c->n_attributes && r == 0; i++)
 		r = bind_attribute(arena, m, &attributes->children[i], &c->attributes[i], err);
+	search_rules_bind_similar(c);
 	return r;
 }

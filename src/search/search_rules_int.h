@@ -1,11 +1,13 @@
-/* Insides of the rules, shared by search_rules.c (collections, texts, binding) and
- * search_rules_fields.c (fields and attributes). */
+/* Insides of the rules, shared by search_rules.c (collections, texts, binding),
+ * search_rules_fields.c (fields and attributes) and search_rules_similar.c. */
 #pragma once
 
 #include "base/ydoc.h"
 #include "search/search_rules.h"
 
 /* Readers of a key; what is not there leaves `ret` alone. */
+int search_rules_number(const struct ynode *map, const char *key, double max, double *ret,
+			struct err *err) _must_check_;
 int search_rules_text(const struct ynode *map, const char *key, const char **ret, struct err *err)
     _must_check_;
 int search_rules_bool(const struct ynode *map, const char *key, bool *ret, struct err *err)
@@ -36,3 +38,9 @@ int search_rules_read_columns(struct arena *arena, const struct ynode *n,
 			      struct search_collection *c, struct err *err) _must_check_;
 int search_rules_bind_columns(struct arena *arena, const struct mapping *m, const struct ynode *n,
 			      struct search_collection *c, struct err *err) _must_check_;
+
+/* `similar:` and `recommend:`, after the columns (search_rules_similar.c). */
+int search_rules_read_similar(struct arena *arena, const struct ynode *n,
+			      struct search_collection *c, struct err *err) _must_check_;
+/* What is personal is known only now. */
+void search_rules_bind_similar(struct search_collection *c);

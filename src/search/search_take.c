@@ -95,17 +95,22 @@ static const char *pii_reason(struct taking *k, const char *pii)
 			    pii, info->provider);
 }
 
-static uint64_t hash_of(const struct search_indexer *x)
-{
-	uint64_t text = map_hash(strbuf_slice(&x->text)), title = map_hash(strbuf_slice(&x->title));
-	uint64_t hash = text * 31 + title;
-
-	return hash ? hash : 1;
-}
-
 static struct str copy(struct taking *k, const struct strbuf *b)
 {
 	return (struct str){arena_strndup(&k->arena, strbuf_str(b), b->len), b->len};
+}
+
+static int number_document(struct taking *k, struct search_change *change, struct err *err)
+{
+	struct search_indexer *x = k->x;
+	struct search_number number = {0};
+	int r = search_words_number(x->options.words, k->t->name, change->key, &number, err);
+
+	change->number = number.value;
+	if (r < 0 || number.space == search_index_space(x->options.index, k->t->number))
+		return r;
+	x->is_renumbered = true;
+	return err_set(err, ERR_CONFLICT, "the documents of \"%s\" were numbered anew", k->t->name);
 }
 
 static int take_present(struct taking *k, const struct mapping_document *d, struct err *err)
@@ -125,9 +130,12 @@ static int take_present(struct taking *k, const struct mapping_document *d, stru
 	if (r < 0)
 		return r;
 	change = add_change(k, d->key, SEARCH_TOUCH);
-	change->made_of = hash_of(x);
+	change->made_of = search_text_hash(&x->text, &x->title);
 	if (known.made_of == change->made_of && (!k->scan.is_forced || known.is_seen))
 		return 0;
+	r = number_document(k, change, err);
+	if (r < 0)
+		return r;
 	change->action = SEARCH_PUT;
 	change->title = copy(k, &x->title);
 	k->pending[k->n_pending++] = (struct pending){

@@ -9,6 +9,8 @@
  */
 #include "search/search_text.h"
 
+#include "base/map.h"
+
 #include <ctype.h>
 #include <inttypes.h>
 #include <time.h>
@@ -135,8 +137,7 @@ static void add_date(const bson_iter_t *v, struct strbuf *b)
 		strbuf_addf(b, "%04d-%02d-%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
 }
 
-/* A scalar as text; nothing for null, objects and arrays. */
-static void add_scalar(const bson_iter_t *v, struct strbuf *b)
+void search_text_scalar(const bson_iter_t *v, struct strbuf *b)
 {
 	uint32_t len = 0;
 
@@ -157,10 +158,8 @@ static void add_scalar(const bson_iter_t *v, struct strbuf *b)
 	}
 }
 
-/* Calls fn for each value at the path; arrays on the way and at the end are walked in order. */
-typedef bool (*value_fn)(void *arg, const bson_iter_t *v); /* false ends it */
-
-static bool each_value(bson_iter_t v, const char *path, unsigned depth, value_fn fn, void *arg)
+static bool each_value(bson_iter_t v, const char *path, unsigned depth, search_value_at_fn fn,
+		       void *arg)
 {
 	bson_iter_t child;
 	size_t n;
@@ -183,13 +182,18 @@ static bool each_value(bson_iter_t v, const char *path, unsigned depth, value_fn
 	return each_value(child, path[n] ? path + n + 1 : NULL, depth + 1, fn, arg);
 }
 
-static void each_value_of(const bson_t *doc, const char *path, value_fn fn, void *arg)
+void search_text_each(const bson_t *doc, const char *path, search_value_at_fn fn, void *arg)
 {
 	size_t n = strcspn(path, ".");
 	bson_iter_t top;
 
 	if (bson_iter_init(&top, doc) && bson_iter_find_w_len(&top, path, (int)n))
 		(void)each_value(top, path[n] ? path + n + 1 : NULL, 0, fn, arg);
+}
+
+void search_text_each_in(bson_iter_t v, search_value_at_fn fn, void *arg)
+{
+	(void)each_value(v, NULL, 0, fn, arg);
 }
 
 /* --- parts ----------------------------------------------------------------------------------- */
@@ -237,7 +241,7 @@ static bool add_value(void *arg, const bson_iter_t *v)
 
 	strbuf_clear(&m->raw);
 	strbuf_clear(&m->value);
-	add_scalar(v, &m->raw);
+	search_text_scalar(v, &m->raw);
 	search_text_clean(str_from(word_for(m->part, strbuf_str(&m->raw))), 0, &m->value);
 	s = strbuf_slice(&m->value);
 	if (!s.len || is_said(strbuf_slice(&m->values), s) ||
@@ -268,7 +272,7 @@ static void add_pair(struct making *m, const bson_iter_t *v)
 	strbuf_clear(&m->value);
 	strbuf_clear(&m->raw);
 	if (!BSON_ITER_HOLDS_BOOL(v)) {
-		add_scalar(v, &m->raw);
+		search_text_scalar(v, &m->raw);
 		search_text_clean(strbuf_slice(&m->raw), 0, &m->value);
 		if (!m->value.len)
 			return;
@@ -311,8 +315,8 @@ static void add_part(const struct search_part *p, const bson_t *doc, struct strb
 	if (p->kind == SEARCH_PART_SAY)
 		strbuf_addstr(&m->values, p->text);
 	else
-		each_value_of(doc, p->text, p->kind == SEARCH_PART_PAIRS ? add_pairs : add_value,
-			      m);
+		search_text_each(doc, p->text, p->kind == SEARCH_PART_PAIRS ? add_pairs : add_value,
+				 m);
 	if (!m->values.len && !p->none)
 		return;
 	if (text->len)
@@ -355,7 +359,7 @@ static bool try_value(void *arg, const bson_iter_t *v)
 	struct choice *choice = arg;
 
 	strbuf_clear(&choice->value);
-	add_scalar(v, &choice->value);
+	search_text_scalar(v, &choice->value);
 	for (size_t i = 0; i < choice->c->n_values; i++) {
 		if (cstr_equal(choice->c->values[i], strbuf_str(&choice->value)))
 			choice->holds = true;
@@ -369,7 +373,7 @@ static const struct search_composition *choose(const struct search_collection *c
 	struct choice choice = {.value = STRBUF_INIT(SEARCH_TEXT_MAX)};
 
 	for (choice.c = c->compositions; choice.c < last && !choice.holds;) {
-		each_value_of(doc, choice.c->when, try_value, &choice);
+		search_text_each(doc, choice.c->when, try_value, &choice);
 		choice.c += !choice.holds;
 	}
 	strbuf_done(&choice.value);
@@ -381,9 +385,30 @@ static bool add_title(void *arg, const bson_iter_t *v)
 	_cleanup_(strbuf_done) struct strbuf raw = STRBUF_INIT(SEARCH_TEXT_MAX);
 	struct strbuf *title = arg;
 
-	add_scalar(v, &raw);
+	search_text_scalar(v, &raw);
 	search_text_clean(strbuf_slice(&raw), 0, title);
 	return !title->len; /* the first that says something */
+}
+
+void search_text_parts(const struct search_part *parts, size_t n, const bson_t *doc,
+		       struct strbuf *text)
+{
+	struct making m = {.text = text,
+			   .values = STRBUF_INIT(SEARCH_TEXT_MAX),
+			   .value = STRBUF_INIT(SEARCH_TEXT_MAX),
+			   .raw = STRBUF_INIT(SEARCH_TEXT_MAX)};
+
+	for (size_t i = 0; i < n; i++)
+		add_part(&parts[i], doc, text, &m);
+	strbuf_done(&m.values);
+	strbuf_done(&m.value);
+	strbuf_done(&m.raw);
+}
+
+void search_text_title(const char *path, const bson_t *doc, struct strbuf *title)
+{
+	if (path)
+		search_text_each(doc, path, add_title, title);
 }
 
 const struct search_composition *search_text_make(const struct search_collection *c,
@@ -391,20 +416,18 @@ const struct search_composition *search_text_make(const struct search_collection
 						  struct strbuf *title)
 {
 	const struct search_composition *composition = choose(c, doc);
-	struct making m = {.text = text,
-			   .values = STRBUF_INIT(SEARCH_TEXT_MAX),
-			   .value = STRBUF_INIT(SEARCH_TEXT_MAX),
-			   .raw = STRBUF_INIT(SEARCH_TEXT_MAX)};
 
 	strbuf_clear(text);
 	strbuf_clear(title);
-	for (size_t i = 0; i < composition->n_parts; i++)
-		add_part(&composition->parts[i], doc, text, &m);
+	search_text_parts(composition->parts, composition->n_parts, doc, text);
 	cut(text, c->words);
-	if (c->title)
-		each_value_of(doc, c->title, add_title, title);
-	strbuf_done(&m.values);
-	strbuf_done(&m.value);
-	strbuf_done(&m.raw);
+	search_text_title(c->title, doc, title);
 	return composition;
+}
+
+uint64_t search_text_hash(const struct strbuf *text, const struct strbuf *title)
+{
+	uint64_t hash = map_hash(strbuf_slice(text)) * 31 + map_hash(strbuf_slice(title));
+
+	return hash ? hash : 1;
 }

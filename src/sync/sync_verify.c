@@ -2,16 +2,18 @@
  * Verification: see sync_verify.h.
  *
  * Two passes, each in the key order of the side that it walks, so that no order of texts has to be
- * the same on both sides: pages of rows, whose documents are fetched by _id and compared; then
- * pages of documents, whose rows are looked up. What differs is a suspect. Suspects are judged in
- * rounds: wait until everything queued now is acknowledged, read both sides again. It is a true
- * difference when the snapshot of the row shows nothing queued for it, and row and document (with
- * its mark, which tells one write from another) are as they were in the rounds before: values that
- * come back are changes in flight, not differences.
+ * the same on both sides: pages of rows, whose documents the store looks up and compares; then
+ * pages of what is in the store, whose rows are looked up. What differs is a suspect. Suspects are
+ * judged in rounds: wait until everything queued now is acknowledged, read both sides again. It is
+ * a true difference when the snapshot of the row shows nothing queued for it, nor in the hand-off
+ * by which it would come to the store, and row and document are as they were in the rounds before:
+ * values that come back are changes in flight, not differences.
  */
 #include "sync/sync_verify.h"
 
 #include "sync/sync_int.h"
+
+#include <poll.h>
 
 #include "base/banned.h"
 
@@ -23,190 +25,57 @@
 #define READ_BYTES_MAX	((size_t)256 << 20)
 #define SAME_LOOKS	2     /* in a row, behind the first one */
 #define PENDING_MAX	10000 /* queued rows that are looked at; with more, all is in flight */
+#define LOOK_MS		50    /* between two looks at a store that is behind */
 
 struct suspect {
 	struct str key;
 	uint64_t row_hash, have_hash; /* of what the row makes, of what is there with its mark */
 	unsigned n_same;	      /* looks in a row that showed the same */
-	bool is_true, is_settled;
+	bool is_true, is_settled, is_late;
 	enum sync_difference_kind kind;
 	char *paths;
 };
 
 struct verify {
 	struct maria *db;
-	mongoc_client_t *client;
-	mongoc_collection_t *collection;
 	const struct mapping *mapping;
+	const struct sync_store *store;
 	const struct sync_verify_options *options;
 	struct sync_verify_result *result;
 	struct mapping_batch batch;
 	struct arena arena; /* of the page in hand */
 	struct suspect *suspects;
 	size_t n_suspects, cap_suspects;
-	uint64_t n_strays; /* marked documents that no row can have */
 	struct map suspected;
-	struct arena lists;
-	const char *const *retired; /* fields of a former mapping that still have to go */
-	bool wants_pending;	    /* whether looks say what is queued */
+	bool wants_waiting; /* whether looks say what is queued */
 	uint64_t total;
 };
 
-/* --- comparing two documents ----------------------------------------------------------------- */
-
-#define PATHS_MAX 10
-
-struct paths {
-	struct strbuf text;
-	unsigned n;
-};
-
-static void add_path(struct paths *p, const char *prefix, const char *name)
-{
-	if (++p->n > PATHS_MAX)
-		return;
-	if (p->text.len)
-		strbuf_addstr(&p->text, ", ");
-	strbuf_addf(&p->text, "%s%s%s", prefix, prefix[0] ? "." : "", name);
-}
-
-static void diff_value(const bson_iter_t *a, const bson_iter_t *b, const char *prefix,
-		       struct paths *p);
-
-/* Fields of a that b lacks or holds otherwise, then fields that only b has. Names may hold dots, so
- * they are looked up as they are. */
-static void diff_containers(const bson_t *a, const bson_t *b, const char *prefix, struct paths *p)
-{
-	bson_iter_t it, other;
-
-	if (!bson_iter_init(&it, a))
-		return;
-	while (bson_iter_next(&it)) {
-		if (!bson_iter_init_find(&other, b, bson_iter_key(&it)))
-			add_path(p, prefix, bson_iter_key(&it));
-		else
-			diff_value(&it, &other, prefix, p);
-	}
-	if (!bson_iter_init(&it, b))
-		return;
-	while (bson_iter_next(&it)) {
-		if (!bson_iter_init_find(&other, a, bson_iter_key(&it)))
-			add_path(p, prefix, bson_iter_key(&it));
-	}
-}
-
-static bool as_document(const bson_iter_t *it, bson_t *ret)
-{
-	const uint8_t *data;
-	uint32_t len;
-
-	if (BSON_ITER_HOLDS_DOCUMENT(it))
-		bson_iter_document(it, &len, &data);
-	else if (BSON_ITER_HOLDS_ARRAY(it))
-		bson_iter_array(it, &len, &data);
-	else
-		return false;
-	return bson_init_static(ret, data, len);
-}
-
-static void diff_value(const bson_iter_t *a, const bson_iter_t *b, const char *prefix,
-		       struct paths *p)
-{
-	bson_t da, db;
-
-	if (sync_is_same_value(a, b) || p->n > PATHS_MAX)
-		return;
-	if (bson_iter_type(a) == bson_iter_type(b) && as_document(a, &da) && as_document(b, &db)) {
-		_cleanup_(mem_freep) char *path =
-		    mem_printf("%s%s%s", prefix, prefix[0] ? "." : "", bson_iter_key(a));
-		unsigned before = p->n;
-
-		diff_containers(&da, &db, path, p);
-		if (p->n == before) /* the same fields in another order */
-			add_path(p, prefix, bson_iter_key(a));
-		return;
-	}
-	add_path(p, prefix, bson_iter_key(a));
-}
-
-char *sync_diff_documents(const bson_t *want, const bson_t *have)
-{
-	struct paths p = {.text = STRBUF_INIT(4096)};
-	bson_iter_t w, h;
-
-	bug_if(!bson_iter_init(&w, want));
-	while (bson_iter_next(&w)) {
-		if (cstr_equal(bson_iter_key(&w), "_id"))
-			continue;
-		if (!bson_iter_init_find(&h, have, bson_iter_key(&w)))
-			add_path(&p, "", bson_iter_key(&w));
-		else
-			diff_value(&w, &h, "", &p);
-	}
-	if (p.n > PATHS_MAX) /* how many is not known: the search ends early */
-		strbuf_addstr(&p.text, " and more");
-	return p.n ? strbuf_take(&p.text) : NULL;
-}
-
 /* --- looking at both sides of some keys ------------------------------------------------------ */
-
-struct look { /* what one key looks like on both sides */
-	bool differs, has_row, is_refused;
-	bool is_pending; /* something is queued for it; only with wants_pending */
-	enum sync_difference_kind kind;
-	uint64_t row_hash, have_hash;
-	char *paths; /* owned */
-};
-
-static bool has_left(const bson_t *doc)
-{
-	return bson_has_field(doc, "_sync.left_at");
-}
-
-/* Paths that differ, with fields of a former mapping that are still there; NULL: none. */
-static char *diff(const struct verify *v, const bson_t *want, const bson_t *have)
-{
-	char *paths = sync_diff_documents(want, have);
-
-	for (const char *const *f = v->retired; *f; f++) {
-		char *longer;
-
-		if (!bson_has_field(have, SYNC_MARK) || !bson_has_field(have, *f))
-			continue;
-		longer = mem_printf("%s%s%s", paths ? paths : "", paths ? ", " : "", *f);
-		mem_free(paths);
-		paths = longer;
-	}
-	return paths;
-}
 
 static uint64_t hash_of(const bson_t *doc)
 {
 	return doc ? map_hash((struct str){(const char *)bson_get_data(doc), doc->len}) : 0;
 }
 
-static void judge(const struct verify *v, const struct mapping_document *d, const bson_t *have,
-		  struct look *ret)
+static void note_key(struct verify *v, struct map *queued, struct str key)
 {
-	bool is_marked = have && bson_has_field(have, SYNC_MARK);
+	key.data = arena_strndup(&v->arena, key.data, key.len);
+	*map_put(queued, key) = v;
+}
 
-	ret->has_row = d->state == MAPPING_PRESENT;
-	ret->is_refused = d->state == MAPPING_REFUSED;
-	ret->have_hash = hash_of(have);
-	if (d->state == MAPPING_PRESENT) {
-		ret->row_hash = hash_of(d->document);
-		ret->paths = have ? diff(v, d->document, have) : NULL;
-		ret->differs = !have || ret->paths;
-		ret->kind = have ? SYNC_DIFFERENT : SYNC_MISSING;
-	} else if (d->state == MAPPING_ABSENT) {
-		ret->differs = is_marked && !(mapping_keeps_on_leave(v->mapping) && has_left(have));
-		ret->kind = SYNC_EXTRA;
+static void note_waiting(const struct map *queued, bool is_all, uint32_t bit,
+			 const struct str *keys, size_t n, struct sync_look *looks)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (is_all || map_get(queued, keys[i]))
+			looks[i].waiting |= bit;
 	}
 }
 
 /* Which of the keys have something queued, as the snapshot that is open shows it. */
-static int find_pending(struct verify *v, const struct str *keys, size_t n, struct look *looks,
-			struct err *err)
+static int find_queued(struct verify *v, const struct str *keys, size_t n, struct sync_look *looks,
+		       struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
@@ -220,83 +89,45 @@ static int find_pending(struct verify *v, const struct str *keys, size_t n, stru
 	strbuf_addf(&sql, " LIMIT %d", PENDING_MAX);
 	r = maria_query(v->db, strbuf_str(&sql), NULL, 0, &rows, err);
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
-		struct str key = maria_rows_str(rows, 1);
-
 		/* What an expansion touches is not known before it is through. */
 		is_all |= maria_rows_uint(rows, 0) != MAPPING_PATH_ROOT || ++n_rows == PENDING_MAX;
-		key.data = arena_strndup(&v->arena, key.data, key.len);
-		*map_put(&queued, key) = v;
+		note_key(v, &queued, maria_rows_str(rows, 1));
 	}
-	for (size_t i = 0; i < n; i++)
-		looks[i].is_pending = is_all || map_get(&queued, keys[i]);
+	note_waiting(&queued, is_all, SYNC_QUEUED, keys, n, looks);
 	map_done(&queued);
 	return r;
 }
 
-static void append_wanted(const struct verify *v, const struct str *keys, size_t n, bson_t *filter)
+/* And which of them wait for a consumer. */
+static int find_handed_off(struct verify *v, size_t consumer, const struct str *keys, size_t n,
+			   struct sync_look *looks, struct err *err)
 {
-	bson_t in, ids;
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	struct maria_value params[] = {MARIA_S(v->store->consumers[consumer]),
+				       MARIA_S(mapping_collection(v->mapping)), MARIA_S(""),
+				       MARIA_U(PENDING_MAX)};
+	struct map queued = {0};
+	size_t n_rows = 0;
+	int r = maria_query(v->db, sync_sql_handoff_page, params, ARRAY_LEN(params), &rows, err);
 
-	BSON_APPEND_DOCUMENT_BEGIN(filter, "_id", &in);
-	BSON_APPEND_ARRAY_BEGIN(&in, "$in", &ids);
-	for (size_t i = 0; i < n; i++) {
-		char buf[16];
-		const char *index;
-
-		(void)bson_uint32_to_string((uint32_t)i, &index, buf, sizeof(buf));
-		/* A key that cannot be an _id has no document. */
-		(void)!mapping_key_append(v->mapping, keys[i], &ids, index, NULL);
-	}
-	bson_append_array_end(&in, &ids);
-	bson_append_document_end(filter, &in);
-}
-
-/* Only what is compared: users may have put megabytes beside it. */
-static void append_projection(const struct verify *v, bson_t *opts)
-{
-	const char *const *lists[] = {mapping_owned_fields(v->mapping), v->retired};
-	bson_t fields;
-
-	BSON_APPEND_DOCUMENT_BEGIN(opts, "projection", &fields);
-	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
-		for (const char *const *f = lists[i]; *f; f++)
-			BSON_APPEND_INT32(&fields, *f, 1);
-	}
-	BSON_APPEND_INT32(&fields, SYNC_MARK, 1);
-	bson_append_document_end(opts, &fields);
-}
-
-/* The documents as they are. The sink has such a query too; verification trusts none of its code.
- */
-static int fetch(struct verify *v, const struct str *keys, size_t n, struct map *by_key,
-		 struct err *err)
-{
-	bson_t filter = BSON_INITIALIZER, opts = BSON_INITIALIZER;
-	mongoc_cursor_t *cursor;
-	const bson_t *doc;
-	bson_error_t e;
-	int r = 0;
-
-	append_wanted(v, keys, n, &filter);
-	append_projection(v, &opts);
-	cursor = mongoc_collection_find_with_opts(v->collection, &filter, &opts, NULL);
-	while (mongoc_cursor_next(cursor, &doc)) {
-		bson_iter_t id;
-		struct str key;
-
-		if (bson_iter_init_find(&id, doc, "_id") &&
-		    mapping_key_of_id(v->mapping, &id, &v->arena, &key, NULL) == 0)
-			*map_put(by_key, key) = mongo_copy_document(doc, &v->arena);
-	}
-	if (mongoc_cursor_error(cursor, &e))
-		r = mongo_error(err, &e, NULL, "reading documents");
-	mongoc_cursor_destroy(cursor);
-	bson_destroy(&filter);
-	bson_destroy(&opts);
+	for (; r >= 0 && (r = maria_rows_next(rows, err)) > 0; n_rows++)
+		note_key(v, &queued, maria_rows_str(rows, 0));
+	note_waiting(&queued, n_rows == PENDING_MAX, 1U << consumer, keys, n, looks);
+	map_done(&queued);
 	return r;
 }
 
-static void clear_looks(struct look *looks, size_t n)
+static int find_waiting(struct verify *v, const struct str *keys, size_t n, struct sync_look *looks,
+			struct err *err)
+{
+	int r = find_queued(v, keys, n, looks, err);
+
+	for (size_t i = 0; i < SYNC_VERIFY_CONSUMERS && v->store->consumers[i] && r == 0; i++)
+		r = find_handed_off(v, i, keys, n, looks, err);
+	return r;
+}
+
+static void clear_looks(struct sync_look *looks, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		mem_free(looks[i].paths);
@@ -305,17 +136,16 @@ static void clear_looks(struct look *looks, size_t n)
 
 /* Both sides of these keys. The looks are empty before; the caller clears them, also after an
  * error. */
-static int look_at(struct verify *v, const struct str *keys, size_t n, struct look *looks,
+static int look_at(struct verify *v, const struct str *keys, size_t n, struct sync_look *looks,
 		   struct err *err)
 {
-	struct map by_key = {0};
 	int r = maria_snapshot_begin(v->db, err);
 
 	mapping_batch_clear(&v->batch);
 	if (r == 0)
 		r = mapping_read(v->mapping, v->db, keys, n, READ_BYTES_MAX, &v->batch, err);
-	if (r == 0 && v->wants_pending)
-		r = find_pending(v, keys, n, looks, err);
+	if (r == 0 && v->wants_waiting)
+		r = find_waiting(v, keys, n, looks, err);
 	if (!maria_is_lost(v->db))
 		sync_rollback(v->db);
 	if (r == -ERR_LIMIT && n > 1) {
@@ -323,17 +153,19 @@ static int look_at(struct verify *v, const struct str *keys, size_t n, struct lo
 		r = look_at(v, keys, n / 2, looks, err);
 		return r < 0 ? r : look_at(v, keys + n / 2, n - n / 2, looks + n / 2, err);
 	}
-	if (r == 0)
-		r = fetch(v, keys, n, &by_key, err);
-	for (size_t i = 0; i < n && r == 0; i++)
-		judge(v, &v->batch.items[i], map_get(&by_key, keys[i]), &looks[i]);
-	map_done(&by_key);
-	return r;
+	for (size_t i = 0; i < n && r == 0; i++) {
+		const struct mapping_document *d = &v->batch.items[i];
+
+		looks[i].has_row = d->state == MAPPING_PRESENT;
+		looks[i].is_refused = d->state == MAPPING_REFUSED;
+		looks[i].row_hash = looks[i].has_row ? hash_of(d->document) : 0;
+	}
+	return r == 0 ? v->store->look(v->store->arg, v->batch.items, n, looks, err) : r;
 }
 
 /* --- the two passes -------------------------------------------------------------------------- */
 
-static void add_suspect(struct verify *v, struct str key, struct look *look)
+static void add_suspect(struct verify *v, struct str key, struct sync_look *look)
 {
 	struct suspect *s;
 
@@ -362,7 +194,7 @@ static void progress(const struct verify *v)
 
 static int pass_rows(struct verify *v, struct err *err)
 {
-	struct look looks[PAGE] = {0};
+	struct sync_look looks[PAGE] = {0};
 	struct mapping_keys keys = {0};
 	struct strbuf after = STRBUF_INIT(MAPPING_KEY_MAX);
 	int r;
@@ -378,6 +210,7 @@ static int pass_rows(struct verify *v, struct err *err)
 		for (size_t i = 0; i < keys.len && r == 0; i++) {
 			v->result->rows += looks[i].has_row;
 			v->result->refused += looks[i].is_refused;
+			v->result->late += looks[i].is_late && !looks[i].differs;
 			if (looks[i].differs)
 				add_suspect(v, keys.items[i], &looks[i]);
 		}
@@ -401,7 +234,7 @@ static int check_page(struct verify *v, const struct mapping_keys *keys, struct 
 	int r = mapping_present(v->mapping, v->db, keys->items, keys->len, present, err);
 
 	for (size_t i = 0; i < keys->len && r == 0; i++) {
-		struct look look = {.kind = SYNC_EXTRA};
+		struct sync_look look = {.kind = SYNC_EXTRA};
 
 		if (!present[i])
 			add_suspect(v, keys->items[i], &look);
@@ -409,8 +242,8 @@ static int check_page(struct verify *v, const struct mapping_keys *keys, struct 
 	return r;
 }
 
-static void list_difference(struct sync_verify_result *r, enum sync_difference_kind kind,
-			    struct str key, const char *paths)
+void sync_verify_list(struct sync_verify_result *r, enum sync_difference_kind kind, struct str key,
+		      const char *paths)
 {
 	if (!r->differences)
 		r->differences = mem_alloc_array(SYNC_VERIFY_LISTED, sizeof(*r->differences));
@@ -419,80 +252,62 @@ static void list_difference(struct sync_verify_result *r, enum sync_difference_k
 		    kind, key, paths ? arena_strdup(&r->arena, paths) : NULL};
 }
 
-/* A marked document whose _id no row can have: no change in flight can make it right. */
-static void add_stray(struct verify *v, const bson_t *doc)
-{
-	bson_t id = BSON_INITIALIZER;
-	char *json;
+struct sync_walk {
+	struct verify *v;
+	struct mapping_keys keys;
+};
 
-	v->n_strays++;
-	if (v->result->n_differences == SYNC_VERIFY_LISTED)
-		return;
-	bson_copy_to_excluding_noinit(doc, &id, SYNC_MARK, (char *)NULL);
-	json = bson_as_relaxed_extended_json(&id, NULL);
-	list_difference(v->result, SYNC_EXTRA, str_from(arena_strdup(&v->result->arena, json)),
-			NULL);
-	bson_free(json);
-	bson_destroy(&id);
+static int end_page(struct sync_walk *w, struct err *err)
+{
+	int r = check_page(w->v, &w->keys, err);
+
+	w->keys.len = 0;
+	arena_clear(&w->v->arena);
+	progress(w->v);
+	return r;
+}
+
+int sync_walk_add(struct sync_walk *w, struct str key, struct err *err)
+{
+	struct mapping_keys *k = &w->keys;
+
+	w->v->result->documents++;
+	mem_grow(&k->items, &k->cap, k->len + 1, sizeof(*k->items));
+	k->items[k->len++] =
+	    (struct str){arena_strndup(&w->v->arena, key.len ? key.data : "", key.len), key.len};
+	return k->len == PAGE || w->v->arena.used_bytes > PAGE_BYTES_MAX ? end_page(w, err) : 0;
+}
+
+void sync_walk_count(struct sync_walk *w, bool is_foreign)
+{
+	w->v->result->documents++;
+	w->v->result->foreign += is_foreign;
 }
 
 static int pass_documents(struct verify *v, struct err *err)
 {
-	bson_t filter = BSON_INITIALIZER;
-	bson_t *opts = BCON_NEW("sort", "{", "_id", BCON_INT32(1), "}", "projection", "{", "_id",
-				BCON_INT32(1), SYNC_MARK, BCON_INT32(1), "}");
-	mongoc_cursor_t *cursor =
-	    mongoc_collection_find_with_opts(v->collection, &filter, opts, NULL);
-	struct mapping_keys keys = {0};
-	const bson_t *doc;
-	bson_error_t e;
-	int r = 0;
+	struct sync_walk walk = {.v = v};
+	int r;
 
 	arena_clear(&v->arena);
-	while (r == 0 && mongoc_cursor_next(cursor, &doc)) {
-		bson_iter_t id;
-		struct str key;
-
-		v->result->documents++;
-		if (!bson_has_field(doc, SYNC_MARK) || !bson_iter_init_find(&id, doc, "_id")) {
-			v->result->foreign++;
-			continue;
-		}
-		if (mapping_key_of_id(v->mapping, &id, &v->arena, &key, NULL) < 0) {
-			add_stray(v, doc);
-			continue;
-		}
-		if (has_left(doc))
-			continue;
-		mem_grow(&keys.items, &keys.cap, keys.len + 1, sizeof(*keys.items));
-		keys.items[keys.len++] = key;
-		if (keys.len == PAGE || v->arena.used_bytes > PAGE_BYTES_MAX) {
-			r = check_page(v, &keys, err);
-			keys.len = 0;
-			arena_clear(&v->arena);
-			progress(v);
-		}
-	}
-	if (r == 0 && mongoc_cursor_error(cursor, &e))
-		r = mongo_error(err, &e, NULL, "reading documents");
+	r = v->store->walk(v->store->arg, &walk, err);
 	if (r == 0)
-		r = check_page(v, &keys, err);
-	mapping_keys_done(&keys);
-	mongoc_cursor_destroy(cursor);
-	bson_destroy(&filter);
-	bson_destroy(opts);
+		r = end_page(&walk, err);
+	mapping_keys_done(&walk.keys);
 	return r;
 }
 
 /* --- judging suspects ------------------------------------------------------------------------ */
 
-static void judge_again(struct suspect *s, struct look *look)
+static void judge_again(struct suspect *s, struct sync_look *look)
 {
 	bool is_same = look->row_hash == s->row_hash && look->have_hash == s->have_hash;
 
-	s->n_same = is_same && !look->is_pending ? s->n_same + 1 : 0;
+	s->n_same =
+	    is_same && !(look->waiting & (look->comes_by | SYNC_QUEUED)) ? s->n_same + 1 : 0;
 	s->is_settled = !look->differs || s->n_same >= SAME_LOOKS;
 	s->is_true = look->differs && s->is_settled;
+	s->is_late = look->is_late;
 	s->row_hash = look->row_hash;
 	s->have_hash = look->have_hash;
 	s->kind = look->kind;
@@ -503,7 +318,7 @@ static void judge_again(struct suspect *s, struct look *look)
 /* Looks again at the suspects that are not settled. */
 static int look_again(struct verify *v, size_t *ret_open, struct err *err)
 {
-	struct look looks[PAGE] = {0};
+	struct sync_look looks[PAGE] = {0};
 	struct str keys[PAGE];
 	size_t index[PAGE], n = 0;
 	int r = 0;
@@ -549,14 +364,27 @@ static int settle_queue(struct verify *v, bool *ret_drained, struct err *err)
 	return r;
 }
 
-/* A migration on its way is a change in flight. */
+/* A migration on its way is a change in flight, and so is a store that is being filled. */
 static bool is_migrating(struct verify *v)
 {
 	int64_t n = 0;
 
+	if (v->store->is_filling && v->store->is_filling(v->store->arg))
+		return true;
 	return maria_query_int(v->db, sync_sql_collection_is_migrating,
 			       &MARIA_S(mapping_collection(v->mapping)), 1, &n, NULL) == 0 &&
 	       n;
+}
+
+/* What comes to a store through the hand-off is behind the queue. */
+static void wait_for_store(struct verify *v, int64_t until, int round)
+{
+	if (!v->store->consumers[0])
+		return;
+	while (is_migrating(v) && clock_monotonic_us() < until)
+		(void)poll(NULL, 0, LOOK_MS);
+	if (round)
+		(void)poll(NULL, 0, LOOK_MS * round);
 }
 
 static int judge_suspects(struct verify *v, struct err *err)
@@ -566,9 +394,12 @@ static int judge_suspects(struct verify *v, struct err *err)
 	size_t open = v->n_suspects;
 	bool drained = true;
 
-	v->wants_pending = true;
+	v->wants_waiting = true;
 	for (int round = 0; round < ROUNDS && open && clock_monotonic_us() < until; round++) {
-		int r = settle_queue(v, &drained, err);
+		int r;
+
+		wait_for_store(v, until, round);
+		r = settle_queue(v, &drained, err);
 
 		if (r == 0)
 			r = look_again(v, &open, err);
@@ -620,58 +451,26 @@ static void count_suspects(struct verify *v)
 		const struct suspect *s = &v->suspects[i];
 		uint64_t *counters[] = {&res->missing, &res->extra, &res->different};
 
-		if (!s->is_settled)
+		if (s->is_late && !s->is_true)
+			res->late++;
+		else if (!s->is_settled)
 			res->pending++;
 		if (!s->is_true)
 			continue;
 		++*counters[s->kind];
-		list_difference(res, s->kind, s->key, s->paths);
+		sync_verify_list(res, s->kind, s->key, s->paths);
 	}
 }
 
-static int record(struct verify *v, struct err *err)
+int sync_verify_store(struct maria *db, const struct mapping *mapping,
+		      const struct sync_store *store, const struct sync_verify_options *options,
+		      struct sync_verify_result *ret, struct err *err)
 {
-	const struct sync_verify_result *r = v->result;
-	_cleanup_(mem_freep) char *text =
-	    sync_verify_is_equal(r)
-		? mem_printf("equal (%llu rows)", (unsigned long long)r->rows)
-		: mem_printf("missing %llu, extra %llu, different %llu, pending %llu",
-			     (unsigned long long)r->missing, (unsigned long long)r->extra,
-			     (unsigned long long)r->different, (unsigned long long)r->pending);
-
-	return maria_run(v->db, sync_sql_collection_verified,
-			 (struct maria_value[]){MARIA_S(text), MARIA_S(r->collection)}, 2, NULL,
-			 err);
-}
-
-static int read_retired(struct verify *v, struct err *err)
-{
-	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	struct maria_value params[] = {MARIA_S(mapping_queue(v->mapping)),
-				       MARIA_S(mapping_collection(v->mapping))};
-	int r = maria_query(v->db, sync_sql_collection_read, params, ARRAY_LEN(params), &rows, err);
-
-	if (r == 0)
-		r = maria_rows_next(rows, err);
-	if (r >= 0)
-		v->retired = sync_list_of_json(&v->lists, r > 0 ? maria_rows_str(rows, 2)
-								: (struct str){NULL, 0});
-	return r < 0 ? r : 0;
-}
-
-int sync_verify(struct maria *db, struct mongo *mongo, const struct mapping *mapping,
-		const struct sync_verify_options *options, struct sync_verify_result *ret,
-		struct err *err)
-{
-	struct verify v = {.db = db, .mapping = mapping, .options = options, .result = ret};
+	struct verify v = {
+	    .db = db, .mapping = mapping, .store = store, .options = options, .result = ret};
 	int r = sync_session_init(db, err);
 
 	*ret = (struct sync_verify_result){.collection = mapping_collection(mapping)};
-	v.client = mongo_pop(mongo);
-	v.collection = mongoc_client_get_collection(v.client, mongo_database(mongo),
-						    mapping_collection(mapping));
-	if (r == 0)
-		r = read_retired(&v, err);
 	if (r == 0)
 		r = pass_rows(&v, err);
 	v.total = ret->rows * 2;
@@ -681,20 +480,14 @@ int sync_verify(struct maria *db, struct mongo *mongo, const struct mapping *map
 		r = judge_suspects(&v, err);
 	if (r == 0 && options->repair)
 		r = repair(&v, err);
-	if (r == 0) {
-		*(is_migrating(&v) ? &ret->pending : &ret->extra) += v.n_strays;
+	if (r == 0)
 		count_suspects(&v);
-		r = record(&v, err);
-	}
 	for (size_t i = 0; i < v.n_suspects; i++)
 		mem_free(v.suspects[i].paths);
 	mem_free(v.suspects);
 	map_done(&v.suspected);
 	mapping_batch_done(&v.batch);
 	arena_done(&v.arena);
-	arena_done(&v.lists);
-	mongoc_collection_destroy(v.collection);
-	mongo_push(mongo, v.client);
 	return r < 0 ? err_context(err, "verifying %s", mapping_collection(mapping)) : 0;
 }
 

@@ -301,7 +301,7 @@ class Stack:
             raise CommandFailed(f"verify: exit status {done.returncode}, no report\n"
                                 f"{done.stdout}{done.stderr}") from None
         assert (done.returncode == 0) == report["equal"], (done.returncode, report)
-        for entry in report["collections"]:
+        for entry in report["collections"] + report["index"]["collections"]:
             for difference in entry["differences"]:
                 paths = difference.get("paths") or []
                 if isinstance(paths, str):
@@ -318,7 +318,7 @@ class Stack:
         assert not differences, "\n".join(map(str, differences[:20]))
         report = self.verify()
         assert report["equal"], json.dumps(report, indent=1)[:4000]
-        for entry in report["collections"]:
+        for entry in report["collections"] + report["index"]["collections"]:
             assert (entry["missing"], entry["extra"], entry["different"]) == (0, 0, 0), entry
 
     # --- processes ---------------------------------------------------------------------------

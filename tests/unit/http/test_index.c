@@ -65,6 +65,16 @@ static int index_query(void *arg, const struct http_index_query *q, struct strbu
 	return 0;
 }
 
+static int index_inventory(void *arg, const struct http_index_query *q, struct strbuf *json,
+			   struct err *err)
+{
+	(void)arg;
+	(void)err;
+	strbuf_addf(json, "{\"collection\":\"%s\",\"keys\":%zu,\"from\":%d}", q->collection,
+		    q->keys.n, (int)q->from);
+	return 0;
+}
+
 static void start(struct fixture *f)
 {
 	struct err err = {0};
@@ -89,6 +99,7 @@ static int set_up(void **state)
 						  .index_status = index_status,
 						  .index_rebuild = index_rebuild,
 						  .index_query = index_query,
+						  .index_inventory = index_inventory,
 						  .arg = f};
 	*state = f;
 	start(f);
@@ -131,6 +142,8 @@ static void a_query_is_answered_with_its_arguments(void **state)
 	get(f, "/v1/index/status", 0, "{\"state\":\"serving\"}");
 	get(f, "/v1/index/query?collection=c&text=a", 0,
 	    "{\"collection\":\"c\",\"text\":\"a\",\"k\":10}");
+	get(f, "/v1/index/inventory?collection=c&key=31&key=&from=5", 0, "\"keys\":2,\"from\":5");
+	get(f, "/v1/index/inventory?collection=c", 0, "\"keys\":0,\"from\":0");
 	strbuf_addstr(&path, "/v1/index/query?k=3&collection=c&text=");
 	http_client_add_escaped(&path, "caf\xc3\xa9 & 50% +/?");
 	get(f, strbuf_str(&path), 0, "\"text\":\"caf\xc3\xa9 & 50% +/?\",\"k\":3");
@@ -142,6 +155,7 @@ static void what_is_missing_or_out_of_range_is_an_error(void **state)
 	struct fixture *f = *state;
 
 	get(f, "/v1/index/query?text=a", -ERR_INVALID_ARGUMENT, "\"collection\" is missing");
+	get(f, "/v1/index/inventory?collection=c&from=-1", -ERR_INVALID_ARGUMENT, "\"from\" must");
 	get(f, "/v1/index/query?collection=a", -ERR_INVALID_ARGUMENT, "\"text\" is missing");
 	get(f, "/v1/index/query?collection=a&text", -ERR_INVALID_ARGUMENT,
 	    "\"text\" must not be empty");

@@ -19,7 +19,7 @@
 
 #define KINDS_MAX   64
 #define VALUES_MAX  32
-#define FLOOR	    0.98
+#define FLOOR	    0.97
 #define TIMED_TIMES 20
 
 struct score {

@@ -1,0 +1,310 @@
+/*
+ * Opening a corpus: see search_corpus.h.
+ *
+ * First the files are read through: which number each key has, where its last record is, and the
+ * terms of the dictionary. Then two threads go through the documents: one puts their terms into the
+ * postings, the other makes the dictionary and the columns; neither needs what the other makes.
+ * Documents whose terms are of another dictionary are analysed at the end, and written anew.
+ *
+ * The average lengths of fields, by which postings are weighed, are taken from a sample of the
+ * documents: they are needed before all of them were seen.
+ */
+#include "search/search_corpus_int.h"
+
+#include "base/banned.h"
+
+#define SAMPLE		 4000
+#define ANALYZER_VERSION 1 /* raise it when search_analyzer.c or analyze() make other terms */
+
+/* --- opening --------------------------------------------------------------------------------- */
+
+/* The last record of a key is its document. */
+static int load_record(void *arg, uint32_t number, struct str key, const struct search_stored *at,
+		       const struct str *content, struct err *err)
+{
+	struct search_corpus *c = arg;
+	uint32_t known = number;
+
+	if ((number < c->n && c->slots[number].key.data && !str_equal(c->slots[number].key, key)) ||
+	    (search_corpus_find_number(c, key, &known) && known != number))
+		return err_set(err, ERR_CORRUPTED, "two documents have one number");
+	search_corpus_name_slot(c, number, key);
+	c->slots[number].at = content ? *at : (struct search_stored){0};
+	return 0;
+}
+
+/* Nothing but the keys' numbers is left. */
+static int forget_documents(struct search_corpus *c, struct err *err)
+{
+	struct search_live *all = mem_alloc_array(c->n + 1, sizeof(*all));
+	int r;
+
+	for (uint32_t i = 0; i < c->n; i++)
+		all[i] = (struct search_live){.number = i, .key = c->slots[i].key};
+	r = search_store_rewrite(c->store, all, c->n, err);
+	mem_free(all);
+	return r;
+}
+
+void search_corpus_read_weights(struct search_corpus *c)
+{
+	const struct search_collection *rules = c->options.rules;
+
+	c->weights.k1 = rules->ranking.k1;
+	c->weights.n_fields = rules->n_fields;
+	for (size_t f = 0; f < rules->n_fields; f++) {
+		c->weights.fields[f].weight = rules->fields[f].weight;
+		c->weights.fields[f].b = rules->fields[f].b;
+	}
+}
+
+/* --- postings -------------------------------------------------------------------------------- */
+
+static bool is_readable(const struct search_corpus *c, uint32_t number)
+{
+	return c->slots[number].at.size && search_has_bit(c->live, number);
+}
+
+/* One document: false when its terms are of another dictionary. */
+static bool weigh_one(struct search_corpus *c, uint32_t number, size_t n_terms, struct strbuf *b,
+		      struct search_forward *scratch)
+{
+	uint32_t lengths[SEARCH_FIELDS_MAX];
+	struct search_content content;
+
+	if (search_corpus_content(c, &c->slots[number].at, b, &content, NULL) < 0 ||
+	    !search_record_lengths(content.record, c->options.rules->n_fields, lengths))
+		return true; /* unreadable as a whole: the other thread finds it too */
+	if (content.space != search_dictionary_space(c->dictionary) ||
+	    !search_forward_read(content.terms, n_terms, scratch))
+		return false;
+	search_lexical_put(c->making, number, scratch->items, scratch->n, lengths);
+	return true;
+}
+
+void search_corpus_weigh(struct search_corpus *c, size_t n_terms, uint32_t **ret_bad, size_t *ret_n)
+{
+	struct strbuf b = STRBUF_INIT(SEARCH_CONTENT_MAX);
+	struct search_forward scratch = {0};
+	size_t cap = 0;
+
+	for (uint32_t i = 0; i < c->n; i++) {
+		if (!c->slots[i].at.size || weigh_one(c, i, n_terms, &b, &scratch))
+			continue;
+		mem_grow(ret_bad, &cap, *ret_n + 1, sizeof(**ret_bad));
+		(*ret_bad)[(*ret_n)++] = i;
+	}
+	search_forward_done(&scratch);
+	strbuf_done(&b);
+}
+
+/* --- columns --------------------------------------------------------------------------------- */
+
+typedef void (*record_fn)(struct search_corpus *c, uint32_t number, const struct search_record *r);
+
+/* Every `step`th document; one that cannot be read is left out. */
+static void each_record(struct search_corpus *c, uint32_t step, record_fn fn)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	struct strbuf b = STRBUF_INIT(SEARCH_CONTENT_MAX);
+
+	for (uint32_t i = 0; i < c->n; i += step) {
+		struct search_content content;
+		struct search_record r;
+
+		if (!c->slots[i].at.size)
+			continue;
+		arena_clear(&arena);
+		if (search_corpus_content(c, &c->slots[i].at, &b, &content, NULL) == 0 &&
+		    search_record_read(c->options.rules, content.record, &arena, &r, NULL) == 0)
+			fn(c, i, &r);
+	}
+	strbuf_done(&b);
+}
+
+static void measure_record(struct search_corpus *c, uint32_t number, const struct search_record *r)
+{
+	(void)number;
+	c->documents++;
+	search_corpus_count_lengths(c, r, false);
+}
+
+static void take_sample(struct search_corpus *c)
+{
+	uint32_t step = (uint32_t)(c->n / SAMPLE) + 1;
+
+	each_record(c, step, measure_record);
+	search_corpus_take_averages(c);
+	memset(c->lengths, 0, sizeof(c->lengths));
+	c->documents = 0;
+}
+
+static void column_record(struct search_corpus *c, uint32_t number, const struct search_record *r)
+{
+	search_corpus_set_live(c, number, true);
+	measure_record(c, number, r);
+	search_columns_put(c->columns, number, r->data, r->n_data);
+}
+
+/* --- all of it ------------------------------------------------------------------------------- */
+
+struct weighing {
+	struct search_corpus *c;
+	size_t n_terms;
+	uint32_t *bad;
+	size_t n_bad;
+};
+
+static void *weigh_main(void *arg)
+{
+	struct weighing *w = arg;
+
+	search_corpus_weigh(w->c, w->n_terms, &w->bad, &w->n_bad);
+	return NULL;
+}
+
+static int analyze_again(struct search_corpus *c, uint32_t number, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	uint32_t lengths[SEARCH_FIELDS_MAX];
+	struct search_record r;
+	int result;
+
+	if (!is_readable(c, number))
+		return 0;
+	result = search_corpus_record(c, number, &arena, &r, err);
+	if (result < 0)
+		return result;
+	search_corpus_analyze(c, &r, &c->fresh);
+	for (size_t f = 0; f < c->options.rules->n_fields; f++)
+		lengths[f] = (uint32_t)r.texts[f].len;
+	search_lexical_put(c->making, number, c->fresh.items, c->fresh.n, lengths);
+	return search_corpus_save_terms(c, number, &r, err);
+}
+
+/* They are read again, with all others. */
+static void drop_unreadable(struct search_corpus *c)
+{
+	bool is_sound = true;
+
+	for (uint32_t i = 0; i < c->n; i++) {
+		if (!c->slots[i].at.size || search_has_bit(c->live, i))
+			continue;
+		c->slots[i].at = (struct search_stored){0};
+		is_sound = false;
+	}
+	if (!is_sound)
+		search_store_set_stale(c->store);
+}
+
+static int index_documents(struct search_corpus *c, struct err *err)
+{
+	struct weighing w = {.c = c, .n_terms = search_dictionary_count(c->dictionary)};
+	pthread_t thread;
+	int r = 0;
+
+	take_sample(c);
+	search_lexical_free(c->lexical);
+	c->making = search_lexical_new(&c->weights);
+	bug_if(pthread_create(&thread, NULL, weigh_main, &w) != 0);
+	search_dictionary_load(c->dictionary, c->terms);
+	each_record(c, 1, column_record);
+	pthread_join(thread, NULL);
+	drop_unreadable(c);
+	for (size_t i = 0; i < w.n_bad && r == 0; i++)
+		r = analyze_again(c, w.bad[i], err);
+	mem_free(w.bad);
+	c->lexical = TAKE_PTR(c->making);
+	return r;
+}
+
+static int open_dictionary(struct search_corpus *c, struct err *err)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("%s.terms", c->options.path);
+	const char *language = c->options.language ? c->options.language : "";
+
+	return search_dictionary_open(path, map_hash(str_from(language)) + ANALYZER_VERSION,
+				      &c->dictionary, err);
+}
+
+static int load(struct search_corpus *c, struct err *err)
+{
+	struct search_store_options options = {
+	    .path = c->options.path, .hash = c->options.hash, .each = load_record, .arg = c};
+	int r = search_store_open(&options, &c->store, err);
+	bool has_documents = false;
+
+	if (r == 0)
+		r = open_dictionary(c, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < c->n && !has_documents; i++)
+		has_documents = c->slots[i].at.size != 0;
+	if (search_store_is_stale(c->store) && c->n && !has_documents) {
+		search_dictionary_load(c->dictionary, c->terms);
+		return forget_documents(c, err);
+	}
+	return index_documents(c, err);
+}
+
+static void init_locks(struct search_corpus *c)
+{
+	pthread_rwlockattr_t attr;
+
+	(void)pthread_rwlockattr_init(&attr);
+	(void)pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	(void)pthread_rwlock_init(&c->lock, &attr);
+	(void)pthread_rwlockattr_destroy(&attr);
+	(void)pthread_mutex_init(&c->writing, NULL);
+}
+
+int search_corpus_open(const struct search_corpus_options *options, struct search_corpus **ret,
+		       struct err *err)
+{
+	_cleanup_(search_corpus_freep) struct search_corpus *c = MEM_NEW(struct search_corpus);
+	int r;
+
+	c->options = *options;
+	c->options.path = arena_strdup(&c->arena, options->path);
+	init_locks(c);
+	search_corpus_read_weights(c);
+	c->terms = search_terms_new();
+	c->lexical = search_lexical_new(&c->weights);
+	c->columns = search_columns_new(options->rules);
+	r = search_analyzer_new(options->language, &c->analyzer, err);
+	if (r == 0)
+		r = load(c, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(c);
+	return 0;
+}
+
+struct search_corpus *search_corpus_free(struct search_corpus *c)
+{
+	if (!c)
+		return NULL;
+	search_store_free(c->store);
+	search_dictionary_free(c->dictionary);
+	search_analyzer_free(c->analyzer);
+	search_terms_free(c->terms);
+	search_lexical_free(c->lexical);
+	search_columns_free(c->columns);
+	search_tokens_done(&c->tokens);
+	map_done(&c->numbers);
+	search_forward_done(&c->fresh);
+	search_forward_done(&c->former);
+	mem_free(c->slots);
+	mem_free(c->live);
+	mem_free(c->seen);
+	(void)pthread_rwlock_destroy(&c->lock);
+	(void)pthread_mutex_destroy(&c->writing);
+	arena_done(&c->arena);
+	mem_free(c);
+	return NULL;
+}
+
+bool search_corpus_is_stale(const struct search_corpus *c)
+{
+	return search_store_is_stale(c->store);
+}

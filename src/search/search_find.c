@@ -1,0 +1,903 @@
+/*
+ * One query over one corpus: see search_find.h.
+ *
+ * Conditions become one bitmap of the documents that are allowed. The nearest by meaning are asked
+ * for under it, and then the corpus is gone through once, a window of 4,096 documents at a time:
+ * words are scored, hits counted, facets counted, and the best kept in a heap. A window whose
+ * documents cannot come into a heap that is full is counted only. At the end the meaning of those
+ * in the heap that are not among the nearest is looked up, and they are put in order.
+ */
+#include "search/search_find.h"
+
+#include "base/clock.h"
+#include "search/search_allowed.h"
+#include "vector/vector.h"
+
+#include <math.h>
+#include <roaring/roaring.h>
+#include <stdlib.h>
+
+#include "base/banned.h"
+
+#define HEAP_MIN 128  /* candidates whose meaning is looked up */
+#define RRF_K	 60.0 /* of Cormack, Clarke, Buettcher, "Reciprocal rank fusion" */
+
+struct candidate {
+	uint32_t number;
+	float key;   /* that the heap is ordered by */
+	float score; /* as far as it is known */
+	float words, share, title, meaning, boost;
+	bool has_meaning;
+};
+
+struct facet_count {
+	const char *attribute;
+	struct search_counter *counter;
+	uint64_t *allowed; /* without the conditions on the attribute itself; NULL: as all */
+};
+
+struct boost {
+	uint64_t *bits; /* documents that fulfil it */
+	float weight;
+};
+
+struct finding {
+	const struct search_find *f;
+	struct arena *arena;
+	struct search_results *ret;
+	struct search_corpus_view view;
+	const struct search_ranking *ranking;
+	struct search_clauses clauses;
+	struct search_walk *walk;
+	float total; /* of the walk; 0: no words */
+	bool
+	    is_satisfied; /* conditions say all that the words do: each allowed document is a hit */
+	uint64_t *allowed;
+	uint32_t n_allowed;
+	uint32_t dropped;	 /* constraints, as bits */
+	struct vector_hit *near; /* by number */
+	size_t n_near, at_near;
+	struct boost *boosts;
+	size_t n_boosts;
+	float all_boosts; /* what they are worth together */
+	const struct search_sort_keys *sort;
+	struct facet_count facets[SEARCH_FACETS_MAX];
+	size_t n_facets;
+	struct candidate *heap; /* the worst first */
+	size_t n, cap;
+	struct search_window *window;
+};
+
+static bool search_bit(const uint64_t *bits, uint32_t number)
+{
+	return bits[number / 64] >> (number % 64) & 1;
+}
+
+/* --- conditions ------------------------------------------------------------------------------ */
+
+static bool is_dropped(const struct finding *k, size_t constraint)
+{
+	return constraint < 32 && (k->dropped >> constraint & 1);
+}
+
+/* What the constraint is to this query. */
+static enum search_ask ask_of(const struct finding *k, size_t constraint)
+{
+	if (constraint < 32 && (k->ret->softened >> constraint & 1))
+		return SEARCH_ASK_BOOST;
+	return k->f->understood->constraints[constraint].ask;
+}
+
+static const struct search_attribute *attribute_of(const struct finding *k, const char *name)
+{
+	for (size_t i = 0; i < k->view.rules->n_attributes; i++) {
+		if (cstr_equal(k->view.rules->attributes[i].name, name))
+			return &k->view.rules->attributes[i];
+	}
+	return NULL;
+}
+
+static bool says_kind(const struct finding *k, const struct search_constraint *c)
+{
+	const struct search_attribute *a = attribute_of(k, c->filter.attribute);
+
+	return a && a->is_kind && c->keeps_words;
+}
+
+/*
+ * "keyboard" alone asks for what keyboards are, and words say that better than a category, in which
+ * some of them may not be: then it only lets those of the category come first. Beside another
+ * condition, or in another order than by relevance, it is one: the cheapest keyboard is no key cap.
+ */
+static void soften(struct finding *k)
+{
+	const struct search_understood *u = k->f->understood;
+
+	if (k->f->n_filters || k->f->order.attribute || u->order.attribute)
+		return;
+	for (size_t i = 0; i < u->n_constraints; i++) {
+		if (u->constraints[i].ask == SEARCH_ASK_FILTER &&
+		    !says_kind(k, &u->constraints[i])) {
+			k->ret->softened = 0;
+			return;
+		}
+		if (u->constraints[i].ask == SEARCH_ASK_FILTER && i < 32)
+			k->ret->softened |= 1U << i;
+	}
+}
+
+static int apply(struct finding *k, const struct search_filter *f, const char *but, uint64_t *bits,
+		 struct err *err)
+{
+	if (but && cstr_equal(f->attribute, but))
+		return 0;
+	return search_columns_filter(k->view.columns, f, bits, k->view.words, err);
+}
+
+/* The document's text of any field contains the words of the phrase, one behind the other. */
+static bool has_phrase(const struct search_tokens *text, const struct search_tokens *phrase)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < text->n; i++) {
+		const struct search_token *t = &text->items[i];
+		size_t matched = 0, k = i;
+		uint32_t position = t->position;
+
+		for (; k < text->n && matched < phrase->n; k++) {
+			const struct search_token *p = &phrase->items[matched];
+
+			if (p->is_piece) {
+				matched++;
+				k--;
+				continue;
+			}
+			if (text->items[k].position > position)
+				break;
+			if (text->items[k].position == position &&
+			    str_equal(text->items[k].term, p->term)) {
+				position += text->items[k].width ? text->items[k].width : 1;
+				matched++;
+			}
+		}
+		while (matched < phrase->n && phrase->items[matched].is_piece)
+			matched++;
+		n += matched == phrase->n;
+	}
+	return n > 0;
+}
+
+static bool is_phrase_in(struct finding *k, struct search_analyzer *analyzer, uint32_t number,
+			 const struct search_tokens *phrase, struct search_tokens *scratch)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	struct search_record r;
+	bool found = false;
+
+	if (search_corpus_record(k->f->corpus, number, &arena, &r, NULL) < 0)
+		return false;
+	for (size_t i = 0; i < k->view.rules->n_fields && !found; i++) {
+		search_analyze(analyzer, r.texts[i], scratch);
+		found = has_phrase(scratch, phrase);
+	}
+	return found;
+}
+
+/* Of the documents that have all its words, those that have them in order. */
+static void verify_phrase(struct finding *k, struct search_analyzer *analyzer, size_t phrase,
+			  uint64_t *bits)
+{
+	struct search_tokens wanted = {0}, scratch = {0};
+
+	search_analyze(analyzer, k->clauses.exact[phrase], &wanted);
+	for (size_t i = 0; i < k->view.words; i++) {
+		for (uint64_t rest = bits[i] & k->allowed[i]; rest; rest &= rest - 1) {
+			uint32_t number = (uint32_t)(i * 64) + (uint32_t)__builtin_ctzll(rest);
+
+			if (!is_phrase_in(k, analyzer, number, &wanted, &scratch))
+				bits[i] &= ~(rest & -rest);
+		}
+	}
+	search_tokens_done(&wanted);
+	search_tokens_done(&scratch);
+}
+
+static void apply_words(struct finding *k, struct search_analyzer *analyzer)
+{
+	size_t words = k->view.words;
+	uint64_t *bits = arena_alloc(k->arena, (words + 1) * sizeof(*bits));
+
+	for (size_t i = 0; i < k->clauses.n_excluded; i++) {
+		memset(bits, 0, words * sizeof(*bits));
+		search_lexical_mark(k->view.lexical, k->clauses.excluded[i].terms,
+				    k->clauses.excluded[i].n, bits, words);
+		for (size_t w = 0; w < words; w++)
+			k->allowed[w] &= ~bits[w];
+	}
+	for (size_t i = 0; i < k->clauses.n_required; i++) {
+		memset(bits, 0, words * sizeof(*bits));
+		search_lexical_mark(k->view.lexical, k->clauses.required[i].terms,
+				    k->clauses.required[i].n, bits, words);
+		if (k->clauses.required[i].n)
+			verify_phrase(k, analyzer, i, bits);
+		for (size_t w = 0; w < words; w++)
+			k->allowed[w] &= bits[w];
+	}
+}
+
+/* Conditions, but not those on the attribute `but`. */
+static int apply_filters(struct finding *k, const char *but, uint64_t *bits, struct err *err)
+{
+	const struct search_understood *u = k->f->understood;
+	int r = 0;
+
+	for (size_t i = 0; i < k->f->n_filters && r == 0; i++)
+		r = apply(k, &k->f->filters[i], but, bits, err);
+	for (size_t i = 0; i < u->n_constraints && r == 0; i++) {
+		if (ask_of(k, i) == SEARCH_ASK_FILTER && !is_dropped(k, i))
+			r = apply(k, &u->constraints[i].filter, but, bits, err);
+	}
+	return r;
+}
+
+static int make_allowed(struct finding *k, struct search_analyzer *analyzer, struct err *err)
+{
+	int r;
+
+	k->allowed = search_allowed_new(&k->view, k->arena);
+	r = apply_filters(k, NULL, k->allowed, err);
+	if (r == 0)
+		apply_words(k, analyzer);
+	k->n_allowed = search_allowed_count(&k->view, k->allowed);
+	return r;
+}
+
+static int make_boosts(struct finding *k, struct err *err)
+{
+	const struct search_understood *u = k->f->understood;
+	int r = 0;
+
+	k->boosts = arena_alloc(k->arena, (u->n_constraints + 1) * sizeof(*k->boosts));
+	k->n_boosts = 0;
+	k->all_boosts = 0;
+	for (size_t i = 0; i < u->n_constraints && r == 0; i++) {
+		const struct search_attribute *a;
+		uint64_t *bits;
+
+		if (ask_of(k, i) != SEARCH_ASK_BOOST)
+			continue;
+		bits = search_allowed_new(&k->view, k->arena);
+		r = search_columns_filter(k->view.columns, &u->constraints[i].filter, bits,
+					  k->view.words, err);
+		a = attribute_of(k, u->constraints[i].filter.attribute);
+		k->boosts[k->n_boosts++] =
+		    (struct boost){.bits = bits, .weight = a ? (float)a->boost : 1};
+		k->all_boosts += k->boosts[k->n_boosts - 1].weight;
+	}
+	return r;
+}
+
+/* --- facets ---------------------------------------------------------------------------------- */
+
+static bool is_filtered_by(const struct finding *k, const char *attribute)
+{
+	const struct search_understood *u = k->f->understood;
+
+	for (size_t i = 0; i < k->f->n_filters; i++) {
+		if (cstr_equal(k->f->filters[i].attribute, attribute))
+			return true;
+	}
+	for (size_t i = 0; i < u->n_constraints; i++) {
+		if (ask_of(k, i) == SEARCH_ASK_FILTER && !is_dropped(k, i) &&
+		    cstr_equal(u->constraints[i].filter.attribute, attribute))
+			return true;
+	}
+	return false;
+}
+
+/* An attribute that is filtered by shows what else could be chosen. */
+static int add_facet(struct finding *k, struct search_analyzer *analyzer, const char *attribute,
+		     struct err *err)
+{
+	struct facet_count *c = &k->facets[k->n_facets];
+	uint64_t *all;
+	int r;
+
+	if (k->n_facets == SEARCH_FACETS_MAX)
+		return err_set(err, ERR_INVALID_ARGUMENT, "more than %d facets", SEARCH_FACETS_MAX);
+	*c = (struct facet_count){.attribute = attribute};
+	r = search_counter_new(k->view.columns, attribute, k->arena, &c->counter, err);
+	if (r < 0)
+		return r;
+	k->n_facets++;
+	if (!is_filtered_by(k, attribute))
+		return 0;
+	all = k->allowed;
+	k->allowed = c->allowed = search_allowed_new(&k->view, k->arena);
+	r = apply_filters(k, attribute, c->allowed, err);
+	if (r == 0)
+		apply_words(k, analyzer);
+	k->allowed = all;
+	return r;
+}
+
+static int make_facets(struct finding *k, struct search_analyzer *analyzer, struct err *err)
+{
+	const struct search_collection *rules = k->view.rules;
+	int r = 0;
+
+	k->n_facets = 0;
+	for (size_t i = 0; k->f->facets && i < k->f->n_facets && r == 0; i++)
+		r = add_facet(k, analyzer, k->f->facets[i], err);
+	for (size_t i = 0; !k->f->facets && !k->f->no_facets && i < rules->n_attributes && r == 0;
+	     i++) {
+		if (rules->attributes[i].has_facet)
+			r = add_facet(k, analyzer, rules->attributes[i].name, err);
+	}
+	return r;
+}
+
+static void end_facets(struct finding *k)
+{
+	struct search_results *ret = k->ret;
+
+	ret->facets = arena_alloc(k->arena, (k->n_facets + 1) * sizeof(*ret->facets));
+	ret->n_facets = k->n_facets;
+	for (size_t i = 0; i < k->n_facets; i++) {
+		struct search_facet_found *to = &ret->facets[i];
+
+		to->attribute = to->title = k->facets[i].attribute;
+		for (size_t a = 0; a < k->view.rules->n_attributes; a++) {
+			const struct search_attribute *rules = &k->view.rules->attributes[a];
+
+			if (!cstr_equal(rules->name, to->attribute))
+				continue;
+			to->title = rules->title ? rules->title : rules->name;
+			to->unit = rules->unit;
+		}
+		to->n = search_counter_result(k->facets[i].counter, SEARCH_FACET_VALUES, k->arena,
+					      &to->values, &to->min, &to->max);
+	}
+}
+
+/* --- the nearest ----------------------------------------------------------------------------- */
+
+static int by_number(const void *a, const void *b)
+{
+	const struct vector_hit *x = a, *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Those that are allowed and near enough to be hits. */
+static int find_nearest(struct finding *k, struct err *err)
+{
+	const struct search_meanings *m = &k->f->meanings;
+	roaring_bitmap_t *filter = NULL;
+	size_t n = 0;
+	int r;
+
+	k->n_near = k->at_near = 0;
+	if (!m->query || k->f->mode == SEARCH_LEXICAL || !k->n_allowed)
+		return 0;
+	k->near = arena_alloc(k->arena, SEARCH_NEAR * sizeof(*k->near));
+	if (k->n_allowed < k->view.documents)
+		filter = search_allowed_bitmap(&k->view, k->allowed);
+	r = m->nearest(m->arg, m->query, filter, SEARCH_NEAR, k->near, &n, err);
+	if (filter)
+		roaring_bitmap_free(filter);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t id = k->near[i].id;
+
+		/* A vector may be there before or after its document. */
+		if ((double)k->near[i].score >= k->ranking->nearest && id / 64 < k->view.words &&
+		    (k->allowed[id / 64] >> (id % 64) & 1))
+			k->near[k->n_near++] = k->near[i];
+	}
+	if (k->n_near)
+		qsort(k->near, k->n_near, sizeof(*k->near), by_number);
+	return 0;
+}
+
+/* --- candidates ------------------------------------------------------------------------------ */
+
+/* From the threshold to 1. */
+static float meaning_of(const struct finding *k, float cosine)
+{
+	float nearest = (float)k->ranking->nearest;
+
+	return cosine <= 0 ? 0 : nearest < 1 ? cosine : 0;
+}
+
+static float boost_of(const struct finding *k, uint32_t number)
+{
+	float sum = 0;
+
+	for (size_t i = 0; i < k->n_boosts; i++)
+		if (search_bit(k->boosts[i].bits, number))
+			sum += k->boosts[i].weight;
+	return sum;
+}
+
+static float score_of(const struct finding *k, const struct candidate *c)
+{
+	const struct search_ranking *w = k->ranking;
+	float score = (float)w->boost * c->boost;
+
+	if (k->f->mode != SEARCH_VECTOR)
+		score += (float)w->words * c->words + (float)w->share * c->share * c->share +
+			 (float)w->title * c->title * c->title;
+	if (k->f->mode != SEARCH_LEXICAL)
+		score += (float)(k->f->mode == SEARCH_VECTOR ? 1 : w->meaning) * c->meaning;
+	return score;
+}
+
+/* Better ones of the same key come with the lower number: the order is the same on each page. */
+static bool is_worse(const struct candidate *a, const struct candidate *b)
+{
+	if (a->key < b->key || a->key > b->key)
+		return a->key < b->key;
+	if (a->score < b->score || a->score > b->score)
+		return a->score < b->score;
+	return a->number > b->number;
+}
+
+static void sift_down(struct candidate *heap, size_t n, size_t at)
+{
+	for (size_t child; (child = 2 * at + 1) < n; at = child) {
+		struct candidate swap = heap[at];
+
+		if (child + 1 < n && is_worse(&heap[child + 1], &heap[child]))
+			child++;
+		if (!is_worse(&heap[child], &heap[at]))
+			return;
+		heap[at] = heap[child];
+		heap[child] = swap;
+	}
+}
+
+static void sift_up(struct candidate *heap, size_t at)
+{
+	while (at && is_worse(&heap[at], &heap[(at - 1) / 2])) {
+		struct candidate swap = heap[at];
+
+		heap[at] = heap[(at - 1) / 2];
+		heap[(at - 1) / 2] = swap;
+		at = (at - 1) / 2;
+	}
+}
+
+static void keep(struct finding *k, const struct candidate *c)
+{
+	if (k->n < k->cap) {
+		k->heap[k->n] = *c;
+		sift_up(k->heap, k->n++);
+	} else if (is_worse(&k->heap[0], c)) {
+		k->heap[0] = *c;
+		sift_down(k->heap, k->n, 0);
+	}
+}
+
+static void offer(struct finding *k, uint32_t number, float cosine, const struct search_window *w)
+{
+	uint32_t place = number % SEARCH_WINDOW;
+	struct candidate c = {.number = number};
+
+	if (w && (w->any[place / 64] >> (place % 64) & 1)) {
+		c.words = w->score[place] / k->total;
+		c.share = w->share[place];
+		c.title = w->titled[place];
+	}
+	c.has_meaning = cosine > 0;
+	c.meaning = meaning_of(k, cosine);
+	c.boost = k->n_boosts ? boost_of(k, number) : 0;
+	c.score = score_of(k, &c);
+	c.key = k->sort ? (float)search_sort_key(k->sort, number) : c.score;
+	keep(k, &c);
+}
+
+/* --- windows --------------------------------------------------------------------------------- */
+
+/* The nearest that are in the window: their bits, and a cosine for each bit. */
+static size_t near_in(struct finding *k, uint32_t window, uint64_t *bits)
+{
+	size_t first = k->at_near;
+
+	while (k->at_near < k->n_near && k->near[k->at_near].id / SEARCH_WINDOW == window) {
+		uint32_t place = k->near[k->at_near++].id % SEARCH_WINDOW;
+
+		bits[place / 64] |= UINT64_C(1) << (place % 64);
+	}
+	return first;
+}
+
+static void count_window(struct finding *k, uint32_t window, const uint64_t *hits,
+			 const uint64_t *found)
+{
+	size_t first = (size_t)window * SEARCH_WINDOW_WORDS;
+
+	for (size_t i = 0; i < SEARCH_WINDOW_WORDS; i++)
+		k->ret->total += (uint64_t)__builtin_popcountll(hits[i]);
+	for (size_t i = 0; i < k->n_facets; i++) {
+		const uint64_t *allowed = k->facets[i].allowed;
+		uint64_t mine[SEARCH_WINDOW_WORDS];
+
+		if (!allowed) {
+			search_counter_add(k->facets[i].counter, window, hits);
+			continue;
+		}
+		for (size_t b = 0; b < SEARCH_WINDOW_WORDS; b++)
+			mine[b] = first + b < k->view.words ? found[b] & allowed[first + b] : 0;
+		search_counter_add(k->facets[i].counter, window, mine);
+	}
+}
+
+/* Whether a document of the window can come into the heap. */
+static bool may_matter(struct finding *k, uint32_t window, bool has_near)
+{
+	const struct search_ranking *w = k->ranking;
+	double most;
+
+	if (k->n < k->cap || k->sort || has_near)
+		return true;
+	most =
+	    w->words * (double)(k->total > 0 ? search_walk_bound(k->walk, window) / k->total : 0) +
+	    w->share + w->title + w->boost * (double)k->all_boosts;
+	return most > (double)k->heap[0].score;
+}
+
+static void offer_window(struct finding *k, uint32_t window, const uint64_t *hits, size_t near,
+			 const struct search_window *w)
+{
+	for (size_t i = 0; i < SEARCH_WINDOW_WORDS; i++) {
+		for (uint64_t rest = hits[i]; rest; rest &= rest - 1) {
+			uint32_t number = window * SEARCH_WINDOW + (uint32_t)(i * 64) +
+					  (uint32_t)__builtin_ctzll(rest);
+			float cosine = 0;
+
+			while (near < k->at_near && k->near[near].id < number)
+				near++;
+			if (near < k->at_near && k->near[near].id == number)
+				cosine = k->near[near].score;
+			offer(k, number, cosine, w);
+		}
+	}
+}
+
+static void go_through_window(struct finding *k, uint32_t window)
+{
+	size_t first = (size_t)window * SEARCH_WINDOW_WORDS, near;
+	uint64_t found[SEARCH_WINDOW_WORDS] = {0}, hits[SEARCH_WINDOW_WORDS] = {0};
+	bool has_words = k->walk && k->f->mode != SEARCH_VECTOR, is_scored;
+
+	near = near_in(k, window, found);
+	is_scored = may_matter(k, window, near < k->at_near);
+	if (has_words && is_scored)
+		search_walk_score(k->walk, window, k->window);
+	else if (has_words)
+		search_walk_count(k->walk, window, k->window->any);
+	for (size_t i = 0; i < SEARCH_WINDOW_WORDS; i++) {
+		if (has_words)
+			found[i] |= k->window->any[i];
+		if (k->is_satisfied)
+			found[i] = UINT64_MAX;
+		hits[i] = first + i < k->view.words ? found[i] & k->allowed[first + i] : 0;
+	}
+	count_window(k, window, hits, found);
+	k->ret->scored += is_scored;
+	if (is_scored)
+		offer_window(k, window, hits, near, has_words ? k->window : NULL);
+}
+
+/* The next window in which there may be a hit. */
+static uint32_t next_window(struct finding *k, uint32_t window)
+{
+	uint32_t next = UINT32_MAX;
+
+	if (k->is_satisfied)
+		return window;
+	if (k->walk && k->f->mode != SEARCH_VECTOR)
+		next = search_walk_next(k->walk, window);
+	if (k->at_near < k->n_near && k->near[k->at_near].id / SEARCH_WINDOW < next)
+		next = k->near[k->at_near].id / SEARCH_WINDOW;
+	return next;
+}
+
+static void go_through(struct finding *k)
+{
+	uint32_t n = (uint32_t)((k->view.words + SEARCH_WINDOW_WORDS - 1) / SEARCH_WINDOW_WORDS);
+
+	k->window = arena_alloc(k->arena, sizeof(*k->window));
+	for (uint32_t i = 0; i < n; i++) {
+		i = next_window(k, i);
+		if (i >= n)
+			break;
+		k->ret->windows++;
+		go_through_window(k, i);
+	}
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+/* What is known of words only is completed. */
+static int add_meanings(struct finding *k, struct err *err)
+{
+	const struct search_meanings *m = &k->f->meanings;
+	uint32_t *numbers = arena_alloc(k->arena, (k->n + 1) * sizeof(*numbers));
+	float *cosines = arena_alloc(k->arena, (k->n + 1) * sizeof(*cosines));
+	size_t n = 0, at = 0;
+	int r;
+
+	if (!m->query || k->f->mode == SEARCH_LEXICAL)
+		return 0;
+	for (size_t i = 0; i < k->n; i++) {
+		if (!k->heap[i].has_meaning)
+			numbers[n++] = k->heap[i].number;
+	}
+	r = n ? m->cosines(m->arg, m->query, numbers, n, cosines, err) : 0;
+	for (size_t i = 0; i < k->n && r == 0; i++) {
+		struct candidate *c = &k->heap[i];
+
+		if (!c->has_meaning)
+			c->meaning = meaning_of(k, cosines[at++]);
+		c->score = score_of(k, c);
+		if (!k->sort)
+			c->key = c->score;
+	}
+	return r;
+}
+
+static int best_first(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+
+	return is_worse(x, y) ? 1 : is_worse(y, x) ? -1 : 0;
+}
+
+static int by_words(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+
+	if (x->words < y->words || x->words > y->words)
+		return x->words < y->words ? 1 : -1;
+	return x->number < y->number ? -1 : 1;
+}
+
+static int by_meaning(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+
+	if (x->meaning < y->meaning || x->meaning > y->meaning)
+		return x->meaning < y->meaning ? 1 : -1;
+	return x->number < y->number ? -1 : 1;
+}
+
+/* The sum of what the ranks among words and among meanings are worth. */
+static void fuse_ranks(struct finding *k)
+{
+	for (size_t i = 0; i < k->n; i++)
+		k->heap[i].score = 0;
+	qsort(k->heap, k->n, sizeof(*k->heap), by_words);
+	for (size_t i = 0; i < k->n && k->heap[i].words > 0; i++)
+		k->heap[i].score += (float)(1 / (RRF_K + 1 + (double)i));
+	qsort(k->heap, k->n, sizeof(*k->heap), by_meaning);
+	for (size_t i = 0; i < k->n && k->heap[i].meaning > 0; i++)
+		k->heap[i].score += (float)(1 / (RRF_K + 1 + (double)i));
+	for (size_t i = 0; i < k->n; i++)
+		k->heap[i].key = k->heap[i].score;
+}
+
+static int show_hits(struct finding *k, struct err *err)
+{
+	struct search_results *ret = k->ret;
+	size_t first = k->f->offset < k->n ? k->f->offset : k->n;
+	size_t n = k->n - first < k->f->limit ? k->n - first : k->f->limit;
+	int r = 0;
+
+	ret->hits = arena_alloc(k->arena, (n + 1) * sizeof(*ret->hits));
+	for (size_t i = 0; i < n && r == 0; i++) {
+		const struct candidate *c = &k->heap[first + i];
+		struct search_found *to = &ret->hits[i];
+		float *clauses = NULL;
+
+		*to = (struct search_found){.number = c->number,
+					    .key = search_corpus_key(k->f->corpus, c->number),
+					    .score = c->score,
+					    .words = c->words,
+					    .share = c->share,
+					    .title = c->title,
+					    .meaning = c->meaning,
+					    .boost = c->boost};
+		to->key =
+		    (struct str){arena_strndup(k->arena, to->key.data, to->key.len), to->key.len};
+		r = search_corpus_record(k->f->corpus, c->number, k->arena, &to->record, err);
+		if (k->f->explain && k->walk) {
+			clauses = arena_alloc(k->arena, (k->clauses.n + 1) * sizeof(*clauses));
+			search_walk_explain(k->walk, c->number, clauses);
+			to->clauses = clauses;
+		}
+		ret->n += r == 0;
+	}
+	return r;
+}
+
+static int start_sort(struct finding *k, struct err *err)
+{
+	struct search_order order = k->f->order;
+
+	if (!order.attribute)
+		order = k->f->understood->order;
+	k->sort = NULL;
+	return order.attribute
+		   ? search_sort_keys_new(k->view.columns, &order, k->arena, &k->sort, err)
+		   : 0;
+}
+
+static void start_walk(struct finding *k)
+{
+	struct search_scoring s = {.clauses = k->clauses.items,
+				   .n = k->clauses.n,
+				   .documents = k->view.documents,
+				   .title = 1};
+
+	k->walk = s.n ? search_walk_new(k->view.lexical, &s, k->arena) : NULL;
+	k->total = k->walk ? search_walk_total(k->walk) : 0;
+}
+
+/* "keyboard" in "keyboards under $100" is a condition and a word: who fulfils it need not have it.
+ */
+static bool is_condition(const struct finding *k, const struct search_span *span)
+{
+	const struct search_understood *u = k->f->understood;
+
+	for (size_t i = 0; i < u->n_constraints; i++) {
+		const struct search_constraint *c = &u->constraints[i];
+
+		if (ask_of(k, i) == SEARCH_ASK_FILTER && c->keeps_words && !is_dropped(k, i) &&
+		    c->span.start <= span->start && span->end <= c->span.end)
+			return true;
+	}
+	return false;
+}
+
+static bool has_only_conditions(const struct finding *k)
+{
+	const struct search_understood *u = k->f->understood;
+
+	for (size_t i = 0; i < u->n_phrases; i++) {
+		if (!u->phrases[i].is_excluded && !is_condition(k, &u->phrases[i].span))
+			return false;
+	}
+	return true;
+}
+
+/* With the constraints that are not dropped. */
+static int run(struct finding *k, struct search_analyzer *analyzer, struct err *err)
+{
+	struct search_times *t = &k->ret->times;
+	int64_t since = clock_monotonic_us(), now;
+	int r = make_allowed(k, analyzer, err);
+
+	if (r == 0)
+		r = make_facets(k, analyzer, err);
+	now = clock_monotonic_us();
+	t->filter += now - since;
+	since = now;
+	if (r == 0)
+		r = find_nearest(k, err);
+	now = clock_monotonic_us();
+	t->nearest += now - since;
+	if (r < 0)
+		return r;
+	start_walk(k);
+	k->is_satisfied = has_only_conditions(k);
+	k->n = 0;
+	k->ret->total = 0;
+	k->ret->windows = k->ret->scored = 0;
+	go_through(k);
+	t->walk += clock_monotonic_us() - now;
+	k->ret->allowed = k->n_allowed;
+	return 0;
+}
+
+/* The least certain condition of those that were understood, of those that are left. */
+static bool drop_constraint(struct finding *k)
+{
+	const struct search_understood *u = k->f->understood;
+	size_t least = SIZE_MAX;
+
+	for (size_t i = 0; i < u->n_constraints && i < 32; i++) {
+		if (ask_of(k, i) != SEARCH_ASK_FILTER || is_dropped(k, i))
+			continue;
+		if (least == SIZE_MAX ||
+		    u->constraints[i].certainty < u->constraints[least].certainty)
+			least = i;
+	}
+	if (least == SIZE_MAX)
+		return false;
+	k->dropped |= 1U << least;
+	return true;
+}
+
+static void list_terms(struct finding *k)
+{
+	struct search_results *ret = k->ret;
+	size_t n = 0;
+
+	for (size_t i = 0; i < k->clauses.n; i++) {
+		for (size_t v = 0; v < k->clauses.items[i].n; v++)
+			n += k->clauses.items[i].variants[v].n;
+	}
+	ret->terms = arena_alloc(k->arena, (n + 1) * sizeof(*ret->terms));
+	for (size_t i = 0; i < k->clauses.n; i++) {
+		const struct search_clause *c = &k->clauses.items[i];
+
+		for (size_t v = 0; v < c->n; v++) {
+			for (size_t t = 0; t < c->variants[v].n; t++) {
+				struct str s =
+				    search_terms_text(k->view.terms, c->variants[v].terms[t]);
+
+				ret->terms[ret->n_terms++] =
+				    (struct str){arena_strndup(k->arena, s.data, s.len), s.len};
+			}
+		}
+	}
+}
+
+static int find(struct finding *k, struct search_analyzer *analyzer, struct err *err)
+{
+	int64_t since;
+	int r = start_sort(k, err);
+
+	search_clauses_make(&k->view, k->f, k->arena, &k->clauses);
+	k->ret->used = arena_alloc(k->arena, (k->clauses.n + 1) * sizeof(*k->ret->used));
+	memcpy(k->ret->used, k->clauses.used, k->clauses.n * sizeof(*k->ret->used));
+	k->ret->n_used = k->clauses.n;
+	list_terms(k);
+	soften(k);
+	if (r == 0)
+		r = make_boosts(k, err);
+	do {
+		if (r == 0)
+			r = run(k, analyzer, err);
+	} while (r == 0 && !k->ret->total && drop_constraint(k));
+	if (r == 0 && !k->ret->total && k->dropped) { /* it was not because of them */
+		k->dropped = 0;
+		r = run(k, analyzer, err);
+	}
+	k->ret->relaxed = k->dropped;
+	since = clock_monotonic_us();
+	if (r == 0)
+		r = add_meanings(k, err);
+	if (r < 0)
+		return r;
+	if (k->f->fusion == SEARCH_RRF && k->f->mode == SEARCH_HYBRID && !k->sort)
+		fuse_ranks(k);
+	qsort(k->heap, k->n, sizeof(*k->heap), best_first);
+	end_facets(k);
+	r = show_hits(k, err);
+	k->ret->times.finish = clock_monotonic_us() - since;
+	return r;
+}
+
+int search_find(const struct search_find *f, struct arena *arena, struct search_results *ret,
+		struct err *err)
+{
+	struct finding *k = arena_alloc(arena, sizeof(*k));
+	int r;
+
+	*ret = (struct search_results){0};
+	k->f = f;
+	k->arena = arena;
+	k->ret = ret;
+	k->cap = f->offset + f->limit > HEAP_MIN ? f->offset + f->limit : HEAP_MIN;
+	k->heap = arena_alloc(arena, k->cap * sizeof(*k->heap));
+	search_corpus_lock(f->corpus);
+	search_corpus_view(f->corpus, &k->view);
+	k->ranking = f->ranking ? f->ranking : &k->view.rules->ranking;
+	r = find(k, f->analyzer, err);
+	search_corpus_unlock(f->corpus);
+	return r;
+}

@@ -1,0 +1,123 @@
+/*
+ * One query over one corpus: from what is asked to the hits, their number, and the counts of
+ * facets.
+ *
+ * A hit fulfils all conditions, and has a word of the query (also by a synonym, or misspelled), or
+ * is among the SEARCH_NEAR nearest by meaning with a cosine of at least `nearest` of the rules.
+ * Without words and meaning all documents that fulfil the conditions are hits. The total and the
+ * facets count exactly these.
+ *
+ * Thread-safe: the corpus is locked for reading meanwhile. Everything lives in the caller's arena.
+ */
+#pragma once
+
+#include "search/search_corpus.h"
+#include "search/search_query.h"
+#include "search/search_synonyms.h"
+
+#define SEARCH_NEAR	    256 /* documents found by meaning alone, at most */
+#define SEARCH_LIMIT_HITS   100 /* of a page */
+#define SEARCH_OFFSET_MAX   10000
+#define SEARCH_FACETS_MAX   32
+#define SEARCH_FACET_VALUES 12
+
+enum search_mode { SEARCH_HYBRID, SEARCH_LEXICAL, SEARCH_VECTOR };
+enum search_fusion { SEARCH_SUM, SEARCH_RRF };
+
+struct vector_hit;
+struct roaring_bitmap_s;
+
+/* Where the meaning of documents is known. */
+struct search_meanings {
+	const float *query; /* its vector; NULL: there is none, and words alone decide */
+	/* The nearest, best first; `filter` may be NULL. */
+	int (*nearest)(void *arg, const float *query, const struct roaring_bitmap_s *filter,
+		       size_t k, struct vector_hit *ret, size_t *ret_n, struct err *err);
+	int (*cosines)(void *arg, const float *query, const uint32_t *numbers, size_t n, float *ret,
+		       struct err *err);
+	void *arg;
+};
+
+struct search_find {
+	struct search_corpus *corpus;
+	struct search_analyzer *analyzer;	/* the calling thread's */
+	const struct search_synonyms *synonyms; /* NULL: none */
+	const struct search_understood *understood;
+	const struct search_filter *filters; /* asked for besides what is understood */
+	size_t n_filters;
+	struct search_order order; /* what is understood counts when this is by relevance */
+	enum search_mode mode;
+	enum search_fusion fusion;
+	size_t limit, offset;
+	const char *const *facets; /* NULL: those that the rules count always */
+	size_t n_facets;
+	bool no_facets;
+	bool explain;
+	struct search_meanings meanings;
+	const struct search_ranking *ranking; /* NULL: of the rules */
+};
+
+struct search_found {
+	uint32_t number;
+	struct str key;
+	struct search_record record;
+	float score;
+	/* What it is made of, each between 0 and 1, before weights. */
+	float words, share, title, meaning;
+	float boost;	      /* what the boosts that it fulfils are worth */
+	const float *clauses; /* with `explain`: what each of `words` gives */
+};
+
+struct search_facet_found {
+	const char *attribute, *title, *unit;
+	const struct search_facet *values;
+	size_t n;
+	double min, max; /* of numbers; INFINITY, -INFINITY: none */
+};
+
+struct search_times { /* microseconds */
+	int64_t filter, nearest, walk, finish;
+};
+
+struct search_word_used { /* for explaining: a word of the query and what was looked for */
+	const char *word;
+	const char *variants; /* "tv; televis" */
+	uint32_t documents;
+};
+
+struct search_results {
+	uint64_t total;
+	struct search_found *hits;
+	size_t n;
+	struct search_facet_found *facets;
+	size_t n_facets;
+	uint32_t relaxed;    /* constraints that were given up, since nothing was left, as bits */
+	uint32_t softened;   /* conditions that were boosts: search_find.c says when */
+	uint32_t allowed;    /* documents that fulfil the conditions */
+	uint32_t by_meaning; /* hits by meaning alone */
+	uint32_t windows, scored; /* of the corpus, and those whose documents were scored */
+	struct search_word_used *used;
+	size_t n_used;
+	struct str *terms; /* of all variants: what is highlighted */
+	size_t n_terms;
+	struct search_times times;
+};
+
+/* ERR_INVALID_ARGUMENT: a condition, order or facet names what is not there. */
+int search_find(const struct search_find *f, struct arena *arena, struct search_results *ret,
+		struct err *err) _must_check_;
+
+/* --- clauses (search_clauses.c) -------------------------------------------------------------- */
+
+struct search_clauses {
+	struct search_clause items[SEARCH_CLAUSES_MAX];
+	struct search_word_used used[SEARCH_CLAUSES_MAX];
+	size_t n;
+	/* Sets of terms of which a document has to have all, or none. */
+	struct search_variant required[SEARCH_CLAUSES_MAX], excluded[SEARCH_CLAUSES_MAX];
+	struct str exact[SEARCH_CLAUSES_MAX]; /* texts of the required ones that are phrases */
+	size_t n_required, n_excluded;
+};
+/* What the words of a query look for in a dictionary. */
+void search_clauses_make(const struct search_corpus_view *view, const struct search_find *f,
+			 struct arena *arena, struct search_clauses *ret);

@@ -1,0 +1,56 @@
+"""What tests of the index share: its status, and waiting for it."""
+from waiting import until
+
+TABLES = {"product_catalog": ("Products", "product_id"), "reviews": ("Reviews", "review_id"),
+          "customer_profiles": ("Customers", "customer_id")}
+
+
+def status(stack):
+    return stack.json("index", "status")
+
+
+def words(stack, name):
+    """The status of a collection's words; {} while it is not there."""
+    list_ = (status(stack)["words"] or {}).get("collections", [])
+    return next((c for c in list_ if c["collection"] == name), {})
+
+
+def wait_for_words(stack, timeout=60, names=tuple(TABLES)):
+    """Until all documents are found by their words, and none waits."""
+    def is_there():
+        now = status(stack)["words"]
+        states = {c["collection"]: c["state"] for c in (now or {}).get("collections", [])}
+        return now and now["ok"] and all(states.get(name) == "live" for name in names)
+    until(is_there, timeout, pause=0.05, what="the words are live")
+
+
+def wait_for_meaning(stack, timeout=60):
+    """Until all have vectors, too, and no other model is being built."""
+    def is_there():
+        now = status(stack)
+        return (now["serving"] and not now["building"] and now["serving"]["ok"]
+                and now["serving"]["collections"]
+                and all(c["state"] == "live" for c in now["serving"]["collections"]))
+    wait_for_words(stack, timeout)
+    until(is_there, timeout, pause=0.1, what="the vectors are live")
+
+
+def insert_product(stack, name, **columns):
+    category, supplier = stack.sql("SELECT category_id, supplier_id FROM Products LIMIT 1")[0]
+    values = {"price": 1, "stock_quantity": 1, "product_description": "", **columns}
+    return stack.insert("Products", category_id=category, supplier_id=supplier, product_name=name,
+                        **values)
+
+
+def search(stack, *words_, **options):
+    """The answer of /v1/search by the command line."""
+    return stack.json("search", *words_, *options.get("args", ()))
+
+
+def find(stack, *words_, args=("--mode", "lexical", "--literal")):
+    """Keys of the hits, by words alone."""
+    return [str(hit["id"]) for hit in search(stack, *words_, args=args)["hits"]]
+
+
+def counts(stack):
+    return {name: stack.value(f"SELECT COUNT(*) FROM {table}") for name, (table, _) in TABLES.items()}
