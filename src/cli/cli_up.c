@@ -413,13 +413,10 @@ static int print_end(struct up *u, int64_t took_us, struct err *err)
 		return r;
 	printf("\n%s after %s. Try:\n\n", u->is_live ? "Live" : "Standing by",
 	       clock_format_duration(took_us, time));
-	printf("  %s watch              each change as it arrives in MongoDB\n", self);
-	printf("  %s shell mariadb      change a row, and see it in watch\n", self);
-	printf("  %s verify             whether both stores agree\n", self);
 	if (config_bool(u->line->config, "index.enabled"))
-		printf("  %s index status       the index by meaning, which is built in the "
-		       "background\n",
-		       self);
+		printf("  %s search 'quiet mechanical keyboard under $100'\n", self);
+	printf("  %s watch         each change as it arrives in MongoDB\n", self);
+	printf("  %s verify        whether all stores agree\n", self);
 	return cli_flush(err);
 }
 

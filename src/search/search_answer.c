@@ -175,6 +175,20 @@ void search_answer_key(struct str key, struct strbuf *json)
 		strbuf_add_json(json, key.data, key.len);
 }
 
+static void add_list(struct strbuf *json, const char *name, struct str list)
+{
+	size_t n = 0;
+
+	strbuf_addf(json, "\"%s\":[", name);
+	while (list.len) {
+		struct str one = search_shown_next(&list);
+
+		strbuf_addstr(json, n++ ? "," : "");
+		strbuf_add_json(json, one.data, one.len);
+	}
+	strbuf_addch(json, ']');
+}
+
 void search_answer_hit(const struct search_collection *rules, struct str key,
 		       const struct search_record *r, struct strbuf *json)
 {
@@ -184,7 +198,9 @@ void search_answer_hit(const struct search_collection *rules, struct str key,
 	add_text(json, "name", r->title);
 	for (size_t i = 0; i < rules->n_shown; i++) {
 		strbuf_addch(json, ',');
-		if (r->shown[i].len)
+		if (rules->shown[i].limit)
+			add_list(json, rules->shown[i].name, r->shown[i]);
+		else if (r->shown[i].len)
 			add_text(json, rules->shown[i].name, r->shown[i]);
 		else
 			strbuf_addf(json, "\"%s\":null", rules->shown[i].name);
@@ -301,6 +317,8 @@ static void add_hits(struct strbuf *json, const struct search_answer *a)
 
 		strbuf_addstr(json, i ? ",{" : "{");
 		search_answer_hit(a->rules, hit->key, &hit->record, json);
+		if (!isnan(hit->opinion))
+			strbuf_addf(json, ",\"inferred_rating\":%.1f", hit->opinion);
 		strbuf_addf(json, ",\"score\":%.5f", (double)hit->score);
 		add_highlights(json, a, hit);
 		if (a->explain)

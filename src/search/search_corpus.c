@@ -14,6 +14,7 @@
  */
 #include "search/search_corpus_int.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/banned.h"
@@ -145,6 +146,21 @@ static void add_model(struct search_corpus *c, struct search_forward *ret, size_
 }
 
 /* The dictionary may get new terms: locked for writing. */
+struct search_rated search_corpus_rated(const struct search_corpus *c,
+					const struct search_record *r,
+					const struct search_forward *terms)
+{
+	const struct search_collection *rules = c->options.rules;
+	struct search_rated ret = {
+	    .terms = terms, .fields = rules->opinion_fields, .rating = (double)NAN};
+
+	for (size_t i = 0; i < r->n_data; i++) {
+		if (r->data[i].attribute == rules->opinion && r->data[i].is_number)
+			ret.rating = r->data[i].number;
+	}
+	return ret;
+}
+
 void search_corpus_analyze(struct search_corpus *c, const struct search_record *r,
 			   struct search_forward *ret)
 {
@@ -257,6 +273,21 @@ static void change_words(struct search_corpus *c, const struct change *h)
 	search_lexical_put(c->lexical, h->number, c->fresh.items, c->fresh.n, lengths);
 }
 
+/* The document's rating, and the words that it goes with. */
+static void change_opinion(struct search_corpus *c, const struct search_record *r,
+			   const struct search_forward *terms, bool is_added)
+{
+	struct search_rated rated;
+
+	if (!c->opinion || !r)
+		return;
+	rated = search_corpus_rated(c, r, terms);
+	if (is_added)
+		search_opinion_add(c->opinion, &rated);
+	else
+		search_opinion_remove(c->opinion, &rated);
+}
+
 /* What readers see, at once. */
 static void change_memory(struct search_corpus *c, const struct change *h)
 {
@@ -264,6 +295,8 @@ static void change_memory(struct search_corpus *c, const struct change *h)
 	search_corpus_name_slot(c, h->number, h->key);
 	c->slots[h->number].at = h->at;
 	change_words(c, h);
+	change_opinion(c, h->old, &c->former, false);
+	change_opinion(c, h->now, h->keeps_terms ? &c->former : &c->fresh, true);
 	if (h->old) {
 		search_columns_remove(c->columns, h->number, h->old->data, h->old->n_data);
 		search_corpus_count_lengths(c, h->old, true);
@@ -500,13 +533,12 @@ static void weigh_again(struct search_corpus *c)
 {
 	struct search_lexical *former = c->lexical;
 
-	uint32_t *bad = NULL;
-	size_t n_bad = 0;
+	struct search_weighing w = {.n_terms = search_terms_count(c->terms)};
 
 	search_corpus_take_averages(c);
 	c->making = search_lexical_new(&c->weights);
-	search_corpus_weigh(c, search_terms_count(c->terms), &bad, &n_bad);
-	mem_free(bad); /* none: opening mended them */
+	search_corpus_weigh(c, &w);
+	mem_free(w.bad); /* none: opening mended them */
 	pthread_rwlock_wrlock(&c->lock);
 	c->lexical = TAKE_PTR(c->making);
 	pthread_rwlock_unlock(&c->lock);
@@ -632,6 +664,26 @@ int search_corpus_bytes(const struct search_corpus *c, uint32_t number, struct s
 	return r;
 }
 
+double search_corpus_infer(const struct search_corpus *c, uint32_t number,
+			   const struct search_record *r)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(SEARCH_CONTENT_MAX);
+	struct search_forward terms = {0};
+	struct search_content content;
+	struct search_rated rated;
+	double ret = (double)NAN;
+
+	if (c->opinion && number < c->n &&
+	    search_corpus_content(c, &c->slots[number].at, &b, &content, NULL) == 0 &&
+	    content.space == search_dictionary_space(c->dictionary) &&
+	    search_forward_read(content.terms, search_terms_count(c->terms), &terms)) {
+		rated = search_corpus_rated(c, r, &terms);
+		ret = search_opinion_infer(c->opinion, &rated);
+	}
+	search_forward_done(&terms);
+	return ret;
+}
+
 void search_corpus_stats(struct search_corpus *c, struct search_corpus_stats *ret)
 {
 	pthread_rwlock_rdlock(&c->lock);
@@ -640,8 +692,10 @@ void search_corpus_stats(struct search_corpus *c, struct search_corpus_stats *re
 	    .numbers = (uint32_t)c->n,
 	    .terms = search_terms_count(c->terms),
 	    .memory_bytes = search_terms_memory(c->terms) + search_lexical_memory(c->lexical) +
-			    search_columns_memory(c->columns) + c->cap * sizeof(*c->slots) +
-			    c->numbers.cap * sizeof(struct map_entry) + c->arena.used_bytes,
+			    search_columns_memory(c->columns) +
+			    (c->opinion ? search_opinion_memory(c->opinion) : 0) +
+			    c->cap * sizeof(*c->slots) + c->numbers.cap * sizeof(struct map_entry) +
+			    c->arena.used_bytes,
 	    .disk_bytes = search_store_bytes(c->store),
 	};
 	pthread_rwlock_unlock(&c->lock);

@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "search/search_corpus.h"
 #include "search/search_forward.h"
+#include "search/search_opinion.h"
 #include "search/search_store.h"
 
 #include <pthread.h>
@@ -37,6 +38,7 @@ struct search_corpus {
 	struct search_lexical *lexical;
 	struct search_lexical *making; /* the writer's: filled before it takes the other's place */
 	struct search_columns *columns;
+	struct search_opinion *opinion;	     /* NULL: the rules ask for none */
 	struct search_weights weights;	     /* with the averages that `lexical` was made with */
 	uint64_t lengths[SEARCH_FIELDS_MAX]; /* of all documents */
 };
@@ -53,6 +55,9 @@ void search_corpus_set_live(struct search_corpus *c, uint32_t number, bool value
 /* A document's terms from its texts; the dictionary may get new ones: locked for writing. */
 void search_corpus_analyze(struct search_corpus *c, const struct search_record *r,
 			   struct search_forward *ret);
+struct search_rated search_corpus_rated(const struct search_corpus *c,
+					const struct search_record *r,
+					const struct search_forward *terms);
 /* Averages of the documents that are counted. */
 void search_corpus_take_averages(struct search_corpus *c);
 void search_corpus_count_lengths(struct search_corpus *c, const struct search_record *r,
@@ -71,8 +76,13 @@ struct search_content {
 int search_corpus_content(const struct search_corpus *c, const struct search_stored *at,
 			  struct strbuf *b, struct search_content *ret, struct err *err)
     _must_check_;
-/* Puts all documents into `making`; those whose terms are of another dictionary go to `ret_bad`
- * (mem_free), of which there are `*ret_n`. */
-void search_corpus_weigh(struct search_corpus *c, size_t n_terms, uint32_t **ret_bad,
-			 size_t *ret_n);
+/* Puts all documents into `making`; those whose terms are of another dictionary go to `bad`
+ * (mem_free). */
+struct search_weighing {
+	size_t n_terms;			/* of the dictionary */
+	struct search_opinion *opinion; /* learns from them; NULL: none, or it has */
+	uint32_t *bad;
+	size_t n_bad;
+};
+void search_corpus_weigh(struct search_corpus *c, struct search_weighing *w);
 void search_corpus_read_weights(struct search_corpus *c); /* from the rules */

@@ -65,9 +65,22 @@ static bool is_readable(const struct search_corpus *c, uint32_t number)
 	return c->slots[number].at.size && search_has_bit(c->live, number);
 }
 
+static void rate(const struct search_corpus *c, struct str record,
+		 const struct search_forward *terms, struct search_opinion *opinion)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	struct search_rated rated;
+	struct search_record r;
+
+	if (search_record_read(c->options.rules, record, &arena, &r, NULL) < 0)
+		return;
+	rated = search_corpus_rated(c, &r, terms);
+	search_opinion_add(opinion, &rated);
+}
+
 /* One document: false when its terms are of another dictionary. */
-static bool weigh_one(struct search_corpus *c, uint32_t number, size_t n_terms, struct strbuf *b,
-		      struct search_forward *scratch)
+static bool weigh_one(struct search_corpus *c, uint32_t number, const struct search_weighing *w,
+		      struct strbuf *b, struct search_forward *scratch)
 {
 	uint32_t lengths[SEARCH_FIELDS_MAX];
 	struct search_content content;
@@ -76,23 +89,25 @@ static bool weigh_one(struct search_corpus *c, uint32_t number, size_t n_terms, 
 	    !search_record_lengths(content.record, c->options.rules->n_fields, lengths))
 		return true; /* unreadable as a whole: the other thread finds it too */
 	if (content.space != search_dictionary_space(c->dictionary) ||
-	    !search_forward_read(content.terms, n_terms, scratch))
+	    !search_forward_read(content.terms, w->n_terms, scratch))
 		return false;
 	search_lexical_put(c->making, number, scratch->items, scratch->n, lengths);
+	if (w->opinion)
+		rate(c, content.record, scratch, w->opinion);
 	return true;
 }
 
-void search_corpus_weigh(struct search_corpus *c, size_t n_terms, uint32_t **ret_bad, size_t *ret_n)
+void search_corpus_weigh(struct search_corpus *c, struct search_weighing *w)
 {
 	struct strbuf b = STRBUF_INIT(SEARCH_CONTENT_MAX);
 	struct search_forward scratch = {0};
 	size_t cap = 0;
 
 	for (uint32_t i = 0; i < c->n; i++) {
-		if (!c->slots[i].at.size || weigh_one(c, i, n_terms, &b, &scratch))
+		if (!c->slots[i].at.size || weigh_one(c, i, w, &b, &scratch))
 			continue;
-		mem_grow(ret_bad, &cap, *ret_n + 1, sizeof(**ret_bad));
-		(*ret_bad)[(*ret_n)++] = i;
+		mem_grow(&w->bad, &cap, w->n_bad + 1, sizeof(*w->bad));
+		w->bad[w->n_bad++] = i;
 	}
 	search_forward_done(&scratch);
 	strbuf_done(&b);
@@ -150,16 +165,14 @@ static void column_record(struct search_corpus *c, uint32_t number, const struct
 
 struct weighing {
 	struct search_corpus *c;
-	size_t n_terms;
-	uint32_t *bad;
-	size_t n_bad;
+	struct search_weighing w;
 };
 
 static void *weigh_main(void *arg)
 {
-	struct weighing *w = arg;
+	struct weighing *k = arg;
 
-	search_corpus_weigh(w->c, w->n_terms, &w->bad, &w->n_bad);
+	search_corpus_weigh(k->c, &k->w);
 	return NULL;
 }
 
@@ -179,6 +192,11 @@ static int analyze_again(struct search_corpus *c, uint32_t number, struct err *e
 	for (size_t f = 0; f < c->options.rules->n_fields; f++)
 		lengths[f] = (uint32_t)r.texts[f].len;
 	search_lexical_put(c->making, number, c->fresh.items, c->fresh.n, lengths);
+	if (c->opinion) {
+		struct search_rated rated = search_corpus_rated(c, &r, &c->fresh);
+
+		search_opinion_add(c->opinion, &rated);
+	}
 	return search_corpus_save_terms(c, number, &r, err);
 }
 
@@ -199,21 +217,23 @@ static void drop_unreadable(struct search_corpus *c)
 
 static int index_documents(struct search_corpus *c, struct err *err)
 {
-	struct weighing w = {.c = c, .n_terms = search_dictionary_count(c->dictionary)};
+	struct weighing k = {
+	    .c = c,
+	    .w = {.n_terms = search_dictionary_count(c->dictionary), .opinion = c->opinion}};
 	pthread_t thread;
 	int r = 0;
 
 	take_sample(c);
 	search_lexical_free(c->lexical);
 	c->making = search_lexical_new(&c->weights);
-	bug_if(pthread_create(&thread, NULL, weigh_main, &w) != 0);
+	bug_if(pthread_create(&thread, NULL, weigh_main, &k) != 0);
 	search_dictionary_load(c->dictionary, c->terms);
 	each_record(c, 1, column_record);
 	pthread_join(thread, NULL);
 	drop_unreadable(c);
-	for (size_t i = 0; i < w.n_bad && r == 0; i++)
-		r = analyze_again(c, w.bad[i], err);
-	mem_free(w.bad);
+	for (size_t i = 0; i < k.w.n_bad && r == 0; i++)
+		r = analyze_again(c, k.w.bad[i], err);
+	mem_free(k.w.bad);
 	c->lexical = TAKE_PTR(c->making);
 	return r;
 }
@@ -271,6 +291,8 @@ int search_corpus_open(const struct search_corpus_options *options, struct searc
 	c->terms = search_terms_new();
 	c->lexical = search_lexical_new(&c->weights);
 	c->columns = search_columns_new(options->rules);
+	if (options->rules->opinion_fields)
+		c->opinion = search_opinion_new();
 	r = search_analyzer_new(options->language, &c->analyzer, err);
 	if (r == 0)
 		r = load(c, err);
@@ -290,6 +312,7 @@ struct search_corpus *search_corpus_free(struct search_corpus *c)
 	search_terms_free(c->terms);
 	search_lexical_free(c->lexical);
 	search_columns_free(c->columns);
+	search_opinion_free(c->opinion);
 	search_tokens_done(&c->tokens);
 	map_done(&c->numbers);
 	search_forward_done(&c->fresh);

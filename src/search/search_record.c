@@ -166,6 +166,64 @@ static bool add_members(void *arg, const bson_iter_t *v)
 	return true;
 }
 
+struct listing {
+	struct making *m;
+	struct strbuf list; /* values with SEARCH_SHOWN_JOINT between */
+	size_t n, limit;
+};
+
+/* What is in the list already stands there once. */
+static bool list_value(void *arg, const bson_iter_t *v)
+{
+	struct listing *l = arg;
+	struct str s, rest = strbuf_slice(&l->list);
+
+	strbuf_clear(&l->m->raw);
+	strbuf_clear(&l->m->clean);
+	search_text_scalar(v, &l->m->raw);
+	search_text_clean(strbuf_slice(&l->m->raw), 0, &l->m->clean);
+	s = strbuf_slice(&l->m->clean);
+	if (!s.len)
+		return true;
+	while (rest.len) {
+		struct str one = search_shown_next(&rest);
+
+		if (str_equal(one, s))
+			return true;
+	}
+	if (l->n)
+		strbuf_addch(&l->list, SEARCH_SHOWN_JOINT);
+	strbuf_add(&l->list, s.data, s.len);
+	return ++l->n < l->limit;
+}
+
+static struct str show(struct making *m, const struct search_shown *shown, const bson_t *doc)
+{
+	struct listing l = {.m = m, .list = STRBUF_INIT(SEARCH_TEXT_MAX), .limit = shown->limit};
+	struct str ret;
+
+	if (!shown->limit) {
+		strbuf_clear(&m->clean);
+		search_text_title(shown->path, doc, &m->clean);
+		return keep(m, &m->clean);
+	}
+	search_text_each(doc, shown->path, list_value, &l);
+	ret = keep(m, &l.list);
+	strbuf_done(&l.list);
+	return ret;
+}
+
+struct str search_shown_next(struct str *rest)
+{
+	const char *joint = memchr(rest->data, SEARCH_SHOWN_JOINT, rest->len);
+	size_t n = joint ? (size_t)(joint - rest->data) : rest->len;
+	struct str ret = {rest->data, n};
+
+	n += joint != NULL;
+	*rest = (struct str){rest->data + n, rest->len - n};
+	return ret;
+}
+
 void search_record_make(const struct search_collection *c, const bson_t *doc, struct arena *arena,
 			struct search_record *ret)
 {
@@ -185,11 +243,8 @@ void search_record_make(const struct search_collection *c, const bson_t *doc, st
 		search_text_parts(c->fields[i].parts, c->fields[i].n_parts, doc, &m.clean);
 		ret->texts[i] = keep(&m, &m.clean);
 	}
-	for (size_t i = 0; i < c->n_shown; i++) {
-		strbuf_clear(&m.clean);
-		search_text_title(c->shown[i].path, doc, &m.clean);
-		ret->shown[i] = keep(&m, &m.clean);
-	}
+	for (size_t i = 0; i < c->n_shown; i++)
+		ret->shown[i] = show(&m, &c->shown[i], doc);
 	for (m.attribute = 0; m.attribute < c->n_attributes; m.attribute++) {
 		const struct search_attribute *a = &c->attributes[m.attribute];
 

@@ -28,5 +28,9 @@ int search_record_write(const struct search_collection *c, const struct search_r
 /* ERR_CORRUPTED: the bytes are no record of these rules. */
 int search_record_read(const struct search_collection *c, struct str bytes, struct arena *arena,
 		       struct search_record *ret, struct err *err) _must_check_;
+#define SEARCH_SHOWN_JOINT '\x1f' /* between the values of a list that is shown */
+/* Takes the next value off a list. */
+struct str search_shown_next(struct str *rest);
+
 /* Only how long the texts of its fields are. False: it is damaged. */
 bool search_record_lengths(struct str bytes, size_t n_fields, uint32_t *ret);

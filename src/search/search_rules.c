@@ -227,9 +227,9 @@ static int read_compositions(struct search_rules *rules, const struct ynode *n,
 static int read_collection(struct search_rules *rules, const struct ynode *n,
 			   struct search_collection *c, struct err *err)
 {
-	static const char *const keys[] = {"title",	 "words",     "texts",	   "fields",
-					   "attributes", "qualities", "noise",	   "shown",
-					   "ranking",	 "similar",   "recommend", NULL};
+	static const char *const keys[] = {"title",	"words",   "texts", "fields",  "attributes",
+					   "qualities", "noise",   "shown", "ranking", "similar",
+					   "recommend", "opinion", NULL};
 	int r = ynode_check_keys(n, "a collection", keys, err);
 
 	*c = (struct search_collection){.name = n->key, .words = SEARCH_WORDS_DEFAULT};

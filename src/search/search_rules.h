@@ -135,6 +135,7 @@ struct search_attribute {
 
 struct search_shown { /* what a hit shows besides its title and its attributes */
 	const char *name, *path;
+	size_t limit; /* values at most, as a list; 0: the first value alone */
 };
 
 /*
@@ -193,6 +194,10 @@ struct search_collection {
 	struct search_attribute *attributes;
 	size_t n_shown;
 	struct search_shown *shown;
+	/* The rating that the words of some fields speak of is inferred: from the numbers of this
+	 * attribute, and the bits of these fields; 0: it is not. */
+	uint16_t opinion;
+	uint8_t opinion_fields;
 	const struct mapping *mapping; /* after binding; NULL: no mapping makes it */
 };
 

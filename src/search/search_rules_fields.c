@@ -446,6 +446,72 @@ static int read_attributes(struct arena *arena, const struct ynode *n, struct se
 	return r < 0 ? r : check_within(n, c, err);
 }
 
+/* A path, or {field: PATH, limit: N} for a list. */
+static int read_shown_one(const struct ynode *n, struct search_shown *ret, struct err *err)
+{
+	static const char *const keys[] = {"field", "limit", NULL};
+	const struct ynode *limit;
+	int64_t value = 0;
+	int r;
+
+	*ret = (struct search_shown){.name = n->key};
+	if (n->kind != YNODE_MAP)
+		return ynode_text(n, &ret->path, err);
+	r = ynode_check_keys(n, "what is shown", keys, err);
+	if (r < 0)
+		return r;
+	limit = ynode_get(n, "limit");
+	if (!limit || !ynode_get(n, "field"))
+		return ynode_error(n, err, "a list that is shown needs a field and a limit");
+	r = ynode_int(limit, 1, SEARCH_LIMIT_MAX, &value, err);
+	ret->limit = (size_t)value;
+	return r < 0 ? r : ynode_text(ynode_get(n, "field"), &ret->path, err);
+}
+
+static int read_opinion_fields(struct arena *arena, const struct ynode *n,
+			       struct search_collection *c, struct err *err)
+{
+	const char **names = NULL;
+	size_t n_names = 0;
+	int r = search_rules_texts(arena, n, &names, &n_names, err);
+
+	for (size_t i = 0; i < n_names && r == 0; i++) {
+		size_t f = 0;
+
+		while (f < c->n_fields && !cstr_equal(c->fields[f].name, names[i]))
+			f++;
+		if (f == c->n_fields)
+			return ynode_error(n, err, "there is no field \"%s\"", names[i]);
+		c->opinion_fields |= (uint8_t)(1U << f);
+	}
+	return r;
+}
+
+/* opinion: {rating: ATTRIBUTE, fields: [NAMES]} */
+static int read_opinion(struct arena *arena, const struct ynode *n, struct search_collection *c,
+			struct err *err)
+{
+	static const char *const keys[] = {"rating", "fields", NULL};
+	const struct ynode *rating, *fields;
+	const char *name = NULL;
+	int r = ynode_check_keys(n, "an opinion", keys, err);
+
+	if (r < 0)
+		return r;
+	rating = ynode_get(n, "rating");
+	fields = ynode_get(n, "fields");
+	if (!rating || !fields)
+		return ynode_error(n, err, "an opinion needs a rating and fields");
+	r = ynode_text(rating, &name, err);
+	for (c->opinion = 0; r == 0 && c->opinion < c->n_attributes; c->opinion++) {
+		const struct search_attribute *a = &c->attributes[c->opinion];
+
+		if (cstr_equal(a->name, name) && a->type == SEARCH_NUMBER)
+			return read_opinion_fields(arena, fields, c, err);
+	}
+	return r < 0 ? r : ynode_error(rating, err, "there is no number \"%s\"", name);
+}
+
 static int read_shown(struct arena *arena, const struct ynode *n, struct search_collection *c,
 		      struct err *err)
 {
@@ -458,8 +524,7 @@ static int read_shown(struct arena *arena, const struct ynode *n, struct search_
 	c->n_shown = n->len;
 	c->shown = arena_alloc(arena, (n->len + 1) * sizeof(*c->shown));
 	for (size_t i = 0; i < n->len && r == 0; i++) {
-		c->shown[i].name = n->children[i].key;
-		r = ynode_text(&n->children[i], &c->shown[i].path, err);
+		r = read_shown_one(&n->children[i], &c->shown[i], err);
 	}
 	return r;
 }
@@ -519,6 +584,8 @@ int search_rules_read_columns(struct arena *arena, const struct ynode *n,
 		r = read_attributes(arena, attributes, c, err);
 	if (r == 0 && shown)
 		r = read_shown(arena, shown, c, err);
+	if (r == 0 && ynode_get(n, "opinion"))
+		r = read_opinion(arena, ynode_get(n, "opinion"), c, err);
 	if (r == 0)
 		r = read_ranking(ynode_get(n, "ranking"), &c->ranking, err);
 	return r < 0 ? r : search_rules_read_similar(arena, n, c, err);

@@ -186,6 +186,7 @@ def order_item(db, row):
         "product": {
             "product_id": value(product["product_id"]),
             "name": product["product_name"],
+            "category": category(db, product["category_id"]),
         },
     }
 
