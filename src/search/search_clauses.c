@@ -302,52 +302,54 @@ static void make_clauses(struct making *m)
 	}
 }
 
-/* All terms of a phrase, as documents have them: wholes where there are, or else pieces. */
-static void make_set(struct making *m, struct search_variant *ret, bool *ret_possible)
+/* All words of a sequence; with `in_pieces`, compounds by what they consist of. */
+static void add_set(struct making *m, bool in_pieces, struct search_sequence *ret)
 {
 	uint32_t *terms = arena_alloc(m->arena, (m->tokens.n + 1) * sizeof(*terms));
 	size_t n = 0;
 
-	*ret_possible = true;
 	for (size_t i = 0; i < m->tokens.n; i++) {
-		uint32_t term;
+		const struct search_token *t = &m->tokens.items[i];
 
-		if (!is_whole(&m->tokens.items[i]))
+		if (in_pieces ? t->width > 1 : t->is_piece)
 			continue;
-		term = find_term(m, m->tokens.items[i].term);
-		if (term == SEARCH_TERM_NONE)
-			*ret_possible = false;
-		else
-			terms[n++] = term;
+		terms[n] = find_term(m, t->term);
+		if (terms[n++] == SEARCH_TERM_NONE)
+			return;
 	}
-	*ret = (struct search_variant){.terms = terms, .n = n, .weight = 1};
+	ret->sets[ret->n++] = (struct search_variant){.terms = terms, .n = n, .weight = 1};
+}
+
+static void add_sequence(struct making *m, struct str text, struct search_sequence *list, size_t *n)
+{
+	struct search_sequence *ret = &list[*n];
+	bool has_compounds = false;
+
+	if (*n == SEARCH_CLAUSES_MAX)
+		return;
+	for (size_t i = 0; i < m->tokens.n; i++)
+		has_compounds |= m->tokens.items[i].width > 1;
+	*ret = (struct search_sequence){.text = text, .has_order = m->tokens.positions > 1};
+	add_set(m, false, ret);
+	if (has_compounds)
+		add_set(m, true, ret);
+	++*n;
 }
 
 static void make_phrase(struct making *m, struct str text, const struct search_phrase *p)
 {
 	struct search_clauses *ret = m->ret;
-	struct search_variant set;
-	bool is_possible;
 
 	search_analyze(m->analyzer, text, &m->tokens);
 	if (!m->tokens.n)
 		return;
-	if (!p->is_excluded)
-		make_clauses(m);
-	if (!p->is_excluded && !p->is_exact)
-		return;
-	make_set(m, &set, &is_possible);
 	if (p->is_excluded) {
-		if (is_possible && set.n && ret->n_excluded < SEARCH_CLAUSES_MAX)
-			ret->excluded[ret->n_excluded++] = set;
+		add_sequence(m, text, ret->excluded, &ret->n_excluded);
 		return;
 	}
-	if (ret->n_required == SEARCH_CLAUSES_MAX)
-		return;
-	if (!is_possible)
-		set.n = 0; /* nothing has it */
-	ret->exact[ret->n_required] = text;
-	ret->required[ret->n_required++] = set;
+	make_clauses(m);
+	if (p->is_exact)
+		add_sequence(m, text, ret->required, &ret->n_required);
 }
 
 static struct str text_of(const struct search_understood *u, const struct search_phrase *p)

@@ -41,6 +41,10 @@ struct boost {
 	float weight;
 };
 
+struct sequence_bits {	       /* what is known of a sequence */
+	uint64_t *has, *known; /* documents that have it; those of which that was looked up */
+};
+
 struct finding {
 	const struct search_find *f;
 	struct arena *arena;
@@ -48,6 +52,7 @@ struct finding {
 	struct search_corpus_view view;
 	const struct search_ranking *ranking;
 	struct search_clauses clauses;
+	struct sequence_bits required[SEARCH_CLAUSES_MAX], excluded[SEARCH_CLAUSES_MAX];
 	struct search_walk *walk;
 	float total; /* of the walk; 0: no words */
 	bool
@@ -134,39 +139,6 @@ static int apply(struct finding *k, const struct search_filter *f, const char *b
 	return search_columns_filter(k->view.columns, f, bits, k->view.words, err);
 }
 
-/* The document's text of any field contains the words of the phrase, one behind the other. */
-static bool has_phrase(const struct search_tokens *text, const struct search_tokens *phrase)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < text->n; i++) {
-		const struct search_token *t = &text->items[i];
-		size_t matched = 0, k = i;
-		uint32_t position = t->position;
-
-		for (; k < text->n && matched < phrase->n; k++) {
-			const struct search_token *p = &phrase->items[matched];
-
-			if (p->is_piece) {
-				matched++;
-				k--;
-				continue;
-			}
-			if (text->items[k].position > position)
-				break;
-			if (text->items[k].position == position &&
-			    str_equal(text->items[k].term, p->term)) {
-				position += text->items[k].width ? text->items[k].width : 1;
-				matched++;
-			}
-		}
-		while (matched < phrase->n && phrase->items[matched].is_piece)
-			matched++;
-		n += matched == phrase->n;
-	}
-	return n > 0;
-}
-
 static bool is_phrase_in(struct finding *k, struct search_analyzer *analyzer, uint32_t number,
 			 const struct search_tokens *phrase, struct search_tokens *scratch)
 {
@@ -178,49 +150,64 @@ static bool is_phrase_in(struct finding *k, struct search_analyzer *analyzer, ui
 		return false;
 	for (size_t i = 0; i < k->view.rules->n_fields && !found; i++) {
 		search_analyze(analyzer, r.texts[i], scratch);
-		found = has_phrase(scratch, phrase);
+		found = search_has_phrase(scratch, phrase);
 	}
 	return found;
 }
 
-/* Of the documents that have all its words, those that have them in order. */
-static void verify_phrase(struct finding *k, struct search_analyzer *analyzer, size_t phrase,
-			  uint64_t *bits)
+/* Of the allowed documents that have all its words, those that have them in order. */
+static void verify_sequence(struct finding *k, struct search_analyzer *analyzer,
+			    const struct search_sequence *s, struct sequence_bits *b)
 {
 	struct search_tokens wanted = {0}, scratch = {0};
 
-	search_analyze(analyzer, k->clauses.exact[phrase], &wanted);
+	search_analyze(analyzer, s->text, &wanted);
 	for (size_t i = 0; i < k->view.words; i++) {
-		for (uint64_t rest = bits[i] & k->allowed[i]; rest; rest &= rest - 1) {
+		for (uint64_t rest = b->has[i] & k->allowed[i] & ~b->known[i]; rest;
+		     rest &= rest - 1) {
 			uint32_t number = (uint32_t)(i * 64) + (uint32_t)__builtin_ctzll(rest);
 
 			if (!is_phrase_in(k, analyzer, number, &wanted, &scratch))
-				bits[i] &= ~(rest & -rest);
+				b->has[i] &= ~(rest & -rest);
 		}
+		b->known[i] |= k->allowed[i];
 	}
 	search_tokens_done(&wanted);
 	search_tokens_done(&scratch);
 }
 
-static void apply_words(struct finding *k, struct search_analyzer *analyzer)
+/* Documents that have it; of those that are not allowed some that have not. */
+static const uint64_t *find_sequence(struct finding *k, struct search_analyzer *analyzer,
+				     const struct search_sequence *s, struct sequence_bits *b)
 {
 	size_t words = k->view.words;
-	uint64_t *bits = arena_alloc(k->arena, (words + 1) * sizeof(*bits));
 
-	for (size_t i = 0; i < k->clauses.n_excluded; i++) {
-		memset(bits, 0, words * sizeof(*bits));
-		search_lexical_mark(k->view.lexical, k->clauses.excluded[i].terms,
-				    k->clauses.excluded[i].n, bits, words);
-		for (size_t w = 0; w < words; w++)
+	if (!b->has) {
+		b->has = arena_alloc(k->arena, (words + 1) * sizeof(*b->has));
+		b->known = arena_alloc(k->arena, (words + 1) * sizeof(*b->known));
+		for (size_t i = 0; i < s->n; i++)
+			search_lexical_mark(k->view.lexical, s->sets[i].terms, s->sets[i].n, b->has,
+					    words);
+	}
+	if (s->has_order)
+		verify_sequence(k, analyzer, s, b);
+	return b->has;
+}
+
+static void apply_words(struct finding *k, struct search_analyzer *analyzer)
+{
+	const struct search_clauses *c = &k->clauses;
+
+	for (size_t i = 0; i < c->n_excluded; i++) {
+		const uint64_t *bits = find_sequence(k, analyzer, &c->excluded[i], &k->excluded[i]);
+
+		for (size_t w = 0; w < k->view.words; w++)
 			k->allowed[w] &= ~bits[w];
 	}
-	for (size_t i = 0; i < k->clauses.n_required; i++) {
-		memset(bits, 0, words * sizeof(*bits));
-		search_lexical_mark(k->view.lexical, k->clauses.required[i].terms,
-				    k->clauses.required[i].n, bits, words);
-		if (k->clauses.required[i].n)
-			verify_phrase(k, analyzer, i, bits);
-		for (size_t w = 0; w < words; w++)
+	for (size_t i = 0; i < c->n_required; i++) {
+		const uint64_t *bits = find_sequence(k, analyzer, &c->required[i], &k->required[i]);
+
+		for (size_t w = 0; w < k->view.words; w++)
 			k->allowed[w] &= bits[w];
 	}
 }

@@ -110,15 +110,29 @@ int search_find(const struct search_find *f, struct arena *arena, struct search_
 
 /* --- clauses (search_clauses.c) -------------------------------------------------------------- */
 
+/* Words one behind the other, which a document has to have, or must not have. */
+struct search_sequence {
+	struct str text;
+	/* A document that has it has all terms of one of these: of its words, or of their pieces.
+	 * None: no document has it. */
+	struct search_variant sets[2];
+	size_t n;
+	bool has_order; /* the terms alone do not say whether it has it: search_has_phrase() does */
+};
+
 struct search_clauses {
 	struct search_clause items[SEARCH_CLAUSES_MAX];
 	struct search_word_used used[SEARCH_CLAUSES_MAX];
 	size_t n;
-	/* Sets of terms of which a document has to have all, or none. */
-	struct search_variant required[SEARCH_CLAUSES_MAX], excluded[SEARCH_CLAUSES_MAX];
-	struct str exact[SEARCH_CLAUSES_MAX]; /* texts of the required ones that are phrases */
+	struct search_sequence required[SEARCH_CLAUSES_MAX], excluded[SEARCH_CLAUSES_MAX];
 	size_t n_required, n_excluded;
 };
 /* What the words of a query look for in a dictionary. */
 void search_clauses_make(const struct search_corpus_view *view, const struct search_find *f,
 			 struct arena *arena, struct search_clauses *ret);
+
+/* --- phrases (search_phrase.c) --------------------------------------------------------------- */
+
+/* Whether the words of the phrase stand in the text one behind the other, as wholes or in pieces.
+ */
+bool search_has_phrase(const struct search_tokens *text, const struct search_tokens *phrase);
