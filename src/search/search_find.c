@@ -4,7 +4,7 @@
  * Conditions become one bitmap of the documents that are allowed. The nearest by meaning are asked
  * for under it, and then the corpus is gone through once, a window of 4,096 documents at a time:
  * words are scored, hits counted, facets counted, and the best kept in a heap. A window whose
- * documents cannot come into a heap that is full is counted only. At the end the meaning of those
+ * documents cannot come into a heap that is full is counted only. at the end the meaning of those
  * in the heap that are not among the nearest is looked up, and they are put in order.
  */
 #include "search/search_find.h"
@@ -20,11 +20,12 @@
 #include "base/banned.h"
 
 #define HEAP_MIN 128  /* candidates whose meaning is looked up */
+#define ROUNDING 1e-5 /* of sums of floats */
 #define RRF_K	 60.0 /* of Cormack, Clarke, Buettcher, "Reciprocal rank fusion" */
 
 struct candidate {
 	uint32_t number;
-	float key;   /* that the heap is ordered by */
+	double key;  /* that the heap is ordered by */
 	float score; /* as far as it is known */
 	float words, share, title, meaning, boost;
 	bool has_meaning;
@@ -356,6 +357,11 @@ static int by_number(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
+static bool has_meaning(const struct finding *k)
+{
+	return k->f->meanings.query && k->f->mode != SEARCH_LEXICAL;
+}
+
 /* Those that are allowed and near enough to be hits. */
 static int find_nearest(struct finding *k, struct err *err)
 {
@@ -365,7 +371,7 @@ static int find_nearest(struct finding *k, struct err *err)
 	int r;
 
 	k->n_near = k->at_near = 0;
-	if (!m->query || k->f->mode == SEARCH_LEXICAL || !k->n_allowed)
+	if (!has_meaning(k) || !k->n_allowed)
 		return 0;
 	k->near = arena_alloc(k->arena, SEARCH_NEAR * sizeof(*k->near));
 	if (k->n_allowed < k->view.documents)
@@ -481,7 +487,7 @@ static void offer(struct finding *k, uint32_t number, float cosine, const struct
 	c.meaning = meaning_of(k, cosine);
 	c.boost = k->n_boosts ? boost_of(k, number) : 0;
 	c.score = score_of(k, &c);
-	c.key = k->sort ? (float)search_sort_key(k->sort, number) : c.score;
+	c.key = k->sort ? search_sort_key(k->sort, number) : (double)c.score;
 	keep(k, &c);
 }
 
@@ -532,7 +538,7 @@ static bool may_matter(struct finding *k, uint32_t window, bool has_near)
 	most =
 	    w->words * (double)(k->total > 0 ? search_walk_bound(k->walk, window) / k->total : 0) +
 	    w->share + w->title + w->boost * (double)k->all_boosts;
-	return most > (double)k->heap[0].score;
+	return most * (1 + ROUNDING) > (double)k->heap[0].score;
 }
 
 static void offer_window(struct finding *k, uint32_t window, const uint64_t *hits, size_t near,
@@ -551,6 +557,13 @@ static void offer_window(struct finding *k, uint32_t window, const uint64_t *hit
 			offer(k, number, cosine, w);
 		}
 	}
+}
+
+static void count_by_meaning(struct finding *k, const uint64_t *hits, const uint64_t *by_words)
+{
+	for (size_t i = 0; i < SEARCH_WINDOW_WORDS; i++)
+		k->ret->by_meaning +=
+		    (uint32_t)__builtin_popcountll(hits[i] & ~(by_words ? by_words[i] : 0));
 }
 
 static void go_through_window(struct finding *k, uint32_t window)
@@ -573,6 +586,8 @@ static void go_through_window(struct finding *k, uint32_t window)
 		hits[i] = first + i < k->view.words ? found[i] & k->allowed[first + i] : 0;
 	}
 	count_window(k, window, hits, found);
+	if (!k->is_satisfied)
+		count_by_meaning(k, hits, has_words ? k->window->any : NULL);
 	k->ret->scored += is_scored;
 	if (is_scored)
 		offer_window(k, window, hits, near, has_words ? k->window : NULL);
@@ -608,30 +623,28 @@ static void go_through(struct finding *k)
 
 /* --- the end --------------------------------------------------------------------------------- */
 
-/* What is known of words only is completed. */
-static int add_meanings(struct finding *k, struct err *err)
+/* What is known of words only is completed, of the first `count` hits. */
+static int add_meanings(struct finding *k, size_t count, struct err *err)
 {
 	const struct search_meanings *m = &k->f->meanings;
-	uint32_t *numbers = arena_alloc(k->arena, (k->n + 1) * sizeof(*numbers));
-	float *cosines = arena_alloc(k->arena, (k->n + 1) * sizeof(*cosines));
+	uint32_t *numbers = arena_alloc(k->arena, (count + 1) * sizeof(*numbers));
+	float *cosines = arena_alloc(k->arena, (count + 1) * sizeof(*cosines));
 	size_t n = 0, at = 0;
 	int r;
 
-	if (!m->query || k->f->mode == SEARCH_LEXICAL)
-		return 0;
-	for (size_t i = 0; i < k->n; i++) {
+	for (size_t i = 0; i < count; i++) {
 		if (!k->heap[i].has_meaning)
 			numbers[n++] = k->heap[i].number;
 	}
 	r = n ? m->cosines(m->arg, m->query, numbers, n, cosines, err) : 0;
-	for (size_t i = 0; i < k->n && r == 0; i++) {
+	for (size_t i = 0; i < count && r == 0; i++) {
 		struct candidate *c = &k->heap[i];
 
 		if (!c->has_meaning)
 			c->meaning = meaning_of(k, cosines[at++]);
 		c->score = score_of(k, c);
 		if (!k->sort)
-			c->key = c->score;
+			c->key = (double)c->score;
 	}
 	return r;
 }
@@ -661,19 +674,39 @@ static int by_meaning(const void *a, const void *b)
 	return x->number < y->number ? -1 : 1;
 }
 
-/* The sum of what the ranks among words and among meanings are worth. */
-static void fuse_ranks(struct finding *k)
+/* The sum of what the ranks among words and among meanings are worth; those behind the first
+ * `count` keep their order. */
+static void fuse_ranks(struct finding *k, size_t count)
 {
 	for (size_t i = 0; i < k->n; i++)
-		k->heap[i].score = 0;
-	qsort(k->heap, k->n, sizeof(*k->heap), by_words);
-	for (size_t i = 0; i < k->n && k->heap[i].words > 0; i++)
+		k->heap[i].score = i < count ? 0 : (float)(1 / (RRF_K + 1 + (double)i));
+	qsort(k->heap, count, sizeof(*k->heap), by_words);
+	for (size_t i = 0; i < count && k->heap[i].words > 0; i++)
 		k->heap[i].score += (float)(1 / (RRF_K + 1 + (double)i));
-	qsort(k->heap, k->n, sizeof(*k->heap), by_meaning);
-	for (size_t i = 0; i < k->n && k->heap[i].meaning > 0; i++)
+	qsort(k->heap, count, sizeof(*k->heap), by_meaning);
+	for (size_t i = 0; i < count && k->heap[i].meaning > 0; i++)
 		k->heap[i].score += (float)(1 / (RRF_K + 1 + (double)i));
-	for (size_t i = 0; i < k->n; i++)
-		k->heap[i].key = k->heap[i].score;
+	for (size_t i = 0; i < count; i++)
+		k->heap[i].key = (double)k->heap[i].score;
+}
+
+/* Only the best by what is known so far are looked up and put in order again, however many are
+ * asked for: so a hit has its place whatever page it is shown on. */
+static int order_hits(struct finding *k, struct err *err)
+{
+	size_t count = k->n < HEAP_MIN ? k->n : HEAP_MIN;
+	int r;
+
+	qsort(k->heap, k->n, sizeof(*k->heap), best_first);
+	if (!has_meaning(k))
+		return 0;
+	r = add_meanings(k, count, err);
+	if (r < 0)
+		return r;
+	if (k->f->fusion == SEARCH_RRF && k->f->mode == SEARCH_HYBRID && !k->sort)
+		fuse_ranks(k, count);
+	qsort(k->heap, count, sizeof(*k->heap), best_first);
+	return 0;
 }
 
 static int show_hits(struct finding *k, struct err *err)
@@ -755,6 +788,8 @@ static bool has_only_conditions(const struct finding *k)
 {
 	const struct search_understood *u = k->f->understood;
 
+	if (!k->walk)
+		return !has_meaning(k);
 	for (size_t i = 0; i < u->n_phrases; i++) {
 		if (!u->phrases[i].is_excluded && !is_condition(k, &u->phrases[i].span))
 			return false;
@@ -784,7 +819,7 @@ static int run(struct finding *k, struct search_analyzer *analyzer, struct err *
 	k->is_satisfied = has_only_conditions(k);
 	k->n = 0;
 	k->ret->total = 0;
-	k->ret->windows = k->ret->scored = 0;
+	k->ret->windows = k->ret->scored = k->ret->by_meaning = 0;
 	go_through(k);
 	t->walk += clock_monotonic_us() - now;
 	k->ret->allowed = k->n_allowed;
@@ -859,12 +894,9 @@ static int find(struct finding *k, struct search_analyzer *analyzer, struct err 
 	k->ret->relaxed = k->dropped;
 	since = clock_monotonic_us();
 	if (r == 0)
-		r = add_meanings(k, err);
+		r = order_hits(k, err);
 	if (r < 0)
 		return r;
-	if (k->f->fusion == SEARCH_RRF && k->f->mode == SEARCH_HYBRID && !k->sort)
-		fuse_ranks(k);
-	qsort(k->heap, k->n, sizeof(*k->heap), best_first);
 	end_facets(k);
 	r = show_hits(k, err);
 	k->ret->times.finish = clock_monotonic_us() - since;

@@ -514,13 +514,20 @@ static size_t take_negation(struct query *q, size_t at)
 
 /* --- the pass -------------------------------------------------------------------------------- */
 
-/* "-word", and -"several words". */
+static bool is_joined(const struct query_token *t)
+{
+	return !t->quote && (t->gap == QUERY_GLUED || t->gap == QUERY_HYPHEN);
+}
+
+/* "-word", "-wi-fi", and -"several words". */
 static void take_minus(struct query *q)
 {
 	const struct query_token *t = q->text.t;
 
 	for (size_t i = 0, end; i < q->text.n; i = end) {
 		for (end = i + 1; t[i].quote && end < q->text.n && t[end].quote == t[i].quote;)
+			end++;
+		while (t[i].is_minus && !t[i].quote && end < q->text.n && is_joined(&t[end]))
 			end++;
 		if (t[i].is_minus)
 			exclude(q, i, i, end);
