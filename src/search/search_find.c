@@ -4,8 +4,8 @@
  * Conditions become one bitmap of the documents that are allowed. The nearest by meaning are asked
  * for under it, and then the corpus is gone through once, a window of 4,096 documents at a time:
  * words are scored, hits counted, facets counted, and the best kept in a heap. A window whose
- * documents cannot come into a heap that is full is counted only. at the end the meaning of those
- * in the heap that are not among the nearest is looked up, and they are put in order.
+ * documents cannot come into a heap that is full is counted only. At the end the meaning of the
+ * best that are not among the nearest is looked up, and they are put in order.
  */
 #include "search/search_find.h"
 

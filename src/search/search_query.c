@@ -514,9 +514,14 @@ static size_t take_negation(struct query *q, size_t at)
 
 /* --- the pass -------------------------------------------------------------------------------- */
 
-static bool is_joined(const struct query_token *t)
+/* Whether the word is one with the one before: "wi-fi". */
+static bool is_joined(const struct query *q, size_t at)
 {
-	return !t->quote && (t->gap == QUERY_GLUED || t->gap == QUERY_HYPHEN);
+	const struct query_token *t = &q->text.t[at];
+	uint32_t before = t[-1].end;
+
+	return !t->quote && !t->is_minus && (t->gap == QUERY_GLUED || t->gap == QUERY_HYPHEN) &&
+	       !memchr(q->text.s.data + before, ' ', t->start - before);
 }
 
 /* "-word", "-wi-fi", and -"several words". */
@@ -527,7 +532,7 @@ static void take_minus(struct query *q)
 	for (size_t i = 0, end; i < q->text.n; i = end) {
 		for (end = i + 1; t[i].quote && end < q->text.n && t[end].quote == t[i].quote;)
 			end++;
-		while (t[i].is_minus && !t[i].quote && end < q->text.n && is_joined(&t[end]))
+		while (t[i].is_minus && !t[i].quote && end < q->text.n && is_joined(q, end))
 			end++;
 		if (t[i].is_minus)
 			exclude(q, i, i, end);
