@@ -234,7 +234,7 @@ static void products_services_reviews_and_customers_have_good_texts(void **state
 		   "(10/100/1000) Gray Power over Ethernet (PoE); APC Line-R voltage regulator 230 "
 		   "V 4 AC outlet(s) Beige; ACT High quality DVI-D Dual Link connection cable "
 		   "male-male; C2G 6in Cable Ties - Black 100pk cable tie",
-		   "");
+		   "Priya Garcia");
 }
 
 int main(void)
