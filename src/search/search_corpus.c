@@ -128,24 +128,56 @@ uint64_t search_corpus_space(const struct search_corpus *c)
 
 /* --- a document's terms ---------------------------------------------------------------------- */
 
-/* "RTX 4060" is found as "RTX4060" too: a word, a space and a number. */
-static void add_model(struct search_corpus *c, struct search_forward *ret, size_t at, uint8_t field)
+struct numbering {
+	const struct search_terms *terms;
+	struct search_terms
+	    *adds; /* the same, when new terms may be added; NULL: they are left out */
+	struct search_analyzer *analyzer;
+	struct search_tokens *tokens;
+	struct search_forward *ret;
+	uint8_t field;
+};
+
+static void add_term(struct numbering *k, struct str text, uint16_t count)
 {
-	const struct search_token *a = &c->tokens.items[at], *b = a + 1;
+	uint32_t term =
+	    k->adds ? search_terms_add(k->adds, text) : search_terms_find(k->terms, text);
+
+	if (term != SEARCH_TERM_NONE)
+		search_forward_add(k->ret, term, k->field, count);
+}
+
+/* "RTX 4060" is found as "RTX4060" too: a word, a space and a number. */
+static void add_model(struct numbering *k, size_t at)
+{
+	const struct search_token *a = &k->tokens->items[at], *b = a + 1;
 	char text[2 * SEARCH_TERM_MAX];
 
-	if (at + 1 == c->tokens.n || a->kind != SEARCH_TOKEN_WORD || a->is_stop ||
+	if (at + 1 == k->tokens->n || a->kind != SEARCH_TOKEN_WORD || a->is_stop ||
 	    b->kind != SEARCH_TOKEN_NUMBER || b->position != a->position + 1 ||
 	    b->start != a->end + 1 || a->folded.len + b->folded.len > SEARCH_TERM_MAX)
 		return;
 	memcpy(text, a->folded.data, a->folded.len);
 	memcpy(text + a->folded.len, b->folded.data, b->folded.len);
-	search_forward_add(
-	    ret, search_terms_add(c->terms, (struct str){text, a->folded.len + b->folded.len}),
-	    field, SEARCH_COUNT_WORD);
+	add_term(k, (struct str){text, a->folded.len + b->folded.len}, SEARCH_COUNT_WORD);
 }
 
-/* The dictionary may get new terms: locked for writing. */
+static void number_texts(struct numbering *k, const struct search_record *r, size_t n_fields)
+{
+	k->ret->n = 0;
+	for (size_t f = 0; f < n_fields; f++) {
+		k->field = (uint8_t)f;
+		search_analyze(k->analyzer, r->texts[f], k->tokens);
+		for (size_t i = 0; i < k->tokens->n; i++) {
+			const struct search_token *t = &k->tokens->items[i];
+
+			add_term(k, t->term, t->is_piece ? SEARCH_COUNT_PIECE : SEARCH_COUNT_WORD);
+			add_model(k, i);
+		}
+	}
+	search_forward_sum(k->ret);
+}
+
 struct search_rated search_corpus_rated(const struct search_corpus *c,
 					const struct search_record *r,
 					const struct search_forward *terms)
@@ -164,18 +196,13 @@ struct search_rated search_corpus_rated(const struct search_corpus *c,
 void search_corpus_analyze(struct search_corpus *c, const struct search_record *r,
 			   struct search_forward *ret)
 {
-	ret->n = 0;
-	for (size_t f = 0; f < c->options.rules->n_fields; f++) {
-		search_analyze(c->analyzer, r->texts[f], &c->tokens);
-		for (size_t i = 0; i < c->tokens.n; i++) {
-			const struct search_token *t = &c->tokens.items[i];
+	struct numbering k = {.terms = c->terms,
+			      .adds = c->terms,
+			      .analyzer = c->analyzer,
+			      .tokens = &c->tokens,
+			      .ret = ret};
 
-			search_forward_add(ret, search_terms_add(c->terms, t->term), (uint8_t)f,
-					   t->is_piece ? SEARCH_COUNT_PIECE : SEARCH_COUNT_WORD);
-			add_model(c, ret, i, (uint8_t)f);
-		}
-	}
-	search_forward_sum(ret);
+	number_texts(&k, r, c->options.rules->n_fields);
 }
 
 static void lengths_of(const struct search_corpus *c, const struct search_record *r, uint32_t *ret)
@@ -378,7 +405,8 @@ static int read_former(struct search_corpus *c, uint32_t number, struct former *
 /* Its terms, into `former`. */
 static int read_former_terms(struct search_corpus *c, struct former *f, struct err *err)
 {
-	if (f->content.space == search_dictionary_space(c->dictionary) &&
+	if (search_dictionary_is_kept(c->dictionary) &&
+	    f->content.space == search_dictionary_space(c->dictionary) &&
 	    search_forward_read(f->content.terms, search_terms_count(c->terms), &c->former))
 		return 0;
 	return analyze(c, &f->record, &c->former, err);
@@ -393,7 +421,10 @@ static int write_change(struct search_corpus *c, struct change *h, struct str re
 	int r;
 
 	if (h->now) {
-		search_forward_write(h->keeps_terms ? &c->former : &c->fresh,
+		static const struct search_forward none;
+		const struct search_forward *terms = h->keeps_terms ? &c->former : &c->fresh;
+
+		search_forward_write(search_dictionary_is_kept(c->dictionary) ? terms : &none,
 				     search_dictionary_space(c->dictionary), &b);
 		strbuf_add(&b, record.data, record.len);
 	}
@@ -664,22 +695,22 @@ int search_corpus_bytes(const struct search_corpus *c, uint32_t number, struct s
 	return r;
 }
 
-double search_corpus_infer(const struct search_corpus *c, uint32_t number,
+double search_corpus_infer(const struct search_corpus *c, struct search_analyzer *analyzer,
 			   const struct search_record *r)
 {
-	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(SEARCH_CONTENT_MAX);
 	struct search_forward terms = {0};
-	struct search_content content;
+	struct search_tokens tokens = {0};
+	struct numbering k = {
+	    .terms = c->terms, .analyzer = analyzer, .tokens = &tokens, .ret = &terms};
 	struct search_rated rated;
-	double ret = (double)NAN;
+	double ret;
 
-	if (c->opinion && number < c->n &&
-	    search_corpus_content(c, &c->slots[number].at, &b, &content, NULL) == 0 &&
-	    content.space == search_dictionary_space(c->dictionary) &&
-	    search_forward_read(content.terms, search_terms_count(c->terms), &terms)) {
-		rated = search_corpus_rated(c, r, &terms);
-		ret = search_opinion_infer(c->opinion, &rated);
-	}
+	if (!c->opinion)
+		return (double)NAN;
+	number_texts(&k, r, c->options.rules->n_fields);
+	rated = search_corpus_rated(c, r, &terms);
+	ret = search_opinion_infer(c->opinion, &rated);
+	search_tokens_done(&tokens);
 	search_forward_done(&terms);
 	return ret;
 }

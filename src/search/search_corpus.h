@@ -90,8 +90,8 @@ int search_corpus_record(const struct search_corpus *c, uint32_t number, struct 
 int search_corpus_bytes(const struct search_corpus *c, uint32_t number, struct strbuf *b,
 			struct str *ret, struct err *err) _must_check_;
 
-/* The rating that the document's words speak of (search_opinion.h); NaN: nothing to tell. */
-double search_corpus_infer(const struct search_corpus *c, uint32_t number,
+/* The rating that the words of a document speak of (search_opinion.h); NaN: nothing to tell. */
+double search_corpus_infer(const struct search_corpus *c, struct search_analyzer *analyzer,
 			   const struct search_record *r);
 
 struct search_corpus_stats {

@@ -4,12 +4,18 @@
  * First the files are read through: which number each key has, where its last record is, and the
  * terms of the dictionary. Then two threads go through the documents: one puts their terms into the
  * postings, the other makes the dictionary and the columns; neither needs what the other makes.
- * Documents whose terms are of another dictionary are analysed at the end, and written anew.
+ * Documents whose terms are of another dictionary are analysed at the end, and written anew; those
+ * of personal texts, whose words are kept nowhere, at each start.
  *
  * The average lengths of fields, by which postings are weighed, are taken from a sample of the
  * documents: they are needed before all of them were seen.
  */
 #include "search/search_corpus_int.h"
+
+#include "base/file.h"
+
+#include <errno.h>
+#include <unistd.h>
 
 #include "base/banned.h"
 
@@ -88,7 +94,8 @@ static bool weigh_one(struct search_corpus *c, uint32_t number, const struct sea
 	if (search_corpus_content(c, &c->slots[number].at, b, &content, NULL) < 0 ||
 	    !search_record_lengths(content.record, c->options.rules->n_fields, lengths))
 		return true; /* unreadable as a whole: the other thread finds it too */
-	if (content.space != search_dictionary_space(c->dictionary) ||
+	if (!search_dictionary_is_kept(c->dictionary) ||
+	    content.space != search_dictionary_space(c->dictionary) ||
 	    !search_forward_read(content.terms, w->n_terms, scratch))
 		return false;
 	search_lexical_put(c->making, number, scratch->items, scratch->n, lengths);
@@ -197,7 +204,9 @@ static int analyze_again(struct search_corpus *c, uint32_t number, struct err *e
 
 		search_opinion_add(c->opinion, &rated);
 	}
-	return search_corpus_save_terms(c, number, &r, err);
+	return search_dictionary_is_kept(c->dictionary)
+		   ? search_corpus_save_terms(c, number, &r, err)
+		   : 0;
 }
 
 /* They are read again, with all others. */
@@ -238,12 +247,26 @@ static int index_documents(struct search_corpus *c, struct err *err)
 	return r;
 }
 
+/* A dictionary keeps the words of texts that are gone: not those of people. */
+static bool has_personal_words(const struct search_collection *rules)
+{
+	for (size_t i = 0; i < rules->n_fields; i++) {
+		if (rules->fields[i].pii)
+			return true;
+	}
+	return false;
+}
+
 static int open_dictionary(struct search_corpus *c, struct err *err)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("%s.terms", c->options.path);
 	const char *language = c->options.language ? c->options.language : "";
+	bool is_kept = !has_personal_words(c->options.rules);
 
-	return search_dictionary_open(path, map_hash(str_from(language)) + ANALYZER_VERSION,
+	if (!is_kept && unlink(path) < 0 && errno != ENOENT)
+		return file_error("remove", path, err);
+	return search_dictionary_open(is_kept ? path : NULL,
+				      map_hash(str_from(language)) + ANALYZER_VERSION,
 				      &c->dictionary, err);
 }
 

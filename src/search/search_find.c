@@ -733,8 +733,9 @@ static int show_hits(struct finding *k, struct err *err)
 		to->key =
 		    (struct str){arena_strndup(k->arena, to->key.data, to->key.len), to->key.len};
 		r = search_corpus_record(k->f->corpus, c->number, k->arena, &to->record, err);
-		to->opinion = r == 0 ? search_corpus_infer(k->f->corpus, c->number, &to->record)
-				     : (double)NAN;
+		to->opinion = r == 0
+				  ? search_corpus_infer(k->f->corpus, k->f->analyzer, &to->record)
+				  : (double)NAN;
 		if (k->f->explain && k->walk) {
 			clauses = arena_alloc(k->arena, (k->clauses.n + 1) * sizeof(*clauses));
 			search_walk_explain(k->walk, c->number, clauses);

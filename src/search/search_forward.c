@@ -242,7 +242,7 @@ int search_dictionary_open(const char *path, uint64_t version, struct search_dic
 	int r;
 
 	d->terms = (struct strbuf)STRBUF_INIT((size_t)4 << 30);
-	r = open_store(d, path, version, err);
+	r = path ? open_store(d, path, version, err) : 0;
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(d);
@@ -259,6 +259,11 @@ struct search_dictionary *search_dictionary_free(struct search_dictionary *d)
 	return NULL;
 }
 
+bool search_dictionary_is_kept(const struct search_dictionary *d)
+{
+	return d->store != NULL;
+}
+
 size_t search_dictionary_count(const struct search_dictionary *d)
 {
 	return d->n;
@@ -266,7 +271,7 @@ size_t search_dictionary_count(const struct search_dictionary *d)
 
 uint64_t search_dictionary_space(const struct search_dictionary *d)
 {
-	return search_store_space(d->store);
+	return d->store ? search_store_space(d->store) : 0;
 }
 
 void search_dictionary_load(struct search_dictionary *d, struct search_terms *ret)
@@ -289,7 +294,7 @@ int search_dictionary_save(struct search_dictionary *d, const struct search_term
 	size_t count = search_terms_count(terms), n = d->n;
 	int r = 0;
 
-	while (n < count && r == 0) {
+	while (d->store && n < count && r == 0) {
 		struct search_stored at;
 		struct str key = {(const char *)&d->records, sizeof(d->records)}, content;
 
@@ -312,5 +317,5 @@ int search_dictionary_save(struct search_dictionary *d, const struct search_term
 
 int search_dictionary_sync(struct search_dictionary *d, struct err *err)
 {
-	return search_store_sync(d->store, err);
+	return d->store ? search_store_sync(d->store, err) : 0;
 }

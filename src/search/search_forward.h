@@ -38,12 +38,13 @@ struct search_dictionary;
 /*
  * Opens the file, or makes it, and reads its terms, which `search_dictionary_load()` adds to a
  * dictionary that has none yet; `version` is that of the analyzer: terms of another one are
- * dropped.
+ * dropped. `path` NULL: nothing is kept, and the others do nothing.
  */
 int search_dictionary_open(const char *path, uint64_t version, struct search_dictionary **ret,
 			   struct err *err) _must_check_;
 struct search_dictionary *search_dictionary_free(struct search_dictionary *d);
 DEFINE_CLEANUP(struct search_dictionary *, search_dictionary_free)
+bool search_dictionary_is_kept(const struct search_dictionary *d);
 size_t search_dictionary_count(const struct search_dictionary *d); /* terms of the file */
 uint64_t search_dictionary_space(const struct search_dictionary *d);
 void search_dictionary_load(struct search_dictionary *d, struct search_terms *ret);
