@@ -2,6 +2,7 @@
  * `aethermart eval`: how good the order of hits is, by judgements of people. The queries go to the
  * running worker one by one, as anybody's would.
  */
+#include "cli/cli_recommend.h"
 #include "cli/cli_worker.h"
 
 #include "base/file.h"
@@ -105,8 +106,12 @@ static int run_eval(const struct command_line *line, struct err *err)
 	const struct search_judged_query *queries;
 	const char *path = command_text(line, "judgements");
 	size_t n = 0;
-	int r = path ? search_judgements_load(path, &j, err)
-		     : err_set(err, ERR_INVALID_ARGUMENT, "--judgements FILE is missing");
+	int r;
+
+	if (command_has(line, "recommendations"))
+		return cli_recommend_measure(line, (size_t)command_number(line, "customers"), err);
+	r = path ? search_judgements_load(path, &j, err)
+		 : err_set(err, ERR_INVALID_ARGUMENT, "--judgements FILE is missing");
 
 	if (r == 0)
 		n = search_judgements_queries(j, &queries);
@@ -146,6 +151,16 @@ static const struct command_option eval_options[] = {
      .argument = "MEMBER",
      .fallback = "external_id",
      .help = "the member of a hit by which judgements name documents"},
+    {.name = "recommendations",
+     .type = COMMAND_FLAG,
+     .help = "instead: how often something of a held-back order is recommended"},
+    {.name = "customers",
+     .type = COMMAND_NUMBER,
+     .argument = "N",
+     .fallback = "500",
+     .min = 1,
+     .max = 100000,
+     .help = "with --recommendations: how many customers at most"},
     {.name = "literal", .type = COMMAND_FLAG, .help = "without understanding the queries"},
     {.name = "run",
      .type = COMMAND_TEXT,
@@ -160,6 +175,6 @@ const struct command command_eval = {
     .options = eval_options,
     .help = "Means over the queries that have a relevant document. nDCG has the gain "
 	    "2^rating - 1 and the discount log2(rank + 1).\n\n  aethermart eval --judgements "
-	    "judgements.csv --mode lexical",
+	    "judgements.csv --mode lexical\n  aethermart eval --recommendations",
     .run = run_eval,
 };

@@ -14,6 +14,7 @@
 #define BEFORE	  18 /* score and key, and the space behind them */
 #define NAME_MIN  16
 #define ABOUT_MAX 30 /* characters of what a review is about */
+#define INDENT	  16 /* where names begin */
 
 struct cli_page cli_page_open(void)
 {
@@ -144,4 +145,12 @@ void cli_page_hit(const struct cli_page *p, const json_t *hit)
 			 p->width > taken + NAME_MIN ? p->width - taken : NAME_MIN);
 	printf("%s%s\n", strbuf_str(&line), strbuf_str(&facts));
 	print_more(p, hit);
+}
+
+void cli_page_reason(const struct cli_page *p, const char *reason)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
+
+	cli_page_add_cut(&b, reason, p->width - INDENT);
+	printf("%*s%s\n", INDENT, "", strbuf_str(&b));
 }

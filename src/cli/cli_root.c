@@ -49,6 +49,7 @@ static const struct command *const root_children[] = {
     &command_search,
     &command_similar,
     &command_suggest,
+    &command_recommend,
     &command_eval,
     &command_tune,
     &command_embed,

@@ -9,6 +9,7 @@
 #include "cluster/stack.h"
 #include "http/http_server.h"
 #include "search/search_engine.h"
+#include "search/search_orders.h"
 #include "search/search_verify.h"
 #include "sync/sync.h"
 
@@ -203,6 +204,20 @@ static int ask_suggest(struct serve *s, const struct http_search *q, struct strb
 	return search_engine_suggest(s->search, &suggest, json, err);
 }
 
+static int ask_recommend(struct serve *s, const struct http_search *q, struct strbuf *json,
+			 struct err *err)
+{
+	struct search_wish wish = {
+	    .in = "products",
+	    .customer = str_from(q->customer),
+	    .product = str_from(q->product),
+	    .before = q->before ? (uint64_t)q->before : SEARCH_ORDERS_ALL,
+	    .limit = (size_t)q->limit,
+	};
+
+	return search_engine_recommend(s->search, &wish, json, err);
+}
+
 static int search(void *arg, const struct http_search *q, struct strbuf *json, struct err *err)
 {
 	struct serve *s = arg;
@@ -217,9 +232,9 @@ static int search(void *arg, const struct http_search *q, struct strbuf *json, s
 	case HTTP_SUGGEST:
 		return ask_suggest(s, q, json, err);
 	case HTTP_RECOMMEND:
-		break;
+		return ask_recommend(s, q, json, err);
 	}
-	return err_set(err, ERR_UNSUPPORTED, "not there yet");
+	return err_set(err, ERR_INTERNAL, "a question of an unknown kind");
 }
 
 /* In the run-time folder, which is known to be ours. */

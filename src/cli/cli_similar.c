@@ -43,14 +43,6 @@ static int similar_path(const struct command_line *line, struct strbuf *path, st
 	return 0;
 }
 
-static void print_reason(const struct cli_page *p, const char *reason)
-{
-	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
-
-	cli_page_add_cut(&b, reason, p->width - 16);
-	printf("                %s\n", strbuf_str(&b));
-}
-
 static void print_alike(const json_t *answer)
 {
 	_cleanup_(strbuf_done) struct strbuf name = STRBUF_INIT(0);
@@ -69,7 +61,7 @@ static void print_alike(const json_t *answer)
 		const json_t *h = json_array_get(hits, i);
 
 		cli_page_hit(&p, h);
-		print_reason(&p, cli_text_of(h, "reason"));
+		cli_page_reason(&p, cli_text_of(h, "reason"));
 	}
 	if (variants)
 		printf("%zu variant%s of the same left out\n", variants, variants == 1 ? "" : "s");

@@ -398,6 +398,14 @@ static const struct http_parameter recommendation_parameters[] = {
      .max = KEY_MAX,
      OF_SEARCH(product),
      .help = "The key of the product beside which others are recommended."},
+    {.name = "before",
+     .type = HTTP_TYPE_INTEGER,
+     .min = 0,
+     .max = INT64_MAX,
+     .fallback = "0",
+     OF_SEARCH(before),
+     .help = "The number of an order: it and all later ones count as not placed. For measuring "
+	     "how good recommendations are; 0 means that all count."},
     PARAMETER_LIMIT(1, HITS_MAX, "10"),
     {0},
 };

@@ -62,7 +62,7 @@ enum http_search_kind {
 	HTTP_SEARCH, /* q, in, filters, sort, mode, fusion, limit, offset, facets, without, flags */
 	HTTP_SUGGEST,	/* q, limit */
 	HTTP_SIMILAR,	/* id, in, limit */
-	HTTP_RECOMMEND, /* customer or product, limit */
+	HTTP_RECOMMEND, /* customer or product, before, limit */
 	HTTP_PRODUCT,	/* id */
 };
 
@@ -85,6 +85,7 @@ struct http_search {
 	bool explains;
 	bool is_literal;		/* nothing is understood, all of `q` is words */
 	const char *customer, *product; /* keys; one of them is NULL */
+	int64_t before;			/* orders from this number on do not count; 0: all do */
 	/* Where a callback that returns ERR_INVALID_ARGUMENT may put the name of the parameter
 	 * which that is about, as in the table: "filter". A literal. */
 	const char **wrong;

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/logger.h"
+#include "search/search_orders.h"
 #include "sync/sync_reader.h"
 
 #include <dirent.h>
@@ -567,6 +568,7 @@ struct search_engine *search_engine_start(const struct search_engine_options *op
 
 	e->options = *options;
 	e->lock_fd = -1;
+	e->orders = search_orders_new(options->maria);
 	pthread_mutex_init(&e->mutex, NULL);
 	clock_cond_init(&e->changed);
 	/* All threads that come of this one inherit the mask: signals are the main thread's. */
@@ -603,6 +605,7 @@ bool search_engine_stop(struct search_engine *e)
 	free_generation(e->building);
 	free_generation(e->serving);
 	search_words_free(e->words);
+	search_orders_free(e->orders);
 	arena_done(&e->words_arena);
 	for (size_t i = 0; i < e->n_analyzers; i++)
 		search_analyzer_free(e->analyzers[i]);

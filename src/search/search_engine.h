@@ -124,3 +124,14 @@ struct search_suggest {
  * is personal, and until the first ones are made. */
 int search_engine_suggest(struct search_engine *e, const struct search_suggest *q,
 			  struct strbuf *json, struct err *err) _must_check_;
+
+struct search_wish {
+	const char *in;
+	struct str customer, product; /* keys; one of them is empty */
+	uint64_t before; /* orders from this number on do not count; UINT64_MAX: all do */
+	size_t limit;
+};
+/* Appends {"customer" or "product", "hits": [...]}: what is recommended, each with its reason.
+ * ERR_NOT_FOUND: there is no such customer or product. ERR_UNAVAILABLE also without MariaDB. */
+int search_engine_recommend(struct search_engine *e, const struct search_wish *q,
+			    struct strbuf *json, struct err *err) _must_check_;

@@ -28,6 +28,7 @@ struct search_engine {
 	struct search_words *words; /* from the first bring-up on */
 	struct arena words_arena;   /* its texts */
 	const char *words_consumer;
+	struct search_orders *orders; /* locks itself */
 	struct embed_cache *cache;
 	pthread_t thread;
 	atomic_bool stop;

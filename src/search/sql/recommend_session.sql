@@ -1,0 +1,2 @@
+-- No statement of this session may hold up anybody: what takes longer is given up.
+SET SESSION max_statement_time = 2
