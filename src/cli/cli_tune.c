@@ -180,8 +180,11 @@ static int open_meanings(struct tune *t, struct err *err)
 	if (r == 0)
 		r = search_index_open(&options, &t->index, err);
 	if (r == 0)
-		r = search_index_collection(t->index, t->collection.name,
-					    search_corpus_space(t->corpus), &unused, NULL, err);
+		r = search_index_collection(
+		    t->index, t->collection.name,
+		    &(struct search_numbering){search_corpus_space(t->corpus),
+					       search_corpus_known(t->corpus)},
+		    &unused, NULL, err);
 	t->tuning.meanings =
 	    (struct search_meanings){.nearest = nearest, .cosines = cosines, .arg = t};
 	return r == 0 ? embed_queries(t, err) : r;

@@ -126,6 +126,11 @@ uint64_t search_corpus_space(const struct search_corpus *c)
 	return search_store_space(c->store);
 }
 
+uint32_t search_corpus_known(const struct search_corpus *c)
+{
+	return c->known;
+}
+
 /* --- a document's terms ---------------------------------------------------------------------- */
 
 struct numbering {

@@ -40,6 +40,8 @@ int search_corpus_number(struct search_corpus *c, struct str key, uint32_t *ret,
     _must_check_;
 /* What the numbers mean; another one when they were given anew. */
 uint64_t search_corpus_space(const struct search_corpus *c);
+/* Numbers are below, as far as they were given when it was opened. */
+uint32_t search_corpus_known(const struct search_corpus *c);
 /* False: it has none. */
 bool search_corpus_find(struct search_corpus *c, struct str key, uint32_t *ret);
 

@@ -31,6 +31,7 @@ struct search_corpus {
 	struct map numbers;	 /* by key: the number and one */
 	struct search_slot *slots;
 	size_t n, cap;
+	uint32_t known; /* of them when it was opened; immutable */
 	uint64_t *live, *seen;
 	size_t words;
 	uint32_t documents;

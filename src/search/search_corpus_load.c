@@ -321,6 +321,7 @@ int search_corpus_open(const struct search_corpus_options *options, struct searc
 		r = load(c, err);
 	if (r < 0)
 		return r;
+	c->known = (uint32_t)c->n;
 	*ret = TAKE_PTR(c);
 	return 0;
 }

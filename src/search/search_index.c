@@ -285,7 +285,7 @@ static int check_numbers(struct search_index *ix, struct search_index_collection
 	struct vector_stats stats;
 	sqlite3_stmt *s = NULL;
 	uint64_t n = 0;
-	bool is_whole = true;
+	bool is_whole = true, is_known = true;
 	int r = search_state_prepare(&ix->state, SEARCH_S_DOCUMENTS, &s, err, "i", c->row);
 
 	while (r >= 0 && (r = search_state_step(&ix->state, s, err)) > 0) {
@@ -293,10 +293,14 @@ static int check_numbers(struct search_index *ix, struct search_index_collection
 		bool has = vector_has(c->own, id);
 
 		n += has;
+		is_known &= id < c->known;
 		is_whole &= has || sqlite3_column_int64(s, 1) == 0;
 	}
 	if (r < 0)
 		return r;
+	if (!is_known)
+		return err_set(err, ERR_CORRUPTED, "numbers of documents of \"%s\" were lost",
+			       c->name);
 	vector_stats(c->vectors, &stats);
 	if (is_whole && stats.vectors == n)
 		return 0;
@@ -416,18 +420,20 @@ uint64_t search_index_space(const struct search_index *ix, size_t collection)
 	return ix->collections[collection].space;
 }
 
-int search_index_collection(struct search_index *ix, const char *name, uint64_t space, size_t *ret,
+int search_index_collection(struct search_index *ix, const char *name,
+			    const struct search_numbering *numbering, size_t *ret,
 			    struct err *ret_repaired, struct err *err)
 {
 	size_t i = search_index_find(ix, name);
-	struct search_index_collection c = {.space = space,
+	struct search_index_collection c = {.space = numbering->space,
+					    .known = numbering->known,
 					    .cursor = STRBUF_INIT(KEY_BYTES),
 					    .holds_deleted =
 						true}; /* of a process that was killed */
 	int r;
 
 	*ret = i;
-	if (i < ix->n && ix->collections[i].space != space)
+	if (i < ix->n && ix->collections[i].space != numbering->space)
 		shut(ix, name);
 	if (i < ix->n && ix->collections[i].vectors)
 		return 0;

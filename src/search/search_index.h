@@ -25,6 +25,11 @@
 
 struct search_index;
 
+struct search_numbering { /* of documents, by search_corpus.h */
+	uint64_t space;	  /* what numbers mean */
+	uint32_t known;	  /* all that were given before the corpus was opened are below */
+};
+
 struct search_index_options {
 	const char *dir;   /* made when missing */
 	const char *model; /* as embedder_info() names it */
@@ -47,12 +52,13 @@ DEFINE_CLEANUP(struct search_index *, search_index_free)
 /* --- collections ----------------------------------------------------------------------------- */
 
 /*
- * Opens a collection, or makes it, to be scanned. `space` says what the documents' numbers mean
- * (search_corpus_space()): with another one, vectors are of no use any more. `ret_repaired` (may be
- * NULL): why they were thrown away, as a message; untouched when they were not. The number is good
- * for the calls below.
+ * Opens a collection, or makes it, to be scanned. With numbers that mean something else than those
+ * that its vectors have, or that do not reach as far, vectors are of no use any more.
+ * `ret_repaired` (may be NULL): why they were thrown away, as a message; untouched when they were
+ * not. The number is good for the calls below.
  */
-int search_index_collection(struct search_index *ix, const char *name, uint64_t space, size_t *ret,
+int search_index_collection(struct search_index *ix, const char *name,
+			    const struct search_numbering *numbering, size_t *ret,
 			    struct err *ret_repaired, struct err *err) _must_check_;
 uint64_t search_index_space(const struct search_index *ix, size_t collection);
 struct search_dropping {

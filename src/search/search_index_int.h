@@ -11,6 +11,7 @@ struct search_index_collection {
 	const char *name;
 	int64_t row;
 	uint64_t space;		      /* what the numbers mean */
+	uint32_t known;		      /* they were below when it was opened */
 	struct vector_index *vectors; /* NULL: it was not kept */
 	struct vector_reader *reader; /* under index.reader */
 	struct vector_reader *own;    /* the writer's */

@@ -98,11 +98,11 @@ static int add_target(struct search_indexer *x, const struct search_collection *
 	struct search_target *t;
 	size_t i = 0, number = 0;
 	int64_t asked = 0;
-	uint64_t space = 0;
-	int r = search_words_space(x->options.words, rules->name, &space, err);
+	struct search_numbering numbering = {0};
+	int r = search_words_space(x->options.words, rules->name, &numbering, err);
 
 	if (r == 0)
-		r = search_index_collection(x->options.index, rules->name, space, &number,
+		r = search_index_collection(x->options.index, rules->name, &numbering, &number,
 					    &repaired, err);
 	if (r < 0)
 		return err_context(err, "opening the index of \"%s\"", rules->name);
@@ -783,17 +783,22 @@ int search_indexer_rebuild(struct search_indexer *x, const char *collection, str
 
 bool search_indexer_is_live(struct search_indexer *x, const char *collection)
 {
-	bool is_live = false;
+	struct search_figures figures;
+	bool is_known = false;
+	size_t number = 0;
 
 	pthread_mutex_lock(&x->mutex);
 	for (size_t i = 0; i < x->n && !x->failed; i++) {
 		const struct search_target *t = &x->targets[i];
 
-		if (t->rules && cstr_equal(t->name, collection))
-			is_live = !t->wants_rebuild && t->figures.phase == SEARCH_PHASE_LIVE;
+		if (!t->rules || t->wants_rebuild || !cstr_equal(t->name, collection))
+			continue;
+		number = t->number;
+		is_known = true;
 	}
 	pthread_mutex_unlock(&x->mutex);
-	return is_live;
+	return is_known && search_index_figures(x->options.index, number, &figures, NULL) == 0 &&
+	       figures.phase == SEARCH_PHASE_LIVE;
 }
 
 /* --- status ---------------------------------------------------------------------------------- */

@@ -212,7 +212,7 @@ int search_words_lend(struct search_words *w, const char *name, struct search_le
 		    .prompter = b->prompter,
 		    .suggestions = b->prompter ? b->prompter->suggestions : NULL,
 		    .synonyms = b->lexicon->thesaurus ? b->lexicon->thesaurus->synonyms : NULL,
-		    .hash = search_rules_hash(w->answering->rules),
+		    .hash = w->answering->hash,
 		    .is_whole = w->answering->is_whole,
 		    .is_live = w->answering == w->current && b->phase == SEARCH_PHASE_LIVE};
 	}
@@ -246,7 +246,7 @@ static int hold(struct search_words *w, const char *collection, struct search_sh
 
 	pthread_mutex_lock(&w->mutex);
 	*ret_shelf = w->current;
-	*ret = search_shelf_find(w->current, collection);
+	*ret = w->is_detached ? NULL : search_shelf_find(w->current, collection);
 	if (*ret)
 		w->current->refs++;
 	r = *ret ? 0 : not_there(w, err);
@@ -269,26 +269,30 @@ int search_words_number(struct search_words *w, const char *collection, struct s
 {
 	struct search_shelf *s = NULL;
 	struct search_book *b = NULL;
-	int r = hold(w, collection, &s, &b, err);
+	int r;
 
-	if (r < 0 || !b)
-		return r;
-	ret->space = search_corpus_space(b->corpus);
-	r = search_corpus_number(b->corpus, key, &ret->value, err);
-	drop_shelf(w, s);
+	pthread_mutex_lock(&w->numbering);
+	r = hold(w, collection, &s, &b, err);
+	if (r == 0) {
+		ret->space = search_corpus_space(b->corpus);
+		r = search_corpus_number(b->corpus, key, &ret->value, err);
+		drop_shelf(w, s);
+	}
+	pthread_mutex_unlock(&w->numbering);
 	return r;
 }
 
-int search_words_space(struct search_words *w, const char *collection, uint64_t *ret,
+int search_words_space(struct search_words *w, const char *collection, struct search_numbering *ret,
 		       struct err *err)
 {
 	struct search_shelf *s = NULL;
 	struct search_book *b = NULL;
 	int r = hold(w, collection, &s, &b, err);
 
-	if (r < 0 || !b)
+	if (r < 0)
 		return r;
-	*ret = search_corpus_space(b->corpus);
+	*ret = (struct search_numbering){.space = search_corpus_space(b->corpus),
+					 .known = search_corpus_known(b->corpus)};
 	drop_shelf(w, s);
 	return 0;
 }

@@ -7,8 +7,10 @@
  * are as they were cost no more than being read.
  *
  * Corpora of one reading of the rules stand on one shelf, which is freed when nobody uses it.
+ * Another reading opens the same files: the former corpora go on answering with what they have in
+ * memory, and with files that may have lost their names, and write no more.
  *
- * Lock order: `mutex`, then those of a corpus. The thread alone changes corpora.
+ * Lock order: `numbering`, `mutex`, then those of a corpus. The thread alone changes corpora.
  */
 #include "search/search_words_int.h"
 
@@ -77,7 +79,7 @@ static void start_scan(struct search_words *w, struct search_book *b)
 	strbuf_clear(&b->cursor);
 	pthread_mutex_lock(&w->mutex);
 	b->phase = SEARCH_PHASE_PAGES;
-	b->done = 0;
+	b->done = b->documents = 0;
 	b->since_us = clock_monotonic_us();
 	pthread_mutex_unlock(&w->mutex);
 }
@@ -95,8 +97,9 @@ static int fill_shelf(struct search_words *w, struct search_shelf *s, struct err
 		if (!list[i].mapping || !is_chosen(w, list[i].name))
 			continue;
 		b->rules = &list[i];
+		b->mapping = list[i].mapping;
 		b->cursor = (struct strbuf)STRBUF_INIT(MAPPING_KEY_MAX);
-		r = open_corpus(w, b->rules, search_rules_hash(s->rules), &b->corpus, err);
+		r = open_corpus(w, b->rules, s->hash, &b->corpus, err);
 		s->n += r == 0;
 		if (r == 0 && search_corpus_is_stale(b->corpus))
 			r = ask_for_scan(w, err);
@@ -141,15 +144,53 @@ static int load_thesaurus(const char *path, struct search_thesaurus **ret, struc
 	return 0;
 }
 
-/* The rules are as they were: the shelf stays, and takes the synonyms of the one that was read. */
-static void change_thesaurus(struct search_words *w, struct search_shelf *s)
+/* The rules are as they were: the shelf stays, and takes the synonyms of the one that was read, and
+ * the mappings. */
+static void keep_shelf(struct search_words *w, struct search_shelf *s)
 {
+	const struct mapping_set *mappings = sync_reader_mappings(w->reader);
 	struct search_thesaurus *former = w->current->thesaurus;
+
+	for (size_t i = 0; i < w->current->n; i++) {
+		struct search_book *b = &w->current->books[i];
+
+		b->mapping = mapping_set_find(mappings, b->rules->name);
+	}
 
 	w->current->thesaurus = s->thesaurus;
 	s->thesaurus = former;
 	search_shelf_learn(w, w->current, true);
 	search_shelf_free(w, s);
+}
+
+static void set_detached(struct search_words *w, bool value)
+{
+	pthread_mutex_lock(&w->mutex);
+	w->is_detached = value;
+	pthread_mutex_unlock(&w->mutex);
+}
+
+/* From the first file on that is opened, the corpora before may have others. */
+static int change_shelf(struct search_words *w, struct search_shelf *s, struct err *err)
+{
+	int r;
+
+	pthread_mutex_lock(&w->numbering);
+	set_detached(w, true);
+	r = fill_shelf(w, s, err);
+	if (r == 0) {
+		search_shelf_learn(w, s, true);
+		take_shelf(w, s);
+		set_detached(w, false);
+		w->is_damaged = false;
+	}
+	pthread_mutex_unlock(&w->numbering);
+	return r;
+}
+
+static bool is_as_it_was(const struct search_words *w, const struct search_shelf *s)
+{
+	return w->current && w->current->hash == s->hash && !w->is_detached && !w->is_damaged;
 }
 
 static int load_rules(struct search_words *w, struct err *err)
@@ -162,20 +203,17 @@ static int load_rules(struct search_words *w, struct err *err)
 		r = load_thesaurus(synonyms, &s->thesaurus, err);
 	if (r == 0)
 		r = search_rules_bind(s->rules, sync_reader_mappings(w->reader), err);
-	if (r == 0 && w->current &&
-	    search_rules_hash(w->current->rules) == search_rules_hash(s->rules)) {
-		change_thesaurus(w, s);
-		return 0;
+	if (r == 0) {
+		s->hash = search_rules_hash(s->rules);
+		if (is_as_it_was(w, s)) {
+			keep_shelf(w, s);
+			return 0;
+		}
+		r = change_shelf(w, s, err);
 	}
-	if (r == 0)
-		r = fill_shelf(w, s, err);
-	if (r < 0) {
+	if (r < 0)
 		search_shelf_free(w, s);
-		return r;
-	}
-	search_shelf_learn(w, s, true);
-	take_shelf(w, s);
-	return 0;
+	return r;
 }
 
 /* --- the reader's hooks ---------------------------------------------------------------------- */
@@ -249,7 +287,7 @@ static int take(void *arg, const struct mapping *m, const struct mapping_documen
 static int scan_page(struct search_words *w, struct search_book *b, struct arena *arena,
 		     struct err *err)
 {
-	const struct mapping *m = b->rules->mapping;
+	const struct mapping *m = b->mapping;
 	struct mapping_keys keys = {0};
 	int r = sync_reader_page(w->reader, m, strbuf_slice(&b->cursor), w->options.batch, arena,
 				 &keys, err);
@@ -278,7 +316,7 @@ static int sweep_page(struct search_words *w, struct search_book *b, struct aren
 	size_t n = search_corpus_unseen(b->corpus, arena, keys, w->options.batch);
 
 	if (n)
-		return sync_reader_read(w->reader, b->rules->mapping, keys, n, err);
+		return sync_reader_read(w->reader, b->mapping, keys, n, err);
 	pthread_mutex_lock(&w->mutex);
 	b->phase = SEARCH_PHASE_LIVE;
 	pthread_mutex_unlock(&w->mutex);
@@ -349,8 +387,7 @@ static int count_waiting(struct search_words *w, struct err *err)
 		r = sync_reader_waiting(w->reader, b->rules->name, &waiting, err);
 		if (r == 0 && !documents)
 			r = maria_count_rows(sync_reader_maria(w->reader),
-					     mapping_root_table(b->rules->mapping), &documents,
-					     err);
+					     mapping_root_table(b->mapping), &documents, err);
 		pthread_mutex_lock(&w->mutex);
 		b->waiting = waiting;
 		b->documents = documents;
@@ -451,9 +488,28 @@ static void note_result(struct search_words *w, int r, const struct err *err)
 		logger_event(LOGGER_INFO, "index", "indexing words goes on", NULL);
 }
 
+/* What is read of a file that was whole when it was opened must be as it was written. */
+static void note_damage(struct search_words *w, int r)
+{
+	if (r != -ERR_CORRUPTED || !w->current)
+		return;
+	w->is_damaged = true;
+	w->is_loaded = false;
+}
+
+/* While indexing waits, what waits for it goes on growing: that is what somebody must see. */
+static void count_failed(struct search_words *w)
+{
+	struct err unused = {0};
+
+	if (w->is_loaded && !sync_reader_is_lost(w->reader) && is_due(&w->next_count_us, COUNT_US))
+		(void)(count_waiting(w, &unused) < 0);
+}
+
+/* A moment at least, then until something is acknowledged: what was away may be there again. */
 static void pause_longer(struct search_words *w)
 {
-	int64_t until = clock_monotonic_us() + w->pause_ms * 1000;
+	int64_t until = clock_monotonic_us() + PAUSE_MIN_MS * 1000;
 
 	pthread_mutex_lock(&w->mutex);
 	while (!atomic_load(&w->stop)) {
@@ -461,6 +517,8 @@ static void pause_longer(struct search_words *w)
 			break;
 	}
 	pthread_mutex_unlock(&w->mutex);
+	if (!atomic_load(&w->stop))
+		sync_reader_wait(w->reader, w->pause_ms - PAUSE_MIN_MS);
 	w->pause_ms = w->pause_ms * 2 < PAUSE_MAX_MS ? w->pause_ms * 2 : PAUSE_MAX_MS;
 }
 
@@ -477,6 +535,8 @@ static void *words_main(void *arg)
 
 		note_result(w, r, &err);
 		if (r < 0) {
+			note_damage(w, r);
+			count_failed(w);
 			pause_longer(w);
 			continue;
 		}
@@ -511,6 +571,7 @@ struct search_words *search_words_new(const struct search_words_options *options
 	w->options = *options;
 	w->reader = sync_reader_new(&reader);
 	pthread_mutex_init(&w->mutex, NULL);
+	pthread_mutex_init(&w->numbering, NULL);
 	clock_cond_init(&w->changed);
 	return w;
 }
@@ -553,6 +614,7 @@ struct search_words *search_words_free(struct search_words *w)
 	sync_reader_free(w->reader);
 	pthread_cond_destroy(&w->changed);
 	pthread_mutex_destroy(&w->mutex);
+	pthread_mutex_destroy(&w->numbering);
 	mem_free(w);
 	return NULL;
 }

@@ -16,6 +16,7 @@
 #pragma once
 
 #include "search/search_corpus.h"
+#include "search/search_index.h"
 #include "search/search_query.h"
 #include "search/search_suggest.h"
 #include "search/search_synonyms.h"
@@ -85,5 +86,5 @@ struct search_number {
 };
 int search_words_number(struct search_words *w, const char *collection, struct str key,
 			struct search_number *ret, struct err *err) _must_check_;
-int search_words_space(struct search_words *w, const char *collection, uint64_t *ret,
+int search_words_space(struct search_words *w, const char *collection, struct search_numbering *ret,
 		       struct err *err) _must_check_;

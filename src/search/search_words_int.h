@@ -28,6 +28,7 @@ struct search_prompter { /* suggestions, while somebody looks; under the mutex *
 
 struct search_book { /* a collection */
 	const struct search_collection *rules;
+	const struct mapping *mapping; /* the reader's, which may load others; of the thread */
 	struct search_corpus *corpus;
 	struct search_lexicon *lexicon; /* under the mutex */
 	enum search_phase phase;
@@ -45,6 +46,7 @@ struct search_book { /* a collection */
 
 struct search_shelf {
 	struct search_rules *rules;
+	uint64_t hash; /* of the rules, as they were bound */
 	struct search_thesaurus *thesaurus;
 	size_t n;
 	struct search_book books[SEARCH_COLLECTIONS_MAX];
@@ -59,11 +61,17 @@ struct search_words {
 	atomic_bool stop;
 	/* Of the thread. */
 	bool is_loaded;
+	bool is_damaged; /* a corpus turned out to be: all of them are opened anew */
 	int64_t pause_ms, next_tidy_us, next_count_us;
+
+	/* Held while a number is given, and while files are opened anew: what was given by the
+	 * corpora before is in them. Locked before the mutex. */
+	pthread_mutex_t numbering;
 
 	pthread_mutex_t mutex;	/* guards all below, and what books say is under it */
 	pthread_cond_t changed; /* stop, has_ended, current, failed */
 	bool has_ended;
+	bool is_detached; /* the files are no longer those that `current` has open */
 	bool wants_rebuild[SEARCH_COLLECTIONS_MAX]; /* by place in `current` */
 	struct search_shelf *current;		    /* kept in step; NULL: not there yet */
 	struct search_shelf *answering;

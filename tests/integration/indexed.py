@@ -54,3 +54,21 @@ def find(stack, *words_, args=("--mode", "lexical", "--literal")):
 
 def counts(stack):
     return {name: stack.value(f"SELECT COUNT(*) FROM {table}") for name, (table, _) in TABLES.items()}
+
+
+def total(stack, scope, *filters):
+    """How many documents of a scope are found when nothing is asked for."""
+    args = ["--in", scope, "--limit", "1", "--mode", "lexical"]
+    for condition in filters:
+        args += ["--filter", condition]
+    return search(stack, "", args=args)["total"]
+
+
+def assert_totals(stack):
+    """What is found without words is what MariaDB counts."""
+    rows = counts(stack)
+    assert total(stack, "reviews") == rows["reviews"]
+    assert total(stack, "customers") == rows["customer_profiles"]
+    services = stack.value("SELECT COUNT(*) FROM Products WHERE product_kind = 'service'")
+    assert total(stack, "services") == services
+    assert total(stack, "products") == rows["product_catalog"], "services are products"

@@ -19,7 +19,9 @@
 
 #include "base/banned.h"
 
-#define DIMENSION 8
+#define DIMENSION    8
+
+#define NUMBERING(n) (&(struct search_numbering){.space = (n), .known = UINT32_MAX})
 
 struct fixture {
 	char dir[64];
@@ -43,7 +45,7 @@ static void reopen(struct fixture *f)
 
 	f->ix = search_index_free(f->ix);
 	ok(search_index_open(&f->options, &f->ix, &err), &err);
-	ok(search_index_collection(f->ix, "things", 1, &f->c, NULL, &err), &err);
+	ok(search_index_collection(f->ix, "things", NUMBERING(1), &f->c, NULL, &err), &err);
 }
 
 static int set_up(void **state)
@@ -316,7 +318,7 @@ static void repaired(struct fixture *f, const char *message)
 
 	f->ix = search_index_free(f->ix);
 	ok(search_index_open(&f->options, &f->ix, &err), &err);
-	ok(search_index_collection(f->ix, "things", 1, &f->c, &why, &err), &err);
+	ok(search_index_collection(f->ix, "things", NUMBERING(1), &f->c, &why, &err), &err);
 	assert_non_null(strstr(why.message, message));
 	assert_int_equal(figures(f).vectors, 0);
 	assert_int_equal(figures(f).phase, SEARCH_PHASE_PAGES);
@@ -351,7 +353,7 @@ static void what_dies_behind_a_deleted_vector_keeps_the_others(void **state)
 	apply_fails(f, &c, 1);
 	state_sql(f, "DROP TRIGGER t");
 	ok(search_index_open(&f->options, &f->ix, &err), &err);
-	ok(search_index_collection(f->ix, "things", 1, &f->c, &why, &err), &err);
+	ok(search_index_collection(f->ix, "things", NUMBERING(1), &f->c, &why, &err), &err);
 	assert_string_equal(why.message, ""); /* nothing was thrown away */
 	assert_int_equal(figures(f).phase, SEARCH_PHASE_LIVE);
 	assert_string_equal(nearest(f, 1), "b");
@@ -391,13 +393,13 @@ static void documents_that_were_numbered_anew_have_no_vectors(void **state)
 	end_scan(f);
 	f->ix = search_index_free(f->ix);
 	ok(search_index_open(&f->options, &f->ix, &err), &err);
-	ok(search_index_collection(f->ix, "things", 2, &f->c, &why, &err), &err);
+	ok(search_index_collection(f->ix, "things", NUMBERING(2), &f->c, &why, &err), &err);
 	assert_non_null(strstr(why.message, "numbered anew"));
 	assert_int_equal(figures(f).vectors, 0);
 	assert_int_equal(figures(f).phase, SEARCH_PHASE_PAGES);
 	assert_false(known(f, "a").is_there);
 	why = (struct err){0};
-	ok(search_index_collection(f->ix, "things", 3, &f->c, &why, &err), &err);
+	ok(search_index_collection(f->ix, "things", NUMBERING(3), &f->c, &why, &err), &err);
 	assert_non_null(strstr(why.message, "numbered anew")); /* while it is open, too */
 }
 
@@ -479,7 +481,7 @@ static void an_index_that_was_never_begun_is_made(void **state)
 
 	assert_int_equal(peek_at_state(f, "", &err), -ERR_NOT_FOUND);
 	ok(search_index_open(&f->options, &f->ix, &err), &err);
-	ok(search_index_collection(f->ix, "things", 1, &f->c, NULL, &err), &err);
+	ok(search_index_collection(f->ix, "things", NUMBERING(1), &f->c, NULL, &err), &err);
 	put(f, "a", 0);
 	assert_string_equal(nearest(f, 0), "a");
 }
@@ -597,7 +599,7 @@ static void a_scan_of_all_is_one_of_those_that_are_not_open_too(void **state)
 	f->ix = search_index_free(f->ix);
 	ok(search_index_open(&f->options, &f->ix, &err), &err);
 	ok(search_index_scan_all(f->ix, &err), &err);
-	ok(search_index_collection(f->ix, "things", 1, &f->c, NULL, &err), &err);
+	ok(search_index_collection(f->ix, "things", NUMBERING(1), &f->c, NULL, &err), &err);
 	search_index_scan(f->ix, f->c, &scan);
 	assert_int_equal(scan.phase, SEARCH_PHASE_PAGES);
 	assert_false(known(f, "a").is_seen);
@@ -615,10 +617,10 @@ static void a_collection_that_is_not_kept_goes(void **state)
 	put(f, "a", 0);
 	f->ix = search_index_free(f->ix);
 	ok(search_index_open(&f->options, &f->ix, &err), &err);
-	ok(search_index_collection(f->ix, "others", 1, &other, NULL, &err), &err);
+	ok(search_index_collection(f->ix, "others", NUMBERING(1), &other, NULL, &err), &err);
 	ok(search_index_keep(f->ix, keep, NULL, &err), &err);
 	assert_false(file_exists(folder));
-	ok(search_index_collection(f->ix, "things", 1, &f->c, NULL, &err), &err);
+	ok(search_index_collection(f->ix, "things", NUMBERING(1), &f->c, NULL, &err), &err);
 	assert_false(known(f, "a").is_there);
 }
 
@@ -655,7 +657,7 @@ static void one_that_is_not_kept_does_not_answer_any_more(void **state)
 	ok(search_index_keep(f->ix, none, &dropping, &err), &err);
 	assert_int_equal(calls, 2);
 	assert_false(file_exists(folder));
-	ok(search_index_collection(f->ix, "things", 1, &again, NULL, &err), &err);
+	ok(search_index_collection(f->ix, "things", NUMBERING(1), &again, NULL, &err), &err);
 	assert_int_equal(again, f->c);
 	ok(search_index_query(f->ix, &q, &arena, hits, &n, &err), &err);
 	assert_int_equal(n, 0);
@@ -676,8 +678,9 @@ static void a_name_that_is_a_path_is_refused(void **state)
 		struct err err = {0};
 		size_t c;
 
-		assert_int_equal(search_index_collection(f->ix, names[i], 1, &c, NULL, &err),
-				 -ERR_INVALID_ARGUMENT);
+		assert_int_equal(
+		    search_index_collection(f->ix, names[i], NUMBERING(1), &c, NULL, &err),
+		    -ERR_INVALID_ARGUMENT);
 	}
 }
 
