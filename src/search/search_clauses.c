@@ -257,7 +257,7 @@ static void add_synonyms(struct making *m, struct word *words, size_t n)
 				if (numbers[found++] == SEARCH_TERM_NONE)
 					break;
 			}
-			if (numbers[found - 1] == SEARCH_TERM_NONE)
+			if (!found || numbers[found - 1] == SEARCH_TERM_NONE)
 				continue;
 			for (size_t w = i; w < i + len; w++)
 				add_variant(m, &words[w].draft, numbers, found, SYNONYM);
