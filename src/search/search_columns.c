@@ -377,7 +377,7 @@ static void mark_text(const struct search_column *column, struct str text, uint6
 static int no_value(const struct search_column *column, const char *text, const char *what,
 		    struct err *err)
 {
-	_cleanup_(strbuf_done) struct strbuf shown = STRBUF_INIT(4 * SEARCH_VALUE_MAX);
+	_cleanup_(strbuf_done) struct strbuf shown = STRBUF_INIT((size_t)4 * SEARCH_VALUE_MAX);
 
 	strbuf_add_visible(&shown, text, strnlen(text, SEARCH_VALUE_MAX));
 	return err_set(err, ERR_INVALID_ARGUMENT, "\"%s\" is compared with \"%s\", which is %s",

@@ -648,7 +648,7 @@ static int copy_document(const struct search_store *from, struct search_store *t
 
 	if (r == 0)
 		r = make_record(to, live->number, live->key, &content, err);
-	if (r == 0 && (n < size || memcmp(bytes, to->buffer.data, size) != 0))
+	if (r == 0 && (n < size || memcmp(bytes, strbuf_str(&to->buffer), size) != 0))
 		r = err_set(err, ERR_CORRUPTED, "a record of \"%s\" is damaged", from->path);
 	live->at.offset = to->end + before;
 	return r;
