@@ -54,7 +54,7 @@ static struct fixture {
 
 static int open_dir(void **state)
 {
-	static const char template[] = "/tmp/aethermart-test-corpus-XXXXXX";
+	static const char template[] = "/dev/shm/aethermart-test-corpus-XXXXXX";
 	struct err err = {0};
 
 	(void)state;

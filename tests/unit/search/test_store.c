@@ -47,7 +47,7 @@ static struct fixture {
 
 static int open_dir(void **state)
 {
-	static const char template[] = "/tmp/aethermart-test-store-XXXXXX";
+	static const char template[] = "/dev/shm/aethermart-test-store-XXXXXX";
 
 	(void)state;
 	f = (struct fixture){0};
