@@ -104,13 +104,13 @@ static bool is_hit(const json_t *answer, const struct search_sales *basket)
 }
 
 /* The most popular ones that were not bought yet, as many. */
-static bool is_popular_hit(const struct search_popularity *p, const struct search_sales *bought,
+static bool is_popular_hit(const struct search_sales *all, const struct search_sales *bought,
 			   const struct search_sales *basket)
 {
 	size_t looked_at = 0;
 
-	for (size_t i = 0; i < p->all.n && looked_at < LOOKED_AT; i++) {
-		uint64_t product = p->all.items[i].product;
+	for (size_t i = 0; i < all->n && looked_at < LOOKED_AT; i++) {
+		uint64_t product = all->items[i].product;
 
 		if (holds(bought, product))
 			continue;
@@ -136,8 +136,7 @@ static void drop_bought(struct search_sales *basket, const struct search_sales *
 static int read_history(struct measure *m, const struct search_held_back *h,
 			struct search_sales *basket, bool *ret_popular, struct err *err)
 {
-	const struct search_popularity *popular = NULL;
-	struct search_sales bought = {0};
+	struct search_sales bought = {0}, popular = {0};
 	int r = search_orders_begin(m->orders, err);
 
 	if (r < 0)
@@ -146,10 +145,10 @@ static int read_history(struct measure *m, const struct search_held_back *h,
 	if (r == 0)
 		r = search_orders_bought(m->orders, h->customer, h->order, &m->round, &bought, err);
 	if (r == 0)
-		r = search_orders_popular(m->orders, h->order, &popular, err);
+		r = search_orders_baseline(m->orders, h->order, &m->round, &popular, err);
 	if (r == 0) {
 		drop_bought(basket, &bought);
-		*ret_popular = is_popular_hit(popular, &bought, basket);
+		*ret_popular = is_popular_hit(&popular, &bought, basket);
 	}
 	search_orders_end(m->orders);
 	return r;

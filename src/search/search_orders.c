@@ -19,9 +19,10 @@
 #define POPULAR_ORDERS	100000 /* the newest; what was bought before them is out of date */
 #define POPULAR_MAX	200000 /* products */
 #define BOUGHT_MAX	1000   /* of a customer */
-#define TOGETHER_ORDERS 300    /* the newest with a product */
+#define TOGETHER_ORDERS 200    /* the newest with a product */
 #define TOGETHER_MAX	200    /* products beside one */
 #define BASKET_MAX	1000
+#define BASELINE_MAX	2000 /* more than anybody bought of them, and ten */
 
 struct search_orders {
 	struct maria_options options;
@@ -259,4 +260,19 @@ int search_orders_held_back(struct search_orders *o, size_t limit, struct arena 
 							     .order = maria_rows_uint(rows, 1)};
 	*ret = list;
 	return r < 0 ? r : 0;
+}
+
+int search_orders_baseline(struct search_orders *o, uint64_t before, struct arena *arena,
+			   struct search_sales *ret, struct err *err)
+{
+	struct maria_value params[] = {MARIA_U(before), MARIA_U(before), MARIA_U(POPULAR_ORDERS),
+				       MARIA_U(BASELINE_MAX)};
+
+	return read_sales(o,
+			  &(struct asked){.sql = search_sql_recommend_baseline,
+					  .params = params,
+					  .n_params = ARRAY_LEN(params),
+					  .limit = BASELINE_MAX,
+					  .counts = 1},
+			  arena, ret, err);
 }

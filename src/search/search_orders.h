@@ -71,3 +71,6 @@ int search_orders_held_back(struct search_orders *o, size_t limit, struct arena 
     _must_check_;
 int search_orders_basket(struct search_orders *o, uint64_t order, struct arena *arena,
 			 struct search_sales *ret, struct err *err) _must_check_;
+/* What was most popular before the order, of what can be bought now. */
+int search_orders_baseline(struct search_orders *o, uint64_t before, struct arena *arena,
+			   struct search_sales *ret, struct err *err) _must_check_;

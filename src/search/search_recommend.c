@@ -35,7 +35,7 @@
 #define SEEDS_MAX      10   /* of what was bought, the newest */
 #define SEED_DECAY     0.85 /* of the next older one */
 #define SHRINKAGE      3.0
-#define SAMPLE	       300 /* orders that "together" is counted in, at most */
+#define SAMPLE	       200 /* orders that "together" is counted in, at most */
 #define NEAR_MAX       100 /* by the profile */
 #define BESIDE	       0.1 /* of popularity, beside a product: what goes with it counts */
 #define POPULAR_MIN    100 /* products that are looked at besides */

@@ -1,6 +1,7 @@
 /* Embedded SQL of this folder: src/search/sql, a file a statement. */
 #pragma once
 
+extern const char search_sql_recommend_baseline[];
 extern const char search_sql_recommend_basket[];
 extern const char search_sql_recommend_bought[];
 extern const char search_sql_recommend_customer[];
