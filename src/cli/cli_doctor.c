@@ -404,7 +404,7 @@ static void check_index(struct doctor *d)
 	problem = cli_index_problem(status, &hint);
 	cli_index_summary(status, &b);
 	note(d,
-	     arena_printf(&d->arena, "index: %s%s%s", strbuf_str(&b), problem ? ": " : "",
+	     arena_printf(&d->arena, "search: %s%s%s", strbuf_str(&b), problem ? ": " : "",
 			  problem ? problem : ""),
 	     problem ? hint : NULL);
 }

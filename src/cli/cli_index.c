@@ -1,6 +1,6 @@
 /*
- * `aethermart index`: the index by meaning that the running worker keeps. All of it is asked for
- * over the worker's socket; there is nothing that could be done without one.
+ * `aethermart index`: the index that the running worker keeps, by words and by meaning. All of it
+ * is asked for over the worker's socket; there is nothing that could be done without one.
  */
 #include "cli/cli_index.h"
 #include "cli/cli_worker.h"
@@ -48,81 +48,170 @@ const char *cli_index_synonyms_path(const struct command_line *line, struct aren
 
 struct sums {
 	int64_t documents, vectors, waiting, aside, left_out;
+	int64_t done, total; /* of scans */
 	bool is_live;
 };
 
-static struct sums sum_up(const json_t *generation)
+static struct sums sum_up(const json_t *part)
 {
-	const json_t *list = json_object_get(generation, "collections");
+	const json_t *list = json_object_get(part, "collections");
 	struct sums s = {.is_live = json_array_size(list) > 0};
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		const json_t *c = json_array_get(list, i);
+		const json_t *c = json_array_get(list, i), *scan = json_object_get(c, "scan");
 
 		s.documents += cli_int_of(c, "documents");
 		s.vectors += cli_int_of(c, "vectors");
 		s.waiting += cli_int_of(c, "waiting");
 		s.aside += cli_int_of(c, "set_aside");
 		s.left_out += cli_int_of(c, "left_out_pii");
+		s.done += cli_int_of(scan ? scan : c, scan ? "done" : "documents");
+		s.total += cli_int_of(scan ? scan : c, scan ? "total" : "documents");
 		s.is_live &= !cstr_equal(cli_text_of(c, "state"), "indexing");
 	}
 	return s;
 }
 
-static void add_generation(const json_t *g, const char *what, struct strbuf *b)
+static void add_waiting(const json_t *part, const struct sums *s, struct strbuf *b)
+{
+	if (s->waiting)
+		strbuf_addf(b, ", %" PRId64 " waiting", s->waiting);
+	if (s->aside)
+		strbuf_addf(b, ", %" PRId64 " set aside", s->aside);
+	if (s->left_out)
+		strbuf_addf(b, ", %" PRId64 " left out as personal", s->left_out);
+	if (cli_text_of(part, "error")[0])
+		strbuf_addf(b, "; waits: %s", cli_text_of(part, "error"));
+}
+
+static void add_words(const json_t *words, struct strbuf *b)
+{
+	struct sums s = sum_up(words);
+
+	if (s.is_live)
+		strbuf_addf(b, "live by words, %" PRId64 " documents", s.documents);
+	else if (s.total)
+		strbuf_addf(b, "by words %" PRId64 " of %" PRId64, s.done, s.total);
+	else
+		strbuf_addstr(b, "by words soon");
+	add_waiting(words, &s, b);
+}
+
+static void add_meaning(const json_t *g, const char *what, struct strbuf *b)
 {
 	struct sums s = sum_up(g);
 
-	strbuf_addf(b, "%s: %" PRId64 " of %" PRId64 " documents, %s", cli_text_of(g, "model"),
-		    s.vectors, s.documents, what);
-	if (s.waiting)
-		strbuf_addf(b, ", %" PRId64 " waiting", s.waiting);
-	if (s.aside)
-		strbuf_addf(b, ", %" PRId64 " set aside", s.aside);
-	if (s.left_out)
-		strbuf_addf(b, ", %" PRId64 " left out as personal", s.left_out);
-	if (cli_text_of(g, "error")[0])
-		strbuf_addf(b, "; waits: %s", cli_text_of(g, "error"));
+	strbuf_addf(b, "%s by meaning %" PRId64 " of %" PRId64 " (%s)%s", b->len ? ";" : "",
+		    s.vectors, s.documents, cli_text_of(g, "model"), what);
+	add_waiting(g, &s, b);
 }
 
 void cli_index_summary(const json_t *status, struct strbuf *b)
 {
+	const json_t *words = json_object_get(status, "words");
 	const json_t *serving = json_object_get(status, "serving");
 	const json_t *building = json_object_get(status, "building");
+	bool is_replaced = json_is_object(serving) && json_is_object(building);
 
+	if (json_is_object(words))
+		add_words(words, b);
 	if (json_is_object(serving))
-		add_generation(serving, sum_up(serving).is_live ? "live" : "indexing", b);
-	if (json_is_object(serving) && json_is_object(building))
-		strbuf_addstr(b, "; to be replaced by ");
+		add_meaning(serving, sum_up(serving).is_live ? "" : ", indexing", b);
 	if (json_is_object(building))
-		add_generation(building, "indexing", b);
+		add_meaning(building, is_replaced ? ", which will take over" : ", indexing", b);
+	if (cli_text_of(status, "error")[0])
+		strbuf_addf(b, "%s%s", b->len ? "; " : "", cli_text_of(status, "error"));
 	if (!b->len)
-		strbuf_addstr(b, cli_text_of(status, "error")[0] ? cli_text_of(status, "error")
-								 : cli_text_of(status, "state"));
+		strbuf_addstr(b, cli_text_of(status, "state"));
+}
+
+/* The part that has an error; NULL: none. */
+static const json_t *failing(const json_t *status)
+{
+	const json_t *parts[] = {status, json_object_get(status, "words"), answering(status)};
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		if (cli_text_of(parts[i], "error")[0])
+			return parts[i];
+	}
+	return NULL;
 }
 
 const char *cli_index_problem(const json_t *status, const char **ret_hint)
 {
-	const json_t *g = answering(status);
-	const json_t *at = cli_text_of(status, "error")[0] ? status : g;
-	struct sums s = sum_up(g);
+	const json_t *at = failing(status);
+	struct sums s = sum_up(answering(status));
 
-	*ret_hint = cli_text_of(at, "hint");
+	*ret_hint = at ? cli_text_of(at, "hint") : "";
 	if (!(*ret_hint)[0])
 		*ret_hint = "`aethermart index status` and the worker's log (`aethermart logs "
 			    "serve`) tell more";
 	if (cstr_equal(cli_text_of(status, "state"), "standby"))
 		return NULL;
-	if (cli_text_of(at, "error")[0])
+	if (at)
 		return cli_text_of(at, "error");
 	return s.aside ? "documents could not be indexed" : NULL;
 }
 
 /* --- status ---------------------------------------------------------------------------------- */
 
+static const char *state_of(const json_t *c, struct arena *arena)
+{
+	const json_t *scan = json_object_get(c, "scan");
+	const char *state = cli_text_of(c, "state");
+
+	if (!scan)
+		return state;
+	return arena_printf(arena, "%s, %" PRId64 " of %" PRId64 ", %.0f/s", state,
+			    cli_int_of(scan, "done"), cli_int_of(scan, "total"),
+			    json_number_value(json_object_get(scan, "per_second")));
+}
+
+static void print_error(const json_t *part)
+{
+	if (cli_text_of(part, "error")[0])
+		printf("waits, trying again: %s\n", cli_text_of(part, "error"));
+	if (cli_text_of(part, "hint")[0])
+		printf("  -> %s\n", cli_text_of(part, "hint"));
+}
+
+static void print_words(const json_t *words)
+{
+	static const char *const titles[] = {"BY WORDS",  ">DOCUMENTS", ">WAITING",
+					     ">LEFT OUT", ">TERMS",	">MB",
+					     ">DISK MB",  "STATE",	NULL};
+	const json_t *list = json_object_get(words, "collections");
+	_cleanup_(arena_done) struct arena arena = {0};
+	struct table *t;
+
+	if (!json_is_object(words))
+		return;
+	t = table_new(titles);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *c = json_array_get(list, i);
+
+		table_add(t, (const char *[]){
+				 cli_text_of(c, "collection"),
+				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "documents")),
+				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "waiting")),
+				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "refused")),
+				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "terms")),
+				 arena_printf(&arena, "%.1f",
+					      (double)cli_int_of(c, "memory_bytes") / MEGABYTE),
+				 arena_printf(&arena, "%.1f",
+					      (double)cli_int_of(c, "disk_bytes") / MEGABYTE),
+				 state_of(c, &arena),
+			     });
+	}
+	table_print(t, stdout);
+	(void)table_free(t);
+	print_error(words);
+	printf("\n");
+}
+
 static void print_collections(const json_t *list)
 {
-	static const char *const titles[] = {"COLLECTION", ">DOCUMENTS", ">VECTORS",
+	static const char *const titles[] = {"BY MEANING", ">DOCUMENTS", ">VECTORS",
 					     ">WAITING",   ">ASIDE",	 ">LEFT OUT",
 					     ">MB",	   "STATE",	 NULL};
 	_cleanup_(arena_done) struct arena arena = {0};
@@ -130,14 +219,7 @@ static void print_collections(const json_t *list)
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *c = json_array_get(list, i);
-		const json_t *scan = json_object_get(c, "scan");
-		const char *state = cli_text_of(c, "state");
 
-		if (scan)
-			state =
-			    arena_printf(&arena, "%s, %" PRId64 " of %" PRId64 ", %.0f/s", state,
-					 cli_int_of(scan, "done"), cli_int_of(scan, "total"),
-					 json_number_value(json_object_get(scan, "per_second")));
 		table_add(t, (const char *[]){
 				 cli_text_of(c, "collection"),
 				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "documents")),
@@ -149,7 +231,7 @@ static void print_collections(const json_t *list)
 						  cli_int_of(c, "left_out_empty")),
 				 arena_printf(&arena, "%.1f",
 					      (double)cli_int_of(c, "memory_bytes") / MEGABYTE),
-				 state,
+				 state_of(c, &arena),
 			     });
 	}
 	table_print(t, stdout);
@@ -196,10 +278,7 @@ static void print_generation(const json_t *g, const char *what)
 		printf("one round of work takes %.0f seconds so far: its provider or MariaDB is "
 		       "slow\n",
 		       json_number_value(json_object_get(g, "round_seconds")));
-	if (cli_text_of(g, "error")[0])
-		printf("waits, trying again: %s\n", cli_text_of(g, "error"));
-	if (cli_text_of(g, "hint")[0])
-		printf("  -> %s\n", cli_text_of(g, "hint"));
+	print_error(g);
 }
 
 static int run_status(const struct command_line *line, struct err *err)
@@ -220,6 +299,7 @@ static int run_status(const struct command_line *line, struct err *err)
 	if (!has_serving && !json_is_object(json_object_get(status, "building")) &&
 	    !cli_text_of(status, "error")[0])
 		printf("%s\n", cli_text_of(status, "state"));
+	print_words(json_object_get(status, "words"));
 	print_generation(json_object_get(status, "serving"), "answers");
 	print_generation(json_object_get(status, "building"),
 			 has_serving ? "\nis being built, and will take over" : "is being built");
@@ -228,11 +308,13 @@ static int run_status(const struct command_line *line, struct err *err)
 
 static const struct command index_status = {
     .name = "status",
-    .summary = "models, documents, vectors, what waits, what is left out and why",
-    .help = "WAITING are changed documents that are not in the index yet, ASIDE those that could "
-	    "not be indexed (they are tried again), LEFT OUT those that are personal and would "
-	    "leave the machine, or that the rules make no text of. MB is the memory of the "
-	    "vectors.\n\n  aethermart index status",
+    .summary = "words, models, documents, vectors, what waits, what is left out and why",
+    .help =
+	"By words and attributes a document is found at once, by meaning when its vector is\n"
+	"made. WAITING are changed documents that are not in the index yet, ASIDE those that could "
+	"not be indexed (they are tried again), LEFT OUT those that are personal and would "
+	"leave the machine, or that the rules make no text of. MB is the memory of the "
+	"vectors.\n\n  aethermart index status",
     .run = run_status,
 };
 
@@ -245,13 +327,13 @@ struct waiting {
 	const char *error; /* of the status in hand */
 };
 
-static void look(const json_t *status, struct waiting *w)
+static void look_at(const json_t *part, struct waiting *w)
 {
-	const json_t *g = answering(status), *list = json_object_get(g, "collections");
+	const json_t *list = json_object_get(part, "collections");
 
-	w->done = w->total = 0;
-	w->is_done = json_array_size(list) > 0;
-	w->error = cli_text_of(g, "error");
+	w->is_done &= json_array_size(list) > 0;
+	if (cli_text_of(part, "error")[0])
+		w->error = cli_text_of(part, "error");
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *c = json_array_get(list, i), *scan = json_object_get(c, "scan");
 
@@ -261,6 +343,16 @@ static void look(const json_t *status, struct waiting *w)
 		w->done += (uint64_t)cli_int_of(scan ? scan : c, scan ? "done" : "documents");
 		w->is_done &= !scan;
 	}
+}
+
+/* Words and vectors: what is said of the latter, which take longer, is shown. */
+static void look(const json_t *status, struct waiting *w)
+{
+	w->is_done = true;
+	w->error = "";
+	look_at(json_object_get(status, "words"), w);
+	w->done = w->total = 0;
+	look_at(answering(status), w);
 }
 
 static int wait_for(const struct command_line *line, struct waiting *w, struct err *err)

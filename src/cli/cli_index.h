@@ -1,9 +1,9 @@
-/* What other verbs say about the index by meaning, from GET /v1/index/status. One thread. */
+/* What other verbs say about the index, from GET /v1/index/status. One thread. */
 #pragma once
 
 #include "cli/cli.h"
 
-/* One line: "local/all-MiniLM-L6-v2: 20705 of 20705 documents, live". */
+/* One line: "live by words, 29582 documents; by meaning 9088 of 29582 (local/…), indexing". */
 void cli_index_summary(const json_t *status, struct strbuf *b);
 /* What is wrong with it; NULL: nothing. `ret_hint`: what to do. Both live as long as `status`. */
 const char *cli_index_problem(const json_t *status, const char **ret_hint);

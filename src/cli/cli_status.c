@@ -342,7 +342,7 @@ static void print_index(const json_t *root)
 		return;
 	cli_index_summary(index, &b);
 	strbuf_add_visible(&visible, strbuf_str(&b), b.len);
-	printf("\nindex %s\n", strbuf_str(&visible));
+	printf("\nsearch %s\n", strbuf_str(&visible));
 }
 
 static int print_once(const struct command_line *line, bool is_stream, struct err *err)

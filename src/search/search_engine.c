@@ -266,6 +266,7 @@ static int open_generation(struct search_engine *e, unsigned number, bool is_new
 			       ? config_list(config, "index.collections")
 			       : NULL,
 	    .batch = (size_t)config_int(config, "index.batch"),
+	    .forget_ms = config_int(config, "index.forget_after"),
 	    .index = g->index,
 	    .words = e->words,
 	    .embedder = embedder,
@@ -349,6 +350,7 @@ static int start_words(struct search_engine *e, struct err *err)
 			       ? config_list(config, "index.collections")
 			       : NULL,
 	    .batch = (size_t)config_int(config, "index.batch"),
+	    .forget_ms = config_int(config, "index.forget_after"),
 	};
 	struct search_words *w;
 	int r;
@@ -380,6 +382,10 @@ static int bring_up(struct search_engine *e, struct err *err)
 		r = read_id(e, err);
 	if (r == 0)
 		r = start_words(e, err);
+	/* Threads of indexers and embedders are children of this one, and as nice; that of the
+	 * words, which never works for long, is not. */
+	if (r == 0)
+		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
 	if (r == 0 && !e->cache) {
 		r = embed_cache_open(path_of(e, "embeddings.db"), &e->cache, err);
 		if (r == -ERR_CORRUPTED)
@@ -509,8 +515,6 @@ static void *control_main(void *arg)
 {
 	struct search_engine *e = arg;
 
-	/* Threads of the embedder are children of this one, and as nice. */
-	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
 	while (!atomic_load(&e->stop)) {
 		struct err err = {0};
 

@@ -25,7 +25,6 @@
 #define PAUSE_MAX_MS 60000
 #define FIGURES_US   1000000 /* how old what status shows may be */
 #define PRUNE_US     30000000
-#define COMPACT_US   300000000 /* how long what was deleted may stand in files, and not be found */
 #define RETRY_US     5000000 /* how often what was set aside is looked at while there is other work */
 #define COUNT_SHARE  50	     /* of its time the thread spends at most one such part counting rows */
 #define FIGURE_SHARE 10	     /* and one such part with all figures */
@@ -573,7 +572,7 @@ static int round_once(struct search_indexer *x, struct pace *p, bool *ret_worked
 	if (r == 0 && ((!n && !scanned) || is_due(&p->next_retry_us, RETRY_US)))
 		r = retry_step(x, &retried, err);
 	*ret_worked = n || scanned || retried;
-	if (is_due(&p->next_compact_us, COMPACT_US))
+	if (is_due(&p->next_compact_us, x->options.forget_ms * 1000))
 		r = first_of(r, search_index_compact(x->options.index, &why), &why, err);
 	if (r == 0 && is_time_for_figures(p, *ret_worked))
 		r = measure_now(x, p, err);
@@ -630,7 +629,7 @@ static void *indexer_main(void *arg)
 {
 	struct search_indexer *x = arg;
 	struct pace p = {.pause_ms = PAUSE_MIN_MS,
-			 .next_compact_us = clock_monotonic_us() + COMPACT_US};
+			 .next_compact_us = clock_monotonic_us() + x->options.forget_ms * 1000};
 
 	while (!atomic_load(&x->stop)) {
 		struct err err = {0};

@@ -30,6 +30,7 @@ struct search_indexer_options {
 	const char *consumer_prefix;	/* of this folder's consumers */
 	const char *const *collections; /* NULL-terminated; NULL: those of the rules */
 	size_t batch;			/* documents at a time */
+	int64_t forget_ms;		/* after which nothing of what is gone is in a file */
 	struct search_index *index;
 	struct search_words *words; /* who numbers the documents */
 	struct embedder *embedder;

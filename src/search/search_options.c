@@ -35,6 +35,14 @@ const struct config_option search_options[] = {
      .help = "Documents read, embedded and written at a time. What changes meanwhile waits for as "
 	     "long."},
     {.section = "index",
+     .name = "forget_after",
+     .type = CONFIG_DURATION,
+     .fallback = "5m",
+     .min = 1000,
+     .max = 86400000,
+     .help = "How long what was deleted or changed may stand in files of the index, where nobody "
+	     "finds it any more, until it is overwritten."},
+    {.section = "index",
      .name = "memory_max",
      .type = CONFIG_SIZE,
      .fallback = "1G",

@@ -299,8 +299,9 @@ int search_words_space(struct search_words *w, const char *collection, struct se
 
 /* --- status ---------------------------------------------------------------------------------- */
 
-static json_t *book_status(const struct search_book *b)
+static json_t *book_status(const struct search_book *b, bool is_asked)
 {
+	bool is_scanning = is_asked || b->phase != SEARCH_PHASE_LIVE;
 	struct search_corpus_stats stats;
 	double s = (double)(clock_monotonic_us() - b->since_us) / 1e6;
 	json_t *o;
@@ -308,13 +309,13 @@ static json_t *book_status(const struct search_book *b)
 	search_corpus_stats(b->corpus, &stats);
 	o = json_pack(
 	    "{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "collection", b->rules->name, "state",
-	    b->phase != SEARCH_PHASE_LIVE ? "indexing"
-	    : b->waiting		  ? "catching up"
-					  : "live",
+	    is_scanning	 ? "indexing"
+	    : b->waiting ? "catching up"
+			 : "live",
 	    "documents", (json_int_t)stats.documents, "waiting", (json_int_t)b->waiting, "refused",
 	    (json_int_t)b->refused, "terms", (json_int_t)stats.terms, "memory_bytes",
 	    (json_int_t)stats.memory_bytes, "disk_bytes", (json_int_t)stats.disk_bytes);
-	if (b->phase != SEARCH_PHASE_LIVE)
+	if (is_scanning)
 		json_object_set_new(o, "scan",
 				    json_pack("{s:I, s:I, s:f}", "done", (json_int_t)b->done,
 					      "total", (json_int_t)b->documents, "per_second",
@@ -328,7 +329,8 @@ json_t *search_words_status(struct search_words *w)
 
 	pthread_mutex_lock(&w->mutex);
 	for (size_t i = 0; w->current && i < w->current->n; i++)
-		json_array_append_new(list, book_status(&w->current->books[i]));
+		json_array_append_new(list,
+				      book_status(&w->current->books[i], w->wants_rebuild[i]));
 	o = json_pack("{s:b, s:s?, s:s?, s:o}", "ok", w->failed == 0, "error",
 		      w->failed ? w->error : NULL, "hint", w->failed && w->hint[0] ? w->hint : NULL,
 		      "collections", list);

@@ -27,7 +27,7 @@
 #define LOOK_MS	     2000     /* for acknowledgements of other processes */
 #define PAUSE_MIN_MS 200
 #define PAUSE_MAX_MS 30000
-#define TIDY_US	     60000000
+#define TIDY_MS	     60000 /* at most: what was replaced also takes room */
 #define COUNT_US     1000000
 
 /* --- opening --------------------------------------------------------------------------------- */
@@ -440,6 +440,13 @@ static int prepare(struct search_words *w, struct err *err)
 	return r == 0 ? take_requests(w, err) : r;
 }
 
+static int64_t tidy_us(const struct search_words *w)
+{
+	int64_t ms = w->options.forget_ms / 2; /* what is too young waits for the next time */
+
+	return (ms < TIDY_MS ? ms : TIDY_MS) * 1000;
+}
+
 static int tidy(struct search_words *w, struct err *err)
 {
 	int r = 0;
@@ -464,7 +471,7 @@ static int round_once(struct search_words *w, bool *ret_worked, struct err *err)
 		search_shelf_learn(w, w->current, false);
 		*ret_worked = search_shelf_suggest(w, w->current);
 	}
-	if (r == 0 && !scanned && is_due(&w->next_tidy_us, TIDY_US))
+	if (r == 0 && !scanned && is_due(&w->next_tidy_us, tidy_us(w)))
 		r = tidy(w, err);
 	if (r == 0 && is_due(&w->next_count_us, COUNT_US))
 		r = count_waiting(w, err);
@@ -526,7 +533,7 @@ static void *words_main(void *arg)
 {
 	struct search_words *w = arg;
 
-	w->next_tidy_us = clock_monotonic_us() + TIDY_US;
+	w->next_tidy_us = clock_monotonic_us() + tidy_us(w);
 	w->pause_ms = PAUSE_MIN_MS;
 	while (!atomic_load(&w->stop)) {
 		struct err err = {0};

@@ -35,6 +35,7 @@ struct search_words_options { /* texts live as long as the words */
 	const char *consumer;		/* of the hand-off */
 	const char *const *collections; /* NULL-terminated; NULL: those of the rules */
 	size_t batch;			/* documents at a time */
+	int64_t forget_ms;		/* after which nothing of what is gone is in a file */
 };
 
 struct search_words;

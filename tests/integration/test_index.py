@@ -107,8 +107,8 @@ def test_every_document_is_in_the_index(stack):
     assert_index_holds_the_documents(stack)
     shown = stack.run("index", "status").stdout
     assert "local/all-MiniLM-L6-v2" in shown and "product_catalog" in shown
-    assert "documents, live" in stack.run("status").stdout
-    assert "index: local/" in stack.run("doctor", check=False).stdout
+    assert "by meaning" in stack.run("status").stdout
+    assert "search: live by words" in stack.run("doctor", check=False).stdout
 
 
 def test_a_query_finds_by_meaning(stack):
@@ -492,7 +492,7 @@ def test_the_old_index_answers_until_the_new_one_has_all(stack, provider):
     number = insert_product(stack, "Feline scratching post", product_description="")
     until(lambda: found(stack, "product_catalog", "toy for kittens", 1) == [str(number)], 15,
           what="the old index is kept up to date")
-    assert "to be replaced by openai/words" in stack.run("status").stdout
+    assert "openai/words), which will take over" in stack.run("status").stdout
     stack.run("index", "rebuild", "--no-wait")
     asked = [state_value(path, "SELECT value FROM meta WHERE name = 'rebuild:product_catalog'")
              for path in (stack.var / "index").glob("g2/state.db")]

@@ -403,6 +403,23 @@ static void documents_that_were_numbered_anew_have_no_vectors(void **state)
 	assert_non_null(strstr(why.message, "numbered anew")); /* while it is open, too */
 }
 
+static void documents_whose_numbers_were_lost_have_no_vectors(void **state)
+{
+	struct fixture *f = *state;
+	struct search_numbering numbering = {.space = 1, .known = 1};
+	struct err err = {0}, why = {0};
+
+	put(f, "a", 0);
+	put(f, "b", 1);
+	end_scan(f);
+	f->ix = search_index_free(f->ix);
+	ok(search_index_open(&f->options, &f->ix, &err), &err);
+	ok(search_index_collection(f->ix, "things", &numbering, &f->c, &why, &err), &err);
+	assert_non_null(strstr(why.message, "were lost"));
+	assert_int_equal(figures(f).vectors, 0);
+	assert_int_equal(figures(f).phase, SEARCH_PHASE_PAGES);
+}
+
 static void missing_vectors_are_noticed(void **state)
 {
 	struct fixture *f = *state;
@@ -755,6 +772,7 @@ int main(void)
 	    TEST(what_dies_behind_a_deleted_vector_keeps_the_others),
 	    TEST(what_dies_behind_a_new_vector_is_done_again),
 	    TEST(documents_that_were_numbered_anew_have_no_vectors),
+	    TEST(documents_whose_numbers_were_lost_have_no_vectors),
 	    TEST(missing_vectors_are_noticed),
 	    TEST(damaged_vectors_are_thrown_away),
 	    TEST(another_model_is_refused),
