@@ -7,6 +7,7 @@ import pytest
 
 import hostile
 import web
+from indexed import wait_for_meaning
 
 
 @pytest.fixture
@@ -163,3 +164,48 @@ def test_hostile_requests_are_refused_and_harm_nothing(stack, address, token):
     assert seen[400] > 1000 and seen[501] > 8000, seen
     assert get(address, "/healthz")[0] == 200
     assert stack.worker_pid() == pid
+
+
+# And from one that answers: hits, or what is wrong.
+LIVE_STATUSES = {200, 400, 404, 414, 431}
+SLOW_SECONDS = 1.0
+GROWTH_MAX = 128 << 10  # KiB
+
+
+def resident(pid):
+    with open(f"/proc/{pid}/status") as text:
+        return int(re.search(r"VmRSS:\s+(\d+) kB", text.read()).group(1))
+
+
+def by_words(path, n):
+    """Most of them without their meaning, which takes longer to work out than all else."""
+    if n % 16 == 0 or not path.startswith("/v1/search?") or "mode" in path or "[" in path:
+        return path
+    return f"{path}&mode=lexical"
+
+
+@pytest.mark.index
+@pytest.mark.limit(600)
+def test_hostile_requests_to_a_live_index_are_answered_in_time(stack, address, token):
+    wait_for_meaning(stack)
+    pid = stack.worker_pid()
+    seen, slow, wrong, before = {}, [], [], 0
+    with web.Session(address, token) as session:
+        for n, path in enumerate(hostile.requests()):
+            if n == 2000:
+                before = resident(pid)
+            since = time.monotonic()
+            answer = session.ask(by_words(path, n))
+            took = time.monotonic() - since
+            if took > SLOW_SECONDS:
+                slow.append((round(took, 2), path[:200]))
+            if answer.status not in LIVE_STATUSES:
+                wrong.append((answer.status, path[:200], answer.text[:200]))
+            elif answer.status not in (200, 414, 431):
+                web.assert_problem(answer)
+            seen[answer.status] = seen.get(answer.status, 0) + 1
+    assert not wrong, (len(wrong), wrong[:10], seen)
+    assert seen[200] > 8000 and seen[400] > 1000, seen
+    assert stack.worker_pid() == pid
+    assert not slow, (len(slow), sorted(slow)[-10:])
+    assert resident(pid) < before + GROWTH_MAX
