@@ -129,3 +129,11 @@ void bug_at(const char *file, int line, const char *what)
 	fprintf(stderr, "aethermart: bug at %s:%d: %s\n", file, line, what);
 	abort();
 }
+
+int err_first(int r, int next, struct err *why, struct err *err)
+{
+	if (r == 0 && next < 0 && err)
+		*err = *why;
+	err_clear(why);
+	return r < 0 ? r : next;
+}

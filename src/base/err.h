@@ -84,3 +84,7 @@ bool err_is_retryable(int code); /* the same call may succeed later */
 			bug_at(__FILE__, __LINE__, #cond); \
 	} while (0)
 _noreturn_ void bug_at(const char *file, int line, const char *what);
+
+/* Of two steps that do not wait for each other: keeps the first error, `r` in `err` or `next` in
+ * `why`, which is cleared for the next one. */
+int err_first(int r, int next, struct err *why, struct err *err);

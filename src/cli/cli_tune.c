@@ -16,7 +16,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/banned.h"
@@ -57,6 +56,7 @@ static int copy_file(const char *from, const char *to, struct err *err)
 	return n < 0 ? file_error("copy", from, err) : 0;
 }
 
+/* The files of a folder: none of these holds another. */
 static int copy_folder(struct tune *t, const char *from, const char *to, struct err *err)
 {
 	DIR *d = opendir(from);
@@ -64,18 +64,33 @@ static int copy_folder(struct tune *t, const char *from, const char *to, struct 
 	int r = d ? dir_make(to, 0700, err) : file_error("read", from, err);
 
 	while (r == 0 && d && (e = readdir(d))) {
-		const char *source = arena_printf(&t->arena, "%s/%s", from, e->d_name);
-		const char *target = arena_printf(&t->arena, "%s/%s", to, e->d_name);
-		struct stat st;
-
-		if (e->d_name[0] == '.' || lstat(source, &st) < 0)
+		if (e->d_name[0] == '.')
 			continue;
-		r = S_ISDIR(st.st_mode) ? copy_folder(t, source, target, err)
-					: copy_file(source, target, err);
+		r = copy_file(arena_printf(&t->arena, "%s/%s", from, e->d_name),
+			      arena_printf(&t->arena, "%s/%s", to, e->d_name), err);
 	}
 	if (d)
 		closedir(d);
 	return r;
+}
+
+/* What one collection needs of a generation. */
+static int copy_generation(struct tune *t, const char *from, const char *to, struct err *err)
+{
+	static const char *const states[] = {"state.db", "state.db-wal"};
+	const char *name = t->collection.name;
+	int r = dir_make(to, 0700, err);
+
+	for (size_t i = 0; i < ARRAY_LEN(states) && r == 0; i++) {
+		const char *path = arena_printf(&t->arena, "%s/%s", from, states[i]);
+
+		if (i == 0 || access(path, F_OK) == 0)
+			r = copy_file(path, arena_printf(&t->arena, "%s/%s", to, states[i]), err);
+	}
+	if (r < 0)
+		return r;
+	return copy_folder(t, arena_printf(&t->arena, "%s/%s", from, name),
+			   arena_printf(&t->arena, "%s/%s", to, name), err);
 }
 
 /* --- opening --------------------------------------------------------------------------------- */
@@ -106,12 +121,12 @@ static int open_words(struct tune *t, struct err *err)
 	const char *name = t->collection.name;
 	struct search_corpus_view view;
 	struct search_corpus_options options = {
-	    .path = arena_printf(&t->arena, "%s/words/%s.records", t->to, name),
+	    .path = arena_printf(&t->arena, "%s/%s.records", t->to, name),
 	    .rules = &t->collection,
 	    .language = SEARCH_LANGUAGE,
 	};
-	int r = copy_folder(t, arena_printf(&t->arena, "%s/words", t->from),
-			    arena_printf(&t->arena, "%s/words", t->to), err);
+	int r = copy_file(arena_printf(&t->arena, "%s/words/%s.records", t->from, name),
+			  options.path, err);
 
 	if (r == 0)
 		r = search_store_peek(options.path, &options.hash, err);
@@ -163,6 +178,7 @@ static int open_meanings(struct tune *t, struct err *err)
 	struct search_index_options options = {0};
 	const struct embedder_info *info;
 	const char *generation;
+	struct err repaired = {0};
 	size_t unused;
 	int r = file_read(arena_printf(&t->arena, "%s/serving", t->from), &serving, err);
 
@@ -176,7 +192,8 @@ static int open_meanings(struct tune *t, struct err *err)
 	options.dir = arena_printf(&t->arena, "%s/%s", t->to, generation);
 	options.model = info->model;
 	options.dimension = t->tuning.dimension = info->dimension;
-	r = copy_folder(t, arena_printf(&t->arena, "%s/%s", t->from, generation), options.dir, err);
+	r = copy_generation(t, arena_printf(&t->arena, "%s/%s", t->from, generation), options.dir,
+			    err);
 	if (r == 0)
 		r = search_index_open(&options, &t->index, err);
 	if (r == 0)
@@ -184,7 +201,12 @@ static int open_meanings(struct tune *t, struct err *err)
 		    t->index, t->collection.name,
 		    &(struct search_numbering){search_corpus_space(t->corpus),
 					       search_corpus_known(t->corpus)},
-		    &unused, NULL, err);
+		    &unused, &repaired, err);
+	if (r == 0 && repaired.code)
+		r = err_set(err, ERR_CONFLICT,
+			    "the worker was writing the vectors while they were copied (%s): try "
+			    "again",
+			    repaired.message);
 	t->tuning.meanings =
 	    (struct search_meanings){.nearest = nearest, .cosines = cosines, .arg = t};
 	return r == 0 ? embed_queries(t, err) : r;
@@ -283,12 +305,12 @@ static int print_results(struct tune *t, const struct search_tuned *before,
 	return cli_flush(err);
 }
 
-static void restore(struct tune *t, const struct search_collection *rules,
-		    const struct search_field *fields)
+static int restore(struct tune *t, const struct search_collection *rules,
+		   const struct search_field *fields, struct err *err)
 {
 	t->collection.ranking = rules->ranking;
 	memcpy(t->collection.fields, fields, rules->n_fields * sizeof(*fields));
-	search_corpus_reweigh(t->corpus);
+	return search_corpus_reweigh(t->corpus, err);
 }
 
 static void add_quality(struct search_quality *sum, const struct search_quality *q)
@@ -324,7 +346,8 @@ static int cross_check(struct tune *t, unsigned rounds, struct search_tuned *ret
 			add_quality(&ret->words, &q.words);
 			add_quality(&ret->hybrid, &q.hybrid);
 		}
-		restore(t, &rules, fields);
+		if (r == 0)
+			r = restore(t, &rules, fields, err);
 	}
 	t->tuning.folds = 0;
 	search_quality_end(&ret->words);

@@ -221,12 +221,14 @@ static void set_options(struct slot *s, int64_t left_ms)
 static void start(struct run *run, struct slot *s)
 {
 	const struct embed_http *h = run->http;
-	int64_t now = clock_monotonic_us(), left_ms, try_ms;
+	int64_t now = clock_monotonic_us(), left_ms, try_ms, all_ms = h->timeout_ms;
 
+	if (run->work->timeout_ms && run->work->timeout_ms < all_ms)
+		all_ms = run->work->timeout_ms;
 	if (s->deadline_us == 0)
-		s->deadline_us = now + h->timeout_ms * 1000;
+		s->deadline_us = now + all_ms * 1000;
 	left_ms = (s->deadline_us - now) / 1000;
-	try_ms = h->retries ? h->timeout_ms / 2 : h->timeout_ms;
+	try_ms = h->retries ? all_ms / 2 : all_ms;
 	if (try_ms > left_ms)
 		try_ms = left_ms;
 	s->tries++;

@@ -130,6 +130,14 @@ const struct config_option embed_options[] = {
      .help = "How long a request may take with all its tries and the waits between them. A single "
 	     "try has half of it."},
     {.section = "embed",
+     .name = "query_timeout",
+     .type = CONFIG_DURATION,
+     .fallback = "2s",
+     .min = 100,
+     .max = 3600000,
+     .help = "The same for the text of a query, for which somebody waits: a search then answers by "
+	     "words alone."},
+    {.section = "embed",
      .name = "retries",
      .type = CONFIG_INT,
      .fallback = "4",

@@ -361,6 +361,7 @@ static int run(struct call *c, size_t n, struct embed_failure *failure, struct e
 	    .n = split(c, n, batch),
 	    .answer_max =
 		2 * (batch < n ? batch : n) * r->dimension * NUMBER_BYTES_MAX + ANSWER_REST_MAX,
+	    .timeout_ms = c->task == EMBED_QUERY ? r->query_timeout_ms : 0,
 	    .arg = c,
 	    .write = write_request,
 	    .read = read_answer,
@@ -428,6 +429,7 @@ static void open_http(const struct config *config, struct embed_remote *r,
 		strbuf_addf(&header, "%s%s", r->dialect->key_header, strbuf_str(key));
 		o.key_header = strbuf_str(&header);
 	}
+	r->query_timeout_ms = config_int(config, "embed.query_timeout");
 	r->http = embed_http_new(&o);
 	forget_key(&header);
 }

@@ -71,6 +71,7 @@ struct embed_http_work {
 	const char *url;
 	size_t n;
 	size_t answer_max; /* bytes of an answer */
+	int64_t timeout_ms; /* instead of that of the options, when it is shorter; 0: that */
 	void *arg;
 	void (*write)(void *arg, size_t i, struct strbuf *body);
 	int (*read)(void *arg, size_t i, struct str answer, struct err *err);
@@ -125,6 +126,7 @@ struct embed_remote {
 	unsigned dimension;
 	bool asks_dimension; /* it differs from the model's own */
 	unsigned batch;
+	int64_t query_timeout_ms;
 	size_t text_max;
 	atomic_bool is_plain; /* the first form was refused, the second worked */
 	struct embed_http *http;

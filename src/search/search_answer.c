@@ -411,6 +411,11 @@ static void add_notes(struct strbuf *json, const struct search_answer *a)
 		strbuf_addstr(json, n++ ? "," : "");
 		strbuf_add_json(json, a->without, strlen(a->without));
 	}
+	if (a->results->has_loose_phrase)
+		strbuf_addf(json,
+			    "%s\"many documents have the words in quotes: of some it was not "
+			    "looked at whether they stand together\"",
+			    n++ ? "," : "");
 	if (!a->is_whole)
 		strbuf_addf(json, "%s\"the index is being built: not all documents are in it yet\"",
 			    n ? "," : "");

@@ -12,6 +12,8 @@
 
 #include "base/banned.h"
 
+#define REST_US 5000000 /* of a provider that failed */
+
 /* --- analyzers ------------------------------------------------------------------------------- */
 
 static int take_analyzer(struct search_engine *e, struct search_analyzer **ret, struct err *err)
@@ -137,6 +139,7 @@ static int read_filters(struct asking *a, struct err *err)
 	a->filters = arena_alloc(&a->d->arena, (n + 1) * sizeof(*a->filters));
 	for (size_t i = 0; scope && i < scope->n_filters && r == 0; i++)
 		r = add_filter(a, scope->filters[i], err);
+	a->find.n_scope = a->n_filters;
 	for (size_t i = 0; i < a->q->n_filters && r == 0; i++)
 		r = add_filter(a, a->q->filters[i], err);
 	if (r == 0 && a->q->sort) {
@@ -147,28 +150,33 @@ static int read_filters(struct asking *a, struct err *err)
 }
 
 /* Which of what was given names what is not there. */
+/* Which of what was given names what is not there, or is of another type. */
 static int check_names(struct asking *a, struct err *err)
 {
 	const struct search_find *f = &a->find;
+	const struct search_sort_keys *unused;
 	struct search_corpus_view view;
 	const char *wrong = NULL;
+	int r = 0;
 
 	search_corpus_lock(a->d->lent.corpus);
 	search_corpus_view(a->d->lent.corpus, &view);
-	for (size_t i = 0; i < a->n_filters && !wrong; i++) {
-		if (!search_columns_find(view.columns, a->filters[i].attribute, err))
-			wrong = "filter";
+	for (size_t i = 0; i < a->n_filters && r == 0; i++) {
+		r = search_columns_filter(view.columns, &a->filters[i], NULL, 0, err);
+		wrong = "filter";
 	}
-	for (size_t i = 0; i < f->n_facets && !wrong; i++) {
-		if (!search_columns_find(view.columns, f->facets[i], err))
-			wrong = "facets";
+	for (size_t i = 0; i < f->n_facets && r == 0; i++) {
+		r = search_columns_find(view.columns, f->facets[i], err) ? 0
+									 : -ERR_INVALID_ARGUMENT;
+		wrong = "facets";
 	}
-	if (!wrong && f->order.attribute &&
-	    !search_columns_find(view.columns, f->order.attribute, err))
+	if (r == 0 && f->order.attribute) {
+		r = search_sort_keys_new(view.columns, &f->order, &a->d->arena, &unused, err);
 		wrong = "sort";
+	}
 	search_corpus_unlock(a->d->lent.corpus);
-	a->wrong = wrong;
-	return wrong ? -ERR_INVALID_ARGUMENT : 0;
+	a->wrong = r < 0 ? wrong : NULL;
+	return r;
 }
 
 static void understand(struct asking *a)
@@ -182,28 +190,47 @@ static void understand(struct asking *a)
 	a->answer.parse_us = clock_monotonic_us() - since;
 }
 
+/* A provider that does not answer is not asked again at once: each who waits for it holds up a
+ * thread that others wait for. */
+static int embed_text(struct asking *a, struct str text, struct err *err)
+{
+	struct search_engine *e = a->d->e;
+	struct generation *g = a->d->generation;
+	const struct embedder_info *info;
+	float *vector;
+	int r;
+
+	if (!g)
+		return search_engine_not_there(e, err);
+	if (!search_index_has(g->index, a->d->lent.rules->name,
+			      search_corpus_space(a->d->lent.corpus)))
+		return err_set(err, ERR_UNAVAILABLE, "\"%s\" has no vectors yet",
+			       a->d->lent.rules->name);
+	info = embedder_info(g->embedder);
+	if (info->is_remote && clock_monotonic_us() < atomic_load(&e->rests_until_us))
+		return err_set(err, ERR_UNAVAILABLE, "%s did not answer a moment ago",
+			       info->provider);
+	vector = arena_alloc(&a->d->arena, info->dimension * sizeof(*vector));
+	r = embedder_embed(g->embedder, EMBED_QUERY, &text, 1, vector, err);
+	if (r < 0 && info->is_remote)
+		atomic_store(&e->rests_until_us, clock_monotonic_us() + REST_US);
+	if (r == 0)
+		a->find.meanings = (struct search_meanings){
+		    .query = vector, .nearest = nearest, .cosines = cosines, .arg = a};
+	return r;
+}
+
 /* Meaning is asked for when there are words, and a model that answers. */
 static int embed(struct asking *a, struct err *err)
 {
 	struct str text = str_trim(str_from(a->understood.text));
 	struct err why = {0};
 	int64_t since = clock_monotonic_us();
-	float *vector;
-	int r = 0;
+	int r;
 
 	if (a->find.mode == SEARCH_LEXICAL || !text.len)
 		return 0;
-	if (!a->d->generation) {
-		r = search_engine_not_there(a->d->e, &why);
-	} else {
-		vector =
-		    arena_alloc(&a->d->arena, embedder_info(a->d->generation->embedder)->dimension *
-						  sizeof(*vector));
-		r = embedder_embed(a->d->generation->embedder, EMBED_QUERY, &text, 1, vector, &why);
-		if (r == 0)
-			a->find.meanings = (struct search_meanings){
-			    .query = vector, .nearest = nearest, .cosines = cosines, .arg = a};
-	}
+	r = embed_text(a, text, &why);
 	a->answer.embed_us = clock_monotonic_us() - since;
 	if (r < 0 && a->find.mode == SEARCH_VECTOR) {
 		*err = why;

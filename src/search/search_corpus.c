@@ -547,38 +547,57 @@ int search_corpus_save_terms(struct search_corpus *c, uint32_t number,
 
 /* --- tidying --------------------------------------------------------------------------------- */
 
+/* Readers wait for the change only, not for the copy. */
 static int rewrite(struct search_corpus *c, struct err *err)
 {
 	struct search_live *all = mem_alloc_array(c->n + 1, sizeof(*all));
+	struct search_store *to = NULL;
 	int r;
 
 	for (uint32_t i = 0; i < c->n; i++)
 		all[i] =
 		    (struct search_live){.number = i, .key = c->slots[i].key, .at = c->slots[i].at};
-	pthread_rwlock_wrlock(&c->lock);
-	r = search_store_rewrite(c->store, all, c->n, err);
-	for (size_t i = 0; r == 0 && i < c->n; i++)
-		c->slots[i].at = all[i].at;
-	pthread_rwlock_unlock(&c->lock);
+	r = search_store_copy(c->store, all, c->n, &to, err);
+	if (r == 0) {
+		pthread_rwlock_wrlock(&c->lock);
+		search_store_change(c->store, to);
+		for (size_t i = 0; i < c->n; i++)
+			c->slots[i].at = all[i].at;
+		pthread_rwlock_unlock(&c->lock);
+	}
 	mem_free(all);
 	return r;
 }
 
 /* A new index beside the one that answers. The dictionary has all the terms, and stays as it is. */
-static void weigh_again(struct search_corpus *c)
+static int weigh_again(struct search_corpus *c, struct err *err)
 {
-	struct search_lexical *former = c->lexical;
-
 	struct search_weighing w = {.n_terms = search_terms_count(c->terms)};
+	struct search_lexical *former = c->lexical;
+	int r = 0;
 
 	search_corpus_take_averages(c);
 	c->making = search_lexical_new(&c->weights);
 	search_corpus_weigh(c, &w);
-	mem_free(w.bad); /* none: opening mended them */
+	for (size_t i = 0; i < w.n_bad && r == 0; i++) {
+		_cleanup_(arena_done) struct arena arena = {0};
+		struct search_record record;
+
+		r = search_corpus_weigh_texts(c, w.bad[i], &arena, &record, err);
+	}
+	mem_free(w.bad);
+	if (r == 0 && w.n_unreadable)
+		r = err_set(err, ERR_CORRUPTED, "%zu records of \"%s\" cannot be read",
+			    w.n_unreadable, c->options.path);
+	if (r < 0) { /* the former one finds what this one would not */
+		c->making = search_lexical_free(c->making);
+		return r;
+	}
 	pthread_rwlock_wrlock(&c->lock);
 	c->lexical = TAKE_PTR(c->making);
 	pthread_rwlock_unlock(&c->lock);
 	search_lexical_free(former);
+	return 0;
 }
 
 int search_corpus_tidy(struct search_corpus *c, struct err *err)
@@ -590,16 +609,29 @@ int search_corpus_tidy(struct search_corpus *c, struct err *err)
 	if (r == 0 && search_store_is_wasteful(c->store))
 		r = rewrite(c, err);
 	if (r == 0 && has_drifted(c))
-		weigh_again(c);
+		r = weigh_again(c, err);
 	pthread_mutex_unlock(&c->writing);
 	return r;
 }
 
-void search_corpus_reweigh(struct search_corpus *c)
+int search_corpus_reweigh(struct search_corpus *c, struct err *err)
 {
+	int r;
+
 	pthread_mutex_lock(&c->writing);
 	search_corpus_read_weights(c);
-	weigh_again(c);
+	r = weigh_again(c, err);
+	pthread_mutex_unlock(&c->writing);
+	return r;
+}
+
+void search_corpus_see(struct search_corpus *c, struct str key)
+{
+	uint32_t number;
+
+	pthread_mutex_lock(&c->writing);
+	if (search_corpus_find(c, key, &number))
+		note_seen(c, number);
 	pthread_mutex_unlock(&c->writing);
 }
 

@@ -58,10 +58,12 @@ int search_corpus_sync(struct search_corpus *c, struct err *err) _must_check_;
 int search_corpus_tidy(struct search_corpus *c, struct err *err) _must_check_;
 
 /* Scores all documents anew, by the weights that the rules have now: for tuning. */
-void search_corpus_reweigh(struct search_corpus *c);
+int search_corpus_reweigh(struct search_corpus *c, struct err *err) _must_check_;
 
 /* Of a scan of all documents: nothing is seen yet; what is put or removed is. */
 void search_corpus_scan_begin(struct search_corpus *c);
+/* A document that stays as it is, though it was not read. */
+void search_corpus_see(struct search_corpus *c, struct str key);
 /* Documents that were not seen; at most `max` keys, in the arena. */
 size_t search_corpus_unseen(struct search_corpus *c, struct arena *arena, struct str *ret,
 			    size_t max);

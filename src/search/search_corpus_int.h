@@ -83,7 +83,10 @@ struct search_weighing {
 	size_t n_terms;			/* of the dictionary */
 	struct search_opinion *opinion; /* learns from them; NULL: none, or it has */
 	uint32_t *bad;
-	size_t n_bad;
+	size_t n_bad, n_unreadable;
 };
 void search_corpus_weigh(struct search_corpus *c, struct search_weighing *w);
+/* Puts one into `making` by its texts, of which the terms are in `fresh` then. */
+int search_corpus_weigh_texts(struct search_corpus *c, uint32_t number, struct arena *arena,
+			      struct search_record *ret, struct err *err) _must_check_;
 void search_corpus_read_weights(struct search_corpus *c); /* from the rules */

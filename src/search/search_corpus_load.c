@@ -85,15 +85,17 @@ static void rate(const struct search_corpus *c, struct str record,
 }
 
 /* One document: false when its terms are of another dictionary. */
-static bool weigh_one(struct search_corpus *c, uint32_t number, const struct search_weighing *w,
+static bool weigh_one(struct search_corpus *c, uint32_t number, struct search_weighing *w,
 		      struct strbuf *b, struct search_forward *scratch)
 {
 	uint32_t lengths[SEARCH_FIELDS_MAX];
 	struct search_content content;
 
 	if (search_corpus_content(c, &c->slots[number].at, b, &content, NULL) < 0 ||
-	    !search_record_lengths(content.record, c->options.rules->n_fields, lengths))
-		return true; /* unreadable as a whole: the other thread finds it too */
+	    !search_record_lengths(content.record, c->options.rules->n_fields, lengths)) {
+		w->n_unreadable++; /* while opening, the other thread finds it too */
+		return true;
+	}
 	if (!search_dictionary_is_kept(c->dictionary) ||
 	    content.space != search_dictionary_space(c->dictionary) ||
 	    !search_forward_read(content.terms, w->n_terms, scratch))
@@ -183,30 +185,41 @@ static void *weigh_main(void *arg)
 	return NULL;
 }
 
-static int analyze_again(struct search_corpus *c, uint32_t number, struct err *err)
+int search_corpus_weigh_texts(struct search_corpus *c, uint32_t number, struct arena *arena,
+			      struct search_record *ret, struct err *err)
+{
+	uint32_t lengths[SEARCH_FIELDS_MAX];
+	int r = search_corpus_record(c, number, arena, ret, err);
+
+	if (r < 0)
+		return r;
+	search_corpus_analyze(c, ret, &c->fresh);
+	for (size_t f = 0; f < c->options.rules->n_fields; f++)
+		lengths[f] = (uint32_t)ret->texts[f].len;
+	search_lexical_put(c->making, number, c->fresh.items, c->fresh.n, lengths);
+	return 0;
+}
+
+/* That its terms are written anew saves the next start some work: a full disk is no reason to find
+ * nothing. */
+static int analyze_again(struct search_corpus *c, uint32_t number, bool *may_save, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
-	uint32_t lengths[SEARCH_FIELDS_MAX];
 	struct search_record r;
 	int result;
 
 	if (!is_readable(c, number))
 		return 0;
-	result = search_corpus_record(c, number, &arena, &r, err);
+	result = search_corpus_weigh_texts(c, number, &arena, &r, err);
 	if (result < 0)
 		return result;
-	search_corpus_analyze(c, &r, &c->fresh);
-	for (size_t f = 0; f < c->options.rules->n_fields; f++)
-		lengths[f] = (uint32_t)r.texts[f].len;
-	search_lexical_put(c->making, number, c->fresh.items, c->fresh.n, lengths);
 	if (c->opinion) {
 		struct search_rated rated = search_corpus_rated(c, &r, &c->fresh);
 
 		search_opinion_add(c->opinion, &rated);
 	}
-	return search_dictionary_is_kept(c->dictionary)
-		   ? search_corpus_save_terms(c, number, &r, err)
-		   : 0;
+	*may_save = *may_save && search_corpus_save_terms(c, number, &r, NULL) == 0;
+	return 0;
 }
 
 /* They are read again, with all others. */
@@ -229,6 +242,7 @@ static int index_documents(struct search_corpus *c, struct err *err)
 	struct weighing k = {
 	    .c = c,
 	    .w = {.n_terms = search_dictionary_count(c->dictionary), .opinion = c->opinion}};
+	bool may_save = search_dictionary_is_kept(c->dictionary);
 	pthread_t thread;
 	int r = 0;
 
@@ -241,7 +255,7 @@ static int index_documents(struct search_corpus *c, struct err *err)
 	pthread_join(thread, NULL);
 	drop_unreadable(c);
 	for (size_t i = 0; i < k.w.n_bad && r == 0; i++)
-		r = analyze_again(c, k.w.bad[i], err);
+		r = analyze_again(c, k.w.bad[i], &may_save, err);
 	mem_free(k.w.bad);
 	c->lexical = TAKE_PTR(c->making);
 	return r;

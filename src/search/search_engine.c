@@ -370,6 +370,24 @@ static int start_words(struct search_engine *e, struct err *err)
 	return 0;
 }
 
+/* Copies of `aethermart tune` that was killed. */
+static void remove_copies(struct search_engine *e)
+{
+	struct dirent **list = NULL;
+	int n = scandir(e->options.dir, &list, NULL, NULL);
+
+	for (int i = 0; i < n; i++) {
+		int64_t pid = 0;
+
+		if (strncmp(list[i]->d_name, "tune.", 5) == 0 &&
+		    parse_int64(str_from(list[i]->d_name + 5), 1, INT32_MAX, &pid, NULL) == 0 &&
+		    kill((pid_t)pid, 0) < 0 && errno == ESRCH)
+			(void)(dir_remove(path_of(e, list[i]->d_name), NULL) < 0);
+		mem_free(list[i]);
+	}
+	mem_free(list);
+}
+
 static int bring_up(struct search_engine *e, struct err *err)
 {
 	struct embedder *embedder = NULL;
@@ -380,6 +398,8 @@ static int bring_up(struct search_engine *e, struct err *err)
 
 	if (r == 0)
 		r = read_id(e, err);
+	if (r == 0)
+		remove_copies(e);
 	if (r == 0)
 		r = start_words(e, err);
 	/* Threads of indexers and embedders are children of this one, and as nice; that of the
@@ -707,23 +727,22 @@ struct search_words *search_engine_words(struct search_engine *e)
 	return w;
 }
 
-/* Also of the one that is being built: it has to read the rules again, if it has read any yet. */
+/* Also of the one that is being built. One that has not read any rules yet reads those that there
+ * are now by itself. */
 int search_engine_rebuild(struct search_engine *e, const char *collection, struct err *err)
 {
+	struct search_words *words = search_engine_words(e);
 	struct generation *both[2];
-	struct search_words *words;
-	int r;
+	int r =
+	    words ? search_words_rebuild(words, collection, err) : search_engine_not_there(e, err);
 
+	if (r < 0)
+		return r;
 	take_refs(e, both);
-	words = search_engine_words(e);
-	if (!words)
-		return search_engine_not_there(e, err);
-	r = search_words_rebuild(words, collection, err);
-	if (both[0] && r == 0)
-		r = search_indexer_rebuild(both[0]->indexer, collection, err);
-	if (both[1] && r == 0) {
-		r = search_indexer_rebuild(both[1]->indexer, collection, err);
-		if (both[0] && has_not_begun(r)) {
+	for (size_t i = 0; i < 2 && r == 0; i++) {
+		if (both[i])
+			r = search_indexer_rebuild(both[i]->indexer, collection, err);
+		if (has_not_begun(r)) {
 			err_clear(err);
 			r = 0;
 		}

@@ -32,6 +32,7 @@ struct search_engine {
 	struct embed_cache *cache;
 	pthread_t thread;
 	atomic_bool stop;
+	_Atomic int64_t rests_until_us; /* before it no query is given to a remote provider */
 	bool is_stuck; /* of the control thread: a generation that was replaced does not end */
 
 	pthread_mutex_t mutex; /* guards all below, and the generations' refs */

@@ -19,9 +19,10 @@
 
 #include "base/banned.h"
 
-#define HEAP_MIN 128  /* candidates whose meaning is looked up */
-#define ROUNDING 1e-5 /* of sums of floats */
-#define RRF_K	 60.0 /* of Cormack, Clarke, Buettcher, "Reciprocal rank fusion" */
+#define HEAP_MIN   128	 /* candidates whose meaning is looked up */
+#define ROUNDING   1e-5	 /* of sums of floats */
+#define PHRASE_MAX 10000 /* documents that are read for phrases; beyond, all words will do */
+#define RRF_K	   60.0	 /* of Cormack, Clarke, Buettcher, "Reciprocal rank fusion" */
 
 struct candidate {
 	uint32_t number;
@@ -35,6 +36,7 @@ struct facet_count {
 	const char *attribute;
 	struct search_counter *counter;
 	uint64_t *allowed; /* without the conditions on the attribute itself; NULL: as all */
+	uint64_t *near;	   /* of these, the hits by meaning */
 };
 
 struct boost {
@@ -55,7 +57,8 @@ struct finding {
 	struct search_clauses clauses;
 	struct sequence_bits required[SEARCH_CLAUSES_MAX], excluded[SEARCH_CLAUSES_MAX];
 	struct search_walk *walk;
-	float total; /* of the walk; 0: no words */
+	float total;	      /* of the walk; 0: no words */
+	bool has_facets_near; /* some facet counts hits by meaning of its own */
 	bool
 	    is_satisfied; /* conditions say all that the words do: each allowed document is a hit */
 	uint64_t *allowed;
@@ -69,6 +72,7 @@ struct finding {
 	const struct search_sort_keys *sort;
 	struct facet_count facets[SEARCH_FACETS_MAX];
 	size_t n_facets;
+	uint32_t n_read;	/* documents, for phrases */
 	struct candidate *heap; /* the worst first */
 	size_t n, cap;
 	struct search_window *window;
@@ -119,7 +123,7 @@ static void soften(struct finding *k)
 {
 	const struct search_understood *u = k->f->understood;
 
-	if (k->f->n_filters || k->f->order.attribute || u->order.attribute)
+	if (k->f->n_filters > k->f->n_scope || k->f->order.attribute || u->order.attribute)
 		return;
 	for (size_t i = 0; i < u->n_constraints; i++) {
 		if (u->constraints[i].ask == SEARCH_ASK_FILTER &&
@@ -168,7 +172,8 @@ static void verify_sequence(struct finding *k, struct search_analyzer *analyzer,
 		     rest &= rest - 1) {
 			uint32_t number = (uint32_t)(i * 64) + (uint32_t)__builtin_ctzll(rest);
 
-			if (!is_phrase_in(k, analyzer, number, &wanted, &scratch))
+			if (k->n_read++ < PHRASE_MAX &&
+			    !is_phrase_in(k, analyzer, number, &wanted, &scratch))
 				b->has[i] &= ~(rest & -rest);
 		}
 		b->known[i] |= k->allowed[i];
@@ -220,7 +225,7 @@ static int apply_filters(struct finding *k, const char *but, uint64_t *bits, str
 	int r = 0;
 
 	for (size_t i = 0; i < k->f->n_filters && r == 0; i++)
-		r = apply(k, &k->f->filters[i], but, bits, err);
+		r = apply(k, &k->f->filters[i], i < k->f->n_scope ? NULL : but, bits, err);
 	for (size_t i = 0; i < u->n_constraints && r == 0; i++) {
 		if (ask_of(k, i) == SEARCH_ASK_FILTER && !is_dropped(k, i))
 			r = apply(k, &u->constraints[i].filter, but, bits, err);
@@ -271,7 +276,7 @@ static bool is_filtered_by(const struct finding *k, const char *attribute)
 {
 	const struct search_understood *u = k->f->understood;
 
-	for (size_t i = 0; i < k->f->n_filters; i++) {
+	for (size_t i = k->f->n_scope; i < k->f->n_filters; i++) {
 		if (cstr_equal(k->f->filters[i].attribute, attribute))
 			return true;
 	}
@@ -362,47 +367,69 @@ static bool has_meaning(const struct finding *k)
 	return k->f->meanings.query && k->f->mode != SEARCH_LEXICAL;
 }
 
-/* Those that are allowed and near enough to be hits. */
-static int find_nearest(struct finding *k, struct err *err)
+/* Those of the set that are near enough to be hits, best first. */
+static int find_near(struct finding *k, const uint64_t *allowed, uint32_t n_allowed,
+		     struct vector_hit *ret, size_t *ret_n, struct err *err)
 {
 	const struct search_meanings *m = &k->f->meanings;
 	roaring_bitmap_t *filter = NULL;
 	size_t n = 0;
 	int r;
 
-	k->n_near = k->at_near = 0;
-	if (!has_meaning(k) || !k->n_allowed)
+	*ret_n = 0;
+	if (!has_meaning(k) || !n_allowed)
 		return 0;
-	k->near = arena_alloc(k->arena, SEARCH_NEAR * sizeof(*k->near));
-	if (k->n_allowed < k->view.documents)
-		filter = search_allowed_bitmap(&k->view, k->allowed);
-	r = m->nearest(m->arg, m->query, filter, SEARCH_NEAR, k->near, &n, err);
+	if (n_allowed < k->view.documents)
+		filter = search_allowed_bitmap(&k->view, allowed);
+	r = m->nearest(m->arg, m->query, filter, SEARCH_NEAR, ret, &n, err);
 	if (filter)
 		roaring_bitmap_free(filter);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < n; i++) {
-		uint32_t id = k->near[i].id;
-
-		/* A vector may be there before or after its document. */
-		if ((double)k->near[i].score >= k->ranking->nearest && id / 64 < k->view.words &&
-		    (k->allowed[id / 64] >> (id % 64) & 1))
-			k->near[k->n_near++] = k->near[i];
+	/* A vector may be there before or after its document. */
+	for (size_t i = 0; i < n && r == 0; i++) {
+		if ((double)ret[i].score >= k->ranking->nearest &&
+		    search_allowed_has(&k->view, allowed, ret[i].id))
+			ret[(*ret_n)++] = ret[i];
 	}
-	if (k->n_near)
+	return r;
+}
+
+/* Of each facet with a set of its own, those that are hits by meaning there. */
+static int find_facets_near(struct finding *k, struct err *err)
+{
+	struct vector_hit near[SEARCH_NEAR];
+	size_t n = 0;
+	int r = 0;
+
+	k->has_facets_near = false;
+	for (size_t i = 0; i < k->n_facets && r == 0; i++) {
+		struct facet_count *c = &k->facets[i];
+
+		if (!c->allowed || !has_meaning(k))
+			continue;
+		r = find_near(k, c->allowed, search_allowed_count(&k->view, c->allowed), near, &n,
+			      err);
+		c->near = arena_alloc(k->arena, (k->view.words + 1) * sizeof(*c->near));
+		k->has_facets_near |= n > 0;
+		for (size_t h = 0; h < n && r == 0; h++)
+			c->near[near[h].id / 64] |= UINT64_C(1) << (near[h].id % 64);
+	}
+	return r;
+}
+
+/* Those that are allowed and near enough to be hits. */
+static int find_nearest(struct finding *k, struct err *err)
+{
+	int r;
+
+	k->at_near = 0;
+	k->near = arena_alloc(k->arena, SEARCH_NEAR * sizeof(*k->near));
+	r = find_near(k, k->allowed, k->n_allowed, k->near, &k->n_near, err);
+	if (r == 0 && k->n_near)
 		qsort(k->near, k->n_near, sizeof(*k->near), by_number);
-	return 0;
+	return r == 0 ? find_facets_near(k, err) : r;
 }
 
 /* --- candidates ------------------------------------------------------------------------------ */
-
-/* From the threshold to 1. */
-static float meaning_of(const struct finding *k, float cosine)
-{
-	float nearest = (float)k->ranking->nearest;
-
-	return cosine <= 0 ? 0 : nearest < 1 ? cosine : 0;
-}
 
 static float boost_of(const struct finding *k, uint32_t number)
 {
@@ -484,7 +511,7 @@ static void offer(struct finding *k, uint32_t number, float cosine, const struct
 		c.title = w->titled[place];
 	}
 	c.has_meaning = cosine > 0;
-	c.meaning = meaning_of(k, cosine);
+	c.meaning = cosine > 0 ? cosine : 0;
 	c.boost = k->n_boosts ? boost_of(k, number) : 0;
 	c.score = score_of(k, &c);
 	c.key = k->sort ? search_sort_key(k->sort, number) : (double)c.score;
@@ -514,7 +541,7 @@ static void count_window(struct finding *k, uint32_t window, const uint64_t *hit
 	for (size_t i = 0; i < SEARCH_WINDOW_WORDS; i++)
 		k->ret->total += (uint64_t)__builtin_popcountll(hits[i]);
 	for (size_t i = 0; i < k->n_facets; i++) {
-		const uint64_t *allowed = k->facets[i].allowed;
+		const uint64_t *allowed = k->facets[i].allowed, *near = k->facets[i].near;
 		uint64_t mine[SEARCH_WINDOW_WORDS];
 
 		if (!allowed) {
@@ -522,7 +549,10 @@ static void count_window(struct finding *k, uint32_t window, const uint64_t *hit
 			continue;
 		}
 		for (size_t b = 0; b < SEARCH_WINDOW_WORDS; b++)
-			mine[b] = first + b < k->view.words ? found[b] & allowed[first + b] : 0;
+			mine[b] =
+			    first + b < k->view.words
+				? (found[b] | (near ? near[first + b] : 0)) & allowed[first + b]
+				: 0;
 		search_counter_add(k->facets[i].counter, window, mine);
 	}
 }
@@ -598,7 +628,7 @@ static uint32_t next_window(struct finding *k, uint32_t window)
 {
 	uint32_t next = UINT32_MAX;
 
-	if (k->is_satisfied)
+	if (k->is_satisfied || k->has_facets_near)
 		return window;
 	if (k->walk && k->f->mode != SEARCH_VECTOR)
 		next = search_walk_next(k->walk, window);
@@ -641,7 +671,7 @@ static int add_meanings(struct finding *k, size_t count, struct err *err)
 		struct candidate *c = &k->heap[i];
 
 		if (!c->has_meaning)
-			c->meaning = meaning_of(k, cosines[at++]);
+			c->meaning = fmaxf(cosines[at++], 0);
 		c->score = score_of(k, c);
 		if (!k->sort)
 			c->key = (double)c->score;
@@ -871,6 +901,27 @@ static void list_terms(struct finding *k)
 	}
 }
 
+/* What was given up before the one that mattered. */
+static int take_back(struct finding *k, struct search_analyzer *analyzer, struct err *err)
+{
+	uint32_t dropped = k->dropped;
+	int r = 0;
+
+	for (size_t i = 0; i < 32 && r == 0; i++) {
+		if (!(dropped >> i & 1) || dropped == 1U << i)
+			continue;
+		k->dropped = dropped & ~(1U << i);
+		r = run(k, analyzer, err);
+		if (k->ret->total)
+			dropped = k->dropped;
+	}
+	if (r == 0 && k->dropped != dropped) {
+		k->dropped = dropped;
+		r = run(k, analyzer, err);
+	}
+	return r;
+}
+
 static int find(struct finding *k, struct search_analyzer *analyzer, struct err *err)
 {
 	int64_t since;
@@ -892,7 +943,10 @@ static int find(struct finding *k, struct search_analyzer *analyzer, struct err 
 		k->dropped = 0;
 		r = run(k, analyzer, err);
 	}
+	if (r == 0 && k->ret->total)
+		r = take_back(k, analyzer, err);
 	k->ret->relaxed = k->dropped;
+	k->ret->has_loose_phrase = k->n_read > PHRASE_MAX;
 	since = clock_monotonic_us();
 	if (r == 0)
 		r = order_hits(k, err);

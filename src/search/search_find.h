@@ -45,6 +45,7 @@ struct search_find {
 	const struct search_understood *understood;
 	const struct search_filter *filters; /* asked for besides what is understood */
 	size_t n_filters;
+	size_t n_scope; /* of them, the first ones: what is searched at all, which nobody chose */
 	struct search_order order; /* what is understood counts when this is by relevance */
 	enum search_mode mode;
 	enum search_fusion fusion;
@@ -92,10 +93,11 @@ struct search_results {
 	size_t n;
 	struct search_facet_found *facets;
 	size_t n_facets;
-	uint32_t relaxed;    /* constraints that were given up, since nothing was left, as bits */
-	uint32_t softened;   /* conditions that were boosts: search_find.c says when */
-	uint32_t allowed;    /* documents that fulfil the conditions */
-	uint32_t by_meaning; /* hits by meaning alone */
+	uint32_t relaxed;      /* constraints that were given up, since nothing was left, as bits */
+	bool has_loose_phrase; /* too many documents have its words to look at the order in each */
+	uint32_t softened;     /* conditions that were boosts: search_find.c says when */
+	uint32_t allowed;      /* documents that fulfil the conditions */
+	uint32_t by_meaning;   /* hits by meaning alone */
 	uint32_t windows, scored; /* of the corpus, and those whose documents were scored */
 	struct search_word_used *used;
 	size_t n_used;

@@ -762,6 +762,18 @@ static int enter(struct search_index *ix, const char *collection,
 	return err_set(err, ERR_NOT_FOUND, "the collection \"%s\" has no vectors", collection);
 }
 
+bool search_index_has(struct search_index *ix, const char *collection, uint64_t space)
+{
+	struct search_index_collection *c;
+	bool has;
+
+	if (enter(ix, collection, &c, NULL) < 0)
+		return false;
+	has = c->space == space;
+	pthread_mutex_unlock(&ix->reader);
+	return has;
+}
+
 int search_index_nearest(struct search_index *ix, const struct search_nearest *q,
 			 struct vector_hit *ret, size_t *ret_n, struct err *err)
 {

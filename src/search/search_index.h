@@ -182,6 +182,8 @@ int search_index_query(struct search_index *ix, const struct search_question *q,
 /* The same by their numbers, and without reading anything: `filter` (may be NULL) says which. */
 struct vector_hit;
 struct roaring_bitmap_s;
+/* Whether the collection has vectors, by these numbers (search_corpus_space()). */
+bool search_index_has(struct search_index *ix, const char *collection, uint64_t space);
 struct search_nearest {
 	const char *collection;
 	const float *vector;

@@ -538,15 +538,6 @@ static void note_built(struct search_indexer *x, bool scanned, size_t handed_off
 		x->options.on_built(x->options.arg);
 }
 
-/* Keeps the first error of several, and clears the scratch for the next one. */
-static int first_of(int r, int next, struct err *why, struct err *err)
-{
-	if (r == 0 && next < 0)
-		*err = *why;
-	err_clear(why);
-	return r < 0 ? r : next;
-}
-
 static int round_once(struct search_indexer *x, struct pace *p, bool *ret_worked, struct err *err)
 {
 	bool scanned = false, retried = false;
@@ -565,15 +556,15 @@ static int round_once(struct search_indexer *x, struct pace *p, bool *ret_worked
 	if (r < 0)
 		return r;
 	/* What fails here may concern one collection: the others go on. */
-	r = first_of(r, sync_reader_step(x->reader, &n, &why), &why, err);
+	r = err_first(r, sync_reader_step(x->reader, &n, &why), &why, err);
 	p->is_handoff_stuck = r < 0;
 	if (!sync_reader_is_lost(x->reader))
-		r = first_of(r, scan_step(x, &scanned, &why), &why, err);
+		r = err_first(r, scan_step(x, &scanned, &why), &why, err);
 	if (r == 0 && ((!n && !scanned) || is_due(&p->next_retry_us, RETRY_US)))
 		r = retry_step(x, &retried, err);
 	*ret_worked = n || scanned || retried;
 	if (is_due(&p->next_compact_us, x->options.forget_ms * 1000))
-		r = first_of(r, search_index_compact(x->options.index, &why), &why, err);
+		r = err_first(r, search_index_compact(x->options.index, &why), &why, err);
 	if (r == 0 && is_time_for_figures(p, *ret_worked))
 		r = measure_now(x, p, err);
 	if (r == 0)

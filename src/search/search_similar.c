@@ -253,7 +253,8 @@ static int find_by_meaning(struct liking *k, struct err *err)
 		struct likely *known = find_likely(k, by_words, near[i].id);
 
 		/* A vector may be there before or after its document. */
-		if (known || !search_allowed_has(&k->view, k->allowed, near[i].id))
+		if (known || near[i].score <= 0 ||
+		    !search_allowed_has(&k->view, k->allowed, near[i].id))
 			continue;
 		k->items[k->n++] = (struct likely){.number = near[i].id, .cosine = near[i].score};
 	}
@@ -335,6 +336,8 @@ static void add_words(struct liking *k, const struct likely *l, struct strbuf *r
 	float *scores = arena_alloc(&k->d->arena, (k->n_telling + 1) * sizeof(*scores));
 	size_t n = 0;
 
+	if (!k->walk)
+		return;
 	search_walk_explain(k->walk, l->number, scores);
 	for (size_t i = 0; i < k->n_telling && n < SHOWN_WORDS; i++) {
 		if (scores[i] > 0)

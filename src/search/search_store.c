@@ -28,6 +28,7 @@
 #define RECORD_MAX  ((size_t)8 << 20)
 #define READ_BYTES  ((size_t)4 << 20)
 #define WASTE_MIN   ((uint64_t)16 << 20) /* a small file is not worth it */
+#define WIPE_MAX    4096		 /* records a call: others wait for the file meanwhile */
 #define KIND_PUT    1
 #define KIND_NUMBER 2
 #define KIND_DEAD   0x80
@@ -314,7 +315,8 @@ static int pass_dead(struct search_store *s, struct scanning *k, const struct re
 	k->is_torn = k->size - s->end < sizeof(*h) + h->size;
 	if (k->is_torn || !former)
 		return 0;
-	note_dead(s, s->end, h->size);
+	if (h->size) /* a number that nobody has holds nothing to overwrite */
+		note_dead(s, s->end, h->size);
 	*former = (struct former){.is_gone = h->size != 0};
 	s->end += sizeof(*h) + h->size;
 	k->n++;
@@ -609,7 +611,7 @@ int search_store_wipe(struct search_store *s, int64_t age_us, struct err *err)
 	size_t n = 0;
 	int r;
 
-	while (n < s->n_dead && s->dead[n].at_us <= until)
+	while (n < s->n_dead && n < WIPE_MAX && s->dead[n].at_us <= until)
 		n++;
 	if (!n)
 		return 0;
@@ -675,11 +677,11 @@ static int copy_records(struct search_store *from, struct search_store *to,
 	return r == 0 && fdatasync(to->fd) < 0 ? failed(to, "flush", err) : r;
 }
 
-int search_store_rewrite(struct search_store *s, struct search_live *records, size_t n,
-			 struct err *err)
+int search_store_copy(struct search_store *s, struct search_live *records, size_t n,
+		      struct search_store **ret, struct err *err)
 {
 	_cleanup_(search_store_freep) struct search_store *to = MEM_NEW(struct search_store);
-	int fd, r;
+	int r;
 
 	to->path = mem_printf("%s.new", s->path);
 	to->hash = s->hash;
@@ -694,7 +696,14 @@ int search_store_rewrite(struct search_store *s, struct search_live *records, si
 		(void)unlink(to->path);
 		return r;
 	}
-	fd = s->fd;
+	*ret = TAKE_PTR(to);
+	return 0;
+}
+
+void search_store_change(struct search_store *s, struct search_store *to)
+{
+	int fd = s->fd;
+
 	s->fd = to->fd;
 	to->fd = fd;
 	s->end = to->end;
@@ -702,5 +711,16 @@ int search_store_rewrite(struct search_store *s, struct search_live *records, si
 	s->has_rest = false;
 	s->synced = s->flags & FLAG_STALE ? 0 : to->end;
 	s->has_new_name = true;
-	return 0;
+	search_store_free(to);
+}
+
+int search_store_rewrite(struct search_store *s, struct search_live *records, size_t n,
+			 struct err *err)
+{
+	struct search_store *to = NULL;
+	int r = search_store_copy(s, records, n, &to, err);
+
+	if (r == 0)
+		search_store_change(s, to);
+	return r;
 }

@@ -78,7 +78,8 @@ int search_store_sync(struct search_store *s, struct err *err) _must_check_;
 /* Appends the content. ERR_IO, ERR_CORRUPTED. */
 int search_store_read(const struct search_store *s, const struct search_stored *at,
 		      struct strbuf *b, struct err *err) _must_check_;
-/* Overwrites what was replaced at least `age_us` ago (a reader may still be told of it before). */
+/* Overwrites what was replaced at least `age_us` ago (a reader may still be told of it before),
+ * some of it a call. */
 int search_store_wipe(struct search_store *s, int64_t age_us, struct err *err) _must_check_;
 
 /* Whether writing it anew pays: more than half of it is not valid. */
@@ -95,3 +96,10 @@ struct search_live {
 };
 int search_store_rewrite(struct search_store *s, struct search_live *records, size_t n,
 			 struct err *err) _must_check_;
+/*
+ * The same in two steps, of which only the second may not meet readers: copying, after which the
+ * new file has the name already, and changing over to it, which takes `to`.
+ */
+int search_store_copy(struct search_store *s, struct search_live *records, size_t n,
+		      struct search_store **ret, struct err *err) _must_check_;
+void search_store_change(struct search_store *s, struct search_store *to);

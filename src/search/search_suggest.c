@@ -45,6 +45,9 @@ struct search_suggest_maker {
 	struct arena arena; /* keys of the map */
 	struct map counts;
 	uint32_t next;
+	uintptr_t
+	    least; /* times; what was counted less often is forgotten when there is too much */
+	bool is_done;
 };
 
 /* --- what may be suggested ------------------------------------------------------------------- */
@@ -114,7 +117,7 @@ static void forget_rare(struct search_suggest_maker *m)
 	for (size_t i = 0; i < m->counts.cap; i++) {
 		const struct map_entry *e = &m->counts.entries[i];
 
-		if (!e->key.data || as_count(e->value) < 2)
+		if (!e->key.data || as_count(e->value) < m->least)
 			continue;
 		*map_put(&kept, (struct str){arena_strndup(&arena, e->key.data, e->key.len),
 					     e->key.len}) = e->value;
@@ -132,8 +135,12 @@ static void count_key(struct search_suggest_maker *m, struct str key)
 	if (!count)
 		key.data = arena_strndup(&m->arena, key.data, key.len);
 	*map_put(&m->counts, key) = as_value(count + 1);
-	if (m->counts.len > COUNTED_MAX)
+	if (m->counts.len <= COUNTED_MAX)
+		return;
+	do { /* half of them at least, so that this is rare */
+		m->least++;
 		forget_rare(m);
+	} while (m->counts.len > COUNTED_MAX / 2);
 }
 
 static bool is_word(const struct search_token *t)
@@ -174,24 +181,39 @@ static void count_title(struct search_suggest_maker *m, struct str title)
 	}
 }
 
-bool search_suggest_maker_step(struct search_suggest_maker *m, const struct search_corpus *corpus,
+/* Locked for one document at a time: another thread may give numbers meanwhile. */
+static bool take_title(struct search_suggest_maker *m, struct search_corpus *corpus,
+		       struct arena *arena, struct str *ret)
+{
+	struct search_corpus_view view;
+	struct search_record r;
+	bool is_there = false;
+
+	search_corpus_lock(corpus);
+	search_corpus_view(corpus, &view);
+	while (m->next / 64 < view.words && !(view.live[m->next / 64] >> (m->next % 64) & 1))
+		m->next++;
+	m->is_done = m->next / 64 >= view.words;
+	if (!m->is_done)
+		is_there = search_corpus_record(corpus, m->next++, arena, &r, NULL) == 0;
+	search_corpus_unlock(corpus);
+	if (is_there)
+		*ret = r.title;
+	return is_there;
+}
+
+bool search_suggest_maker_step(struct search_suggest_maker *m, struct search_corpus *corpus,
 			       size_t documents)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
-	struct search_corpus_view view;
+	struct str title;
 
-	search_corpus_view(corpus, &view);
-	for (; m->next / 64 < view.words && documents; m->next++) {
-		struct search_record r;
-
-		if (!(view.live[m->next / 64] >> (m->next % 64) & 1))
-			continue;
-		documents--;
+	for (; documents && !m->is_done; documents--) {
 		arena_clear(&arena);
-		if (search_corpus_record(corpus, m->next, &arena, &r, NULL) == 0)
-			count_title(m, r.title);
+		if (take_title(m, corpus, &arena, &title))
+			count_title(m, title);
 	}
-	return m->next / 64 < view.words;
+	return !m->is_done;
 }
 
 /* --- the end --------------------------------------------------------------------------------- */

@@ -24,7 +24,7 @@ int search_suggest_maker_new(const struct search_collection *rules, const char *
 struct search_suggest_maker *search_suggest_maker_free(struct search_suggest_maker *m);
 /* Takes so many documents more; false: there are no more. Documents that change meanwhile may be
  * counted as they were. */
-bool search_suggest_maker_step(struct search_suggest_maker *m, const struct search_corpus *corpus,
+bool search_suggest_maker_step(struct search_suggest_maker *m, struct search_corpus *corpus,
 			       size_t documents);
 /* Frees the maker. */
 struct search_suggestions *search_suggest_maker_end(struct search_suggest_maker *m,

@@ -127,11 +127,10 @@ static size_t list_weights(struct search_collection *c, struct weight *ret)
 	return n;
 }
 
-static void set(struct search_tuning *t, const struct weight *w, double value)
+static int set(struct search_tuning *t, const struct weight *w, double value, struct err *err)
 {
 	*w->value = value;
-	if (w->is_indexed)
-		search_corpus_reweigh(t->corpus);
+	return w->is_indexed ? search_corpus_reweigh(t->corpus, err) : 0;
 }
 
 static int climb(struct search_tuning *t, const struct weight *w, double *best, struct err *err)
@@ -145,14 +144,16 @@ static int climb(struct search_tuning *t, const struct weight *w, double *best, 
 
 		if (value > w->max)
 			continue;
-		set(t, w, value);
-		r = score(t, &now, err);
+		r = set(t, w, value, err);
+		if (r == 0)
+			r = score(t, &now, err);
 		if (r < 0 || now < *best + GAIN_MIN)
 			continue;
 		*best = now;
 		to = value;
 	}
-	set(t, w, to);
+	if (r == 0)
+		r = set(t, w, to, err);
 	if (r == 0 && t->progress && (to < from || to > from)) {
 		_cleanup_(mem_freep) char *name = mem_printf("%s.%s", w->group, w->name);
 

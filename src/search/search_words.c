@@ -19,6 +19,8 @@
 #include "base/logger.h"
 #include "sync/sync_admin.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <unistd.h>
 
 #include "base/banned.h"
@@ -82,6 +84,7 @@ static void start_scan(struct search_words *w, struct search_book *b)
 	b->done = b->documents = 0;
 	b->since_us = clock_monotonic_us();
 	pthread_mutex_unlock(&w->mutex);
+	w->has_scan = true;
 }
 
 static int fill_shelf(struct search_words *w, struct search_shelf *s, struct err *err)
@@ -256,6 +259,7 @@ static int take_one(struct search_words *w, struct search_book *b, const struct 
 		break;
 	case MAPPING_REFUSED: /* keeps what it had; the dead letter tells of it */
 		count_refused(w, b);
+		search_corpus_see(b->corpus, d->key);
 		break;
 	}
 	if (r == -ERR_LIMIT) { /* one document's: it is not found, and the others are */
@@ -323,7 +327,34 @@ static int sweep_page(struct search_words *w, struct search_book *b, struct aren
 	return 0;
 }
 
-/* All documents are in: this shelf answers from now on. */
+/* Files of collections that are not searched any more, which no erasure would reach. */
+static int remove_strangers(struct search_words *w, struct search_shelf *s, struct err *err)
+{
+	static const char records[] = ".records", terms[] = ".records.terms";
+	DIR *d = opendir(w->options.dir);
+	const struct dirent *e;
+	int r = 0;
+
+	if (!d)
+		return file_error("read", w->options.dir, err);
+	while (r == 0 && (e = readdir(d))) {
+		_cleanup_(mem_freep) char *name = mem_strdup(e->d_name);
+		_cleanup_(mem_freep) char *path = mem_printf("%s/%s", w->options.dir, name);
+		size_t n = strlen(name), cut = sizeof(terms) - 1;
+
+		if (n <= cut || !cstr_equal(name + n - cut, terms))
+			cut = sizeof(records) - 1;
+		if (n <= cut || strncmp(name + n - cut, records, sizeof(records) - 1) != 0)
+			continue;
+		name[n - cut] = '\0';
+		if (!search_shelf_find(s, name) && unlink(path) < 0 && errno != ENOENT)
+			r = file_error("remove", path, err);
+	}
+	closedir(d);
+	return r;
+}
+
+/* All documents are in: this shelf answers from now on. Tried again when it fails. */
 static int end_scans(struct search_words *w, struct search_shelf *s, struct err *err)
 {
 	_cleanup_(mem_freep) char *path = scan_path(w);
@@ -335,24 +366,31 @@ static int end_scans(struct search_words *w, struct search_shelf *s, struct err 
 	}
 	for (size_t i = 0; i < s->n && r == 0; i++)
 		r = search_corpus_tidy(s->books[i].corpus, err);
+	if (r == 0)
+		r = remove_strangers(w, s, err);
 	if (r == 0 && unlink(path) < 0 && file_exists(path))
 		r = file_error("remove", path, err);
 	if (r < 0)
 		return r;
 	search_shelf_learn(w, s, true);
+	pthread_mutex_lock(&w->mutex);
 	s->is_whole = true;
+	pthread_mutex_unlock(&w->mutex);
 	take_shelf(w, s);
+	w->has_scan = false;
 	return 0;
 }
 
+/* A page of the next collection: a small one need not wait for a large one, nor a sound one for one
+ * that fails. */
 static int scan_step(struct search_words *w, bool *ret_worked, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct search_shelf *s = w->current;
 	int r = 0;
 
-	for (size_t i = 0; i < s->n && !*ret_worked && r == 0; i++) {
-		struct search_book *b = &s->books[i];
+	for (size_t i = 0; i < s->n && !*ret_worked; i++) {
+		struct search_book *b = &s->books[w->next_scan++ % s->n];
 
 		if (b->phase == SEARCH_PHASE_LIVE)
 			continue;
@@ -360,7 +398,7 @@ static int scan_step(struct search_words *w, bool *ret_worked, struct err *err)
 		r = b->phase == SEARCH_PHASE_PAGES ? scan_page(w, b, &arena, err)
 						   : sweep_page(w, b, &arena, err);
 	}
-	return r == 0 && *ret_worked ? end_scans(w, s, err) : r;
+	return r == 0 && w->has_scan ? end_scans(w, s, err) : r;
 }
 
 /* --- rounds ---------------------------------------------------------------------------------- */
@@ -437,7 +475,7 @@ static int prepare(struct search_words *w, struct err *err)
 		r = load_rules(w, err);
 		w->is_loaded = r == 0;
 	}
-	return r == 0 ? take_requests(w, err) : r;
+	return r;
 }
 
 static int64_t tidy_us(const struct search_words *w)
@@ -459,20 +497,26 @@ static int tidy(struct search_words *w, struct err *err)
 static int round_once(struct search_words *w, bool *ret_worked, struct err *err)
 {
 	bool scanned = false;
+	struct err why = {0};
 	size_t n = 0;
 	int r = prepare(w, err);
 
-	if (r == 0)
-		r = sync_reader_step(w->reader, &n, err);
-	if (r == 0)
-		r = scan_step(w, &scanned, err);
+	if (r < 0)
+		return r;
+	/* What fails here may concern one collection, or rules that were asked for: the others, and
+	 * those that there are, go on. */
+	r = take_requests(w, err);
+	if (!w->is_detached)
+		r = err_first(r, sync_reader_step(w->reader, &n, &why), &why, err);
+	if (!w->is_detached && !sync_reader_is_lost(w->reader))
+		r = err_first(r, scan_step(w, &scanned, &why), &why, err);
 	*ret_worked = n || scanned;
 	if (r == 0 && !*ret_worked) {
 		search_shelf_learn(w, w->current, false);
 		*ret_worked = search_shelf_suggest(w, w->current);
 	}
-	if (r == 0 && !scanned && is_due(&w->next_tidy_us, tidy_us(w)))
-		r = tidy(w, err);
+	if (!w->is_detached && !scanned && is_due(&w->next_tidy_us, tidy_us(w)))
+		r = err_first(r, tidy(w, &why), &why, err);
 	if (r == 0 && is_due(&w->next_count_us, COUNT_US))
 		r = count_waiting(w, err);
 	return r;

@@ -61,7 +61,9 @@ struct search_words {
 	atomic_bool stop;
 	/* Of the thread. */
 	bool is_loaded;
-	bool is_damaged; /* a corpus turned out to be: all of them are opened anew */
+	bool has_scan;	  /* one that has not ended */
+	size_t next_scan; /* whose turn it is */
+	bool is_damaged;  /* a corpus turned out to be: all of them are opened anew */
 	int64_t pause_ms, next_tidy_us, next_count_us;
 
 	/* Held while a number is given, and while files are opened anew: what was given by the

@@ -191,7 +191,7 @@ static int make_all(void **state)
 		    search_corpus_remove(f.corpus, (struct str){text, (size_t)n}, NULL), 0);
 		model[i].is_there = false;
 	}
-	search_corpus_reweigh(f.corpus);
+	assert_int_equal(search_corpus_reweigh(f.corpus, NULL), 0);
 	return 0;
 }
 
@@ -346,19 +346,23 @@ static bool is_allowed(const struct look *l, uint32_t i, const char *but)
 	return is;
 }
 
-static void look_for_near(struct look *l)
+/* Hits by meaning, of what is allowed without the conditions on `but`. */
+static void look_for_near(const struct look *l, const char *but, bool *ret)
 {
 	static struct vector_hit all[DOCUMENTS];
 	size_t n = 0;
 
+	memset(ret, 0, DOCUMENTS * sizeof(*ret));
+	if (!l->has_meaning || l->mode == SEARCH_LEXICAL)
+		return;
 	for (uint32_t i = 0; i < DOCUMENTS; i++) {
-		if (l->allowed[i] && model[i].has_vector)
+		if (model[i].has_vector && is_allowed(l, i, but))
 			all[n++] = (struct vector_hit){i, cosine(asked, i)};
 	}
 	if (n)
 		qsort(all, n, sizeof(*all), nearer);
 	for (size_t i = 0; i < n && i < SEARCH_NEAR; i++)
-		l->near[all[i].id] = all[i].score >= NEAREST;
+		ret[all[i].id] = all[i].score >= NEAREST;
 }
 
 static void look(struct look *l)
@@ -375,9 +379,7 @@ static void look(struct look *l)
 		if (!l->query[0] && !(l->has_meaning && l->mode != SEARCH_LEXICAL))
 			l->has_word[i] = true;
 	}
-	memset(l->near, 0, sizeof(l->near));
-	if (l->has_meaning && l->mode != SEARCH_LEXICAL)
-		look_for_near(l);
+	look_for_near(l, NULL, l->near);
 }
 
 static struct search_find ask_look(const struct look *l)
@@ -460,20 +462,24 @@ static void totals_are_those_of_an_exhaustive_look(void **state)
 
 static uint32_t count_brand(const struct look *l, const char *brand)
 {
+	static bool near[DOCUMENTS];
 	uint32_t n = 0;
 
+	look_for_near(l, "brand", near);
 	for (uint32_t i = 0; i < DOCUMENTS; i++)
-		n += is_allowed(l, i, "brand") && (l->has_word[i] || l->near[i]) &&
+		n += is_allowed(l, i, "brand") && (l->has_word[i] || near[i]) &&
 		     model[i].brand < BRANDS && cstr_equal(brands[model[i].brand], brand);
 	return n;
 }
 
 static uint32_t count_price(const struct look *l, const struct search_facet *x)
 {
+	static bool near[DOCUMENTS];
 	uint32_t n = 0;
 
+	look_for_near(l, "price", near);
 	for (uint32_t i = 0; i < DOCUMENTS; i++)
-		n += is_allowed(l, i, "price") && (l->has_word[i] || l->near[i]) &&
+		n += is_allowed(l, i, "price") && (l->has_word[i] || near[i]) &&
 		     model[i].has_price && model[i].price >= x->min && model[i].price < x->max;
 	return n;
 }
