@@ -37,7 +37,7 @@
 #define SHRINKAGE      3.0
 #define SAMPLE	       200 /* orders that "together" is counted in, at most */
 #define NEAR_MAX       100 /* by the profile */
-#define BESIDE	       0.1 /* of popularity, beside a product: what goes with it counts */
+#define BESIDE	       0.01 /* of popularity, beside a product: what goes with it counts */
 #define POPULAR_MIN    100 /* products that are looked at besides */
 #define CANDIDATES_MAX 4096
 #define PER_HIT	       4 /* candidates a hit that are read: some are variants */

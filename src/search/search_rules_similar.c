@@ -12,8 +12,8 @@
 #define WEIGHT_MAX 1.0 /* beside a nearness of at most 1 */
 /* By `aethermart eval --recommendations` on the generated shop. */
 #define TOGETHER 1.0
-#define PROFILE	 0.3
-#define POPULAR	 0.3
+#define PROFILE	 0.1
+#define POPULAR	 0.6
 
 static int find_attribute(const struct search_collection *c, const char *name,
 			  const struct ynode *at, size_t *ret, struct err *err)
