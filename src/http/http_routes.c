@@ -431,6 +431,12 @@ static const struct http_member search_members[] = {
     {0},
 };
 
+static const struct http_member suggest_members[] = {
+    {"query", "string", "q as it was given."},
+    {"suggestions", "array", "What may be meant: text, kind, filter, documents."},
+    {0},
+};
+
 static const struct http_member hits_members[] = {
     {"hits", "array", "Documents, the best one first."},
     {0},
@@ -528,7 +534,7 @@ const struct http_route http_routes[] = {
      .summary = "Documents by a person's words.", .members = search_members,
      .statuses = {MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
     {SEARCH_ROUTE(HTTP_SUGGEST), .path = "/v1/suggest", .parameters = suggest_parameters,
-     .summary = "What a person who types may mean.",
+     .summary = "What a person who types may mean.", .members = suggest_members,
      .statuses = {MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
     {SEARCH_ROUTE(HTTP_SIMILAR), .path = "/v1/similar/{id}", .parameters = similar_parameters,
      .summary = "Documents like one that is there.", .members = hits_members,

@@ -11,7 +11,8 @@
  *	           there is for who bought nothing yet
  *
  * Only what fulfils the rules' conditions (in stock, active) and was not bought yet comes into
- * question; of one thing in several variants the best. The reason names the strongest signal.
+ * question; of one thing in several variants the best. The reason names the stronger one of the
+ *first two signals where it is a good part of the score, for that says more than popularity.
  *
  * Sources: item-to-item counts as in Linden, Smith, York, "Amazon.com recommendations"; shrinkage
  * as in Bell, Koren, "Scalable collaborative filtering".
@@ -35,12 +36,14 @@
 #define SEEDS_MAX      10   /* of what was bought, the newest */
 #define SEED_DECAY     0.85 /* of the next older one */
 #define SHRINKAGE      3.0
-#define SAMPLE	       200 /* orders that "together" is counted in, at most */
-#define NEAR_MAX       100 /* by the profile */
+#define SAMPLE	       200  /* orders that "together" is counted in, at most */
+#define NEAR_MAX       100  /* by the profile */
 #define BESIDE	       0.01 /* of popularity, beside a product: what goes with it counts */
-#define POPULAR_MIN    100 /* products that are looked at besides */
+#define POPULAR_MIN    100  /* products that are looked at besides */
 #define CANDIDATES_MAX 4096
-#define PER_HIT	       4 /* candidates a hit that are read: some are variants */
+#define REASON_SHARE   0.2 /* of the score, for a signal to be its reason */
+#define TITLE_BYTES    36  /* of a title in a reason */
+#define PER_HIT	       4   /* candidates a hit that are read: some are variants */
 
 struct seed {
 	uint64_t product;
@@ -344,6 +347,20 @@ static const char *seed_title(struct recommending *k, struct seed *s)
 	return s->title;
 }
 
+/* Cut at a word, so that what stands behind it in a line is seen. */
+static const char *short_title(struct recommending *k, const char *title)
+{
+	size_t n = strlen(title);
+
+	if (n <= TITLE_BYTES)
+		return title;
+	for (n = TITLE_BYTES; n && title[n] != ' ';)
+		n--;
+	for (n = n ? n : TITLE_BYTES; n && ((unsigned char)title[n] & 0xC0) == 0x80;)
+		n--;
+	return arena_printf(&k->d->arena, "%.*s…", (int)n, title);
+}
+
 /* The seed that is most like it. */
 static struct seed *nearest_seed(struct recommending *k, const struct candidate *c)
 {
@@ -367,19 +384,20 @@ static struct seed *nearest_seed(struct recommending *k, const struct candidate 
 static const char *reason_of(struct recommending *k, const struct candidate *c)
 {
 	struct arena *arena = &k->d->arena;
+	double least = REASON_SHARE * c->score;
 	uint32_t n;
 
-	if (c->together > 0 && c->together >= c->profile && c->together >= c->popular) {
-		const char *title = seed_title(k, &k->seeds[c->seed]);
+	if (c->together > least && c->together >= c->profile) {
+		const char *title = short_title(k, seed_title(k, &k->seeds[c->seed]));
 
 		if (c->orders)
 			return arena_printf(arena, "bought together with %s (%u order%s)", title,
 					    c->orders, c->orders == 1 ? "" : "s");
-		return arena_printf(arena, "%u who bought %s bought this too", c->customers, title);
+		return arena_printf(arena, "bought by %u who bought %s", c->customers, title);
 	}
-	if (c->profile > 0 && c->profile >= c->popular)
+	if (c->profile > least)
 		return arena_printf(arena, "like %s%s", k->customer ? "what was bought: " : "",
-				    seed_title(k, nearest_seed(k, c)));
+				    short_title(k, seed_title(k, nearest_seed(k, c))));
 	n = search_popularity_of(k->popularity, c->product);
 	return arena_printf(arena, "popular: in %u order%s", n, n == 1 ? "" : "s");
 }
