@@ -4,15 +4,15 @@
  * Three signals, each weighed by the rules:
  *
  *	together   what those bought who bought the same: cosines of the counts of customers who
- *	           bought both, and of orders that hold both, shrunk where they are few
- *	           (n / (n + 3)); so what everybody buys anyway says little
- *	profile    how near it is to the mean of what the customer bought, newer things first
- *	popular    how often it was bought lately, by orders of magnitude: the last resort, and all
- *	           there is for who bought nothing yet
+ *		   bought both, and of orders that hold both, shrunk where they are few
+ *		   (n / (n + 3)); so what everybody buys anyway says little
+ *	profile	   how near it is to the mean of what the customer bought, newer things first
+ *	popular	   how often it was bought lately, by orders of magnitude: the last resort, and
+ *		   all there is for who bought nothing yet
  *
  * Only what fulfils the rules' conditions (in stock, active) and was not bought yet comes into
  * question; of one thing in several variants the best. The reason names the stronger one of the
- *first two signals where it is a good part of the score, for that says more than popularity.
+ * first two signals where it is a good part of the score: that says more than popularity.
  *
  * Sources: item-to-item counts as in Linden, Smith, York, "Amazon.com recommendations"; shrinkage
  * as in Bell, Koren, "Scalable collaborative filtering".
