@@ -179,8 +179,9 @@ struct search_recommending {
 
 struct search_collection {
 	const char *name;
-	const char *title; /* path of what a hit is shown by; NULL: none */
-	size_t words;	   /* of the whole text, at most */
+	const char *title;     /* path of what a hit is shown by; NULL: none */
+	const char *title_pii; /* after binding; NULL: nothing is personal */
+	size_t words;	       /* of the whole text, at most */
 	size_t n_compositions;
 	struct search_composition *compositions;
 	struct search_ranking ranking;

@@ -630,6 +630,6 @@ int search_rules_bind_columns(struct arena *arena, const struct mapping *m, cons
 		r = bind_field(arena, m, &fields->children[i], &c->fields[i], err);
 	for (size_t i = 0; i < c->n_attributes && r == 0; i++)
 		r = bind_attribute(arena, m, &attributes->children[i], &c->attributes[i], err);
-	search_rules_bind_similar(c);
+	search_rules_bind_similar(arena, m, c);
 	return r;
 }

@@ -43,4 +43,5 @@ int search_rules_bind_columns(struct arena *arena, const struct mapping *m, cons
 int search_rules_read_similar(struct arena *arena, const struct ynode *n,
 			      struct search_collection *c, struct err *err) _must_check_;
 /* What is personal is known only now. */
-void search_rules_bind_similar(struct search_collection *c);
+void search_rules_bind_similar(struct arena *arena, const struct mapping *m,
+			       struct search_collection *c);

@@ -171,8 +171,10 @@ int search_rules_read_similar(struct arena *arena, const struct ynode *n,
 	return r == 0 && recommend ? read_recommending(arena, recommend, c, err) : r;
 }
 
-void search_rules_bind_similar(struct search_collection *c)
+void search_rules_bind_similar(struct arena *arena, const struct mapping *m,
+			       struct search_collection *c)
 {
+	c->title_pii = c->title ? search_rules_pii(arena, m, &c->title, 1) : NULL;
 	if (c->likeness.has_fields)
 		return;
 	c->likeness.fields = 0;

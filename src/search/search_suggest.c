@@ -54,7 +54,7 @@ struct search_suggest_maker {
 
 bool search_suggest_may(const struct search_collection *rules)
 {
-	bool is_personal = false;
+	bool is_personal = rules->title_pii != NULL;
 
 	for (size_t i = 0; i < rules->n_fields; i++)
 		is_personal |= rules->fields[i].pii != NULL;

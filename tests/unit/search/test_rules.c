@@ -152,6 +152,42 @@ static void each_mistake_in_fields_and_attributes_is_named_by_its_place(void **s
 	}
 }
 
+#define LIKE(similar)                                                                          \
+	WITH("attributes: {size: {field: id, type: number}, made: {field: born, type: date}, " \
+	     "kind: {field: name, type: text}}\n    " similar)
+
+static void each_mistake_in_what_is_similar_and_recommended_is_named_by_its_place(void **state)
+{
+	static const struct {
+		const char *text, *message;
+	} cases[] = {
+	    {LIKE("similar: {sam: {}}"), "did you mean \"same\"?"},
+	    {LIKE("similar: {same: [size]}"), "s.yaml:5:21: \"same\" has to be a map"},
+	    {LIKE("similar: {same: {siz: 1}}"),
+	     "there is no attribute \"siz\"; did you mean \"size\"?"},
+	    {LIKE("similar: {same: {made: 1}}"), "\"made\" is neither text, number nor boolean"},
+	    {LIKE("similar: {same: {size: 2}}"), "from 0 to 1, not \"2\""},
+	    {LIKE("similar: {twin: 1.1}"), "from 0 to 1"},
+	    {LIKE("similar: {apart: [size]}"), "\"size\" is no text"},
+	    {LIKE("similar: {fields: [title]}"), "there is no field \"title\""},
+	    {LIKE("recommend: {only: [siz=1]}"), "did you mean \"size\"?"},
+	    {LIKE("recommend: {only: [size]}"), "s.yaml:5:"},
+	    {LIKE("recommend: {popular: -1}"), "from 0 to 1"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct search_rules *rules = NULL;
+		struct err err = {0};
+
+		assert_int_equal(
+		    search_rules_parse("s.yaml", str_from(cases[i].text), &rules, &err),
+		    -ERR_INVALID_ARGUMENT);
+		if (!strstr(err.message, cases[i].message))
+			fail_msg("\"%s\" is not in \"%s\"", cases[i].message, err.message);
+	}
+}
+
 static void attributes_say_what_they_are_called(void **state)
 {
 	struct search_rules *rules = parse(WITH(
@@ -263,6 +299,7 @@ static void what_is_personal_is_known_for_each_composition(void **state)
 	assert_string_equal(pii_of(rules, 1), "name (name)");
 	assert_non_null(strstr(pii_of(rules, 2), "address"));
 	assert_null(pii_of(rules, 3));
+	assert_string_equal(search_rules_find(rules, "people")->title_pii, "name (name)");
 	search_rules_free(rules);
 	mapping_free(m);
 }
@@ -357,6 +394,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_mistake_is_named_by_its_place),
 	    cmocka_unit_test(each_mistake_in_fields_and_attributes_is_named_by_its_place),
+	    cmocka_unit_test(each_mistake_in_what_is_similar_and_recommended_is_named_by_its_place),
 	    cmocka_unit_test(attributes_say_what_they_are_called),
 	    cmocka_unit_test(a_path_that_no_mapping_produces_is_a_mistake),
 	    cmocka_unit_test(a_collection_without_a_mapping_is_left_alone),

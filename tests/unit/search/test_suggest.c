@@ -336,6 +336,9 @@ static void collections_with_something_personal_have_none(void **state)
 	attribute.pii = NULL;
 	text.pii = "free_text (text)";
 	assert_false(search_suggest_may(&c));
+	text.pii = NULL;
+	c.title_pii = "name (full_name)";
+	assert_false(search_suggest_may(&c));
 }
 
 static void as_many_as_asked_for_whatever_is_typed(void **state)
