@@ -3,7 +3,8 @@
  *
  * A round looks with one statement which queues hold rows for this worker, then handles a batch of
  * each, then a page of each migration. A round without work is followed by a sleep of 2 ms that
- * grows to 20 ms: MariaDB notifies nobody, so this is the one poll that there is.
+ * grows to 4 ms, and to 20 ms when nothing happened for half a second: MariaDB notifies nobody, so
+ * this is the one poll that there is.
  *
  * Errors: whatever heals by itself (connection, time-out, conflict) drops the batch, which was not
  * acknowledged, and comes back after a pause with jitter. Three conflicts in a row halve the batch,
@@ -20,6 +21,8 @@
 
 #define POLL_MIN_US		 2000
 #define POLL_MAX_US		 20000
+#define POLL_BUSY_US		 4000 /* at most, so long after a change: the next is not far */
+#define BUSY_US			 500000
 #define FULL_LOOK_US		 1000000
 #define PAUSE_MIN_US		 20000
 #define PAUSE_MAX_US		 2000000
@@ -565,22 +568,25 @@ static int64_t worker_round(struct sync_worker *w, bool full, bool *ret_worked)
 
 static void worker_loop(struct sync_worker *w)
 {
-	int64_t next_full = 0, sleep_us = POLL_MIN_US;
+	int64_t next_full = 0, busy_until = 0, sleep_us = POLL_MIN_US;
 
 	while (!atomic_load(&w->shared->stop) && !atomic_load(&w->shared->lost)) {
-		int64_t now = clock_monotonic_us(), pause;
+		int64_t now = clock_monotonic_us(), pause, most_us;
 		bool full = now >= next_full, worked = false;
 
 		if (full)
 			next_full = now + FULL_LOOK_US;
 		pause = worker_round(w, full, &worked);
 		set_healthy(w, w->failures == 0 && !is_any_failing(w));
-		if (worked)
+		if (worked) {
 			sleep_us = POLL_MIN_US;
+			busy_until = now + BUSY_US;
+		}
 		if (worked && !pause)
 			continue;
 		sync_shared_sleep(w->shared, pause ? pause : sleep_us);
-		sleep_us = sleep_us * 2 < POLL_MAX_US ? sleep_us * 2 : POLL_MAX_US;
+		most_us = now < busy_until ? POLL_BUSY_US : POLL_MAX_US;
+		sleep_us = sleep_us * 2 < most_us ? sleep_us * 2 : most_us;
 	}
 }
 
