@@ -7,6 +7,7 @@
 #include "search/search_engine_int.h"
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "search/search_answer.h"
 #include "vector/vector.h"
 
@@ -298,11 +299,27 @@ static int ask(struct asking *a, struct strbuf *json, struct err *err)
 	return 0;
 }
 
+/* By mode, and by itself what was refused or failed. */
+static void count_search(const struct asking *a, int r, int64_t since)
+{
+	if (r == 0)
+		metric_observe(metric_series(METRIC_HISTOGRAM, "aethermart_search_seconds",
+					     "Time to answer a search.", "mode",
+					     a->answer.mode ? a->answer.mode : "similar"),
+			       clock_monotonic_us() - since);
+	else
+		metric_add(metric_series(METRIC_COUNTER, "aethermart_search_failures_total",
+					 "Searches that were refused, or failed.", "reason",
+					 r == -ERR_INVALID_ARGUMENT ? "refused" : "failed"),
+			   1);
+}
+
 int search_engine_search(struct search_engine *e, const struct search_request *q,
 			 struct strbuf *json, const char **ret_wrong, struct err *err)
 {
 	struct search_desk d = {0};
 	struct asking a = {.d = &d, .q = q};
+	int64_t since = clock_monotonic_us();
 	int r = search_desk_open(e, q->in, &d, err);
 
 	if (r == -ERR_NOT_FOUND)
@@ -313,6 +330,7 @@ int search_engine_search(struct search_engine *e, const struct search_request *q
 			: ask(&a, json, err);
 	if (ret_wrong && a.wrong)
 		*ret_wrong = a.wrong;
+	count_search(&a, r, since);
 	search_desk_close(&d);
 	return r;
 }

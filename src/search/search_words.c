@@ -87,6 +87,21 @@ static void start_scan(struct search_words *w, struct search_book *b)
 	w->has_scan = true;
 }
 
+static void make_metrics(struct search_book *b)
+{
+	const char *name = b->rules->name;
+
+	b->m_documents =
+	    metric_series(METRIC_GAUGE, "aethermart_words_documents",
+			  "Documents that are found by their words.", "collection", name);
+	b->m_waiting = metric_series(METRIC_GAUGE, "aethermart_words_waiting",
+				     "Changed documents that wait in the hand-off for the words.",
+				     "collection", name);
+	b->m_refused = metric_series(METRIC_COUNTER, "aethermart_words_refused_total",
+				     "Times a document could not be indexed by its words.",
+				     "collection", name);
+}
+
 static int fill_shelf(struct search_words *w, struct search_shelf *s, struct err *err)
 {
 	_cleanup_(mem_freep) char *path = scan_path(w);
@@ -101,6 +116,7 @@ static int fill_shelf(struct search_words *w, struct search_shelf *s, struct err
 			continue;
 		b->rules = &list[i];
 		b->mapping = list[i].mapping;
+		make_metrics(b);
 		b->cursor = (struct strbuf)STRBUF_INIT(MAPPING_KEY_MAX);
 		r = open_corpus(w, b->rules, s->hash, &b->corpus, err);
 		s->n += r == 0;
@@ -242,6 +258,7 @@ static void count_refused(struct search_words *w, struct search_book *b)
 {
 	pthread_mutex_lock(&w->mutex);
 	b->refused++;
+	metric_add(b->m_refused, 1);
 	pthread_mutex_unlock(&w->mutex);
 }
 
@@ -416,6 +433,7 @@ static bool is_due(int64_t *next_us, int64_t period_us)
 static int count_waiting(struct search_words *w, struct err *err)
 {
 	struct search_shelf *s = w->current;
+	struct search_corpus_view view; /* of the thread that writes: nothing is locked */
 	int r = 0;
 
 	for (size_t i = 0; i < s->n && r == 0; i++) {
@@ -430,6 +448,9 @@ static int count_waiting(struct search_words *w, struct err *err)
 		b->waiting = waiting;
 		b->documents = documents;
 		pthread_mutex_unlock(&w->mutex);
+		search_corpus_view(b->corpus, &view);
+		metric_set(b->m_documents, view.documents);
+		metric_set(b->m_waiting, waiting);
 	}
 	return r;
 }

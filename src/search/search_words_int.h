@@ -2,6 +2,7 @@
  * and who borrows it). */
 #pragma once
 
+#include "base/metrics.h"
 #include "search/search_index.h"
 #include "search/search_suggest.h"
 #include "search/search_words.h"
@@ -42,6 +43,7 @@ struct search_book { /* a collection */
 	uint64_t prompted;		    /* of the changes in suggestions */
 	int64_t next_prompter_us, made_for_us;
 	int64_t documents, waiting, refused; /* what status shows */
+	struct metric *m_documents, *m_waiting, *m_refused;
 };
 
 struct search_shelf {
