@@ -358,7 +358,7 @@ static int analyze(struct search_corpus *c, const struct search_record *r,
 	pthread_rwlock_wrlock(&c->lock);
 	search_corpus_analyze(c, r, ret);
 	pthread_rwlock_unlock(&c->lock);
-	return search_dictionary_save(c->dictionary, c->terms, err);
+	return search_dictionary_save(c->dictionary, c->terms, ret, err);
 }
 
 int search_corpus_content(const struct search_corpus *c, const struct search_stored *at,
@@ -532,7 +532,7 @@ int search_corpus_save_terms(struct search_corpus *c, uint32_t number,
 	struct search_slot *slot = &c->slots[number];
 	struct search_stored at;
 	struct str content;
-	int r = search_dictionary_save(c->dictionary, c->terms, err);
+	int r = search_dictionary_save(c->dictionary, c->terms, &c->fresh, err);
 
 	search_forward_write(&c->fresh, search_dictionary_space(c->dictionary), &b);
 	if (r == 0)
@@ -610,6 +610,8 @@ int search_corpus_tidy(struct search_corpus *c, struct err *err)
 		r = rewrite(c, err);
 	if (r == 0 && has_drifted(c))
 		r = weigh_again(c, err);
+	if (r == 0)
+		r = search_dictionary_forget(c->dictionary, c->terms, c->lexical, err);
 	pthread_mutex_unlock(&c->writing);
 	return r;
 }

@@ -48,7 +48,11 @@ bool search_dictionary_is_kept(const struct search_dictionary *d);
 size_t search_dictionary_count(const struct search_dictionary *d); /* terms of the file */
 uint64_t search_dictionary_space(const struct search_dictionary *d);
 void search_dictionary_load(struct search_dictionary *d, struct search_terms *ret);
-/* Appends the terms that the file has not yet. Durable after search_dictionary_sync(). */
+/* Writes the terms that the file has not yet, or no more, of those that `used` has. Durable after
+ * search_dictionary_sync(). */
 int search_dictionary_save(struct search_dictionary *d, const struct search_terms *terms,
-			   struct err *err) _must_check_;
+			   const struct search_forward *used, struct err *err) _must_check_;
+/* Takes terms that no document has out of the file, and overwrites them; numbers stay. */
+int search_dictionary_forget(struct search_dictionary *d, const struct search_terms *terms,
+			     const struct search_lexical *lexical, struct err *err) _must_check_;
 int search_dictionary_sync(struct search_dictionary *d, struct err *err) _must_check_;

@@ -384,7 +384,8 @@ def test_what_is_deleted_is_in_no_file_after_a_while(stack):
     stack.sql("UPDATE Reviews SET review_text = 'I am Xanthippe Quarrelsome, write to me'"
               " WHERE review_id = %s", (review,))
     customer = stack.insert("Customers", first_name="Wilhelmina", last_name="Vandersloot",
-                            email="wilhelmina.vandersloot@example.org")
+                            email="wilhelmina.vandersloot@example.org",
+                            registration_date="2024-01-02")
     wait_for_meaning(stack)
     folder = stack.var / "index"
     secrets = [b"zebrawood", b"xanthippe", b"quarrelsome", b"vandersloot"]

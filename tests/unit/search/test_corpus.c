@@ -661,6 +661,57 @@ static void without_its_dictionary_texts_are_analysed_again(void **state)
 	mem_free(terms);
 }
 
+static bool file_holds(const char *path, const char *text)
+{
+	struct strbuf b = STRBUF_INIT(0);
+	bool found;
+
+	assert_int_equal(file_read(path, &b, NULL), 0);
+	found = memmem(b.data, b.len, text, strlen(text)) != NULL;
+	strbuf_done(&b);
+	return found;
+}
+
+static void tidy(void)
+{
+	assert_int_equal(search_corpus_tidy(f.corpus, NULL), 0);
+}
+
+/* A word may be a name. */
+static void words_that_no_document_has_leave_the_file_and_come_back(void **state)
+{
+	char *terms = mem_printf("%s.terms", f.path);
+
+	(void)state;
+	reopen(HASH);
+	for (int i = 0; i < 3; i++) {
+		for (uint32_t key = 0; key < KEYS; key++)
+			put(key, key + 1);
+		sync_corpus();
+		tidy();
+		assert_true(file_holds(terms, "word"));
+		for (uint32_t key = 0; key < KEYS; key++)
+			drop(key);
+		tidy();
+		assert_false(file_holds(terms, "word"));
+		assert_false(file_holds(terms, "rtx"));
+		if (i == 1) /* the file is read with what stands for them */
+			reopen(HASH);
+	}
+	for (int i = 0; i < 20; i++) { /* some come back, some stay away, some are new */
+		stir(40);
+		tidy();
+		check_changed();
+		if (i % 4)
+			continue;
+		sync_corpus();
+		reopen(HASH);
+		assert_false(search_corpus_is_stale(f.corpus));
+		check_as_fresh();
+	}
+	mem_free(terms);
+}
+
 static void a_full_disk_refuses_a_document_and_nothing_else(void **state)
 {
 	struct rlimit before, now;
@@ -881,6 +932,7 @@ int main(void)
 	    TEST(other_rules_read_all_documents_anew),
 	    TEST(damaged_records_are_read_again),
 	    TEST(without_its_dictionary_texts_are_analysed_again),
+	    TEST(words_that_no_document_has_leave_the_file_and_come_back),
 	    TEST(a_full_disk_refuses_a_document_and_nothing_else),
 	    TEST(scores_are_made_anew_when_averages_have_moved),
 	    TEST(a_file_of_waste_is_written_anew),
