@@ -61,6 +61,7 @@ static void print_constraints(const json_t *parsed, const struct cli_page *p)
 {
 	const json_t *list = json_object_get(parsed, "filters");
 	const json_t *similar = json_object_get(parsed, "similar");
+	const json_t *phrases = json_object_get(parsed, "phrases");
 	const char *order = cli_text_of(parsed, "sort_reading");
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
@@ -82,7 +83,16 @@ static void print_constraints(const json_t *parsed, const struct cli_page *p)
 		printf("  %s this one  (\"%s\"; --without 0 takes it as words)\n",
 		       cli_text_of(similar, "reading"), cli_text_of(similar, "words"));
 	if (order[0])
-		printf("  %s\n", order);
+		printf("  %s  (\"%s\"; --without %" PRId64 " takes it as words)\n", order,
+		       cli_text_of(parsed, "sort_words"), cli_int_of(parsed, "sort_number"));
+	for (size_t i = 0; i < json_array_size(phrases); i++) {
+		const json_t *x = json_array_get(phrases, i);
+		const char *not = cli_text_of(x, "not");
+
+		if (not [0])
+			printf("  not \"%s\"  (--without %" PRId64 " takes it as words)\n", not,
+			       cli_int_of(x, "number"));
+	}
 }
 
 static void print_notes(const json_t *answer)

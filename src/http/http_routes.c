@@ -24,7 +24,7 @@
 #define PREFIX_MAX	256 /* bytes of what a person has typed so far */
 #define FILTERS_MAX	32
 #define FILTER_MAX	1024 /* bytes */
-#define CONSTRAINTS_MAX 16   /* that a query can be understood as */
+#define PARTS_MAX	18   /* of a query that can be taken back: search_query.h */
 #define HITS_MAX	100
 #define DEPTH_MAX	10000 /* a page further down costs as much as all before it */
 #define SUGGESTIONS_MAX 20
@@ -345,12 +345,12 @@ static const struct http_parameter search_parameters[] = {
      .help = "Whether the answer tells how it came about."},
     {.name = "without",
      .type = HTTP_TYPE_INTEGER,
-     .count_max = CONSTRAINTS_MAX,
+     .count_max = PARTS_MAX,
      .min = 0,
-     .max = CONSTRAINTS_MAX - 1,
+     .max = PARTS_MAX - 1,
      OF_SEARCH(without),
-     .help = "A constraint of a former answer, by its place, that is not wanted: its words are "
-	     "then words."},
+     .help = "A part of the query that is not to be understood, by its \"number\" in a former "
+	     "answer: its words are then words."},
     {.name = "literal",
      .type = HTTP_TYPE_BOOLEAN,
      .fallback = "false",

@@ -77,6 +77,9 @@ static void add_excluded(struct strbuf *json, const struct search_understood *u)
 			continue;
 		strbuf_addf(json, "%s{\"%s\":", n++ ? "," : "", p->is_excluded ? "not" : "exact");
 		strbuf_add_json(json, u->query + p->span.start, p->span.end - p->span.start);
+		if (p->is_excluded)
+			strbuf_addf(json, ",\"number\":%d",
+				    __builtin_ctz(SEARCH_WITHOUT_EXCLUSIONS));
 		strbuf_addch(json, '}');
 	}
 }
@@ -94,6 +97,11 @@ static void add_order(struct strbuf *json, const struct search_answer *a)
 	if (!a->order.attribute && a->understood->order_reading) {
 		strbuf_addch(json, ',');
 		add_member(json, "sort_reading", a->understood->order_reading);
+		strbuf_addf(json, ",\"sort_number\":%d,", __builtin_ctz(SEARCH_WITHOUT_ORDER));
+		add_text(
+		    json, "sort_words",
+		    (struct str){a->understood->query + a->understood->order_span.start,
+				 a->understood->order_span.end - a->understood->order_span.start});
 	}
 }
 

@@ -248,8 +248,12 @@ static int find(struct asking *a, struct err *err)
 {
 	int r = search_find(&a->find, &a->d->arena, &a->results, err);
 
-	if (r != -ERR_NOT_FOUND || !a->find.meanings.query || a->find.mode == SEARCH_VECTOR)
+	if (r != -ERR_NOT_FOUND || !a->find.meanings.query)
 		return r;
+	if (a->find.mode == SEARCH_VECTOR) {
+		err->code = ERR_UNAVAILABLE; /* not yet: the collection itself is there */
+		return -ERR_UNAVAILABLE;
+	}
 	a->answer.without =
 	    arena_printf(&a->d->arena, "meaning had no part in it: %s", err->message);
 	err_clear(err);

@@ -1,6 +1,6 @@
 /*
- * Search by meaning as `aethermart serve` runs it: which generations of the index there are, which
- * of them answers, and when one takes over from another.
+ * Search as `aethermart serve` runs it, by words and by meaning: which generations of the index
+ * there are, which of them answers, and when one takes over from another.
  *
  * A generation holds the vectors of one model (search_index.h). Normally there is one. When the
  * configuration names another model or dimension, a second one is built from all documents while
@@ -10,6 +10,7 @@
  *	<dir>/lock           held by the one process that has the index
  *	<dir>/serving        name of the generation that answers
  *	<dir>/g1/ ...        generations
+ *	<dir>/words/         the corpora (search_words.h), beside all generations
  *	<dir>/embeddings.db  cache of embeddings (embed/embed_cache.h)
  *	<id_path>            the folder's own name among the consumers of the hand-off
  *
@@ -93,7 +94,8 @@ struct search_request { /* texts live for the call */
 };
 /*
  * Appends the answer (search_answer.h). ERR_INVALID_ARGUMENT: a filter, order or facet is none;
- * `ret_wrong` (may be NULL) then names which: "filter", "sort", "facets", "in". ERR_UNAVAILABLE:
+ * `ret_wrong` (may be NULL) then names which: "filter", "sort", "facets", "in", "mode".
+ * ERR_UNAVAILABLE:
  * there is no index yet, or `mode` is "vector" and its provider does not answer; with "hybrid"
  * words alone answer then, and a note says so.
  */

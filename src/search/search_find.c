@@ -39,6 +39,13 @@ struct facet_count {
 	uint64_t *near;	   /* of these, the hits by meaning */
 };
 
+/* A number whose documents come the sooner the more it is. */
+struct preference {
+	const struct search_sort_keys *keys;
+	float weight;
+	double least, span;
+};
+
 struct boost {
 	uint64_t *bits; /* documents that fulfil it */
 	float weight;
@@ -59,8 +66,7 @@ struct finding {
 	struct search_walk *walk;
 	float total;	      /* of the walk; 0: no words */
 	bool has_facets_near; /* some facet counts hits by meaning of its own */
-	bool
-	    is_satisfied; /* conditions say all that the words do: each allowed document is a hit */
+	bool is_satisfied;    /* by the conditions: each allowed document is a hit */
 	uint64_t *allowed;
 	uint32_t n_allowed;
 	uint32_t dropped;	 /* constraints, as bits */
@@ -68,7 +74,9 @@ struct finding {
 	size_t n_near, at_near;
 	struct boost *boosts;
 	size_t n_boosts;
-	float all_boosts; /* what they are worth together */
+	struct preference *preferences;
+	size_t n_preferences;
+	float all_boosts; /* what both are worth together */
 	const struct search_sort_keys *sort;
 	struct facet_count facets[SEARCH_FACETS_MAX];
 	size_t n_facets;
@@ -245,13 +253,46 @@ static int make_allowed(struct finding *k, struct search_analyzer *analyzer, str
 	return r;
 }
 
+static void add_boost(struct finding *k, uint64_t *bits, double weight)
+{
+	k->boosts[k->n_boosts++] = (struct boost){.bits = bits, .weight = (float)weight};
+	k->all_boosts += (float)weight;
+}
+
+static int add_preference(struct finding *k, const struct search_attribute *a, struct err *err)
+{
+	const struct search_order order = {.attribute = a->name, .is_descending = true};
+	const char *yes = "true";
+	const struct search_filter is_true = {
+	    .attribute = a->name, .kind = SEARCH_FILTER_VALUES, .values = &yes, .n_values = 1};
+	struct preference *p = &k->preferences[k->n_preferences];
+	int r;
+
+	if (a->type == SEARCH_BOOLEAN) {
+		uint64_t *bits = search_allowed_new(&k->view, k->arena);
+
+		r = search_columns_filter(k->view.columns, &is_true, bits, k->view.words, err);
+		add_boost(k, bits, a->prefer);
+		return r;
+	}
+	*p = (struct preference){
+	    .weight = (float)a->prefer, .least = a->valid_min, .span = a->valid_max - a->valid_min};
+	r = search_sort_keys_new(k->view.columns, &order, k->arena, &p->keys, err);
+	k->n_preferences++;
+	k->all_boosts += (float)a->prefer;
+	return r;
+}
+
 static int make_boosts(struct finding *k, struct err *err)
 {
+	const struct search_collection *rules = k->view.rules;
 	const struct search_understood *u = k->f->understood;
 	int r = 0;
 
-	k->boosts = arena_alloc(k->arena, (u->n_constraints + 1) * sizeof(*k->boosts));
-	k->n_boosts = 0;
+	k->boosts =
+	    arena_alloc(k->arena, (u->n_constraints + rules->n_attributes) * sizeof(*k->boosts));
+	k->preferences = arena_alloc(k->arena, rules->n_attributes * sizeof(*k->preferences));
+	k->n_boosts = k->n_preferences = 0;
 	k->all_boosts = 0;
 	for (size_t i = 0; i < u->n_constraints && r == 0; i++) {
 		const struct search_attribute *a;
@@ -263,9 +304,11 @@ static int make_boosts(struct finding *k, struct err *err)
 		r = search_columns_filter(k->view.columns, &u->constraints[i].filter, bits,
 					  k->view.words, err);
 		a = attribute_of(k, u->constraints[i].filter.attribute);
-		k->boosts[k->n_boosts++] =
-		    (struct boost){.bits = bits, .weight = a ? (float)a->boost : 1};
-		k->all_boosts += k->boosts[k->n_boosts - 1].weight;
+		add_boost(k, bits, a ? a->boost : 1);
+	}
+	for (size_t i = 0; i < rules->n_attributes && r == 0; i++) {
+		if (rules->attributes[i].prefer > 0)
+			r = add_preference(k, &rules->attributes[i], err);
 	}
 	return r;
 }
@@ -438,6 +481,13 @@ static float boost_of(const struct finding *k, uint32_t number)
 	for (size_t i = 0; i < k->n_boosts; i++)
 		if (search_bit(k->boosts[i].bits, number))
 			sum += k->boosts[i].weight;
+	for (size_t i = 0; i < k->n_preferences; i++) {
+		const struct preference *p = &k->preferences[i];
+		double value = search_sort_key(p->keys, number);
+
+		if (value > p->least)
+			sum += p->weight * (float)((value - p->least) / p->span);
+	}
 	return sum;
 }
 
@@ -512,7 +562,7 @@ static void offer(struct finding *k, uint32_t number, float cosine, const struct
 	}
 	c.has_meaning = cosine > 0;
 	c.meaning = cosine > 0 ? cosine : 0;
-	c.boost = k->n_boosts ? boost_of(k, number) : 0;
+	c.boost = boost_of(k, number);
 	c.score = score_of(k, &c);
 	c.key = k->sort ? search_sort_key(k->sort, number) : (double)c.score;
 	keep(k, &c);

@@ -9,7 +9,6 @@
  */
 #include "search/search_index_int.h"
 
-#include "base/clock.h"
 #include "base/file.h"
 
 #include <inttypes.h>

@@ -18,7 +18,6 @@ struct search_judgements {
 	struct search_judged_query *queries;
 	size_t n, cap;
 	struct map by_text; /* to the number and one */
-	size_t cap_sorted;
 };
 
 struct reading {

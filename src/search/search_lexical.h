@@ -32,7 +32,7 @@ struct search_weights {
 	double k1;
 	size_t n_fields;
 	struct {
-		double weight, b, average; /* length in words */
+		double weight, b, average; /* length, in the unit of `average` */
 	} fields[SEARCH_FIELDS_MAX];
 };
 

@@ -445,8 +445,8 @@ static void exclude(struct query *q, size_t span_first, size_t first, size_t end
 {
 	if (q->n_exclusions == ARRAY_LEN(q->exclusions))
 		return;
-	q->exclusions[q->n_exclusions++] = (struct query_exclusion){
-	    .first = (uint16_t)first, .end = (uint16_t)end, .span_first = (uint16_t)span_first};
+	q->exclusions[q->n_exclusions++] =
+	    (struct query_exclusion){.first = (uint16_t)first, .end = (uint16_t)end};
 	for (size_t i = span_first; i < end; i++)
 		q->use[i] = USE_EXCLUDED;
 }

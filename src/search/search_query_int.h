@@ -212,7 +212,6 @@ enum token_use {
 
 struct query_exclusion {
 	uint16_t first, end; /* tokens that are excluded */
-	uint16_t span_first; /* with the negation */
 };
 
 #define QUERY_KINDS_MAX 16

@@ -1,5 +1,5 @@
 /*
- * The rules of rules/search.yaml: which collections are found by meaning, and how the text of a
+ * The rules of rules/search.yaml: which collections are searched, and how the text of a
  * document is put together from its fields. docs/index.md describes the language.
  *
  * Rules are read (search_rules_load), bound to the mappings, which say what fields there are and
@@ -96,7 +96,10 @@ struct search_attribute {
 	const char *split; /* TEXT: characters between several values of one text; NULL: none */
 	bool is_above;	   /* BOOLEAN: whether the number is above `above` */
 	double above;
-	double boost;	   /* what fulfilling it is worth, as a boost, beside others */
+	double boost; /* what fulfilling it is worth, as a boost, beside others */
+	/* A boost that nobody asked for: of what can be bought, of what is liked. BOOLEAN: when it
+	 * is true; NUMBER with `valid` bounds: by how far it is from the least. 0: none. */
+	double prefer;
 	bool has_facet;	   /* counted without being asked for */
 	const char *title; /* for people: "price"; the name when not given */
 	const char *unit;  /* of numbers, for people: "GB", "$" */
@@ -147,8 +150,7 @@ struct search_shown { /* what a hit shows besides its title and its attributes *
 struct search_ranking {
 	double k1; /* BM25F: how soon more of the same word says no more */
 	double words, share, title, meaning, boost;
-	double nearest;	      /* a cosine from which on a document is a hit by its meaning alone */
-	double stock, rating; /* of the shop: what can be bought, what is liked; 0: not asked for */
+	double nearest; /* a cosine from which on a document is a hit by its meaning alone */
 };
 
 #define SEARCH_SAME_MAX 8

@@ -317,6 +317,18 @@ static int read_column(struct arena *arena, const struct ynode *n, struct search
 	return number(above, -NUMBER_MAX, NUMBER_MAX, &a->above, err);
 }
 
+static int read_preference(const struct ynode *n, struct search_attribute *a, struct err *err)
+{
+	int r = search_rules_number(n, "prefer", WEIGHT_MAX, &a->prefer, err);
+	bool is_bounded = isfinite(a->valid_min) && isfinite(a->valid_max);
+
+	if (r < 0 || !(a->prefer > 0) || a->type == SEARCH_BOOLEAN ||
+	    (a->type == SEARCH_NUMBER && is_bounded && !a->is_pairs))
+		return r;
+	return ynode_error(ynode_get(n, "prefer"), err,
+			   "only a boolean, or a number with \"valid\" bounds, can be preferred");
+}
+
 /* Words that ask for an order or compare. */
 static int read_comparing(struct arena *arena, const struct ynode *n, struct search_attribute *a,
 			  struct err *err)
@@ -383,10 +395,10 @@ static int read_attribute(struct arena *arena, const struct ynode *n, struct sea
 			  struct err *err)
 {
 	static const char *const keys[] = {
-	    "field", "pairs", "type",	"ask",	 "title", "unit",      "words",
-	    "units", "usual", "values", "above", "split", "ascending", "descending",
-	    "facet", "valid", "near",	"kind",	 "keep",  "means",     "within",
-	    "more",  "less",  "least",	"boost", NULL};
+	    "field", "pairs", "type",	"ask",	 "title",  "unit",	"words",
+	    "units", "usual", "values", "above", "split",  "ascending", "descending",
+	    "facet", "valid", "near",	"kind",	 "keep",   "means",	"within",
+	    "more",  "less",  "least",	"boost", "prefer", NULL};
 	int r = ynode_check_keys(n, "an attribute", keys, err);
 
 	if (r == 0 && !is_name(n->key))
@@ -401,6 +413,8 @@ static int read_attribute(struct arena *arena, const struct ynode *n, struct sea
 				       .valid_max = HUGE_VAL};
 	if (r == 0)
 		r = read_column(arena, n, a, err);
+	if (r == 0)
+		r = read_preference(n, a, err);
 	return r < 0 ? r : read_understanding(arena, n, a, err);
 }
 
@@ -541,8 +555,6 @@ static const struct {
     {"meaning", offsetof(struct search_ranking, meaning), 0.2},
     {"boost", offsetof(struct search_ranking, boost), 0.1},
     {"nearest", offsetof(struct search_ranking, nearest), 0.45},
-    {"stock", offsetof(struct search_ranking, stock), 0},
-    {"rating", offsetof(struct search_ranking, rating), 0},
 };
 
 static double *weight_at(struct search_ranking *ranking, size_t i)

@@ -31,7 +31,7 @@ void search_sorted_put(struct search_sorted *s, struct search_pair p);
 void search_sorted_remove(struct search_sorted *s, struct search_pair p);
 size_t search_sorted_memory(const struct search_sorted *s);
 
-/* A place in it: pairs from there on are at `*search_sorted_at()`, until NULL. */
+/* A place in it: pairs from there on are at `*search_sorted_next()`, until NULL. */
 struct search_place {
 	size_t piece, item;
 };

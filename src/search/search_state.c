@@ -38,7 +38,6 @@ static const char *const sql[SEARCH_STATEMENTS] = {
     [SEARCH_S_DOCUMENT_FORGET] =
 	"UPDATE document SET made_of = 0 WHERE collection = ?1 AND key = ?2",
     [SEARCH_S_DOCUMENTS] = "SELECT id, made_of FROM document WHERE collection = ?1 ORDER BY id",
-    [SEARCH_S_DOCUMENTS_FORGET] = "UPDATE document SET made_of = 0 WHERE collection = ?1",
     [SEARCH_S_DOCUMENTS_DROP] = "DELETE FROM document WHERE collection = ?1",
     [SEARCH_S_UNSEEN] = "SELECT key FROM document WHERE collection = ?1 AND scan <> ?2 LIMIT ?3",
     [SEARCH_S_ASIDE] = "SELECT attempts FROM aside WHERE collection = ?1 AND key = ?2",

@@ -51,8 +51,7 @@ struct search_store_options {
 	void *arg;
 };
 
-/* ERR_CORRUPTED: it is no such file, or of another version: only removing it helps. ERR_CONFLICT
- * does not occur: the folder's lock is the owner's. */
+/* ERR_CORRUPTED: it is no such file, or of another version: only removing it helps. */
 int search_store_open(const struct search_store_options *options, struct search_store **ret,
 		      struct err *err) _must_check_;
 struct search_store *search_store_free(struct search_store *s);

@@ -411,13 +411,6 @@ struct search_suggestions *search_suggestions_free(struct search_suggestions *s)
 	return NULL;
 }
 
-size_t search_suggestions_memory(const struct search_suggestions *s)
-{
-	return s->arena.used_bytes + s->cap * sizeof(*s->entries) + search_terms_memory(s->words) +
-	       search_terms_count(s->words) * sizeof(*s->counts) +
-	       s->totals.cap * sizeof(struct map_entry);
-}
-
 /* --- looking --------------------------------------------------------------------------------- */
 
 static size_t lower_bound(const struct search_suggestions *s, struct str prefix)

@@ -30,7 +30,6 @@ bool search_suggest_maker_step(struct search_suggest_maker *m, struct search_cor
 struct search_suggestions *search_suggest_maker_end(struct search_suggest_maker *m,
 						    const struct search_corpus *corpus);
 struct search_suggestions *search_suggestions_free(struct search_suggestions *s);
-size_t search_suggestions_memory(const struct search_suggestions *s);
 
 /* --- looking --------------------------------------------------------------------------------- */
 

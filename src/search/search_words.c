@@ -17,7 +17,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/logger.h"
-#include "sync/sync_admin.h"
 
 #include <dirent.h>
 #include <errno.h>

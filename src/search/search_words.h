@@ -5,8 +5,9 @@
  * filtered by its attributes, some milliseconds after it was acknowledged, whatever the provider of
  * vectors does.
  *
- *	<dir>/<collection>.records   search_store.h
- *	<dir>/scan                   while it is there, all documents have to be read
+ *	<dir>/<collection>.records        search_store.h
+ *	<dir>/<collection>.records.terms  its dictionary (search_forward.h)
+ *	<dir>/scan                        while it is there, all documents have to be read
  *
  * When the rules have changed, corpora are made anew from all documents while those of the former
  * rules go on answering with what they have.

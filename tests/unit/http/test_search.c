@@ -121,10 +121,10 @@ static void a_search_arrives_whole(void **state)
 	get(*state,
 	    "/v1/search?q=quiet+keyboard&in=services&filter=price%3C100&filter=brand=Sony|LG"
 	    "&sort=-price&mode=vector&limit=0&offset=10000&facets=brand&facets=color&explain=true"
-	    "&without=15&without=0&literal=yes&fusion=rrf",
+	    "&without=17&without=0&literal=yes&fusion=rrf",
 	    "{\"kind\":0,\"q\":\"quiet keyboard\",\"in\":\"services\",\"filter\":\"price<100\","
 	    "\"filter\":\"brand=Sony|LG\",\"facet\":\"brand\",\"facet\":\"color\","
-	    "\"sort\":\"-price\",\"mode\":\"vector\",\"fusion\":\"rrf\",\"without\":15,"
+	    "\"sort\":\"-price\",\"mode\":\"vector\",\"fusion\":\"rrf\",\"without\":17,"
 	    "\"without\":0,\"limit\":0,\"offset\":10000,\"explains\",\"literal\"}\n");
 }
 
@@ -151,7 +151,7 @@ static void limits_hold_for_each_path(void **state)
 	static const char *const wrong[][2] = {
 	    {"/v1/search?limit=101", "from 0 to 100"},
 	    {"/v1/search?offset=10001", "from 0 to 10000"},
-	    {"/v1/search?without=16", "from 0 to 15"},
+	    {"/v1/search?without=18", "from 0 to 17"},
 	    {"/v1/search?in=orders", "products, services, reviews, customers"},
 	    {"/v1/search?order=a", "is not known here"},
 	    {"/v1/suggest", "\"q\" is missing"},

@@ -836,6 +836,58 @@ static void boosts_put_hits_first(void **state)
 		assert_true((with.hits[i].boost > 0) == (model[with.hits[i].number].brand == 3));
 }
 
+static void put_shoe(struct search_corpus *c, uint32_t key, bool can_be_had, double rating)
+{
+	bson_t b = BSON_INITIALIZER;
+
+	BSON_APPEND_UTF8(&b, "name", "shoe");
+	BSON_APPEND_INT32(&b, "stock", can_be_had ? 3 : 0);
+	if (rating > 0)
+		BSON_APPEND_DOUBLE(&b, "rating", rating);
+	put(c, key, &b);
+	bson_destroy(&b);
+}
+
+static void what_the_shop_prefers_comes_first_among_equals(void **state)
+{
+	static const char text[] =
+	    "collections:\n"
+	    "  c:\n"
+	    "    title: name\n"
+	    "    texts: [{parts: [{say: x}]}]\n"
+	    "    fields: {name: {parts: [{field: name}]}}\n"
+	    "    attributes:\n"
+	    "      stock: {field: stock, type: boolean, above: 0, prefer: 1}\n"
+	    "      rating: {field: rating, type: number, valid: [1, 5], prefer: 2}\n";
+	static const float boosts[] = {3, 2, 1.5F, 1, 0}; /* (rating - 1) / 4 * 2 + stock */
+	struct search_rules *usual = f.rules, *rules;
+	struct search_corpus *c;
+	struct search_find q = ask("shoe");
+	struct search_results r;
+	struct err err = {0};
+
+	(void)state;
+	if (search_rules_parse("s.yaml", str_from(text), &rules, &err) < 0)
+		fail_msg("%s", err.message);
+	f.rules = rules;
+	c = open_corpus("preferred");
+	f.rules = usual;
+	put_shoe(c, 0, false, 0);
+	put_shoe(c, 1, true, 0);
+	put_shoe(c, 2, false, 4);
+	put_shoe(c, 3, true, 3);
+	put_shoe(c, 4, true, 5);
+	q.corpus = c;
+	r = find(&q);
+	assert_int_equal(r.n, 5);
+	for (uint32_t i = 0; i < 5; i++) {
+		assert_int_equal(r.hits[i].number, 4 - i);
+		assert_float_equal(r.hits[i].boost, boosts[i], 1e-6);
+	}
+	search_corpus_free(c);
+	search_rules_free(rules);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_teardown(f, forget)
@@ -854,6 +906,7 @@ int main(void)
 	    TEST(nothing_is_given_up_without_need_or_use),
 	    TEST(conditions_that_are_asked_for_are_never_given_up),
 	    TEST(boosts_put_hits_first),
+	    TEST(what_the_shop_prefers_comes_first_among_equals),
 	};
 
 	return cmocka_run_group_tests(tests, make_all, free_all);

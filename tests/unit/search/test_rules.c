@@ -132,6 +132,8 @@ static void each_mistake_in_fields_and_attributes_is_named_by_its_place(void **s
 	    {ATTRIBUTE("field: id, type: boolean, values: {yes: [a]}"),
 	     "s.yaml:4:57: values of a boolean are \"true\" and \"false\""},
 	    {ATTRIBUTE("field: id, type: text, values: {a: []}"), "the list is empty"},
+	    {ATTRIBUTE("field: id, type: number, prefer: 1"),
+	     "only a boolean, or a number with \"valid\" bounds, can be preferred"},
 	    {ATTRIBUTE("field: id, type: text, within: {a: [b], c: [d]}"),
 	     "has to be a map of one attribute"},
 	    {WITH("attributes: {kind: {field: id, type: text}, x: {field: id, type: text, within: "
