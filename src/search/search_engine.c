@@ -396,6 +396,12 @@ static int bring_up(struct search_engine *e, struct err *err)
 	arena_clear(&e->arena); /* of the last try */
 	r = take_lock(e, err);
 
+	if (r == 0) { /* it stands by no longer, whatever else may be missing */
+		pthread_mutex_lock(&e->mutex);
+		if (e->failed.code == ERR_CONFLICT)
+			err_clear(&e->failed);
+		pthread_mutex_unlock(&e->mutex);
+	}
 	if (r == 0)
 		r = read_id(e, err);
 	if (r == 0)

@@ -502,7 +502,7 @@ def test_the_old_index_answers_until_the_new_one_has_all(stack, provider):
     wait_live(stack)
     assert_index_holds_the_documents(stack)
     until(lambda: len(list((stack.var / "index").glob("g*"))) == 1, 10)
-    until(lambda: stack.value("SELECT COUNT(*) FROM sync_consumer") == 1, 60, pause=0.5)
+    until(lambda: stack.value("SELECT COUNT(*) FROM sync_consumer") == 2, 60, pause=0.5)
     restart(stack, embed={"provider": "local", "model": None, "dimension": None})
     until(lambda: generation(stack)["model"].startswith("local/"), 60, pause=0.1)
     wait_live(stack)
