@@ -7,6 +7,9 @@
  *
  * A page always begins at the smallest key: rows go when they are done, and one that came back is
  * as good as a new one.
+ *
+ * What was taken is acknowledged when nothing new is found behind it: where somebody always writes,
+ * the next change does not wait for the commit of the one before.
  */
 #include "sync/sync_reader.h"
 
@@ -20,14 +23,24 @@
 #define DONE_ATTEMPTS  10
 #define PAGES_BEHIND   16      /* one that is not taken; so long a step may be at most */
 #define SEEN_US	       5000000 /* how often a consumer says that it is alive */
+#define TAKEN_MAX      64      /* documents, before they are acknowledged */
+#define LOOKS_MAX      8       /* as many times as long */
+
+struct taken { /* and not acknowledged yet */
+	const char *collection;
+	struct str key;
+	uint64_t version;
+};
 
 struct sync_reader {
 	struct sync_reader_options options;
 	struct maria *db;
 	struct mapping_set mappings;
 	struct mapping_batch batch;
-	struct arena arena; /* of a page */
-	uint64_t registry;  /* of the mappings that are loaded; 0: none */
+	struct arena arena; /* of a step */
+	struct taken *taken;
+	size_t n_taken, cap_taken;
+	uint64_t registry; /* of the mappings that are loaded; 0: none */
 	int64_t next_seen_us;
 
 	pthread_mutex_t mutex; /* guards is_woken */
@@ -52,6 +65,7 @@ struct sync_reader *sync_reader_free(struct sync_reader *r)
 	maria_close(r->db);
 	mapping_set_done(&r->mappings);
 	mapping_batch_done(&r->batch);
+	mem_free(r->taken);
 	arena_done(&r->arena);
 	pthread_cond_destroy(&r->woken);
 	pthread_mutex_destroy(&r->mutex);
@@ -216,6 +230,20 @@ struct page {
 	size_t n;
 };
 
+static bool is_taken(const struct sync_reader *r, const char *collection, struct str key,
+		     uint64_t version)
+{
+	for (size_t i = 0; i < r->n_taken; i++) {
+		const struct taken *t = &r->taken[i];
+
+		if (t->version == version && str_equal(t->key, key) &&
+		    cstr_equal(t->collection, collection))
+			return true;
+	}
+	return false;
+}
+
+/* Without those that are taken already. */
 static int read_page(struct sync_reader *r, const char *collection, struct str lowest,
 		     struct page *ret, struct err *err)
 {
@@ -229,39 +257,53 @@ static int read_page(struct sync_reader *r, const char *collection, struct str l
 	    .versions = arena_alloc(&r->arena, (r->options.page + 1) * sizeof(*ret->versions))};
 	while (e >= 0 && ret->n < r->options.page && (e = maria_rows_next(rows, err)) > 0) {
 		struct str key = maria_rows_str(rows, 0);
+		uint64_t version = maria_rows_uint(rows, 1);
 
+		if (is_taken(r, collection, key, version))
+			continue;
 		ret->keys[ret->n] =
 		    (struct str){arena_strndup(&r->arena, key.data, key.len), key.len};
-		ret->versions[ret->n++] = maria_rows_uint(rows, 1);
+		ret->versions[ret->n++] = version;
 	}
 	return e < 0 ? e : 0;
 }
 
-static int done_once(struct sync_reader *r, const char *collection, const struct page *p,
-		     struct err *err)
+static int by_key(const void *a, const void *b)
+{
+	const struct taken *x = a, *y = b;
+	int c = strcmp(x->collection, y->collection);
+
+	return c ? c : str_compare(x->key, y->key);
+}
+
+static int done_once(struct sync_reader *r, struct err *err)
 {
 	int e = maria_exec(r->db, "START TRANSACTION", err);
 
-	for (size_t i = 0; i < p->n && e == 0; i++) {
-		struct maria_value params[] = {MARIA_S(r->options.consumer), MARIA_S(collection),
-					       MARIA_B(p->keys[i]), MARIA_U(p->versions[i])};
+	for (size_t i = 0; i < r->n_taken && e == 0; i++) {
+		const struct taken *t = &r->taken[i];
+		struct maria_value params[] = {MARIA_S(r->options.consumer), MARIA_S(t->collection),
+					       MARIA_B(t->key), MARIA_U(t->version)};
 
 		e = maria_run(r->db, sync_sql_handoff_done, params, ARRAY_LEN(params), NULL, err);
 	}
 	return sync_end(r->db, e, err);
 }
 
-static int done(struct sync_reader *r, const char *collection, const struct page *p,
-		struct err *err)
+/* In the order in which others lock these rows. */
+static int done(struct sync_reader *r, struct err *err)
 {
 	int e = 0;
 
-	for (int attempt = 0; attempt < DONE_ATTEMPTS; attempt++) {
+	if (r->n_taken)
+		qsort(r->taken, r->n_taken, sizeof(*r->taken), by_key);
+	for (int attempt = 0; r->n_taken && attempt < DONE_ATTEMPTS; attempt++) {
 		err_clear(err);
-		e = done_once(r, collection, p, err);
+		e = done_once(r, err);
 		if (e != -ERR_RETRY && e != -ERR_TIMEOUT)
 			break;
 	}
+	r->n_taken = 0;
 	return e < 0 ? err_context(err, "acknowledging the hand-off") : 0;
 }
 
@@ -289,7 +331,12 @@ static int take_page(struct sync_reader *r, const struct mapping *m, const struc
 {
 	int e = sync_reader_read(r, m, p->keys, p->n, err);
 
-	return e == 0 && p->n ? done(r, mapping_collection(m), p, err) : e;
+	for (size_t i = 0; i < p->n && e == 0; i++) {
+		mem_grow(&r->taken, &r->cap_taken, r->n_taken + 1, sizeof(*r->taken));
+		r->taken[r->n_taken++] =
+		    (struct taken){mapping_collection(m), p->keys[i], p->versions[i]};
+	}
+	return e;
 }
 
 /* Some of what waits behind a page that is not taken may be: a consumer that cannot take new
@@ -330,18 +377,16 @@ static int step_collection(struct sync_reader *r, const char *collection, size_t
 	return e;
 }
 
-int sync_reader_step(struct sync_reader *r, size_t *ret_n, struct err *err)
+/* One page of each collection. */
+static int look(struct sync_reader *r, size_t *ret_n, struct err *err)
 {
 	_cleanup_(mem_freep) const char **names = NULL;
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	struct err first = {0};
 	size_t n = 0, cap = 0;
-	int e;
+	int e = maria_query(r->db, sync_sql_handoff_collections, &MARIA_S(r->options.consumer), 1,
+			    &rows, err);
 
-	*ret_n = 0;
-	arena_clear(&r->arena);
-	e = maria_query(r->db, sync_sql_handoff_collections, &MARIA_S(r->options.consumer), 1,
-			&rows, err);
 	while (e >= 0 && (e = maria_rows_next(rows, err)) > 0) {
 		mem_grow(&names, &cap, n + 1, sizeof(*names));
 		names[n++] = arena_strdup(&r->arena, maria_rows_str(rows, 0).data);
@@ -358,6 +403,28 @@ int sync_reader_step(struct sync_reader *r, size_t *ret_n, struct err *err)
 	if (err)
 		*err = first;
 	return -(int)first.code;
+}
+
+int sync_reader_step(struct sync_reader *r, size_t *ret_n, struct err *err)
+{
+	struct err why = {0};
+	size_t n = 1;
+	int e = 0, acknowledged;
+
+	*ret_n = 0;
+	arena_clear(&r->arena);
+	for (int i = 0; i < LOOKS_MAX && n && e == 0 && r->n_taken < TAKEN_MAX; i++) {
+		n = 0;
+		e = look(r, &n, err);
+		*ret_n += n;
+	}
+	acknowledged = maria_is_lost(r->db) ? 0 : done(r, &why);
+	r->n_taken = 0; /* what is not acknowledged comes again */
+	if (e < 0 || acknowledged == 0)
+		return e;
+	if (err)
+		*err = why;
+	return acknowledged;
 }
 
 int sync_reader_waiting(struct sync_reader *r, const char *collection, int64_t *ret,
