@@ -70,7 +70,7 @@ DEFINE_CLEANUP(struct embed_http *, embed_http_free)
 struct embed_http_work {
 	const char *url;
 	size_t n;
-	size_t answer_max; /* bytes of an answer */
+	size_t answer_max;  /* bytes of an answer */
 	int64_t timeout_ms; /* instead of that of the options, when it is shorter; 0: that */
 	void *arg;
 	void (*write)(void *arg, size_t i, struct strbuf *body);
