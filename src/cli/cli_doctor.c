@@ -391,7 +391,7 @@ static int print_grants(struct doctor *d, struct err *err)
 	return cli_flush(err);
 }
 
-/* --- the index by meaning -------------------------------------------------------------------- */
+/* --- the index ------------------------------------------------------------------------------- */
 
 static void check_index(struct doctor *d)
 {

@@ -616,7 +616,7 @@ static const struct command *const children[] = {&index_status, &index_query, &i
 
 const struct command command_index = {
     .name = "index",
-    .summary = "the index by meaning: status, query, rebuild",
+    .summary = "the index of the search: status, query, rebuild",
     .help = "What text stands for a document is said by rules/search.yaml (index.rules), who "
 	    "turns it into a vector by the section \"embed\" of the configuration.",
     .children = children,

@@ -116,7 +116,7 @@ static void publish(void *arg, const struct sync_change *change)
 	strbuf_done(&b);
 }
 
-/* --- the index by meaning -------------------------------------------------------------------- */
+/* --- the index ------------------------------------------------------------------------------- */
 
 static void index_status(void *arg, struct strbuf *json)
 {

@@ -8,8 +8,8 @@ const struct config_option search_options[] = {
      .name = "enabled",
      .type = CONFIG_BOOL,
      .fallback = "true",
-     .help = "Whether \"aethermart serve\" keeps an index by which products, reviews and customers "
-	     "are found by meaning."},
+     .help = "Whether \"aethermart serve\" keeps an index by which products, services, reviews and "
+	     "customers are found, by words and by meaning."},
     {.section = "index",
      .name = "rules",
      .type = CONFIG_TEXT,
