@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "search/search_allowed.h"
+#include "search/search_boosts.h"
 #include "vector/vector.h"
 
 #include <math.h>
@@ -39,18 +40,6 @@ struct facet_count {
 	uint64_t *near;	   /* of these, the hits by meaning */
 };
 
-/* A number whose documents come the sooner the more it is. */
-struct preference {
-	const struct search_sort_keys *keys;
-	float weight;
-	double least, span;
-};
-
-struct boost {
-	uint64_t *bits; /* documents that fulfil it */
-	float weight;
-};
-
 struct sequence_bits {	       /* what is known of a sequence */
 	uint64_t *has, *known; /* documents that have it; those of which that was looked up */
 };
@@ -72,11 +61,7 @@ struct finding {
 	uint32_t dropped;	 /* constraints, as bits */
 	struct vector_hit *near; /* by number */
 	size_t n_near, at_near;
-	struct boost *boosts;
-	size_t n_boosts;
-	struct preference *preferences;
-	size_t n_preferences;
-	float all_boosts; /* what both are worth together */
+	struct search_boosts boosts;
 	const struct search_sort_keys *sort;
 	struct facet_count facets[SEARCH_FACETS_MAX];
 	size_t n_facets;
@@ -85,11 +70,6 @@ struct finding {
 	size_t n, cap;
 	struct search_window *window;
 };
-
-static bool search_bit(const uint64_t *bits, uint32_t number)
-{
-	return bits[number / 64] >> (number % 64) & 1;
-}
 
 /* --- conditions ------------------------------------------------------------------------------ */
 
@@ -253,64 +233,20 @@ static int make_allowed(struct finding *k, struct search_analyzer *analyzer, str
 	return r;
 }
 
-static void add_boost(struct finding *k, uint64_t *bits, double weight)
-{
-	k->boosts[k->n_boosts++] = (struct boost){.bits = bits, .weight = (float)weight};
-	k->all_boosts += (float)weight;
-}
-
-static int add_preference(struct finding *k, const struct search_attribute *a, struct err *err)
-{
-	const struct search_order order = {.attribute = a->name, .is_descending = true};
-	const char *yes = "true";
-	const struct search_filter is_true = {
-	    .attribute = a->name, .kind = SEARCH_FILTER_VALUES, .values = &yes, .n_values = 1};
-	struct preference *p = &k->preferences[k->n_preferences];
-	int r;
-
-	if (a->type == SEARCH_BOOLEAN) {
-		uint64_t *bits = search_allowed_new(&k->view, k->arena);
-
-		r = search_columns_filter(k->view.columns, &is_true, bits, k->view.words, err);
-		add_boost(k, bits, a->prefer);
-		return r;
-	}
-	*p = (struct preference){
-	    .weight = (float)a->prefer, .least = a->valid_min, .span = a->valid_max - a->valid_min};
-	r = search_sort_keys_new(k->view.columns, &order, k->arena, &p->keys, err);
-	k->n_preferences++;
-	k->all_boosts += (float)a->prefer;
-	return r;
-}
-
 static int make_boosts(struct finding *k, struct err *err)
 {
-	const struct search_collection *rules = k->view.rules;
 	const struct search_understood *u = k->f->understood;
 	int r = 0;
 
-	k->boosts =
-	    arena_alloc(k->arena, (u->n_constraints + rules->n_attributes) * sizeof(*k->boosts));
-	k->preferences = arena_alloc(k->arena, rules->n_attributes * sizeof(*k->preferences));
-	k->n_boosts = k->n_preferences = 0;
-	k->all_boosts = 0;
+	search_boosts_init(&k->boosts, &k->view, u->n_constraints, k->arena);
 	for (size_t i = 0; i < u->n_constraints && r == 0; i++) {
-		const struct search_attribute *a;
-		uint64_t *bits;
+		const struct search_filter *f = &u->constraints[i].filter;
+		const struct search_attribute *a = attribute_of(k, f->attribute);
 
-		if (ask_of(k, i) != SEARCH_ASK_BOOST)
-			continue;
-		bits = search_allowed_new(&k->view, k->arena);
-		r = search_columns_filter(k->view.columns, &u->constraints[i].filter, bits,
-					  k->view.words, err);
-		a = attribute_of(k, u->constraints[i].filter.attribute);
-		add_boost(k, bits, a ? a->boost : 1);
+		if (ask_of(k, i) == SEARCH_ASK_BOOST)
+			r = search_boosts_add(&k->boosts, f, a ? a->boost : 1, err);
 	}
-	for (size_t i = 0; i < rules->n_attributes && r == 0; i++) {
-		if (rules->attributes[i].prefer > 0)
-			r = add_preference(k, &rules->attributes[i], err);
-	}
-	return r;
+	return r < 0 ? r : search_boosts_prefer(&k->boosts, err);
 }
 
 /* --- facets ---------------------------------------------------------------------------------- */
@@ -474,23 +410,6 @@ static int find_nearest(struct finding *k, struct err *err)
 
 /* --- candidates ------------------------------------------------------------------------------ */
 
-static float boost_of(const struct finding *k, uint32_t number)
-{
-	float sum = 0;
-
-	for (size_t i = 0; i < k->n_boosts; i++)
-		if (search_bit(k->boosts[i].bits, number))
-			sum += k->boosts[i].weight;
-	for (size_t i = 0; i < k->n_preferences; i++) {
-		const struct preference *p = &k->preferences[i];
-		double value = search_sort_key(p->keys, number);
-
-		if (value > p->least)
-			sum += p->weight * (float)((value - p->least) / p->span);
-	}
-	return sum;
-}
-
 static float score_of(const struct finding *k, const struct candidate *c)
 {
 	const struct search_ranking *w = k->ranking;
@@ -562,7 +481,7 @@ static void offer(struct finding *k, uint32_t number, float cosine, const struct
 	}
 	c.has_meaning = cosine > 0;
 	c.meaning = cosine > 0 ? cosine : 0;
-	c.boost = boost_of(k, number);
+	c.boost = search_boosts_of(&k->boosts, number);
 	c.score = score_of(k, &c);
 	c.key = k->sort ? search_sort_key(k->sort, number) : (double)c.score;
 	keep(k, &c);
@@ -617,7 +536,7 @@ static bool may_matter(struct finding *k, uint32_t window, bool has_near)
 		return true;
 	most =
 	    w->words * (double)(k->total > 0 ? search_walk_bound(k->walk, window) / k->total : 0) +
-	    w->share + w->title + w->boost * (double)k->all_boosts;
+	    w->share + w->title + w->boost * (double)k->boosts.most;
 	return most * (1 + ROUNDING) > (double)k->heap[0].score;
 }
 
