@@ -299,9 +299,10 @@ int search_words_space(struct search_words *w, const char *collection, struct se
 
 /* --- status ---------------------------------------------------------------------------------- */
 
-static json_t *book_status(const struct search_book *b, bool is_asked)
+/* Until the scans of all have ended, queries are understood as they were before. */
+static json_t *book_status(const struct search_book *b, bool is_whole)
 {
-	bool is_scanning = is_asked || b->phase != SEARCH_PHASE_LIVE;
+	bool is_scanning = !is_whole || b->phase != SEARCH_PHASE_LIVE;
 	struct search_corpus_stats stats;
 	double s = (double)(clock_monotonic_us() - b->since_us) / 1e6;
 	json_t *o;
@@ -330,7 +331,8 @@ json_t *search_words_status(struct search_words *w)
 	pthread_mutex_lock(&w->mutex);
 	for (size_t i = 0; w->current && i < w->current->n; i++)
 		json_array_append_new(list,
-				      book_status(&w->current->books[i], w->wants_rebuild[i]));
+				      book_status(&w->current->books[i],
+						  w->current->is_whole && !w->wants_rebuild[i]));
 	o = json_pack("{s:b, s:s?, s:s?, s:o}", "ok", w->failed == 0, "error",
 		      w->failed ? w->error : NULL, "hint", w->failed && w->hint[0] ? w->hint : NULL,
 		      "collections", list);

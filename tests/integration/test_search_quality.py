@@ -5,13 +5,13 @@ import pytest
 
 from indexed import search, wait_for_words
 
-JUDGEMENTS = pathlib.Path(__file__).parents[2] / "data" / "icecat" / "judgements.csv"
+JUDGEMENTS = pathlib.Path(__file__).parents[1] / "data" / "icecat" / "judgements.csv"
 
 pytestmark = [pytest.mark.index, pytest.mark.limit(300)]
 
 
 def test_words_find_what_people_judged_to_fit(new_stack):
-    new_stack.write_config(shop={"data": None, "customers": 1, "orders": 1, "reviews": 1})
+    new_stack.write_config(shop={"data": None})
     new_stack.up("--with-shop")
     wait_for_words(new_stack, 120)
     found = new_stack.json("eval", "--judgements", JUDGEMENTS, "--mode", "lexical")
@@ -22,5 +22,5 @@ def test_words_find_what_people_judged_to_fit(new_stack):
     answer = search(new_stack, "quiet mechanical keyboard under $100", args=["--mode", "lexical"])
     assert answer["hits"]
     for hit in answer["hits"]:
-        assert hit["price"] < 100 and hit["category"] == "Keyboards", hit
+        assert hit["price"] < 100 and "Keyboards" in hit["category"], hit
     assert {"price<100", "category=Keyboards"} <= {f["filter"] for f in answer["parsed"]["filters"]}
