@@ -238,7 +238,7 @@ void search_words_return(struct search_words *w, struct search_lent *l)
 	*l = (struct search_lent){0};
 }
 
-/* The book that is kept in step, to be put back by drop_shelf(). */
+/* The book that is kept in step, to be put back by drop_shelf(); NULL: that is the error. */
 static int hold(struct search_words *w, const char *collection, struct search_shelf **ret_shelf,
 		struct search_book **ret, struct err *err)
 {
@@ -273,7 +273,7 @@ int search_words_number(struct search_words *w, const char *collection, struct s
 
 	pthread_mutex_lock(&w->numbering);
 	r = hold(w, collection, &s, &b, err);
-	if (r == 0) {
+	if (b) {
 		ret->space = search_corpus_space(b->corpus);
 		r = search_corpus_number(b->corpus, key, &ret->value, err);
 		drop_shelf(w, s);
@@ -289,7 +289,7 @@ int search_words_space(struct search_words *w, const char *collection, struct se
 	struct search_book *b = NULL;
 	int r = hold(w, collection, &s, &b, err);
 
-	if (r < 0)
+	if (!b)
 		return r;
 	*ret = (struct search_numbering){.space = search_corpus_space(b->corpus),
 					 .known = search_corpus_known(b->corpus)};

@@ -17,7 +17,9 @@ static void check_near(double got, double want, double within)
 		fail_msg("%.12g instead of %.12g", got, want);
 }
 
-enum { GOOD, BAD, THING, OTHER };
+#define UNRATED ((double)NAN)
+
+enum { GOOD, BAD, THING };
 
 static struct search_rated rated(struct search_forward *f, uint32_t word, double rating)
 {
@@ -62,8 +64,8 @@ static void words_go_with_the_ratings_of_others(void **state)
 	struct search_opinion *o = learn();
 
 	(void)state;
-	assert_true(infer(o, GOOD, NAN) > 4.5);
-	assert_true(infer(o, BAD, NAN) < 1.5);
+	assert_true(infer(o, GOOD, UNRATED) > 4.5);
+	assert_true(infer(o, BAD, UNRATED) < 1.5);
 	/* What it was given does not matter, only what others gave. */
 	assert_true(infer(o, BAD, 5) < 1.5);
 	search_opinion_free(o);
@@ -74,7 +76,7 @@ static void nothing_is_said_where_too_little_is_known(void **state)
 	struct search_opinion *o = search_opinion_new();
 
 	(void)state;
-	assert_true(isnan(infer(o, GOOD, NAN)));
+	assert_true(isnan(infer(o, GOOD, UNRATED)));
 	change(o, GOOD, 5, true);
 	assert_true(isnan(infer(o, GOOD, 5)));
 	search_opinion_free(o);
@@ -87,10 +89,10 @@ static void what_goes_is_forgotten(void **state)
 	(void)state;
 	for (int i = 0; i < 50; i++)
 		change(o, BAD, 5, true);
-	assert_true(infer(o, BAD, NAN) > infer(same, BAD, NAN) + 0.3);
+	assert_true(infer(o, BAD, UNRATED) > infer(same, BAD, UNRATED) + 0.3);
 	for (int i = 0; i < 50; i++)
 		change(o, BAD, 5, false);
-	check_near(infer(o, BAD, NAN), infer(same, BAD, NAN), 1e-9);
+	check_near(infer(o, BAD, UNRATED), infer(same, BAD, UNRATED), 1e-9);
 	search_opinion_free(o);
 	search_opinion_free(same);
 }
@@ -104,7 +106,7 @@ static void only_the_words_of_its_fields_count(void **state)
 
 	(void)state;
 	search_forward_add(&f, BAD, 1, 9);
-	r = rated(&f, GOOD, NAN);
+	r = rated(&f, GOOD, UNRATED);
 	without = search_opinion_infer(o, &r);
 	r.fields = 3;
 	with = search_opinion_infer(o, &r);
