@@ -273,7 +273,8 @@ static void add_counted(struct search_suggestions *s, const struct search_sugges
 			    : c.documents < WORD_MIN || e->key.len < WORD_BYTES ||
 				  has_digits_only(e->key))
 			continue;
-		c.key = c.text = keep(s, e->key);
+		c.key = keep(s, e->key);
+		c.text = c.key;
 		add_entry(s, &c);
 		if (is_pair)
 			continue;
@@ -351,7 +352,8 @@ static void add_rule_words(struct search_suggestions *s, struct search_suggest_m
 		if (term == SEARCH_TERM_NONE)
 			continue;
 		c.documents = search_lexical_documents(view->lexical, term);
-		c.key = c.text = keep(s, m->tokens.items[0].folded);
+		c.key = keep(s, m->tokens.items[0].folded);
+		c.text = c.key;
 		add_entry(s, &c);
 		learn_word(s, c.key, c.documents);
 	}
