@@ -444,42 +444,29 @@ static bool is_minus(const struct lexer *l)
 	       (is_word_char(next) || next == '"' || next == 0x201C || next == 0x201E);
 }
 
+static bool is_one_of(utf8proc_int32_t c, const char *ascii)
+{
+	return c > 0 && c < 128 && strchr(ascii, c);
+}
+
 static enum query_gap gap_of(const struct lexer *l, utf8proc_int32_t c)
 {
 	utf8proc_int32_t next = char_at(l->s, l->at + 1);
+	bool is_dash = c == 0x2010 || c == 0x2011 || c == 0x2013 || c == 0x2014;
 
-	switch (c) {
-	case '/':
-	case '\\':
-		return QUERY_SLASH;
-	case '-':
-	case '_':
-	case 0x2010:
-	case 0x2011:
-	case 0x2013:
-	case 0x2014:
+	if (is_dash || is_one_of(c, "-_"))
 		return QUERY_HYPHEN;
-	case ':':
+	if (is_one_of(c, "/\\"))
+		return QUERY_SLASH;
+	if (c == ':')
 		return QUERY_COLON;
-	case '.':
-		if (next == '.' || (l->at && l->s.data[l->at - 1] == '.'))
-			return QUERY_DOTS;
-		return l->gap == QUERY_GLUED && is_word_char(next) ? QUERY_SLASH : QUERY_BREAK;
-	case ',':
-	case ';':
-	case '!':
-	case '?':
-	case '(':
-	case ')':
-	case '[':
-	case ']':
-	case '{':
-	case '}':
-	case '|':
+	if (is_one_of(c, ",;!?()[]{}|"))
 		return QUERY_BREAK;
-	default:
+	if (c != '.')
 		return QUERY_SPACE;
-	}
+	if (next == '.' || (l->at && l->s.data[l->at - 1] == '.'))
+		return QUERY_DOTS;
+	return l->gap == QUERY_GLUED && is_word_char(next) ? QUERY_SLASH : QUERY_BREAK;
 }
 
 void query_lex(struct str s, struct query_text *ret)
