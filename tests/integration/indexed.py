@@ -42,6 +42,15 @@ def insert_product(stack, name, **columns):
                         **values)
 
 
+def insert_found_product(stack, name, **columns):
+    """A product that is found by the first word of its name when this returns: a status says what
+    was so at its last look, and a row that was committed since may not be in it."""
+    wait_for_words(stack)
+    number = insert_product(stack, name, **columns)
+    until(lambda: str(number) in find(stack, name.split()[0]), 20, what="the new product is found")
+    return number
+
+
 def search(stack, *words_, **options):
     """The answer of /v1/search by the command line."""
     return stack.json("search", *words_, *options.get("args", ()))

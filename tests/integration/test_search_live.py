@@ -13,8 +13,8 @@ import yaml
 
 import stack as stack_module
 from embedding_server import EmbeddingServer
-from indexed import (assert_totals, find, insert_product, search, status, total, wait_for_meaning,
-                     wait_for_words, words)
+from indexed import (assert_totals, find, insert_found_product, insert_product, search, status, total,
+                     wait_for_meaning, wait_for_words, words)
 from waiting import until
 from workload import writers
 
@@ -70,19 +70,22 @@ def test_a_changed_description_changes_what_is_found(stack):
 
 
 def test_a_changed_price_moves_it_across_a_filter_and_embeds_nothing(stack):
-    number = insert_product(stack, "Quartzlight lamp", price=50)
-    wait_for_meaning(stack)
-
     def under_100():
         return find(stack, "quartzlight", args=["--mode", "lexical", "--filter", "price<100"])
+
+    def embedded():
+        return sum(c["embedded"] for c in status(stack)["serving"]["collections"])
+    wait_for_meaning(stack)
+    before = embedded() + 1
+    number = insert_found_product(stack, "Quartzlight lamp", price=50)
+    until(lambda: embedded() == before, 20, what="the new product has a vector")
     assert under_100() == [str(number)]
-    before = sum(c["embedded"] for c in status(stack)["serving"]["collections"])
     stack.sql("UPDATE Products SET price = 150 WHERE product_id = %s", (number,))
     until(lambda: under_100() == [], 5)
     assert search(stack, "quartzlight", args=["--mode", "lexical"])["hits"][0]["price"] == 150
     stack.sql("UPDATE Products SET price = 99.99 WHERE product_id = %s", (number,))
     until(lambda: under_100() == [str(number)], 5)
-    assert sum(c["embedded"] for c in status(stack)["serving"]["collections"]) == before
+    assert embedded() == before
 
 
 def test_what_is_deleted_is_found_no_more(stack):
@@ -142,8 +145,7 @@ def test_a_restart_reads_no_documents_again(stack, record_property):
 
 
 def test_changes_while_the_worker_is_dead_are_found_after_it(stack):
-    gone = insert_product(stack, "Soon gone quartzlight")
-    wait_for_words(stack)
+    gone = insert_found_product(stack, "Soon gone quartzlight")
     stack.kill("worker")
     stack.sql("DELETE FROM Products WHERE product_id = %s", (gone,))
     number = insert_product(stack, "Quartzlight lamp")
@@ -213,8 +215,7 @@ def test_a_mistake_in_the_rules_is_shown_and_the_former_answers_go_on(stack):
     rules_of_its_own(stack, lambda rules: None)
     stack.write_config(index={"rules": "search.yaml"})
     stack.up()
-    number = insert_product(stack, "Quartzlight lamp")
-    wait_for_words(stack)
+    number = insert_found_product(stack, "Quartzlight lamp")
     (stack.root / "search.yaml").write_text("collections: {reviews: {texts: nonsense}}\n")
     stack.run("index", "rebuild", "--no-wait")
     until(lambda: "search.yaml:1:" in (status(stack)["words"]["error"] or ""), 10)
@@ -289,8 +290,7 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_files_are_made_again(stack, damage):
-    number = insert_product(stack, "Quartzlight lamp")
-    wait_for_words(stack)
+    number = insert_found_product(stack, "Quartzlight lamp")
     stack.kill("worker")
     for path in (stack.var / "index" / "words").glob("*.records*"):
         DAMAGES[damage](path)
@@ -304,8 +304,7 @@ def test_damaged_files_are_made_again(stack, damage):
 
 
 def test_damage_under_a_running_worker_is_mended(stack):
-    number = insert_product(stack, "Quartzlight lamp", product_description="zebrawood " * 50)
-    wait_for_words(stack)
+    number = insert_found_product(stack, "Quartzlight lamp", product_description="zebrawood " * 50)
     path = stack.var / "index" / "words" / "product_catalog.records"
     data = path.read_bytes()
     at = data.rindex(b"zebrawood zebrawood")

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from embedding_server import EmbeddingServer
-from indexed import find, insert_product, status, wait_for_meaning, wait_for_words
+from indexed import find, insert_found_product, insert_product, status, wait_for_meaning, wait_for_words
 from workload import writers
 
 pytestmark = pytest.mark.index
@@ -50,8 +50,8 @@ def test_equal_stores_are_called_equal(stack):
 
 
 def test_missing_extra_and_different_are_told_and_repaired(stack):
-    gone = insert_product(stack, "Soon gone quartzlight")
-    different = insert_product(stack, "Formerly quartzlight")
+    gone = insert_found_product(stack, "Soon gone quartzlight")
+    different = insert_found_product(stack, "Formerly quartzlight")
     wait_for_meaning(stack)
     assert set(find(stack, "quartzlight")) == {str(gone), str(different)}
     made = []
