@@ -262,7 +262,7 @@ static const struct http_parameter index_inventory_parameters[] = {
     {.name = "key",
      .type = HTTP_TYPE_TEXT,
      .count_max = KEYS_MAX,
-     .max = 2 * KEY_MAX,
+     .max = 2L * KEY_MAX,
      OF_INDEX(keys),
      .help = "Only the document of this key, whose bytes are written in hexadecimal."},
     {.name = "from",

@@ -39,7 +39,7 @@ static const char *ask_name(enum search_ask ask)
 
 static void add_filter_text(struct strbuf *json, const struct search_filter *f)
 {
-	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(4 * SEARCH_FILTER_TEXT_MAX);
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT((size_t)4 * SEARCH_FILTER_TEXT_MAX);
 
 	search_filter_write(f, &b);
 	add_text(json, "filter", strbuf_slice(&b));

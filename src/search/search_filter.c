@@ -24,7 +24,7 @@
 
 static int wrong(struct str text, struct err *err, const char *why)
 {
-	_cleanup_(strbuf_done) struct strbuf shown = STRBUF_INIT(4 * SHOWN);
+	_cleanup_(strbuf_done) struct strbuf shown = STRBUF_INIT((size_t)4 * SHOWN);
 
 	strbuf_add_visible(&shown, text.data, text.len < SHOWN ? text.len : SHOWN);
 	return err_set(err, ERR_INVALID_ARGUMENT, "condition \"%s%s\": %s", strbuf_str(&shown),

@@ -745,28 +745,30 @@ int search_index_query(struct search_index *ix, const struct search_question *q,
 	return r;
 }
 
-/* The collection's vectors, with `reader` held when it succeeds. */
-static int enter(struct search_index *ix, const char *collection,
-		 struct search_index_collection **ret, struct err *err)
+/* The collection's vectors, with `reader` held; NULL: it has none, and nothing is held. */
+static struct search_index_collection *enter(struct search_index *ix, const char *collection)
 {
 	size_t i;
 
 	pthread_mutex_lock(&ix->reader);
 	i = search_index_find(ix, collection);
-	if (i < ix->n && ix->collections[i].vectors) {
-		*ret = &ix->collections[i];
-		return 0;
-	}
+	if (i < ix->n && ix->collections[i].vectors)
+		return &ix->collections[i];
 	pthread_mutex_unlock(&ix->reader);
+	return NULL;
+}
+
+static int no_vectors(const char *collection, struct err *err)
+{
 	return err_set(err, ERR_NOT_FOUND, "the collection \"%s\" has no vectors", collection);
 }
 
 bool search_index_has(struct search_index *ix, const char *collection, uint64_t space)
 {
-	struct search_index_collection *c;
+	struct search_index_collection *c = enter(ix, collection);
 	bool has;
 
-	if (enter(ix, collection, &c, NULL) < 0)
+	if (!c)
 		return false;
 	has = c->space == space;
 	pthread_mutex_unlock(&ix->reader);
@@ -777,11 +779,11 @@ int search_index_nearest(struct search_index *ix, const struct search_nearest *q
 			 struct vector_hit *ret, size_t *ret_n, struct err *err)
 {
 	struct vector_query query = {.vector = q->vector, .k = q->k, .filter = q->filter};
-	struct search_index_collection *c;
-	int r = enter(ix, q->collection, &c, err);
+	struct search_index_collection *c = enter(ix, q->collection);
+	int r;
 
-	if (r < 0)
-		return r;
+	if (!c)
+		return no_vectors(q->collection, err);
 	r = vector_search(c->reader, &query, ret, ret_n, NULL, err);
 	pthread_mutex_unlock(&ix->reader);
 	return r;
@@ -790,11 +792,11 @@ int search_index_nearest(struct search_index *ix, const struct search_nearest *q
 int search_index_vector(struct search_index *ix, const char *collection, uint32_t number,
 			float *ret, struct err *err)
 {
-	struct search_index_collection *c;
-	int r = enter(ix, collection, &c, err);
+	struct search_index_collection *c = enter(ix, collection);
+	int r;
 
-	if (r < 0)
-		return r;
+	if (!c)
+		return no_vectors(collection, err);
 	r = vector_get(c->reader, number, ret, err);
 	pthread_mutex_unlock(&ix->reader);
 	return r;
@@ -805,11 +807,10 @@ int search_index_cosines(struct search_index *ix, const char *collection, const 
 {
 	unsigned dimension = ix->options.dimension;
 	_cleanup_(mem_freep) float *other = mem_alloc_array(dimension, sizeof(*other));
-	struct search_index_collection *c;
-	int r = enter(ix, collection, &c, err);
+	struct search_index_collection *c = enter(ix, collection);
 
-	if (r < 0)
-		return r;
+	if (!c)
+		return no_vectors(collection, err);
 	for (size_t i = 0; i < n; i++) {
 		float sum = 0;
 

@@ -168,6 +168,7 @@ int search_engine_inventory(struct search_engine *e, const struct search_invento
 
 	if (r < 0)
 		return r;
+	bug_if(!t.lent.rules);
 	t.generation = search_engine_take_ref(e);
 	if (cstr_equal(t.lent.rules->name, q->collection))
 		r = take(&t, q, err);

@@ -23,7 +23,7 @@ static size_t next_char(struct str s, size_t at, utf8proc_int32_t *ret)
 	utf8proc_ssize_t n;
 
 	if ((unsigned char)s.data[at] < 0x80) {
-		*ret = s.data[at];
+		*ret = (unsigned char)s.data[at];
 		return 1;
 	}
 	n = utf8proc_iterate((const utf8proc_uint8_t *)s.data + at, (utf8proc_ssize_t)(s.len - at),
@@ -359,27 +359,27 @@ static bool is_glued_to_number(const struct lexer *l)
 }
 
 static const struct {
-	utf8proc_int32_t c;
 	const char *text;
+	utf8proc_int32_t c;
 	bool after_number; /* only glued to one */
 } signs[] = {
-    {'$', "$", false},
-    {0x20AC, "\xe2\x82\xac", false},
-    {0xA3, "\xc2\xa3", false},
-    {'<', "<", false},
-    {'>', ">", false},
-    {0x2264, "<=", false},
-    {0x2265, ">=", false},
-    {'~', "~", false},
-    {0x2248, "~", false},
-    {'=', "=", false},
-    {'%', "%", true},
-    {'+', "+", true},
-    {'"', "\"", true},
-    {0x2033, "\"", true},
-    {0x201D, "\"", true},
-    {0x2605, "\xe2\x98\x85", false},
-    {0x2B50, "\xe2\x98\x85", false},
+    {"$", '$', false},
+    {"\xe2\x82\xac", 0x20AC, false},
+    {"\xc2\xa3", 0xA3, false},
+    {"<", '<', false},
+    {">", '>', false},
+    {"<=", 0x2264, false},
+    {">=", 0x2265, false},
+    {"~", '~', false},
+    {"~", 0x2248, false},
+    {"=", '=', false},
+    {"%", '%', true},
+    {"+", '+', true},
+    {"\"", '"', true},
+    {"\"", 0x2033, true},
+    {"\"", 0x201D, true},
+    {"\xe2\x98\x85", 0x2605, false},
+    {"\xe2\x98\x85", 0x2B50, false},
 };
 
 static bool lex_sign(struct lexer *l, utf8proc_int32_t c, size_t n)

@@ -6,40 +6,40 @@
 
 #include "base/banned.h"
 
-#define COMPARE(text, o, s)                                       \
-	{                                                         \
-		text,                                             \
-		{                                                 \
-			.kind = ENTRY_COMPARE, .op = o, .said = s \
-		}                                                 \
+#define COMPARE(text, o, s)                                           \
+	{                                                             \
+		(text),                                               \
+		{                                                     \
+			.kind = ENTRY_COMPARE, .op = (o), .said = (s) \
+		}                                                     \
 	}
-#define AFTER(text, o)                               \
-	{                                            \
-		text,                                \
-		{                                    \
-			.kind = ENTRY_AFTER, .op = o \
-		}                                    \
+#define AFTER(text, o)                                 \
+	{                                              \
+		(text),                                \
+		{                                      \
+			.kind = ENTRY_AFTER, .op = (o) \
+		}                                      \
 	}
-#define NEGATION(text, n)                                     \
-	{                                                     \
-		text,                                         \
-		{                                             \
-			.kind = ENTRY_NEGATION, .negation = n \
-		}                                             \
+#define NEGATION(text, n)                                       \
+	{                                                       \
+		(text),                                         \
+		{                                               \
+			.kind = ENTRY_NEGATION, .negation = (n) \
+		}                                               \
 	}
-#define MOST(text, down)                                          \
-	{                                                         \
-		text,                                             \
-		{                                                 \
-			.kind = ENTRY_MOST, .is_descending = down \
-		}                                                 \
+#define MOST(text, down)                                            \
+	{                                                           \
+		(text),                                             \
+		{                                                   \
+			.kind = ENTRY_MOST, .is_descending = (down) \
+		}                                                   \
 	}
-#define NUMBER(text, n)                                   \
-	{                                                 \
-		text,                                     \
-		{                                         \
-			.kind = ENTRY_NUMBER, .number = n \
-		}                                         \
+#define NUMBER(text, n)                                     \
+	{                                                   \
+		(text),                                     \
+		{                                           \
+			.kind = ENTRY_NUMBER, .number = (n) \
+		}                                           \
 	}
 
 const struct query_grammar_word query_grammar[] = {

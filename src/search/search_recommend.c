@@ -484,7 +484,7 @@ static int look(struct recommending *k, const uint32_t *bought, struct err *err)
 		k->twins.dimension = k->dimension;
 		make_profile(k);
 	}
-	if (k->profile)
+	if (k->d->generation && k->profile)
 		r = add_near(k, allowed, err);
 	score_popular(k);
 	if (r == 0 && k->profile)

@@ -92,6 +92,7 @@ struct search_attribute {
 	size_t n_paths;
 	const char **paths;
 	bool is_pairs;
+	bool has_facet;		     /* counted without being asked for */
 	double valid_min, valid_max; /* NUMBER: values beyond are errors of the data: left out */
 	const char *split; /* TEXT: characters between several values of one text; NULL: none */
 	bool is_above;	   /* BOOLEAN: whether the number is above `above` */
@@ -100,7 +101,6 @@ struct search_attribute {
 	/* A boost that nobody asked for: of what can be bought, of what is liked. BOOLEAN: when it
 	 * is true; NUMBER with `valid` bounds: by how far it is from the least. 0: none. */
 	double prefer;
-	bool has_facet;	   /* counted without being asked for */
 	const char *title; /* for people: "price"; the name when not given */
 	const char *unit;  /* of numbers, for people: "GB", "$" */
 	/* Understanding: how people name it ("ram", "memory"), its units, and between which values
@@ -108,12 +108,11 @@ struct search_attribute {
 	size_t n_words, n_units;
 	const char **words;
 	struct search_unit *units;
-	bool has_usual;
+	bool has_usual, has_near;
 	double usual_min, usual_max;
-	bool has_near;	  /* a number alone, with its unit, counts: for values so far around it */
-	double near;	  /* 15 inches are 15.6 */
-	bool is_least;	  /* a number alone, with its unit, counts: for what has at least that */
-	bool is_kind;	  /* its values are what things are: no filter in "KEYBOARD tray" */
+	double near;   /* a number alone, with its unit, is what is so near: 15 inches are 15.6 */
+	bool is_least; /* a number alone, with its unit, counts: for what has at least that */
+	bool is_kind;  /* its values are what things are: no filter in "KEYBOARD tray" */
 	bool keeps_words; /* what names its values is searched for as words too */
 	/* A filter only where the query also filters by one of these values of this attribute, a
 	 * boost elsewhere: "32 inch" is the diagonal of a television, not of its wall mount. */

@@ -71,11 +71,11 @@ enum search_prompted_kind {
 };
 struct search_prompted {
 	enum search_prompted_kind kind;
+	uint32_t documents;
 	const char *text;      /* to be searched for; of a value, the value */
 	const char *attribute; /* VALUE, SCOPE: narrowed to this value of it */
 	const char *value;
 	struct str key; /* DOCUMENT */
-	uint32_t documents;
 };
 /* Ranked by documents; at most `limit`. */
 size_t search_prompt(const struct search_prompt *p, struct arena *arena,

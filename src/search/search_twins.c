@@ -53,7 +53,7 @@ static bool is_telling(const struct search_twins *t, const struct search_token *
 
 const char *search_twins_title(struct search_twins *t, struct str title)
 {
-	struct strbuf b = STRBUF_INIT(WORDS_MAX * (SEARCH_TERM_MAX + 1));
+	struct strbuf b = STRBUF_INIT((size_t)WORDS_MAX * (SEARCH_TERM_MAX + 1));
 	const char *ret = NULL;
 	size_t n = 0;
 

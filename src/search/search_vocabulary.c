@@ -351,9 +351,9 @@ static void remember_neighbours(struct maker *m, struct str name)
 		remember_word(m, (struct str){word, name.len});
 	}
 	for (size_t i = 0; i <= name.len; i++) {
-		for (char c = 'a'; c <= 'z'; c++) {
+		for (int c = 'a'; c <= 'z'; c++) {
 			memcpy(word, name.data, i);
-			word[i] = c;
+			word[i] = (char)c;
 			memcpy(word + i + 1, name.data + i, name.len - i);
 			remember_word(m, (struct str){word, name.len + 1});
 			if (i == name.len)

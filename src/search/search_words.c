@@ -580,7 +580,7 @@ static void count_failed(struct search_words *w)
 /* A moment at least, then until something is acknowledged: what was away may be there again. */
 static void pause_longer(struct search_words *w)
 {
-	int64_t until = clock_monotonic_us() + PAUSE_MIN_MS * 1000;
+	int64_t until = clock_monotonic_us() + (int64_t)PAUSE_MIN_MS * 1000;
 
 	pthread_mutex_lock(&w->mutex);
 	while (!atomic_load(&w->stop)) {

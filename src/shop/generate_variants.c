@@ -309,7 +309,7 @@ int gen_variants_write(struct gen *g, struct err *err)
 	if (!o.n)
 		r = err_set(err, ERR_INVALID_ARGUMENT,
 			    "no products to vary: the catalogue is empty");
-	for (uint64_t i = 0; r == 0 && i < g->options->variants; i++)
+	for (uint64_t i = 0; o.n && r == 0 && i < g->options->variants; i++)
 		r = write_variant(g, &o, i, err);
 	mem_free(o.indices);
 	return r;
