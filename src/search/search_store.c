@@ -91,6 +91,8 @@ static bool has_sound_header(const struct record *h)
 {
 	uint8_t kind = h->kind & (uint8_t)~KIND_DEAD;
 
+	if (h->kind == (KIND_NUMBER | KIND_DEAD) && h->size) /* only documents are marked */
+		return false;
 	return h->check == check_of(h) && (kind == KIND_PUT || kind == KIND_NUMBER) &&
 	       h->size <= RECORD_MAX && h->key_size <= h->size;
 }
