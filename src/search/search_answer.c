@@ -292,9 +292,9 @@ static void add_highlights(struct strbuf *json, const struct search_answer *a,
 	bool is_first = true;
 
 	strbuf_addstr(json, ",\"highlights\":[");
-	for (size_t i = 0; a->results->n_terms && i < a->rules->n_fields; i++) {
-		if (add_highlight(json, a, a->rules->fields[i].name, hit->record.texts[i],
-				  is_first))
+	for (size_t i = 0; i < a->rules->n_fields; i++) {
+		if ((hit->fields >> i & 1) && add_highlight(json, a, a->rules->fields[i].name,
+							    hit->record.texts[i], is_first))
 			is_first = false;
 	}
 	strbuf_addch(json, ']');

@@ -74,8 +74,11 @@ struct search_counter; /* of one query, in its arena */
 
 int search_counter_new(const struct search_columns *c, const char *attribute, struct arena *arena,
 		       struct search_counter **ret, struct err *err) _must_check_;
-/* The documents of a window whose bits are set. */
-void search_counter_add(struct search_counter *n, uint32_t window, const uint64_t *bits);
+/* The bits of a window that are set, ascending; `ret` has room for all of them. */
+size_t search_places(const uint64_t *bits, uint16_t *ret);
+/* Each window once: those of its documents. */
+void search_counter_add(struct search_counter *n, uint32_t window, const uint16_t *places,
+			size_t len);
 /* The values of most documents first, at most `limit`; then ranges of numbers, with round bounds.
  * `ret_min`, `ret_max`: of the numbers counted; INFINITY, -INFINITY: there are none. */
 size_t search_counter_result(struct search_counter *n, size_t limit, struct arena *arena,

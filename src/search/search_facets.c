@@ -91,9 +91,9 @@ double search_sort_key(const struct search_sort_keys *k, uint32_t document)
 
 struct search_counter {
 	const struct search_column *column;
-	uint32_t *lists;	   /* documents of each list; NULL: the attribute has no lists */
-	double bounds[RANGES + 1]; /* of the ranges, ascending; the last is HUGE_VAL */
-	uint32_t ranges[RANGES + 1];
+	uint32_t *lists;       /* documents of each list; NULL: the attribute has no lists */
+	double bounds[RANGES]; /* of the ranges, ascending; the last is HUGE_VAL */
+	uint32_t ranges[RANGES];
 	size_t n_ranges; /* 0: it has no numbers */
 	double min, max; /* of those counted */
 	/* Of a member, which is counted at the end: the documents to be counted. */
@@ -185,7 +185,7 @@ int search_counter_new(const struct search_columns *c, const char *attribute, st
 }
 
 /* Arenas only grow: room is doubled, so that what is left behind is as much again. */
-static void keep_bits(struct search_counter *n, uint32_t window, const uint64_t *bits)
+static void keep_bits(struct search_counter *n, uint32_t window, const uint16_t *places, size_t len)
 {
 	size_t first = (size_t)window * SEARCH_WINDOW_WORDS, need = first + SEARCH_WINDOW_WORDS;
 
@@ -198,7 +198,8 @@ static void keep_bits(struct search_counter *n, uint32_t window, const uint64_t 
 		n->bits = more;
 		n->words = words;
 	}
-	memcpy(n->bits + first, bits, SEARCH_WINDOW_WORDS * sizeof(*bits));
+	for (size_t i = 0; i < len; i++)
+		n->bits[first + places[i] / 64] |= UINT64_C(1) << (places[i] % 64);
 }
 
 static size_t range_of(const struct search_counter *n, double number)
@@ -221,36 +222,61 @@ static void add_number(struct search_counter *n, double number, unsigned *seen)
 	n->max = fmax(n->max, number);
 }
 
-static void add_first(struct search_counter *n, uint32_t document)
+size_t search_places(const uint64_t *bits, uint16_t *ret)
 {
-	double number = search_number_of(n->column, document);
-	unsigned seen = 0;
+	size_t n = 0;
 
-	if (!isnan(number))
-		add_number(n, number, &seen);
+	for (size_t i = 0; i < SEARCH_WINDOW_WORDS; i++) {
+		for (uint64_t rest = bits[i]; rest; rest &= rest - 1)
+			ret[n++] = (uint16_t)(i * 64 + (size_t)__builtin_ctzll(rest));
+	}
+	return n;
 }
 
-void search_counter_add(struct search_counter *n, uint32_t window, const uint64_t *bits)
+/* Numbers of documents in any order are in any range: nothing predicts a branch, so that none is
+ * taken. A document without a number has NaN, which is not above anything. */
+static void add_numbers(struct search_counter *n, const uint64_t *page, const uint16_t *places,
+			size_t len)
+{
+	uint32_t above[RANGES] = {0}; /* at least the bound in front of the range */
+	double lower[RANGES], min = n->min, max = n->max;
+
+	lower[0] = -HUGE_VAL;
+	for (size_t r = 1; r < RANGES; r++)
+		lower[r] = r < n->n_ranges ? n->bounds[r - 1] : HUGE_VAL;
+	for (size_t i = 0; i < len; i++) {
+		uint64_t bits = ~page[places[i]];
+		double x;
+
+		memcpy(&x, &bits, sizeof(x));
+		for (size_t r = 0; r < RANGES; r++)
+			above[r] += x >= lower[r];
+		min = x < min ? x : min;
+		max = x > max ? x : max;
+	}
+	for (size_t r = 0; r < n->n_ranges; r++)
+		n->ranges[r] += above[r] - (r + 1 < n->n_ranges ? above[r + 1] : 0);
+	n->min = min;
+	n->max = max;
+}
+
+void search_counter_add(struct search_counter *n, uint32_t window, const uint16_t *places,
+			size_t len)
 {
 	const struct search_column *column = n->column;
-	const uint32_t *lists =
-	    window < column->n_list_pages && n->lists ? column->list_pages[window] : NULL;
-	bool has_numbers = window < column->n_pages && column->pages[window];
 
 	if (column->is_member) {
-		keep_bits(n, window, bits);
+		keep_bits(n, window, places, len);
 		return;
 	}
-	for (size_t i = 0; (lists || has_numbers) && i < SEARCH_WINDOW_WORDS; i++) {
-		for (uint64_t rest = bits[i]; rest; rest &= rest - 1) {
-			uint32_t place = (uint32_t)(i * 64) + (uint32_t)__builtin_ctzll(rest);
+	if (n->lists && window < column->n_list_pages && column->list_pages[window]) {
+		const uint32_t *page = column->list_pages[window];
 
-			if (lists)
-				n->lists[lists[place]]++;
-			if (has_numbers)
-				add_first(n, window * SEARCH_WINDOW + place);
-		}
+		for (size_t i = 0; i < len; i++)
+			n->lists[page[places[i]]]++;
 	}
+	if (window < column->n_pages && column->pages[window])
+		add_numbers(n, column->pages[window], places, len);
 }
 
 struct counting {
@@ -303,28 +329,31 @@ static void count_lists(const struct search_counter *n, uint32_t *documents)
 	}
 }
 
-static int most_first(const void *a, const void *b)
+static bool is_before(const struct search_facet *a, const struct search_facet *b)
 {
-	const struct search_facet *x = a, *y = b;
-
-	if (x->documents != y->documents)
-		return x->documents < y->documents ? 1 : -1;
-	return strcmp(x->value, y->value);
+	return a->documents != b->documents ? a->documents > b->documents
+					    : strcmp(a->value, b->value) < 0;
 }
 
+/* Few of many are shown: they are kept in order while all are looked at. */
 static size_t text_facets(const struct search_counter *n, const uint32_t *documents, size_t limit,
 			  struct search_facet *ret)
 {
 	size_t len = 0;
 
-	for (size_t i = 0; i < n->column->n_values; i++) {
-		if (documents[i])
-			ret[len++] = (struct search_facet){.value = n->column->values[i].text,
-							   .documents = documents[i]};
+	for (size_t i = 0; limit && i < n->column->n_values; i++) {
+		struct search_facet f = {.value = n->column->values[i].text,
+					 .documents = documents[i]};
+		size_t at;
+
+		if (!f.documents || (len == limit && !is_before(&f, &ret[len - 1])))
+			continue;
+		at = len < limit ? len++ : len - 1;
+		for (; at && is_before(&f, &ret[at - 1]); at--)
+			ret[at] = ret[at - 1];
+		ret[at] = f;
 	}
-	if (len)
-		qsort(ret, len, sizeof(*ret), most_first);
-	return len < limit ? len : limit;
+	return len;
 }
 
 /* Ranges without documents are left out. */

@@ -69,6 +69,8 @@ struct finding {
 	struct candidate *heap; /* the worst first */
 	size_t n, cap;
 	struct search_window *window;
+	uint16_t *places; /* of the hits in the window */
+	size_t n_places;
 };
 
 /* --- conditions ------------------------------------------------------------------------------ */
@@ -475,12 +477,17 @@ static void offer(struct finding *k, uint32_t number, float cosine, const struct
 	struct candidate c = {.number = number};
 
 	if (w && (w->any[place / 64] >> (place % 64) & 1)) {
-		c.words = w->score[place] / k->total;
-		c.share = w->share[place];
-		c.title = w->titled[place];
+		c.words = w->at[place].score / k->total;
+		c.share = w->at[place].share;
+		c.title = w->at[place].titled;
 	}
 	c.has_meaning = cosine > 0;
 	c.meaning = cosine > 0 ? cosine : 0;
+	if (!k->sort && k->n == k->cap) {
+		c.boost = k->boosts.most;
+		if ((double)score_of(k, &c) * (1 + ROUNDING) < (double)k->heap[0].score)
+			return;
+	}
 	c.boost = search_boosts_of(&k->boosts, number);
 	c.score = score_of(k, &c);
 	c.key = k->sort ? search_sort_key(k->sort, number) : (double)c.score;
@@ -502,19 +509,21 @@ static size_t near_in(struct finding *k, uint32_t window, uint64_t *bits)
 	return first;
 }
 
+/* Sets `k->places`. */
 static void count_window(struct finding *k, uint32_t window, const uint64_t *hits,
 			 const uint64_t *found)
 {
 	size_t first = (size_t)window * SEARCH_WINDOW_WORDS;
 
-	for (size_t i = 0; i < SEARCH_WINDOW_WORDS; i++)
-		k->ret->total += (uint64_t)__builtin_popcountll(hits[i]);
+	k->n_places = search_places(hits, k->places);
+	k->ret->total += k->n_places;
 	for (size_t i = 0; i < k->n_facets; i++) {
 		const uint64_t *allowed = k->facets[i].allowed, *near = k->facets[i].near;
 		uint64_t mine[SEARCH_WINDOW_WORDS];
+		uint16_t places[SEARCH_WINDOW];
 
 		if (!allowed) {
-			search_counter_add(k->facets[i].counter, window, hits);
+			search_counter_add(k->facets[i].counter, window, k->places, k->n_places);
 			continue;
 		}
 		for (size_t b = 0; b < SEARCH_WINDOW_WORDS; b++)
@@ -522,7 +531,8 @@ static void count_window(struct finding *k, uint32_t window, const uint64_t *hit
 			    first + b < k->view.words
 				? (found[b] | (near ? near[first + b] : 0)) & allowed[first + b]
 				: 0;
-		search_counter_add(k->facets[i].counter, window, mine);
+		search_counter_add(k->facets[i].counter, window, places,
+				   search_places(mine, places));
 	}
 }
 
@@ -540,21 +550,18 @@ static bool may_matter(struct finding *k, uint32_t window, bool has_near)
 	return most * (1 + ROUNDING) > (double)k->heap[0].score;
 }
 
-static void offer_window(struct finding *k, uint32_t window, const uint64_t *hits, size_t near,
+static void offer_window(struct finding *k, uint32_t window, size_t near,
 			 const struct search_window *w)
 {
-	for (size_t i = 0; i < SEARCH_WINDOW_WORDS; i++) {
-		for (uint64_t rest = hits[i]; rest; rest &= rest - 1) {
-			uint32_t number = window * SEARCH_WINDOW + (uint32_t)(i * 64) +
-					  (uint32_t)__builtin_ctzll(rest);
-			float cosine = 0;
+	for (size_t i = 0; i < k->n_places; i++) {
+		uint32_t number = window * SEARCH_WINDOW + k->places[i];
+		float cosine = 0;
 
-			while (near < k->at_near && k->near[near].id < number)
-				near++;
-			if (near < k->at_near && k->near[near].id == number)
-				cosine = k->near[near].score;
-			offer(k, number, cosine, w);
-		}
+		while (near < k->at_near && k->near[near].id < number)
+			near++;
+		if (near < k->at_near && k->near[near].id == number)
+			cosine = k->near[near].score;
+		offer(k, number, cosine, w);
 	}
 }
 
@@ -589,7 +596,7 @@ static void go_through_window(struct finding *k, uint32_t window)
 		count_by_meaning(k, hits, has_words ? k->window->any : NULL);
 	k->ret->scored += is_scored;
 	if (is_scored)
-		offer_window(k, window, hits, near, has_words ? k->window : NULL);
+		offer_window(k, window, near, has_words ? k->window : NULL);
 }
 
 /* The next window in which there may be a hit. */
@@ -611,6 +618,7 @@ static void go_through(struct finding *k)
 	uint32_t n = (uint32_t)((k->view.words + SEARCH_WINDOW_WORDS - 1) / SEARCH_WINDOW_WORDS);
 
 	k->window = arena_alloc(k->arena, sizeof(*k->window));
+	k->places = arena_alloc(k->arena, SEARCH_WINDOW * sizeof(*k->places));
 	for (uint32_t i = 0; i < n; i++) {
 		i = next_window(k, i);
 		if (i >= n)
@@ -708,6 +716,22 @@ static int order_hits(struct finding *k, struct err *err)
 	return 0;
 }
 
+static uint8_t fields_with_words(const struct finding *k, uint32_t number)
+{
+	uint8_t ret = 0;
+
+	for (size_t i = 0; i < k->clauses.n; i++) {
+		for (size_t v = 0; v < k->clauses.items[i].n; v++) {
+			const struct search_variant *variant = &k->clauses.items[i].variants[v];
+
+			for (size_t t = 0; t < variant->n; t++)
+				ret |= search_lexical_fields(k->view.lexical, variant->terms[t],
+							     number);
+		}
+	}
+	return ret;
+}
+
 static int show_hits(struct finding *k, struct err *err)
 {
 	struct search_results *ret = k->ret;
@@ -728,7 +752,8 @@ static int show_hits(struct finding *k, struct err *err)
 					    .share = c->share,
 					    .title = c->title,
 					    .meaning = c->meaning,
-					    .boost = c->boost};
+					    .boost = c->boost,
+					    .fields = fields_with_words(k, c->number)};
 		to->key =
 		    (struct str){arena_strndup(k->arena, to->key.data, to->key.len), to->key.len};
 		r = search_corpus_record(k->f->corpus, c->number, k->arena, &to->record, err);
@@ -937,7 +962,9 @@ int search_find(const struct search_find *f, struct arena *arena, struct search_
 	k->f = f;
 	k->arena = arena;
 	k->ret = ret;
-	k->cap = f->offset + f->limit > HEAP_MIN ? f->offset + f->limit : HEAP_MIN;
+	k->cap = f->offset + f->limit;
+	if (!k->cap || (has_meaning(k) && k->cap < HEAP_MIN))
+		k->cap = HEAP_MIN;
 	k->heap = arena_alloc(arena, k->cap * sizeof(*k->heap));
 	search_corpus_lock(f->corpus);
 	search_corpus_view(f->corpus, &k->view);

@@ -66,6 +66,7 @@ struct search_found {
 	/* What it is made of, each between 0 and 1, before weights. */
 	float words, share, title, meaning;
 	float boost;	      /* what the boosts that it fulfils are worth */
+	uint8_t fields;	      /* those with words of the query, as bits */
 	double opinion;	      /* the rating that its words speak of; NaN: nothing to tell */
 	const float *clauses; /* with `explain`: what each of `words` gives */
 };

@@ -5,8 +5,9 @@
  * is in (8), its quantised tf (12). A block of up to two stands in its own header, since most terms
  * of a catalogue are rare.
  *
- * Scoring goes clause by clause through a window: arrays of 4,096 floats stay in the second level
- * of the cache, and a clause of one term, the usual case, is one loop over its block.
+ * Scoring goes clause by clause through a window, whose scores stay in the second level of the
+ * cache. Nothing predicts what branches on documents, which so cost more than they save: those that
+ * have something are marked first, and then everything is added without asking.
  */
 #include "search/search_lexical.h"
 
@@ -292,17 +293,49 @@ uint32_t search_lexical_documents(const struct search_lexical *lx, uint32_t term
 	return term < lx->cap ? lx->terms[term].documents : 0;
 }
 
+/* --- reading --------------------------------------------------------------------------------- */
+
+static const uint32_t *posting_of(const struct postings *p, uint32_t document)
+{
+	size_t at = p ? find_block(p, document >> LOW_BITS) : 0, i;
+	const struct block *b;
+
+	if (!p || at == p->n || p->blocks[at].window != document >> LOW_BITS)
+		return NULL;
+	b = &p->blocks[at];
+	i = find_place(entries(b), b->n, document & (SEARCH_WINDOW - 1));
+	return i < b->n && place_of(entries(b)[i]) == (document & (SEARCH_WINDOW - 1))
+		   ? &entries(b)[i]
+		   : NULL;
+}
+
+uint8_t search_lexical_fields(const struct search_lexical *lx, uint32_t term, uint32_t document)
+{
+	const uint32_t *posting = term < lx->cap ? posting_of(&lx->terms[term], document) : NULL;
+
+	return posting ? fields_of(*posting) : 0;
+}
+
 /* --- marking --------------------------------------------------------------------------------- */
 
+/* Neighbours are put together before they are stored. */
 static void mark_block(const struct block *b, uint64_t *any)
 {
 	const uint32_t *items = entries(b);
+	uint64_t bits = 0;
+	size_t word = 0;
 
 	for (size_t i = 0; i < b->n; i++) {
 		uint32_t place = place_of(items[i]);
 
-		any[place / 64] |= UINT64_C(1) << (place % 64);
+		if (place / 64 != word) {
+			any[word] |= bits;
+			bits = 0;
+			word = place / 64;
+		}
+		bits |= UINT64_C(1) << (place % 64);
 	}
+	any[word] |= bits;
 }
 
 static const struct block *block_at(const struct search_lexical *lx, uint32_t term, uint32_t window)
@@ -368,6 +401,7 @@ struct walk_clause {
 	struct walk_variant *variants;
 	size_t n;
 	float weight; /* the most that it can give */
+	float share;  /* of the query */
 };
 
 struct search_walk {
@@ -376,9 +410,10 @@ struct search_walk {
 	size_t n;
 	float total;
 	uint8_t title;
-	/* Of a clause with several variants, and of a variant with several terms. */
-	float *best, *sum, *share, *titled;
-	uint8_t *has, *titles;
+	/* Of a window; zeros between clauses: what the best variant of a clause gives, what those
+	 * terms of a variant that were looked at give. */
+	struct search_scores *best;
+	float *sum;
 };
 
 static float idf(uint32_t documents, uint64_t n)
@@ -436,10 +471,17 @@ static float most_of(const struct walk_variant *v)
 	return sum;
 }
 
+/* The usual clause: one term. */
+static bool is_simple(const struct walk_clause *c)
+{
+	return c->n == 1 && c->variants[0].n == 1;
+}
+
 struct search_walk *search_walk_new(const struct search_lexical *lx, const struct search_scoring *s,
 				    struct arena *arena)
 {
 	struct search_walk *w = arena_alloc(arena, sizeof(*w));
+	bool has_several = false;
 
 	w->lx = lx;
 	w->title = s->title;
@@ -460,13 +502,14 @@ struct search_walk *search_walk_new(const struct search_lexical *lx, const struc
 			to->weight = larger(to->weight, most_of(&v));
 		}
 		w->total += to->weight;
+		has_several |= !is_simple(to);
 	}
-	w->best = arena_alloc(arena, SEARCH_WINDOW * sizeof(*w->best));
-	w->sum = arena_alloc(arena, SEARCH_WINDOW * sizeof(*w->sum));
-	w->share = arena_alloc(arena, SEARCH_WINDOW * sizeof(*w->share));
-	w->titled = arena_alloc(arena, SEARCH_WINDOW * sizeof(*w->titled));
-	w->has = arena_alloc(arena, SEARCH_WINDOW);
-	w->titles = arena_alloc(arena, SEARCH_WINDOW);
+	for (size_t i = 0; i < w->n && w->total > 0; i++)
+		w->clauses[i].share = w->clauses[i].weight / w->total;
+	if (has_several) {
+		w->best = arena_alloc(arena, SEARCH_WINDOW * sizeof(*w->best));
+		w->sum = arena_alloc(arena, SEARCH_WINDOW * sizeof(*w->sum));
+	}
 	return w;
 }
 
@@ -553,131 +596,16 @@ float search_walk_bound(struct search_walk *w, uint32_t window)
 	return sum;
 }
 
-/* --- scoring a window ------------------------------------------------------------------------ */
+/* --- counting a window ----------------------------------------------------------------------- */
 
-static void first_touch(struct search_window *ret, uint32_t place)
+/* Those of the window that have all the terms of the variant; false: none. */
+static bool mark_variant(struct walk_variant *v, uint32_t window, uint64_t *all)
 {
-	uint64_t bit = UINT64_C(1) << (place % 64);
-
-	if (ret->any[place / 64] & bit)
-		return;
-	ret->any[place / 64] |= bit;
-	ret->score[place] = ret->share[place] = ret->titled[place] = 0;
-}
-
-/* The usual clause: one term. */
-static void score_term(const struct search_walk *w, const struct walk_clause *c, uint32_t window,
-		       struct search_window *ret)
-{
-	struct cursor *cursor = &c->variants[0].cursors[0];
-	float weight = c->weight * c->variants[0].weight;
-	const struct block *b = block_in(cursor, window);
-	const uint32_t *items = b ? entries(b) : NULL;
-
-	for (size_t i = 0; b && i < b->n; i++) {
-		uint32_t place = place_of(items[i]);
-
-		first_touch(ret, place);
-		ret->score[place] += cursor->weight * w->lx->saturated[level_of(items[i])];
-		ret->share[place] += weight;
-		ret->titled[place] += fields_of(items[i]) & w->title ? weight : 0;
-	}
-}
-
-/* Into `sum`, `has` and `titles`: how many of the variant's terms a document has. */
-static void add_term(struct search_walk *w, struct cursor *cursor, uint32_t window)
-{
-	const struct block *b = block_in(cursor, window);
-	const uint32_t *items = b ? entries(b) : NULL;
-
-	for (size_t i = 0; b && i < b->n; i++) {
-		uint32_t place = place_of(items[i]);
-
-		w->sum[place] += cursor->weight * w->lx->saturated[level_of(items[i])];
-		w->has[place]++;
-		if (fields_of(items[i]) & w->title)
-			w->titles[place]++;
-	}
-}
-
-static void take_best(struct search_walk *w, const struct walk_variant *v, uint32_t place)
-{
-	if (w->has[place] == v->n) {
-		w->best[place] = larger(w->best[place], w->sum[place]);
-		w->share[place] = larger(w->share[place], v->weight);
-		if (w->titles[place] == v->n)
-			w->titled[place] = larger(w->titled[place], v->weight);
-	}
-	w->sum[place] = 0;
-	w->has[place] = w->titles[place] = 0;
-}
-
-/* Several variants, or several terms of one. */
-static void score_clause(struct search_walk *w, const struct walk_clause *c, uint32_t window,
-			 struct search_window *ret)
-{
-	bool is_touched = false;
-
-	for (size_t k = 0; k < c->n; k++) {
-		struct walk_variant *v = &c->variants[k];
-		const struct block *b;
-
-		if (next_of(v, window) != window)
-			continue;
-		is_touched = true;
-		for (size_t i = 0; i < v->n; i++)
-			add_term(w, &v->cursors[i], window);
-		for (size_t i = 0; i < v->n; i++) {
-			b = block_in(&v->cursors[i], window);
-			for (size_t j = 0; b && j < b->n; j++)
-				take_best(w, v, place_of(entries(b)[j]));
-		}
-	}
-	for (uint32_t place = 0; is_touched && place < SEARCH_WINDOW; place++) {
-		if (w->best[place] <= 0)
-			continue;
-		first_touch(ret, place);
-		ret->score[place] += w->best[place];
-		ret->share[place] += c->weight * w->share[place];
-		ret->titled[place] += c->weight * w->titled[place];
-		w->best[place] = w->share[place] = w->titled[place] = 0;
-	}
-}
-
-void search_walk_score(struct search_walk *w, uint32_t window, struct search_window *ret)
-{
-	float scale = w->total > 0 ? 1 / w->total : 0;
-
-	memset(ret->any, 0, sizeof(ret->any));
-	for (size_t i = 0; i < w->n; i++) {
-		const struct walk_clause *c = &w->clauses[i];
-
-		if (c->n == 1 && c->variants[0].n == 1)
-			score_term(w, c, window, ret);
-		else
-			score_clause(w, c, window, ret);
-	}
-	for (size_t i = 0; i < SEARCH_WINDOW_WORDS; i++) {
-		for (uint64_t bits = ret->any[i]; bits; bits &= bits - 1) {
-			size_t place = i * 64 + (size_t)__builtin_ctzll(bits);
-
-			ret->share[place] *= scale;
-			ret->titled[place] *= scale;
-		}
-	}
-}
-
-/* Those of the window that have all the terms of the variant. */
-static void count_variant(struct walk_variant *v, uint32_t window, uint64_t *any)
-{
-	uint64_t all[SEARCH_WINDOW_WORDS];
-
 	if (next_of(v, window) != window)
-		return;
-	memset(all, 0xFF, sizeof(all));
+		return false;
+	memset(all, 0xFF, SEARCH_WINDOW / 8);
 	for (size_t i = 0; i < v->n; i++) {
 		uint64_t these[SEARCH_WINDOW_WORDS] = {0};
-
 		const struct block *b = block_in(&v->cursors[i], window);
 
 		if (b)
@@ -685,41 +613,191 @@ static void count_variant(struct walk_variant *v, uint32_t window, uint64_t *any
 		for (size_t k = 0; k < SEARCH_WINDOW_WORDS; k++)
 			all[k] &= these[k];
 	}
-	for (size_t k = 0; k < SEARCH_WINDOW_WORDS; k++)
-		any[k] |= all[k];
+	return true;
+}
+
+static void count_variant(struct walk_variant *v, uint32_t window, uint64_t *any)
+{
+	const struct block *b = v->n == 1 ? block_in(&v->cursors[0], window) : NULL;
+	uint64_t all[SEARCH_WINDOW_WORDS];
+
+	if (b) {
+		mark_block(b, any);
+	} else if (v->n > 1 && mark_variant(v, window, all)) {
+		for (size_t k = 0; k < SEARCH_WINDOW_WORDS; k++)
+			any[k] |= all[k];
+	}
 }
 
 void search_walk_count(struct search_walk *w, uint32_t window, uint64_t *any)
 {
 	memset(any, 0, SEARCH_WINDOW / 8);
 	for (size_t i = 0; i < w->n; i++) {
-		for (size_t k = 0; k < w->clauses[i].n; k++) {
-			struct walk_variant *v = &w->clauses[i].variants[k];
-			const struct block *b = v->n == 1 ? block_in(&v->cursors[0], window) : NULL;
+		for (size_t k = 0; k < w->clauses[i].n; k++)
+			count_variant(&w->clauses[i].variants[k], window, any);
+	}
+}
 
-			if (b)
-				mark_block(b, any);
-			else if (v->n > 1)
-				count_variant(v, window, any);
+/* --- scoring a window ------------------------------------------------------------------------ */
+
+typedef float float4 __attribute__((vector_size(sizeof(struct search_scores))));
+typedef int32_t int4 __attribute__((vector_size(sizeof(struct search_scores))));
+
+static inline float4 load(const struct search_scores *from)
+{
+	float4 ret;
+
+	memcpy(&ret, from, sizeof(ret));
+	return ret;
+}
+
+static inline void store(struct search_scores *to, float4 s)
+{
+	memcpy(to, &s, sizeof(s));
+}
+
+static inline float4 larger_of(float4 a, float4 b)
+{
+	int4 is_larger = a > b;
+
+	return (float4)(((int4)a & is_larger) | ((int4)b & ~is_larger));
+}
+
+/* What a term gives but for its score: not in the title, in the title. */
+struct gift {
+	float4 by_place[2];
+};
+
+static struct gift gift_of(float share)
+{
+	return (struct gift){{{0, share, 0, 0}, {0, share, share, 0}}};
+}
+
+static inline float4 give(const struct search_walk *w, const struct gift *g, float weight,
+			  uint32_t posting)
+{
+	float4 ret = g->by_place[(fields_of(posting) & w->title) != 0];
+
+	ret[0] = weight * w->lx->saturated[level_of(posting)];
+	return ret;
+}
+
+static void score_term(const struct search_walk *w, const struct walk_clause *c, uint32_t window,
+		       struct search_scores *ret)
+{
+	const struct walk_variant *v = &c->variants[0];
+	const struct gift gift = gift_of(c->share * v->weight);
+	const struct block *b = block_in(&v->cursors[0], window);
+	const uint32_t *items = b ? entries(b) : NULL;
+
+	for (size_t i = 0; b && i < b->n; i++) {
+		struct search_scores *to = &ret[place_of(items[i])];
+
+		store(to, load(to) + give(w, &gift, v->cursors[0].weight, items[i]));
+	}
+}
+
+/* A variant of one term. */
+static void take_best(struct search_walk *w, const struct walk_clause *c,
+		      const struct walk_variant *v, uint32_t window)
+{
+	const struct gift gift = gift_of(c->share * v->weight);
+	const struct block *b = block_in(&v->cursors[0], window);
+	const uint32_t *items = b ? entries(b) : NULL;
+
+	for (size_t i = 0; b && i < b->n; i++) {
+		struct search_scores *best = &w->best[place_of(items[i])];
+
+		store(best, larger_of(load(best), give(w, &gift, v->cursors[0].weight, items[i])));
+	}
+}
+
+/* The documents of a block whose title has the term. */
+static void mark_titles(const struct search_walk *w, const struct block *b, uint64_t *titles)
+{
+	const uint32_t *items = entries(b);
+	uint64_t these[SEARCH_WINDOW_WORDS] = {0};
+
+	for (size_t i = 0; i < b->n; i++)
+		these[place_of(items[i]) / 64] |= (uint64_t)((fields_of(items[i]) & w->title) != 0)
+						  << (place_of(items[i]) % 64);
+	for (size_t i = 0; i < SEARCH_WINDOW_WORDS; i++)
+		titles[i] &= these[i];
+}
+
+/* A variant of several terms, of which a document needs all. */
+static void take_best_of_all(struct search_walk *w, const struct walk_clause *c,
+			     struct walk_variant *v, uint32_t window)
+{
+	const struct gift gift = gift_of(c->share * v->weight);
+	uint64_t all[SEARCH_WINDOW_WORDS], titles[SEARCH_WINDOW_WORDS];
+
+	if (!mark_variant(v, window, all))
+		return;
+	memcpy(titles, all, sizeof(titles));
+	for (size_t i = 0; i < v->n; i++) {
+		const struct block *b = block_in(&v->cursors[i], window);
+		const uint32_t *items = b ? entries(b) : NULL;
+
+		if (!b)
+			continue;
+		mark_titles(w, b, titles);
+		for (size_t k = 0; k < b->n; k++)
+			w->sum[place_of(items[k])] +=
+			    v->cursors[i].weight * w->lx->saturated[level_of(items[k])];
+	}
+	for (size_t i = 0; i < SEARCH_WINDOW_WORDS; i++) {
+		for (uint64_t rest = all[i]; rest; rest &= rest - 1) {
+			unsigned bit = (unsigned)__builtin_ctzll(rest);
+			struct search_scores *best = &w->best[i * 64 + bit];
+			float4 s = gift.by_place[titles[i] >> bit & 1];
+
+			s[0] = w->sum[i * 64 + bit];
+			store(best, larger_of(load(best), s));
+		}
+	}
+	memset(w->sum, 0, SEARCH_WINDOW * sizeof(*w->sum));
+}
+
+/* Several variants, or several terms of one. */
+static void score_clause(struct search_walk *w, const struct walk_clause *c, uint32_t window,
+			 struct search_scores *ret)
+{
+	uint64_t any[SEARCH_WINDOW_WORDS] = {0};
+
+	for (size_t k = 0; k < c->n; k++) {
+		count_variant(&c->variants[k], window, any);
+		if (c->variants[k].n == 1)
+			take_best(w, c, &c->variants[k], window);
+		else
+			take_best_of_all(w, c, &c->variants[k], window);
+	}
+	for (size_t i = 0; i < SEARCH_WINDOW_WORDS; i++) {
+		for (uint64_t rest = any[i]; rest; rest &= rest - 1) {
+			size_t place = i * 64 + (size_t)__builtin_ctzll(rest);
+
+			store(&ret[place], load(&ret[place]) + load(&w->best[place]));
+			w->best[place] = (struct search_scores){0};
 		}
 	}
 }
 
-/* --- explaining ------------------------------------------------------------------------------ */
-
-static const uint32_t *posting_of(const struct postings *p, uint32_t document)
+void search_walk_score(struct search_walk *w, uint32_t window, struct search_window *ret)
 {
-	size_t at = p ? find_block(p, document >> LOW_BITS) : 0, i;
-	const struct block *b;
-
-	if (!p || at == p->n || p->blocks[at].window != document >> LOW_BITS)
-		return NULL;
-	b = &p->blocks[at];
-	i = find_place(entries(b), b->n, document & (SEARCH_WINDOW - 1));
-	return i < b->n && place_of(entries(b)[i]) == (document & (SEARCH_WINDOW - 1))
-		   ? &entries(b)[i]
-		   : NULL;
+	search_walk_count(w, window, ret->any);
+	for (size_t i = 0; i < SEARCH_WINDOW_WORDS; i++) {
+		if (ret->any[i])
+			memset(&ret->at[i * 64], 0, 64 * sizeof(*ret->at));
+	}
+	for (size_t i = 0; i < w->n; i++) {
+		if (is_simple(&w->clauses[i]))
+			score_term(w, &w->clauses[i], window, ret->at);
+		else
+			score_clause(w, &w->clauses[i], window, ret->at);
+	}
 }
+
+/* --- explaining ------------------------------------------------------------------------------ */
 
 static float explain_variant(const struct search_walk *w, const struct walk_variant *v,
 			     uint32_t document)

@@ -60,6 +60,8 @@ void search_lexical_put(struct search_lexical *lx, uint32_t document,
 void search_lexical_remove(struct search_lexical *lx, uint32_t document, const uint32_t *terms,
 			   size_t n);
 uint32_t search_lexical_documents(const struct search_lexical *lx, uint32_t term);
+/* The bits of the fields in which the document has the term. */
+uint8_t search_lexical_fields(const struct search_lexical *lx, uint32_t term, uint32_t document);
 /* Sets the bit of each document that has all the terms. `bits` is as long as `words` times 64
  * documents; what is beyond is left out. */
 void search_lexical_mark(const struct search_lexical *lx, const uint32_t *terms, size_t n,
@@ -87,13 +89,17 @@ struct search_scoring {
 	uint8_t title;	    /* bits of the fields that are the title */
 };
 
+struct search_scores { /* of a document; four floats, which are added at once */
+	float score;
+	float share;  /* of the query that it has, by weight: 1 is all of it */
+	float titled; /* of the query that it has in its title */
+	float unused;
+};
+
 /* Of one window, by the low 12 bits of a document's number. */
 struct search_window {
-	uint64_t any[SEARCH_WINDOW_WORDS]; /* has a clause at least */
-	/* Only when scored, and only where `any` is set: */
-	float score[SEARCH_WINDOW];
-	float share[SEARCH_WINDOW];  /* of the query that it has, by weight: 1 is all of it */
-	float titled[SEARCH_WINDOW]; /* of the query that it has in its title */
+	uint64_t any[SEARCH_WINDOW_WORDS];	/* has a clause at least */
+	struct search_scores at[SEARCH_WINDOW]; /* only when scored, and only where `any` is set */
 };
 
 struct search_walk; /* a query's; in its arena */

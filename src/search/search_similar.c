@@ -173,7 +173,7 @@ static void take_window(struct liking *k, uint32_t window, const struct search_w
 		for (uint64_t rest = w->any[i] & k->allowed[first + i]; rest; rest &= rest - 1) {
 			uint32_t place = (uint32_t)(i * 64) + (uint32_t)__builtin_ctzll(rest);
 
-			keep_likely(k, window * SEARCH_WINDOW + place, w->score[place] / total);
+			keep_likely(k, window * SEARCH_WINDOW + place, w->at[place].score / total);
 		}
 	}
 }

@@ -452,6 +452,7 @@ static void narrow(struct prompting *k)
 	const struct search_facet *facets;
 	struct fit fits[SCOPES_LOOKED];
 	struct terms t = {.n = 0};
+	uint16_t places[SEARCH_WINDOW];
 	double min, max;
 	size_t n;
 
@@ -461,7 +462,9 @@ static void narrow(struct prompting *k)
 		return;
 	mark(k, &t);
 	for (uint32_t w = 0; w * (size_t)SEARCH_WINDOW_WORDS < k->n_bits; w++)
-		search_counter_add(counter, w, k->bits + w * (size_t)SEARCH_WINDOW_WORDS);
+		search_counter_add(
+		    counter, w, places,
+		    search_places(k->bits + w * (size_t)SEARCH_WINDOW_WORDS, places));
 	n = search_counter_result(counter, SCOPES_LOOKED, k->arena, &facets, &min, &max);
 	for (size_t i = 0; i < n; i++)
 		fits[i] = (struct fit){facets[i].value, facets[i].documents,

@@ -572,10 +572,11 @@ static size_t count(const char *attribute, size_t limit, struct arena *arena,
 	assert_int_equal(search_counter_new(columns, attribute, arena, &counter, NULL), 0);
 	for (uint32_t w = 0; w * SEARCH_WINDOW < NUMBERS + SEARCH_WINDOW; w++) {
 		uint64_t bits[SEARCH_WINDOW_WORDS] = {0};
+		uint16_t places[SEARCH_WINDOW];
 
 		for (uint32_t p = 0; p < SEARCH_WINDOW; p++)
 			bits[p / 64] |= (uint64_t)is_counted(w * SEARCH_WINDOW + p) << (p % 64);
-		search_counter_add(counter, w, bits);
+		search_counter_add(counter, w, places, search_places(bits, places));
 	}
 	return search_counter_result(counter, limit, arena, ret, ret_min, ret_max);
 }
@@ -733,7 +734,7 @@ static void only_the_most_frequent_values_are_told(void **state)
 static void nothing_counts_nothing(void **state)
 {
 	struct search_columns *empty = search_columns_new(collection);
-	static const uint64_t bits[SEARCH_WINDOW_WORDS] = {UINT64_MAX};
+	static const uint16_t places[] = {0, 1, 63};
 	struct search_counter *counter = NULL;
 	const struct search_facet *f = NULL;
 	struct arena arena = {0};
@@ -744,7 +745,7 @@ static void nothing_counts_nothing(void **state)
 		assert_int_equal(search_counter_new(empty, collection->attributes[a].name, &arena,
 						    &counter, NULL),
 				 0);
-		search_counter_add(counter, 3, bits);
+		search_counter_add(counter, 3, places, ARRAY_LEN(places));
 		assert_int_equal(search_counter_result(counter, 9, &arena, &f, &min, &max), 0);
 		assert_true(min > max);
 	}

@@ -252,10 +252,10 @@ static void see_term(struct lines *l, const struct search_corpus *c,
 		if (!(w.any[i / 64] >> (i % 64) & 1))
 			continue;
 		assert_true(v->live[i / 64] >> (i % 64) & 1);
-		add_line(l,
-			 arena_printf(&l->arena, "term %.*s in %.*s: %.6f %.6f", STR_ARGS(text),
-				      STR_ARGS(search_corpus_key(c, i)),
-				      l->has_scores ? (double)w.score[i] : 0, (double)w.titled[i]));
+		add_line(l, arena_printf(&l->arena, "term %.*s in %.*s: %.6f %.6f", STR_ARGS(text),
+					 STR_ARGS(search_corpus_key(c, i)),
+					 l->has_scores ? (double)w.at[i].score : 0,
+					 (double)w.at[i].titled));
 		n++;
 	}
 	assert_int_equal(n, search_lexical_documents(v->lexical, term));

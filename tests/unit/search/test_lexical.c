@@ -332,17 +332,17 @@ static void check_window(const struct search_walk *w, const struct asked *a, uin
 			fail_msg("document %u is %sfound", number, any ? "" : "not ");
 		if (!any)
 			continue;
-		if (got->score[p] > bound)
-			fail_msg("document %u: %.9g is above %.9g", number, (double)got->score[p],
-				 (double)bound);
-		if (!is_near((double)got->score[p], want.score) ||
-		    !is_near((double)got->share[p], want.share) ||
-		    !is_near((double)got->titled[p], want.titled))
+		if (got->at[p].score > bound)
+			fail_msg("document %u: %.9g is above %.9g", number,
+				 (double)got->at[p].score, (double)bound);
+		if (!is_near((double)got->at[p].score, want.score) ||
+		    !is_near((double)got->at[p].share, want.share) ||
+		    !is_near((double)got->at[p].titled, want.titled))
 			fail_msg("document %u has %g %g %g instead of %g %g %g", number,
-				 (double)got->score[p], (double)got->share[p],
-				 (double)got->titled[p], want.score, want.share, want.titled);
+				 (double)got->at[p].score, (double)got->at[p].share,
+				 (double)got->at[p].titled, want.score, want.share, want.titled);
 		if (p % 17 == 0)
-			check_explained(w, a, number, &want, got->score[p]);
+			check_explained(w, a, number, &want, got->at[p].score);
 	}
 }
 
@@ -544,8 +544,9 @@ static void the_scale_ends_where_more_says_no_more(void **state)
 	w = search_walk_new(lx, &s, &arena);
 	search_walk_score(w, 0, &window);
 	assert_true(window.any[0] == 1U << 9);
-	assert_true(window.score[9] > 0 && window.score[9] <= search_walk_total(w));
-	assert_true(is_near((double)window.share[9], 1) && is_near((double)window.titled[9], 0.5));
+	assert_true(window.at[9].score > 0 && window.at[9].score <= search_walk_total(w));
+	assert_true(is_near((double)window.at[9].share, 1) &&
+		    is_near((double)window.at[9].titled, 0.5));
 	arena_done(&arena);
 	search_lexical_free(lx);
 }
