@@ -203,6 +203,16 @@ static void add_json_ascii(struct strbuf *b, char c)
 		strbuf_addch(b, c);
 }
 
+/* Bytes from the first on that stand for themselves. */
+static size_t plain_json(const char *s, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && s[n] >= ' ' && s[n] < 0x7F && s[n] != '"' && s[n] != '\\')
+		n++;
+	return n;
+}
+
 void strbuf_add_json(struct strbuf *b, const char *s, size_t len)
 {
 	utf8proc_ssize_t n;
@@ -211,6 +221,11 @@ void strbuf_add_json(struct strbuf *b, const char *s, size_t len)
 	for (size_t i = 0; i < len; i += n < 1 ? 1 : (size_t)n) {
 		utf8proc_int32_t c;
 
+		n = (utf8proc_ssize_t)plain_json(s + i, len - i);
+		if (n) {
+			strbuf_add(b, s + i, (size_t)n);
+			continue;
+		}
 		n = utf8proc_iterate((const utf8proc_uint8_t *)s + i, (utf8proc_ssize_t)(len - i),
 				     &c);
 		if (n == 1)

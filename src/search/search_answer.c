@@ -9,11 +9,14 @@
 #include "base/banned.h"
 
 #define SNIPPET_BYTES 160 /* of a text that is not the title */
+#define PIECE_BYTES   160 /* that are looked at at once */
 #define SPANS_MAX     32
 
 static void add_text(struct strbuf *json, const char *name, struct str s)
 {
-	strbuf_addf(json, "\"%s\":", name);
+	strbuf_addch(json, '"');
+	strbuf_addstr(json, name);
+	strbuf_addstr(json, "\":");
 	strbuf_add_json(json, s.data, s.len);
 }
 
@@ -218,6 +221,68 @@ void search_answer_hit(const struct search_collection *rules, struct str key,
 
 /* --- highlights ------------------------------------------------------------------------------ */
 
+/*
+ * Taking a text apart costs more than anything else here, and most of a long one is not shown. So
+ * it is looked at piece by piece, until what is shown is known, and a piece without a word that
+ * begins like one of the query is passed over.
+ */
+struct beginnings { /* of the words of the query: their first two bytes, or one */
+	uint64_t of_two[1024 / 64];
+	uint64_t of_one[256 / 64];
+};
+
+static bool has_bit(const uint64_t *bits, unsigned bit)
+{
+	return bits[bit / 64] >> (bit % 64) & 1;
+}
+
+static void set_bit(uint64_t *bits, unsigned bit)
+{
+	bits[bit / 64] |= UINT64_C(1) << (bit % 64);
+}
+
+static unsigned begin_of(char first, char second)
+{
+	return ((unsigned)(first & 0x1F) << 5 | (unsigned)(second & 0x1F)) & 1023; /* in any case */
+}
+
+static void learn_beginnings(const struct search_results *r, struct beginnings *ret)
+{
+	*ret = (struct beginnings){0};
+	for (size_t i = 0; i < r->n_terms; i++) {
+		if (r->terms[i].len == 1)
+			set_bit(ret->of_one, (unsigned char)r->terms[i].data[0]);
+		else if (r->terms[i].len)
+			set_bit(ret->of_two, begin_of(r->terms[i].data[0], r->terms[i].data[1]));
+	}
+}
+
+/* What parts words: 0; letters of other alphabets may be folded to any. */
+static int class_of(char c)
+{
+	return c >= '0' && c <= '9'			? 1
+	       : (c | 0x20) >= 'a' && (c | 0x20) <= 'z' ? 2
+	       : c < 0					? 3
+							: 0;
+}
+
+static bool may_have_word(const struct beginnings *b, struct str piece)
+{
+	int before = 0, class;
+
+	for (size_t i = 0; i < piece.len; i++, before = class) {
+		class = class_of(piece.data[i]);
+		if (!class || class == before)
+			continue;
+		if (class == 3 || (i + 1 < piece.len && class_of(piece.data[i + 1]) == 3) ||
+		    has_bit(b->of_one, (unsigned char)(piece.data[i] | (class == 2 ? 0x20 : 0))) ||
+		    (i + 1 < piece.len &&
+		     has_bit(b->of_two, begin_of(piece.data[i], piece.data[i + 1]))))
+			return true;
+	}
+	return false;
+}
+
 static bool is_wanted(const struct search_results *r, struct str term)
 {
 	for (size_t i = 0; i < r->n_terms; i++) {
@@ -227,23 +292,50 @@ static bool is_wanted(const struct search_results *r, struct str term)
 	return false;
 }
 
-/* Where words of the query stand in the text; those that touch are one. */
-static size_t find_spans(const struct search_answer *a, struct str text,
+/* Those that touch are one. */
+static size_t add_span(struct search_span ret[SPANS_MAX], size_t n, size_t start, size_t end)
+{
+	if (n && start <= ret[n - 1].end) {
+		ret[n - 1].end = end > ret[n - 1].end ? (uint32_t)end : ret[n - 1].end;
+		return n;
+	}
+	ret[n] = (struct search_span){(uint32_t)start, (uint32_t)end};
+	return n + 1;
+}
+
+/* A piece of the text, to a space. */
+static size_t end_of_piece(struct str text, size_t start)
+{
+	size_t end = start + PIECE_BYTES;
+
+	while (end < text.len && text.data[end] != ' ')
+		end++;
+	return end < text.len ? end : text.len;
+}
+
+/* Where words of the query stand in the text, as far as is shown. `b` may be NULL. */
+static size_t find_spans(const struct search_answer *a, const struct beginnings *b, struct str text,
 			 struct search_span ret[SPANS_MAX])
 {
 	struct search_tokens tokens = {0};
 	size_t n = 0;
 
-	search_analyze(a->analyzer, text, &tokens);
-	for (size_t i = 0; i < tokens.n && n < SPANS_MAX; i++) {
-		const struct search_token *t = &tokens.items[i];
+	for (size_t at = 0, end; at < text.len; at = end) {
+		struct str piece;
 
-		if (!is_wanted(a->results, t->term))
+		if (n && at > ret[0].end + SNIPPET_BYTES)
+			break;
+		end = end_of_piece(text, at);
+		piece = (struct str){text.data + at, end - at};
+		if (b && !may_have_word(b, piece))
 			continue;
-		if (n && t->start <= ret[n - 1].end)
-			ret[n - 1].end = t->end > ret[n - 1].end ? t->end : ret[n - 1].end;
-		else
-			ret[n++] = (struct search_span){t->start, t->end};
+		search_analyze(a->analyzer, piece, &tokens);
+		for (size_t i = 0; i < tokens.n && n < SPANS_MAX; i++) {
+			const struct search_token *t = &tokens.items[i];
+
+			if (is_wanted(a->results, t->term))
+				n = add_span(ret, n, at + t->start, at + t->end);
+		}
 	}
 	search_tokens_done(&tokens);
 	return n;
@@ -266,13 +358,16 @@ static struct str snippet(struct str text, const struct search_span *first, size
 	return (struct str){text.data + start, end - start};
 }
 
-static bool add_highlight(struct strbuf *json, const struct search_answer *a, const char *field,
-			  struct str text, bool is_first)
+static bool add_highlight(struct strbuf *json, const struct search_answer *a,
+			  const struct beginnings *b, const char *field, struct str text,
+			  bool is_first)
 {
 	struct search_span spans[SPANS_MAX];
-	size_t n = find_spans(a, text, spans), start = 0, shown = 0;
+	size_t n = find_spans(a, b, text, spans), start = 0, shown = 0;
 	struct str piece;
 
+	if (!n)
+		n = find_spans(a, NULL, text, spans);
 	if (!n)
 		return false;
 	piece = snippet(text, &spans[0], &start);
@@ -287,13 +382,13 @@ static bool add_highlight(struct strbuf *json, const struct search_answer *a, co
 }
 
 static void add_highlights(struct strbuf *json, const struct search_answer *a,
-			   const struct search_found *hit)
+			   const struct beginnings *b, const struct search_found *hit)
 {
 	bool is_first = true;
 
 	strbuf_addstr(json, ",\"highlights\":[");
 	for (size_t i = 0; i < a->rules->n_fields; i++) {
-		if ((hit->fields >> i & 1) && add_highlight(json, a, a->rules->fields[i].name,
+		if ((hit->fields >> i & 1) && add_highlight(json, a, b, a->rules->fields[i].name,
 							    hit->record.texts[i], is_first))
 			is_first = false;
 	}
@@ -319,6 +414,9 @@ static void add_signals(struct strbuf *json, const struct search_answer *a,
 
 static void add_hits(struct strbuf *json, const struct search_answer *a)
 {
+	struct beginnings b;
+
+	learn_beginnings(a->results, &b);
 	strbuf_addstr(json, "\"hits\":[");
 	for (size_t i = 0; i < a->results->n; i++) {
 		const struct search_found *hit = &a->results->hits[i];
@@ -328,7 +426,7 @@ static void add_hits(struct strbuf *json, const struct search_answer *a)
 		if (!isnan(hit->opinion))
 			strbuf_addf(json, ",\"inferred_rating\":%.1f", hit->opinion);
 		strbuf_addf(json, ",\"score\":%.5f", (double)hit->score);
-		add_highlights(json, a, hit);
+		add_highlights(json, a, &b, hit);
 		if (a->explain)
 			add_signals(json, a, hit);
 		strbuf_addch(json, '}');

@@ -150,7 +150,6 @@ static int read_filters(struct asking *a, struct err *err)
 	return r;
 }
 
-/* Which of what was given names what is not there. */
 /* Which of what was given names what is not there, or is of another type. */
 static int check_names(struct asking *a, struct err *err)
 {

@@ -12,7 +12,7 @@
 
 #include "base/banned.h"
 
-#define RANGES 6   /* that numbers are counted in */
+#define RANGES 6   /* that numbers are counted in; add_numbers() has three pairs */
 #define SAMPLE 600 /* numbers of a column that the ranges are taken from */
 
 /* --- sorting --------------------------------------------------------------------------------- */
@@ -233,29 +233,39 @@ size_t search_places(const uint64_t *bits, uint16_t *ret)
 	return n;
 }
 
+typedef double two __attribute__((vector_size(16)));
+typedef int64_t two_flags __attribute__((vector_size(16))); /* -1: true */
+
 /* Numbers of documents in any order are in any range: nothing predicts a branch, so that none is
  * taken. A document without a number has NaN, which is not above anything. */
 static void add_numbers(struct search_counter *n, const uint64_t *page, const uint16_t *places,
 			size_t len)
 {
-	uint32_t above[RANGES] = {0}; /* at least the bound in front of the range */
-	double lower[RANGES], min = n->min, max = n->max;
+	two_flags above[RANGES / 2] = {0}; /* of the bound in front of the range, negative */
+	two lower[RANGES / 2];
+	double min = n->min, max = n->max;
 
-	lower[0] = -HUGE_VAL;
-	for (size_t r = 1; r < RANGES; r++)
-		lower[r] = r < n->n_ranges ? n->bounds[r - 1] : HUGE_VAL;
+	for (size_t r = 0; r < RANGES; r++)
+		lower[r / 2][r % 2] = r == 0		? -HUGE_VAL
+				      : r < n->n_ranges ? n->bounds[r - 1]
+							: HUGE_VAL;
 	for (size_t i = 0; i < len; i++) {
 		uint64_t bits = ~page[places[i]];
 		double x;
 
 		memcpy(&x, &bits, sizeof(x));
-		for (size_t r = 0; r < RANGES; r++)
-			above[r] += x >= lower[r];
+		above[0] += (two){x, x} >= lower[0];
+		above[1] += (two){x, x} >= lower[1];
+		above[2] += (two){x, x} >= lower[2];
 		min = x < min ? x : min;
 		max = x > max ? x : max;
 	}
-	for (size_t r = 0; r < n->n_ranges; r++)
-		n->ranges[r] += above[r] - (r + 1 < n->n_ranges ? above[r + 1] : 0);
+	for (size_t r = 0; r < n->n_ranges; r++) {
+		size_t next = r + 1;
+		int64_t beyond = next < n->n_ranges ? above[next / 2][next % 2] : 0;
+
+		n->ranges[r] += (uint32_t)(beyond - above[r / 2][r % 2]);
+	}
 	n->min = min;
 	n->max = max;
 }
