@@ -166,7 +166,7 @@ def modes_for(count):
 
 def fill(shop, count, folder):
     """Loads as many variants of the catalogue's products as make `count`: {step: seconds}."""
-    missing = count - len(shop.products())
+    missing = count - shop.count()
     if missing <= 0:
         return {}
     say(f"{missing:,} variants of the catalogue's products")

@@ -59,16 +59,28 @@ class Unix(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
+def is_live(part):
+    """Whether a part of the index's status has all documents."""
+    collections = (part or {}).get("collections") or []
+    return bool(collections) and all(at["state"] == "live" and not at["waiting"]
+                                     for at in collections)
+
+
 class Shop:
-    def __init__(self, folder):
+    def __init__(self, folder, has_meaning=True):
         self.folder = pathlib.Path(folder)
+        self.has_meaning = has_meaning
+        self.options = []
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith(
             ("AETHERMART_", "MARIA_", "MONGO_", "GEMINI_"))}
 
     def start(self, *words, **options):
         """A subprocess.run() of the program on this stack."""
-        return subprocess.run([environment.BINARY, "--stack.dir", self.folder, *map(str, words)],
-                              check=False, text=True, env=self.environment, **options)
+        return subprocess.run(self.command(*words), check=False, text=True, env=self.environment,
+                              **options)
+
+    def command(self, *words):
+        return [environment.BINARY, *self.options, "--stack.dir", self.folder, *map(str, words)]
 
     def run(self, *words):
         """What the program prints; BenchError when it fails."""
@@ -82,15 +94,24 @@ class Shop:
         return json.loads(self.run(*words, "--json"))
 
     def products(self):
-        """The active products with the fields that a search sees, in the shop's order."""
+        """The active products with the fields that a search sees, in the shop's order, one by one:
+        a million of them need not fit."""
         # One line a row, as it is: line ends within JSON are escaped by JSON itself.
-        text = self.run("shell", "mariadb", "--", "-N", "-B", "-r", "-e", PRODUCTS)
-        rows = []
-        for line in text.split("\n")[:-1]:
-            row = json.loads(line)
-            row["attributes"] = attributes(row.pop("specifications"))
-            rows.append({key: value or "" for key, value in row.items()})
-        return rows
+        words = self.command("shell", "mariadb", "--", "--quick", "-N", "-B", "-r", "-e", PRODUCTS)
+        with subprocess.Popen(words, text=True, encoding="utf-8", newline="\n",
+                              env=self.environment, stdout=subprocess.PIPE) as process:
+            for line in process.stdout:
+                row = json.loads(line)
+                row["attributes"] = attributes(row.pop("specifications"))
+                yield {key: value or "" for key, value in row.items()}
+        if process.returncode != 0:
+            raise environment.BenchError(f"the products cannot be read: `aethermart shell` ended "
+                                         f"with {process.returncode}\n"
+                                         "hint: what it says stands above")
+
+    def count(self):
+        return int(self.run("shell", "mariadb", "--", "-N", "-B", "-e",
+                            "SELECT COUNT(*) FROM Products WHERE product_status = 'active'"))
 
     def reach(self):
         return self.json("connection")["mariadb"]
@@ -112,14 +133,15 @@ class Shop:
             time.sleep(1)
 
     def wait_indexed(self, count):
-        """Until the index has all documents, by meaning too: what is measured runs alone."""
+        """Until the index has all documents, by meaning too where there is a model: what is
+        measured runs alone."""
         seconds = 600 + count / DOCUMENTS_PER_SECOND
         end = time.monotonic() + seconds
         while True:
             status = self.json("index", "status")
-            parts = (status.get("serving") or {}).get("collections") or []
-            if parts and not status.get("building") and not any(at["waiting"] for at in parts) \
-                    and all(at["state"] == "live" for at in parts):
+            if is_live(status.get("words")) and (
+                    not self.has_meaning
+                    or (is_live(status.get("serving")) and not status.get("building"))):
                 return
             if time.monotonic() > end:
                 raise environment.BenchError(f"the index is not complete after {seconds:.0f} s: "
@@ -141,8 +163,8 @@ class Shop:
         select.select([ended], [], [])
         os.close(ended)
         start = time.perf_counter()
-        child = subprocess.Popen([environment.BINARY, "--stack.dir", self.folder, "serve"],
-                                 env=self.environment, stdin=subprocess.DEVNULL,
+        child = subprocess.Popen(self.command("serve"), env=self.environment,
+                                 stdin=subprocess.DEVNULL,
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             while not answers():
@@ -157,16 +179,28 @@ class Shop:
             self.run("up", "--yes", "--no-shop")
 
 
+# A provider that nobody answers for: nothing is embedded, and the words do without.
+NO_MODEL = """embedding:
+  provider: openai
+  model: none
+  endpoint: http://127.0.0.1:9
+"""
+
+
 @contextlib.contextmanager
-def running(folder=None, words=()):
+def running(folder=None, words=(), has_meaning=True):
     """The stack in `folder`; without one a new one, made by `up --yes` and the words."""
     if folder:
-        yield Shop(folder)
+        yield Shop(folder, has_meaning)
         return
     made = pathlib.Path(tempfile.mkdtemp(prefix="am-bench-", dir="/tmp"))
     made.chmod(0o755)  # the servers run as another user
-    shop = Shop(made / "var")
+    shop = Shop(made / "var", has_meaning)
     try:
+        if not has_meaning:
+            path = made / "aethermart.yaml"
+            path.write_text(NO_MODEL, encoding="utf-8")
+            shop.options = ["--config", path]
         print(f"starting a stack in {made}", file=sys.stderr, flush=True)
         shop.run("up", "--yes", *words)
         yield shop
