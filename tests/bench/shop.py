@@ -180,7 +180,7 @@ class Shop:
 
 
 # A provider that nobody answers for: nothing is embedded, and the words do without.
-NO_MODEL = """embedding:
+NO_MODEL = """embed:
   provider: openai
   model: none
   endpoint: http://127.0.0.1:9
