@@ -53,6 +53,8 @@ static void make_path(const struct command_line *line, struct strbuf *path)
 		cli_add_parameter(path, "explain", "true");
 	if (command_has(line, "literal"))
 		cli_add_parameter(path, "literal", "true");
+	if (command_has(line, "collapse"))
+		cli_add_parameter(path, "collapse", "true");
 }
 
 /* --- for people ------------------------------------------------------------------------------ */
@@ -116,7 +118,11 @@ static void print_signals(const json_t *h)
 
 static void print_hit(const json_t *h, const struct cli_page *p)
 {
+	size_t variants = json_array_size(json_object_get(h, "variants"));
+
 	cli_page_hit(p, h);
+	if (variants)
+		printf("       and %zu variant%s of it\n", variants, variants == 1 ? "" : "s");
 	print_signals(h);
 }
 
@@ -249,6 +255,9 @@ static const struct command_option search_options_list[] = {
     {.name = "literal",
      .type = COMMAND_FLAG,
      .help = "understand nothing: all of the query is words"},
+    {.name = "collapse",
+     .type = COMMAND_FLAG,
+     .help = "show variants of one thing once: the same title but for numbers and colours"},
     {.name = "facets", .type = COMMAND_FLAG, .help = "show what the hits are like, counted"},
     {.name = "facet",
      .type = COMMAND_LIST,

@@ -178,6 +178,7 @@ static int ask_search(struct serve *s, const struct http_search *q, struct strbu
 	    .offset = (size_t)q->offset,
 	    .explains = q->explains,
 	    .is_literal = q->is_literal,
+	    .collapses = q->collapses,
 	};
 
 	for (size_t i = 0; i < q->without.n; i++)

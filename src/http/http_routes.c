@@ -356,6 +356,13 @@ static const struct http_parameter search_parameters[] = {
      .fallback = "false",
      OF_SEARCH(is_literal),
      .help = "Whether nothing in q is understood as a constraint."},
+    {.name = "collapse",
+     .type = HTTP_TYPE_BOOLEAN,
+     .fallback = "false",
+     OF_SEARCH(collapses),
+     .help = "Whether things whose titles say the same, but for numbers and values such as "
+	     "colours, are one hit: the best of them, with the keys of the others as "
+	     "\"variants\". The total and the facets count all of them."},
     {.name = "fusion",
      .type = HTTP_TYPE_CHOICE,
      .choices = fusions,

@@ -84,6 +84,7 @@ struct http_search {
 	struct http_integers without; /* constraints that are given up, by place: 0..15 */
 	bool explains;
 	bool is_literal;		/* nothing is understood, all of `q` is words */
+	bool collapses;			/* things whose titles say the same are one hit */
 	const char *customer, *product; /* keys; one of them is NULL */
 	int64_t before;			/* orders from this number on do not count; 0: all do */
 	/* Where a callback that returns ERR_INVALID_ARGUMENT may put the name of the parameter

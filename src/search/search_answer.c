@@ -186,6 +186,16 @@ void search_answer_key(struct str key, struct strbuf *json)
 		strbuf_add_json(json, key.data, key.len);
 }
 
+void search_answer_variants(const struct str *keys, size_t n, struct strbuf *json)
+{
+	strbuf_addstr(json, ",\"variants\":[");
+	for (size_t i = 0; i < n; i++) {
+		strbuf_addstr(json, i ? "," : "");
+		search_answer_key(keys[i], json);
+	}
+	strbuf_addch(json, ']');
+}
+
 static void add_list(struct strbuf *json, const char *name, struct str list)
 {
 	size_t n = 0;
@@ -426,6 +436,8 @@ static void add_hits(struct strbuf *json, const struct search_answer *a)
 		if (!isnan(hit->opinion))
 			strbuf_addf(json, ",\"inferred_rating\":%.1f", hit->opinion);
 		strbuf_addf(json, ",\"score\":%.5f", (double)hit->score);
+		if (a->collapse)
+			search_answer_variants(hit->variants, hit->n_variants, json);
 		add_highlights(json, a, &b, hit);
 		if (a->explain)
 			add_signals(json, a, hit);

@@ -12,7 +12,7 @@ struct search_answer {
 	size_t n_filters;
 	struct search_order order; /* asked for */
 	const char *mode;
-	bool explain;
+	bool explain, collapse;
 	bool is_whole;	     /* all documents are in the index */
 	const char *without; /* why meaning had no part in it; NULL: it had, or was not asked for */
 	int64_t parse_us, embed_us, took_us;
@@ -24,3 +24,5 @@ void search_answer_hit(const struct search_collection *rules, struct str key,
 		       const struct search_record *r, struct strbuf *json);
 /* A document's key: a number where it is one, else a text. */
 void search_answer_key(struct str key, struct strbuf *json);
+/* `,"variants":[...]`: keys. */
+void search_answer_variants(const struct str *keys, size_t n, struct strbuf *json);

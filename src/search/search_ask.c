@@ -284,6 +284,7 @@ static int ask(struct asking *a, struct strbuf *json, struct err *err)
 	a->find.limit = a->q->limit;
 	a->find.offset = a->q->offset;
 	a->find.explain = a->q->explains;
+	a->find.collapse = a->q->collapses;
 	if (r == 0)
 		r = find(a, err);
 	if (r < 0)
@@ -296,6 +297,7 @@ static int ask(struct asking *a, struct strbuf *json, struct err *err)
 	a->answer.n_filters = a->n_filters;
 	a->answer.order = a->find.order;
 	a->answer.explain = a->q->explains;
+	a->answer.collapse = a->q->collapses;
 	a->answer.is_whole = a->d->lent.is_whole;
 	a->answer.took_us = clock_monotonic_us() - since;
 	search_answer_write(&a->answer, json);

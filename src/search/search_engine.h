@@ -91,6 +91,7 @@ struct search_request { /* texts live for the call */
 	size_t limit, offset;
 	uint32_t without; /* constraints that are not to be made, as bits */
 	bool explains, is_literal;
+	bool collapses; /* things whose titles say the same are one hit */
 };
 /*
  * Appends the answer (search_answer.h). ERR_INVALID_ARGUMENT: a filter, order or facet is none;

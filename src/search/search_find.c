@@ -4,14 +4,13 @@
  * Conditions become one bitmap of the documents that are allowed. The nearest by meaning are asked
  * for under it, and then the corpus is gone through once, a window of 4,096 documents at a time:
  * words are scored, hits counted, facets counted, and the best kept in a heap. A window whose
- * documents cannot come into a heap that is full is counted only. At the end the meaning of the
- * best that are not among the nearest is looked up, and they are put in order.
+ * documents cannot come into a heap that is full is counted only. What becomes of the heap is in
+ * search_page.c.
  */
-#include "search/search_find.h"
+#include "search/search_find_int.h"
 
 #include "base/clock.h"
 #include "search/search_allowed.h"
-#include "search/search_boosts.h"
 #include "vector/vector.h"
 
 #include <math.h>
@@ -20,58 +19,8 @@
 
 #include "base/banned.h"
 
-#define HEAP_MIN   128	 /* candidates whose meaning is looked up */
 #define ROUNDING   1e-5	 /* of sums of floats */
 #define PHRASE_MAX 10000 /* documents that are read for phrases; beyond, all words will do */
-#define RRF_K	   60.0	 /* of Cormack, Clarke, Buettcher, "Reciprocal rank fusion" */
-
-struct candidate {
-	uint32_t number;
-	double key;  /* that the heap is ordered by */
-	float score; /* as far as it is known */
-	float words, share, title, meaning, boost;
-	bool has_meaning;
-};
-
-struct facet_count {
-	const char *attribute;
-	struct search_counter *counter;
-	uint64_t *allowed; /* without the conditions on the attribute itself; NULL: as all */
-	uint64_t *near;	   /* of these, the hits by meaning */
-};
-
-struct sequence_bits {	       /* what is known of a sequence */
-	uint64_t *has, *known; /* documents that have it; those of which that was looked up */
-};
-
-struct finding {
-	const struct search_find *f;
-	struct arena *arena;
-	struct search_results *ret;
-	struct search_corpus_view view;
-	const struct search_ranking *ranking;
-	struct search_clauses clauses;
-	struct sequence_bits required[SEARCH_CLAUSES_MAX], excluded[SEARCH_CLAUSES_MAX];
-	struct search_walk *walk;
-	float total;	      /* of the walk; 0: no words */
-	bool has_facets_near; /* some facet counts hits by meaning of its own */
-	bool is_satisfied;    /* by the conditions: each allowed document is a hit */
-	uint64_t *allowed;
-	uint32_t n_allowed;
-	uint32_t dropped;	 /* constraints, as bits */
-	struct vector_hit *near; /* by number */
-	size_t n_near, at_near;
-	struct search_boosts boosts;
-	const struct search_sort_keys *sort;
-	struct facet_count facets[SEARCH_FACETS_MAX];
-	size_t n_facets;
-	uint32_t n_read;	/* documents, for phrases */
-	struct candidate *heap; /* the worst first */
-	size_t n, cap;
-	struct search_window *window;
-	uint16_t *places; /* of the hits in the window */
-	size_t n_places;
-};
 
 /* --- conditions ------------------------------------------------------------------------------ */
 
@@ -343,11 +292,6 @@ static int by_number(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
-static bool has_meaning(const struct finding *k)
-{
-	return k->f->meanings.query && k->f->mode != SEARCH_LEXICAL;
-}
-
 /* Those of the set that are near enough to be hits, best first. */
 static int find_near(struct finding *k, const uint64_t *allowed, uint32_t n_allowed,
 		     struct vector_hit *ret, size_t *ret_n, struct err *err)
@@ -358,7 +302,7 @@ static int find_near(struct finding *k, const uint64_t *allowed, uint32_t n_allo
 	int r;
 
 	*ret_n = 0;
-	if (!has_meaning(k) || !n_allowed)
+	if (!search_find_has_meaning(k) || !n_allowed)
 		return 0;
 	if (n_allowed < k->view.documents)
 		filter = search_allowed_bitmap(&k->view, allowed);
@@ -385,7 +329,7 @@ static int find_facets_near(struct finding *k, struct err *err)
 	for (size_t i = 0; i < k->n_facets && r == 0; i++) {
 		struct facet_count *c = &k->facets[i];
 
-		if (!c->allowed || !has_meaning(k))
+		if (!c->allowed || !search_find_has_meaning(k))
 			continue;
 		r = find_near(k, c->allowed, search_allowed_count(&k->view, c->allowed), near, &n,
 			      err);
@@ -412,7 +356,7 @@ static int find_nearest(struct finding *k, struct err *err)
 
 /* --- candidates ------------------------------------------------------------------------------ */
 
-static float score_of(const struct finding *k, const struct candidate *c)
+float search_find_score(const struct finding *k, const struct candidate *c)
 {
 	const struct search_ranking *w = k->ranking;
 	float score = (float)w->boost * c->boost;
@@ -426,7 +370,7 @@ static float score_of(const struct finding *k, const struct candidate *c)
 }
 
 /* Better ones of the same key come with the lower number: the order is the same on each page. */
-static bool is_worse(const struct candidate *a, const struct candidate *b)
+bool search_find_is_worse(const struct candidate *a, const struct candidate *b)
 {
 	if (a->key < b->key || a->key > b->key)
 		return a->key < b->key;
@@ -440,9 +384,9 @@ static void sift_down(struct candidate *heap, size_t n, size_t at)
 	for (size_t child; (child = 2 * at + 1) < n; at = child) {
 		struct candidate swap = heap[at];
 
-		if (child + 1 < n && is_worse(&heap[child + 1], &heap[child]))
+		if (child + 1 < n && search_find_is_worse(&heap[child + 1], &heap[child]))
 			child++;
-		if (!is_worse(&heap[child], &heap[at]))
+		if (!search_find_is_worse(&heap[child], &heap[at]))
 			return;
 		heap[at] = heap[child];
 		heap[child] = swap;
@@ -451,7 +395,7 @@ static void sift_down(struct candidate *heap, size_t n, size_t at)
 
 static void sift_up(struct candidate *heap, size_t at)
 {
-	while (at && is_worse(&heap[at], &heap[(at - 1) / 2])) {
+	while (at && search_find_is_worse(&heap[at], &heap[(at - 1) / 2])) {
 		struct candidate swap = heap[at];
 
 		heap[at] = heap[(at - 1) / 2];
@@ -465,7 +409,7 @@ static void keep(struct finding *k, const struct candidate *c)
 	if (k->n < k->cap) {
 		k->heap[k->n] = *c;
 		sift_up(k->heap, k->n++);
-	} else if (is_worse(&k->heap[0], c)) {
+	} else if (search_find_is_worse(&k->heap[0], c)) {
 		k->heap[0] = *c;
 		sift_down(k->heap, k->n, 0);
 	}
@@ -485,11 +429,11 @@ static void offer(struct finding *k, uint32_t number, float cosine, const struct
 	c.meaning = cosine > 0 ? cosine : 0;
 	if (!k->sort && k->n == k->cap) {
 		c.boost = k->boosts.most;
-		if ((double)score_of(k, &c) * (1 + ROUNDING) < (double)k->heap[0].score)
+		if ((double)search_find_score(k, &c) * (1 + ROUNDING) < (double)k->heap[0].score)
 			return;
 	}
 	c.boost = search_boosts_of(&k->boosts, number);
-	c.score = score_of(k, &c);
+	c.score = search_find_score(k, &c);
 	c.key = k->sort ? search_sort_key(k->sort, number) : (double)c.score;
 	keep(k, &c);
 }
@@ -628,147 +572,7 @@ static void go_through(struct finding *k)
 	}
 }
 
-/* --- the end --------------------------------------------------------------------------------- */
-
-/* What is known of words only is completed, of the first `count` hits. */
-static int add_meanings(struct finding *k, size_t count, struct err *err)
-{
-	const struct search_meanings *m = &k->f->meanings;
-	uint32_t *numbers = arena_alloc(k->arena, (count + 1) * sizeof(*numbers));
-	float *cosines = arena_alloc(k->arena, (count + 1) * sizeof(*cosines));
-	size_t n = 0, at = 0;
-	int r;
-
-	for (size_t i = 0; i < count; i++) {
-		if (!k->heap[i].has_meaning)
-			numbers[n++] = k->heap[i].number;
-	}
-	r = n ? m->cosines(m->arg, m->query, numbers, n, cosines, err) : 0;
-	for (size_t i = 0; i < count && r == 0; i++) {
-		struct candidate *c = &k->heap[i];
-
-		if (!c->has_meaning)
-			c->meaning = fmaxf(cosines[at++], 0);
-		c->score = score_of(k, c);
-		if (!k->sort)
-			c->key = (double)c->score;
-	}
-	return r;
-}
-
-static int best_first(const void *a, const void *b)
-{
-	const struct candidate *x = a, *y = b;
-
-	return is_worse(x, y) ? 1 : is_worse(y, x) ? -1 : 0;
-}
-
-static int by_words(const void *a, const void *b)
-{
-	const struct candidate *x = a, *y = b;
-
-	if (x->words < y->words || x->words > y->words)
-		return x->words < y->words ? 1 : -1;
-	return x->number < y->number ? -1 : 1;
-}
-
-static int by_meaning(const void *a, const void *b)
-{
-	const struct candidate *x = a, *y = b;
-
-	if (x->meaning < y->meaning || x->meaning > y->meaning)
-		return x->meaning < y->meaning ? 1 : -1;
-	return x->number < y->number ? -1 : 1;
-}
-
-/* The sum of what the ranks among words and among meanings are worth; those behind the first
- * `count` keep their order. */
-static void fuse_ranks(struct finding *k, size_t count)
-{
-	for (size_t i = 0; i < k->n; i++)
-		k->heap[i].score = i < count ? 0 : (float)(1 / (RRF_K + 1 + (double)i));
-	qsort(k->heap, count, sizeof(*k->heap), by_words);
-	for (size_t i = 0; i < count && k->heap[i].words > 0; i++)
-		k->heap[i].score += (float)(1 / (RRF_K + 1 + (double)i));
-	qsort(k->heap, count, sizeof(*k->heap), by_meaning);
-	for (size_t i = 0; i < count && k->heap[i].meaning > 0; i++)
-		k->heap[i].score += (float)(1 / (RRF_K + 1 + (double)i));
-	for (size_t i = 0; i < count; i++)
-		k->heap[i].key = (double)k->heap[i].score;
-}
-
-/* Only the best by what is known so far are looked up and put in order again, however many are
- * asked for: so a hit has its place whatever page it is shown on. */
-static int order_hits(struct finding *k, struct err *err)
-{
-	size_t count = k->n < HEAP_MIN ? k->n : HEAP_MIN;
-	int r;
-
-	qsort(k->heap, k->n, sizeof(*k->heap), best_first);
-	if (!has_meaning(k))
-		return 0;
-	r = add_meanings(k, count, err);
-	if (r < 0)
-		return r;
-	if (k->f->fusion == SEARCH_RRF && k->f->mode == SEARCH_HYBRID && !k->sort)
-		fuse_ranks(k, count);
-	qsort(k->heap, count, sizeof(*k->heap), best_first);
-	return 0;
-}
-
-static uint8_t fields_with_words(const struct finding *k, uint32_t number)
-{
-	uint8_t ret = 0;
-
-	for (size_t i = 0; i < k->clauses.n; i++) {
-		for (size_t v = 0; v < k->clauses.items[i].n; v++) {
-			const struct search_variant *variant = &k->clauses.items[i].variants[v];
-
-			for (size_t t = 0; t < variant->n; t++)
-				ret |= search_lexical_fields(k->view.lexical, variant->terms[t],
-							     number);
-		}
-	}
-	return ret;
-}
-
-static int show_hits(struct finding *k, struct err *err)
-{
-	struct search_results *ret = k->ret;
-	size_t first = k->f->offset < k->n ? k->f->offset : k->n;
-	size_t n = k->n - first < k->f->limit ? k->n - first : k->f->limit;
-	int r = 0;
-
-	ret->hits = arena_alloc(k->arena, (n + 1) * sizeof(*ret->hits));
-	for (size_t i = 0; i < n && r == 0; i++) {
-		const struct candidate *c = &k->heap[first + i];
-		struct search_found *to = &ret->hits[i];
-		float *clauses = NULL;
-
-		*to = (struct search_found){.number = c->number,
-					    .key = search_corpus_key(k->f->corpus, c->number),
-					    .score = c->score,
-					    .words = c->words,
-					    .share = c->share,
-					    .title = c->title,
-					    .meaning = c->meaning,
-					    .boost = c->boost,
-					    .fields = fields_with_words(k, c->number)};
-		to->key =
-		    (struct str){arena_strndup(k->arena, to->key.data, to->key.len), to->key.len};
-		r = search_corpus_record(k->f->corpus, c->number, k->arena, &to->record, err);
-		to->opinion = r == 0
-				  ? search_corpus_infer(k->f->corpus, k->f->analyzer, &to->record)
-				  : (double)NAN;
-		if (k->f->explain && k->walk) {
-			clauses = arena_alloc(k->arena, (k->clauses.n + 1) * sizeof(*clauses));
-			search_walk_explain(k->walk, c->number, clauses);
-			to->clauses = clauses;
-		}
-		ret->n += r == 0;
-	}
-	return r;
-}
+/* --- one query ------------------------------------------------------------------------------- */
 
 static int start_sort(struct finding *k, struct err *err)
 {
@@ -814,7 +618,7 @@ static bool has_only_conditions(const struct finding *k)
 	const struct search_understood *u = k->f->understood;
 
 	if (!k->walk)
-		return !has_meaning(k);
+		return !search_find_has_meaning(k);
 	for (size_t i = 0; i < u->n_phrases; i++) {
 		if (!u->phrases[i].is_excluded && !is_condition(k, &u->phrases[i].span))
 			return false;
@@ -943,11 +747,11 @@ static int find(struct finding *k, struct search_analyzer *analyzer, struct err 
 	k->ret->has_loose_phrase = k->n_read > PHRASE_MAX;
 	since = clock_monotonic_us();
 	if (r == 0)
-		r = order_hits(k, err);
+		r = search_page_order(k, err);
 	if (r < 0)
 		return r;
 	end_facets(k);
-	r = show_hits(k, err);
+	r = search_page_show(k, err);
 	k->ret->times.finish = clock_monotonic_us() - since;
 	return r;
 }
@@ -962,9 +766,9 @@ int search_find(const struct search_find *f, struct arena *arena, struct search_
 	k->f = f;
 	k->arena = arena;
 	k->ret = ret;
-	k->cap = f->offset + f->limit;
-	if (!k->cap || (has_meaning(k) && k->cap < HEAP_MIN))
-		k->cap = HEAP_MIN;
+	k->cap = f->offset + f->limit + (f->collapse ? SEARCH_FOLD_MAX : 0);
+	if (!k->cap || (search_find_has_meaning(k) && k->cap < SEARCH_HEAP_MIN))
+		k->cap = SEARCH_HEAP_MIN;
 	k->heap = arena_alloc(arena, k->cap * sizeof(*k->heap));
 	search_corpus_lock(f->corpus);
 	search_corpus_view(f->corpus, &k->view);

@@ -54,6 +54,7 @@ struct search_find {
 	size_t n_facets;
 	bool no_facets;
 	bool explain;
+	bool collapse; /* things whose titles say the same are one hit: search_twins.h */
 	struct search_meanings meanings;
 	const struct search_ranking *ranking; /* NULL: of the rules */
 };
@@ -69,6 +70,9 @@ struct search_found {
 	uint8_t fields;	      /* those with words of the query, as bits */
 	double opinion;	      /* the rating that its words speak of; NaN: nothing to tell */
 	const float *clauses; /* with `explain`: what each of `words` gives */
+	/* With `collapse`: keys of those that would stand between it and the end of the page. */
+	const struct str *variants;
+	size_t n_variants;
 };
 
 struct search_facet_found {

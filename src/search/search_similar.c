@@ -517,16 +517,6 @@ static void free_liking(struct liking *k)
 
 /* --- answers --------------------------------------------------------------------------------- */
 
-static void add_keys(struct strbuf *json, const struct str *keys, size_t n)
-{
-	strbuf_addstr(json, ",\"variants\":[");
-	for (size_t i = 0; i < n; i++) {
-		strbuf_addstr(json, i ? "," : "");
-		search_answer_key(keys[i], json);
-	}
-	strbuf_addch(json, ']');
-}
-
 static void add_hits(const struct liking *k, struct strbuf *json)
 {
 	size_t first = k->q->offset < k->n_hits ? k->q->offset : k->n_hits;
@@ -540,7 +530,7 @@ static void add_hits(const struct liking *k, struct strbuf *json)
 		search_answer_hit(k->view.rules, l->key, &l->record, json);
 		strbuf_addf(json, ",\"score\":%.5f,\"reason\":", (double)l->score);
 		strbuf_add_json(json, l->reason, strlen(l->reason));
-		add_keys(json, l->variants, l->n_variants);
+		search_answer_variants(l->variants, l->n_variants, json);
 		strbuf_addch(json, '}');
 	}
 	strbuf_addch(json, ']');
@@ -553,7 +543,7 @@ static void add_name(const struct liking *k, struct strbuf *json)
 	strbuf_addstr(json, ",\"name\":");
 	strbuf_add_json(json, k->self.record.title.data, k->self.record.title.len);
 	strbuf_addf(json, ",\"by\":\"%s\"", k->self.twin.vector ? "meaning" : "words");
-	add_keys(json, k->self.variants, k->self.n_variants);
+	search_answer_variants(k->self.variants, k->self.n_variants, json);
 }
 
 int search_engine_similar(struct search_engine *e, const struct search_like *q, struct strbuf *json,

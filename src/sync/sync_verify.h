@@ -52,7 +52,7 @@ void sync_verify_result_done(struct sync_verify_result *r);
 
 /* --- stores ---------------------------------------------------------------------------------- */
 
-struct sync_look { /* what one key looks like on both sides */
+struct sync_look {	   /* what one key looks like on both sides */
 	uint64_t row_hash; /* 0: no row */
 	bool has_row, is_refused;
 	uint32_t waiting; /* with SYNC_QUEUED, and a bit for each consumer: where something waits */

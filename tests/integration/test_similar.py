@@ -110,6 +110,41 @@ def test_variants_of_one_thing_are_shown_once(stack):
     assert set(answer["variants"]) == set(mugs[1:]) and not set(ids(answer)) & set(mugs)
 
 
+def collapsed(stack, words, *args):
+    return search(stack, words, args=["--mode", "lexical", "--collapse", *map(str, args)])
+
+
+def test_a_search_can_show_variants_once(stack):
+    wait_for_words(stack)
+    mugs = [insert_product(stack, f"Zebrawood coffee mug with lid {size} ml")
+            for size in (200, 300, 400)]
+    other = insert_product(stack, "Zebrawood tea cup with handle")
+    until(lambda: search(stack, "zebrawood", args=["--mode", "lexical"])["total"] == 4, 15)
+    answer = collapsed(stack, "zebrawood mug")
+    assert answer["total"] == 4, "all of them are counted"
+    assert [{hit["id"], *hit["variants"]} for hit in answer["hits"]] == [set(mugs), {other}]
+    assert "and 2 variants of it" in stack.run("search", "zebrawood mug", "--collapse").stdout
+    assert "variants" not in search(stack, "zebrawood mug")["hits"][0]
+
+
+@pytest.mark.parametrize("words", ("keyboard", "hp ink cartridge", "cable 2 m", "laptop"))
+def test_variants_are_put_together_in_the_order_of_the_hits(stack, words):
+    wait_for_words(stack)
+    plain = search(stack, words, args=["--mode", "lexical", "--limit", "100"])
+    order = ids(plain)
+    answer = collapsed(stack, words, "--limit", 8)
+    assert answer["total"] == plain["total"] and answer["facets"] == plain["facets"]
+    shown = ids(answer)
+    assert shown == [i for i in order if i in shown], "the best of each stands for it"
+    assert shown
+    covered = order if len(shown) < 8 else order[:order.index(shown[-1]) + 1]
+    found = [i for hit in answer["hits"] for i in (hit["id"], *hit["variants"])]
+    assert sorted(found) == sorted(covered), "none is lost, none is shown twice"
+    pages = ids(collapsed(stack, words, "--limit", 3)) + ids(
+        collapsed(stack, words, "--limit", 5, "--offset", 3))
+    assert pages == shown
+
+
 def test_the_query_for_customers_like_one_equals_the_verb(stack):
     wait_for_meaning(stack)
     for customer in (1, 15, 33):
