@@ -28,6 +28,7 @@
 #define PAUSE_MAX_US		 2000000
 #define CONFLICTS_BEFORE_HALVING 3
 #define EXPAND_PAGE		 500
+#define EXPAND_TOGETHER		 256
 #define ACK_ATTEMPTS		 10
 
 /* --- acknowledgement ------------------------------------------------------------------------- */
@@ -147,12 +148,93 @@ static bool is_hopeless(const struct err *err)
 	       (err->code == ERR_INVALID_ARGUMENT && err->native == 0);
 }
 
+static bool has_several_expansions(const struct sync_claim *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->len; i++)
+		n += c->items[i].path != MAPPING_PATH_ROOT;
+	return n > 1;
+}
+
+/* Within a transaction. 1: the roots of one (path, key) are in the queue, 0: they are more than a
+ * page, and nothing was done. */
+static int expand_whole(struct sync_worker *w, struct sync_collection *c, struct sync_queue *q,
+			const struct sync_item *it, struct err *err)
+{
+	struct mapping_expansion what = {it->path, it->key, it->cursor, EXPAND_PAGE};
+	struct mapping_keys keys = {0};
+	struct str cursor = {NULL, 0};
+	int r = mapping_expand(c->mapping, w->db, &what, &w->arena, &keys, &cursor, err);
+
+	if (r == 0 && !cursor.len)
+		r = sync_queue_insert(q, w->db, keys.items, keys.len, it->queued_us, err);
+	if (r == 0 && !cursor.len && atomic_load(&w->shared->has_dead_letters))
+		r = sync_dead_letter_clear(w->db, mapping_collection(c->mapping), it->path, it->key,
+					   err);
+	mapping_keys_done(&keys);
+	return r < 0 ? r : !cursor.len;
+}
+
+/* Some of those that are left, with one transaction. `is_taken` are those that it committed. */
+static int expand_some(struct sync_worker *w, struct sync_collection *c, struct sync_queue *q,
+		       size_t *at, bool *is_taken, size_t *ret_done, struct err *err)
+{
+	bool *would = arena_alloc(&w->arena, w->claim.len + 1);
+	uint64_t *ids = arena_alloc(&w->arena, (w->claim.len + 1) * sizeof(*ids));
+	size_t n = 0, done = 0;
+	int r = sync_begin_guarded(w, err);
+
+	memcpy(would, is_taken, w->claim.len);
+	for (; *at < w->claim.len && done < EXPAND_TOGETHER && r >= 0; ++*at) {
+		const struct sync_item *it = &w->claim.items[*at];
+
+		if (it->path == MAPPING_PATH_ROOT || would[*at] || it->cursor.len)
+			continue;
+		r = expand_whole(w, c, q, it, err);
+		if (r > 0) {
+			n += same_expansions(&w->claim, *at, ids + n, would);
+			done++;
+		}
+	}
+	if (r >= 0)
+		r = sync_queue_delete(q, w->db, ids, n, err);
+	r = sync_end(w->db, r < 0 ? r : 0, err);
+	if (r == 0) {
+		memcpy(is_taken, would, w->claim.len);
+		*ret_done += done;
+	}
+	return r;
+}
+
+/*
+ * Most of a bulk concern nothing, as a new product that nobody has bought yet, and a transaction
+ * for each would take longer than all the documents. Where one of them fails, each goes by itself
+ * afterwards, and so do those that have many roots.
+ */
+static int expand_together(struct sync_worker *w, struct sync_collection *c, struct sync_queue *q,
+			   bool *is_taken, size_t *ret_done, struct err *err)
+{
+	int r = 0;
+
+	for (size_t at = 0; at < w->claim.len && r == 0;)
+		r = expand_some(w, c, q, &at, is_taken, ret_done, err);
+	if (r < 0 && (maria_is_lost(w->db) || r == -ERR_FENCED))
+		return r;
+	err_clear(err);
+	return 0;
+}
+
 static int expand_all(struct sync_worker *w, struct sync_collection *c, struct sync_queue *q,
 		      size_t *ret_done, struct err *err)
 {
 	uint64_t *ids = arena_alloc(&w->arena, (w->claim.len + 1) * sizeof(*ids));
 	bool *is_taken = arena_alloc(&w->arena, w->claim.len + 1);
 	struct err first = {0};
+
+	if (has_several_expansions(&w->claim) &&
+	    expand_together(w, c, q, is_taken, ret_done, err) < 0)
+		return -(int)err->code;
 
 	for (size_t i = 0; i < w->claim.len; i++) {
 		const struct sync_item *it = &w->claim.items[i];

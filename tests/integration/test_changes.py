@@ -403,6 +403,24 @@ def test_a_change_that_changes_nothing_writes_nothing(stack, product):
     assert stack.docs("product_catalog").find_one({"_id": Int64(product)})["_sync"] == mark
 
 
+def test_many_changes_that_concern_no_other_document_share_transactions(stack):
+    """A new product may be in reviews and orders, where it never is: to find that out for each of a
+    bulk with a transaction of its own took longer than the bulk."""
+    before = stack.value("SELECT COUNT(*) FROM Products")
+
+    def commits():
+        return int(stack.sql("SHOW GLOBAL STATUS LIKE 'Com_commit'")[0][1])
+    first = commits()
+    stack.sql("INSERT INTO Products (category_id, supplier_id, product_name, price, stock_quantity)"
+              " SELECT category_id, supplier_id, CONCAT('Bulk ', seq), 1, 1 FROM seq_1_to_5000,"
+              " (SELECT category_id, supplier_id FROM Products LIMIT 1) p")
+    stack.wait_synced(60)
+    assert commits() - first < 1000, "three queues had 5,000 rows each"
+    assert stack.docs("product_catalog").count_documents({}) == before + 5000
+    report = stack.verify()
+    assert report["equal"]
+
+
 def test_one_big_transaction(stack):
     stack.sql("UPDATE Products SET price = price + 1, product_name = CONCAT('x', product_name)")
     stack.sql("UPDATE Customers SET last_name = CONCAT(last_name, 'x')")
