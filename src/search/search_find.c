@@ -356,16 +356,19 @@ static int find_nearest(struct finding *k, struct err *err)
 
 /* --- candidates ------------------------------------------------------------------------------ */
 
+/* Meaning speaks for what the words leave open: who has all of the query is known to be meant, and a
+ * cosine puts what is written like the query before what is asked for. */
 float search_find_score(const struct finding *k, const struct candidate *c)
 {
 	const struct search_ranking *w = k->ranking;
 	float score = (float)w->boost * c->boost;
 
-	if (k->f->mode != SEARCH_VECTOR)
-		score += (float)w->words * c->words + (float)w->share * c->share * c->share +
-			 (float)w->title * c->title * c->title;
-	if (k->f->mode != SEARCH_LEXICAL)
-		score += (float)(k->f->mode == SEARCH_VECTOR ? 1 : w->meaning) * c->meaning;
+	if (k->f->mode == SEARCH_VECTOR)
+		return score + c->meaning;
+	score += (float)w->words * c->words + (float)w->share * c->share * c->share +
+		 (float)w->title * c->title * c->title;
+	if (k->f->mode == SEARCH_HYBRID)
+		score += (float)w->meaning * c->meaning * (1 - c->share);
 	return score;
 }
 

@@ -694,9 +694,10 @@ static void better_hits_come_first_and_say_why(void **state)
 		for (size_t k = 0; k < r.n; k++) {
 			const struct search_found *h = &r.hits[k];
 			double of_words = l->mode == SEARCH_VECTOR ? 0 : 1;
-			double meaning = l->mode == SEARCH_VECTOR   ? 1
-					 : l->mode == SEARCH_HYBRID ? ranking.meaning
-								    : 0;
+			double meaning = l->mode == SEARCH_VECTOR ? 1
+					 : l->mode == SEARCH_HYBRID
+					     ? ranking.meaning * (1 - (double)h->share)
+					     : 0;
 			double want =
 			    of_words * (ranking.words * (double)h->words +
 					ranking.share * (double)h->share * (double)h->share +
