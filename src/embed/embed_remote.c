@@ -246,7 +246,7 @@ static int read_model(const struct config *config, struct embed_remote *r, struc
 	r->asks_dimension = r->dimension != own;
 	if (r->dimension)
 		return 0;
-	(void)err_set(err, ERR_INVALID_ARGUMENT, "how long a vector of \"%s\" is is not known here",
+	(void)err_set(err, ERR_INVALID_ARGUMENT, "the dimension of \"%s\" is not known here",
 		      model);
 	(void)err_hint(err, "set embed.dimension to what the model's card says");
 	return -ERR_INVALID_ARGUMENT;

@@ -1,7 +1,8 @@
 """The figures of search as a Markdown document."""
 import curve
 
-RELEVANCE = [("ndcg_at_10", "nDCG@10"), ("ndcg_at_10_judged", "cond nDCG@10"), ("mrr", "MRR"),
+RELEVANCE = [("ndcg_at_10", "nDCG@10"), ("ndcg_at_10_shared", "without own"),
+             ("ndcg_at_10_judged", "cond nDCG@10"), ("mrr", "MRR"),
              ("recall_at_100", "recall@100"), ("judged_at_10", "judged@10")]
 
 
@@ -92,6 +93,8 @@ def document(report):
                   f"{result['relevance']['judged_not_there']} are of products that the shop does "
                   "not have.", relevance_table(
                       {name: at for name, at in systems.items() if "ndcg_at_10" in at}),
+                  "Without own: of the products that the judges had before them. The shop has some of "
+                  "its own besides, which nobody judged.",
                   differences(systems), left_out({name: at["failed"]
                                                   for name, at in systems.items()
                                                   if "failed" in at})]

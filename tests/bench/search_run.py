@@ -76,6 +76,17 @@ def rankings_of(peer, rows, judgements, runs):
     return {query: [item for item, _ in answer] for query, answer in answers.items()}
 
 
+def own_products():
+    """Ids of the products that the shop has beside those that were looked at for judging."""
+    with open(environment.ROOT / "data" / "aethermart" / "products.jsonl", encoding="utf-8") as file:
+        return {json.loads(line)["id"] for line in file}
+
+
+def without(rankings, ids):
+    return {query: [item for item in found if item not in ids]
+            for query, found in rankings.items()}
+
+
 def judge(peers, shop, rows, options, folder):
     """{name: summary or {"failed"}}; ours has the difference to the best peer as well."""
     judgements = relevance.read_judgements(options.judgements)
@@ -89,7 +100,10 @@ def judge(peers, shop, rows, options, folder):
             shop, mode, options.judgements, options.runs or folder)
         if found is not None:
             rankings[name] = found
-    result = {**ours, **{name: {**ours.get(name, {}), **relevance.summary(found, judgements)}
+    own = own_products()
+    result = {**ours, **{name: {**ours.get(name, {}), **relevance.summary(found, judgements),
+                                "ndcg_at_10_shared": relevance.summary(
+                                    without(found, own), judgements)["ndcg_at_10"]}
                          for name, found in rankings.items()}}
     best = max((peer.name for peer in peers), key=lambda name: result[name]["ndcg_at_10"],
                default=None)

@@ -179,10 +179,15 @@ class Shop:
             self.run("up", "--yes", "--no-shop")
 
 
+# Each query is embedded, as often as it is asked.
+NO_CACHE = """embed:
+  query_cache: 0
+"""
 # A provider that nobody answers for: nothing is embedded, and the words do without.
 NO_MODEL = """embed:
   provider: openai
   model: none
+  dimension: 8
   endpoint: http://127.0.0.1:9
 """
 
@@ -197,10 +202,9 @@ def running(folder=None, words=(), has_meaning=True):
     made.chmod(0o755)  # the servers run as another user
     shop = Shop(made / "var", has_meaning)
     try:
-        if not has_meaning:
-            path = made / "aethermart.yaml"
-            path.write_text(NO_MODEL, encoding="utf-8")
-            shop.options = ["--config", path]
+        path = made / "aethermart.yaml"
+        path.write_text(NO_CACHE if has_meaning else NO_MODEL, encoding="utf-8")
+        shop.options = ["--config", path]
         print(f"starting a stack in {made}", file=sys.stderr, flush=True)
         shop.run("up", "--yes", *words)
         yield shop
