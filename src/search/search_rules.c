@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/map.h"
+#include "search/search_filter.h"
 #include "search/search_rules_int.h"
 
 #include "base/banned.h"
@@ -242,6 +243,37 @@ static int read_collection(struct search_rules *rules, const struct ynode *n,
 	return r < 0 ? r : search_rules_read_columns(&rules->arena, n, c, err);
 }
 
+static bool has_attribute(const struct search_collection *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_attributes; i++) {
+		const struct search_attribute *a = &c->attributes[i];
+		size_t len = strlen(a->name);
+
+		if (strncmp(a->name, name, len) == 0 && name[len] == (a->is_pairs ? '.' : '\0'))
+			return true;
+	}
+	return false;
+}
+
+/* What everybody who searches the scope would be told. */
+static int check_filters(struct search_rules *rules, const struct ynode *n,
+			 const struct search_scope *s, struct err *err)
+{
+	const struct search_collection *c = search_rules_find(rules, s->collection);
+	struct search_filter f;
+
+	for (size_t i = 0; i < s->n_filters; i++) {
+		struct err why = {0};
+
+		if (search_filter_parse(str_from(s->filters[i]), &rules->arena, &f, &why) < 0)
+			return ynode_error(n, err, "%s", why.message);
+		if (!has_attribute(c, f.attribute))
+			return ynode_error(n, err, "\"%s\" has no attribute \"%s\"",
+					   s->collection, f.attribute);
+	}
+	return 0;
+}
+
 static int read_scope(struct search_rules *rules, const struct ynode *n, struct search_scope *s,
 		      struct err *err)
 {
@@ -259,9 +291,9 @@ static int read_scope(struct search_rules *rules, const struct ynode *n, struct 
 		r = ynode_error(collection, err, "there are no rules for the collection \"%s\"",
 				s->collection);
 	filter = ynode_get(n, "filter");
-	return r == 0 && filter
-		   ? search_rules_texts(&rules->arena, filter, &s->filters, &s->n_filters, err)
-		   : r;
+	if (r == 0 && filter)
+		r = search_rules_texts(&rules->arena, filter, &s->filters, &s->n_filters, err);
+	return r == 0 && filter ? check_filters(rules, filter, s, err) : r;
 }
 
 static int read_scopes(struct search_rules *rules, const struct ynode *n, struct err *err)

@@ -190,6 +190,26 @@ static void each_mistake_in_what_is_similar_and_recommended_is_named_by_its_plac
 	}
 }
 
+#define SCOPE(filter)                        \
+	ATTRIBUTE("field: id, type: number") \
+	"scopes: {s: {collection: people, filter: [" filter "]}}\n"
+
+static void a_filter_of_a_scope_is_a_condition_on_what_is_there(void **state)
+{
+	struct search_rules *rules = parse(SCOPE("x<3"));
+	struct err err = {0};
+
+	(void)state;
+	assert_string_equal(search_rules_scope(rules, "s")->filters[0], "x<3");
+	rules = search_rules_free(rules);
+	assert_int_equal(search_rules_parse("s.yaml", str_from(SCOPE("y<3")), &rules, &err),
+			 -ERR_INVALID_ARGUMENT);
+	assert_string_equal(err.message, "s.yaml:5:42: \"people\" has no attribute \"y\"");
+	err_clear(&err);
+	assert_true(search_rules_parse("s.yaml", str_from(SCOPE("x<")), &rules, &err) < 0);
+	assert_non_null(strstr(err.message, "s.yaml:5:42: condition \"x<\""));
+}
+
 static void attributes_say_what_they_are_called(void **state)
 {
 	struct search_rules *rules = parse(WITH(
@@ -397,6 +417,7 @@ int main(void)
 	    cmocka_unit_test(each_mistake_is_named_by_its_place),
 	    cmocka_unit_test(each_mistake_in_fields_and_attributes_is_named_by_its_place),
 	    cmocka_unit_test(each_mistake_in_what_is_similar_and_recommended_is_named_by_its_place),
+	    cmocka_unit_test(a_filter_of_a_scope_is_a_condition_on_what_is_there),
 	    cmocka_unit_test(attributes_say_what_they_are_called),
 	    cmocka_unit_test(a_path_that_no_mapping_produces_is_a_mistake),
 	    cmocka_unit_test(a_collection_without_a_mapping_is_left_alone),
