@@ -356,8 +356,8 @@ static int find_nearest(struct finding *k, struct err *err)
 
 /* --- candidates ------------------------------------------------------------------------------ */
 
-/* Meaning speaks for what the words leave open: who has all of the query is known to be meant, and a
- * cosine puts what is written like the query before what is asked for. */
+/* Meaning speaks for what the words leave open: who has all of the query is known to be meant, and
+ * a cosine puts what is written like the query before what is asked for. */
 float search_find_score(const struct finding *k, const struct candidate *c)
 {
 	const struct search_ranking *w = k->ranking;

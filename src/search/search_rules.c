@@ -268,8 +268,8 @@ static int check_filters(struct search_rules *rules, const struct ynode *n,
 		if (search_filter_parse(str_from(s->filters[i]), &rules->arena, &f, &why) < 0)
 			return ynode_error(n, err, "%s", why.message);
 		if (!has_attribute(c, f.attribute))
-			return ynode_error(n, err, "\"%s\" has no attribute \"%s\"",
-					   s->collection, f.attribute);
+			return ynode_error(n, err, "\"%s\" has no attribute \"%s\"", s->collection,
+					   f.attribute);
 	}
 	return 0;
 }
