@@ -1,6 +1,6 @@
 /*
  * `aethermart search`: asks the running worker, and shows what it understood, what it found, and,
- * when asked, why. `similar`, `suggest` and `recommend` are in cli_similar.c.
+ * when asked, why. `similar` and `suggest` are in cli_similar.c, `recommend` in cli_recommend.c.
  */
 #include "cli/cli_page.h"
 #include "cli/cli_worker.h"

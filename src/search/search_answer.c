@@ -276,18 +276,31 @@ static int class_of(char c)
 							: 0;
 }
 
+/* "t-shirt" may be one word. */
+static bool is_joined(struct str piece, size_t i)
+{
+	return i + 1 < piece.len && !class_of(piece.data[i]) && piece.data[i] != ' ';
+}
+
+/* Whether a word that begins there may be one of the query. */
+static bool may_be_word(const struct beginnings *b, struct str piece, size_t i, int class)
+{
+	unsigned char first = (unsigned char)(piece.data[i] | (class == 2 ? 0x20 : 0));
+
+	if (class == 3 || is_joined(piece, i + 1) || has_bit(b->of_one, first))
+		return true;
+	return i + 1 < piece.len &&
+	       (class_of(piece.data[i + 1]) == 3 ||
+		has_bit(b->of_two, begin_of(piece.data[i], piece.data[i + 1])));
+}
+
 static bool may_have_word(const struct beginnings *b, struct str piece)
 {
 	int before = 0, class;
 
 	for (size_t i = 0; i < piece.len; i++, before = class) {
 		class = class_of(piece.data[i]);
-		if (!class || class == before)
-			continue;
-		if (class == 3 || (i + 1 < piece.len && class_of(piece.data[i + 1]) == 3) ||
-		    has_bit(b->of_one, (unsigned char)(piece.data[i] | (class == 2 ? 0x20 : 0))) ||
-		    (i + 1 < piece.len &&
-		     has_bit(b->of_two, begin_of(piece.data[i], piece.data[i + 1]))))
+		if (class && class != before && may_be_word(b, piece, i, class))
 			return true;
 	}
 	return false;

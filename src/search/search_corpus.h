@@ -42,7 +42,7 @@ int search_corpus_number(struct search_corpus *c, struct str key, uint32_t *ret,
 uint64_t search_corpus_space(const struct search_corpus *c);
 /* Numbers are below, as far as they were given when it was opened. */
 uint32_t search_corpus_known(const struct search_corpus *c);
-/* False: it has none. */
+/* False: it has none. Not between lock and unlock, as neither is search_corpus_number(). */
 bool search_corpus_find(struct search_corpus *c, struct str key, uint32_t *ret);
 
 /* --- writing --------------------------------------------------------------------------------- */

@@ -269,14 +269,12 @@ static void end_facets(struct finding *k)
 	for (size_t i = 0; i < k->n_facets; i++) {
 		struct search_facet_found *to = &ret->facets[i];
 
-		to->attribute = to->title = k->facets[i].attribute;
-		for (size_t a = 0; a < k->view.rules->n_attributes; a++) {
-			const struct search_attribute *rules = &k->view.rules->attributes[a];
+		const struct search_attribute *a = attribute_of(k, k->facets[i].attribute);
 
-			if (!cstr_equal(rules->name, to->attribute))
-				continue;
-			to->title = rules->title ? rules->title : rules->name;
-			to->unit = rules->unit;
+		to->attribute = to->title = k->facets[i].attribute;
+		if (a) {
+			to->title = a->title;
+			to->unit = a->unit;
 		}
 		to->n = search_counter_result(k->facets[i].counter, SEARCH_FACET_VALUES, k->arena,
 					      &to->values, &to->min, &to->max);

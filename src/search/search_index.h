@@ -12,8 +12,8 @@
  * is forgotten before it changes and recorded only afterwards. A process that dies in between
  * leaves a document that looks as if it had to be done again, which the hand-off or the scan does.
  *
- * Threads: one writer, which also owns scans; any thread may call search_index_query() and
- * search_index_figures().
+ * Threads: one writer, which also owns scans. Any thread may call search_index_figures(), and what
+ * asks: search_index_query(), _has(), _nearest(), _vector() and _cosines(); they take turns.
  */
 #pragma once
 

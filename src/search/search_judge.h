@@ -1,12 +1,14 @@
 /*
  * How good an order of hits is, by the judgements of people: what was asked, a document, and how
- * well it fits, from 0 (not at all) to 3 (exactly what was asked for).
+ * well it fits, from 0 (not at all) upwards, mostly to 3 (exactly what was asked for), at most 10.
  *
  *	query,product_id,rating
  *	gps watch,77382335,3
  *
  * CSV with a header line; the columns' names do not matter. A document that nobody judged is
  * unknown: nDCG counts it as 0, the "judged" variant leaves it out.
+ *
+ * Judgements are immutable once loaded: any number of threads may use them.
  */
 #pragma once
 

@@ -4,5 +4,5 @@
 #include "search/search_corpus.h"
 #include "search/search_query.h"
 
-/* Locked, or the corpus's writer. `language` as search_analyzer.h has it. */
+/* The caller frees it. Locked, or the corpus's writer. `language` as search_analyzer.h has it. */
 struct search_vocabulary *search_learn(const struct search_corpus_view *view, const char *language);

@@ -53,7 +53,8 @@ int search_orders_together(struct search_orders *o, const struct search_together
 			   struct arena *arena, struct search_sales *ret, struct err *err)
     _must_check_;
 
-/* How often everything was bought lately. Without a bound it is as it was a minute ago. */
+/* How often everything was bought lately. Without a bound it is as it was a minute ago, and lives
+ * until it is asked for again. */
 struct search_popularity {
 	struct search_sales all; /* most orders first */
 	struct map counts;	 /* by the number's bytes */

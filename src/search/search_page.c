@@ -155,23 +155,24 @@ static int show_hit(struct finding *k, const struct candidate *c, struct search_
 }
 
 /* The best of each thing moves to the front; those behind the page are not looked at. */
-static int fold(struct finding *k, struct err *err)
+static void fold(struct finding *k)
 {
 	size_t wanted = k->f->offset + k->f->limit, n = 0;
 	struct candidate *shown = arena_alloc(k->arena, (wanted + 1) * sizeof(*shown));
 	struct search_twins twins;
+	_cleanup_(arena_done) struct arena scratch = {0};
 	struct map by_title = {0};
-	int r = 0;
 
 	search_twins_init(&twins, &k->view, k->f->analyzer, k->arena);
-	for (size_t i = 0; i < k->n && n < wanted && r == 0; i++) {
+	for (size_t i = 0; i < k->n && n < wanted; i++) {
 		struct candidate *c = &k->heap[i];
 		struct search_record record;
 		const char *title = NULL;
 		void **first = NULL;
 
-		r = search_corpus_record(k->f->corpus, c->number, k->arena, &record, err);
-		if (r == 0)
+		/* What cannot be read is another thing; who shows it tells so. */
+		arena_clear(&scratch);
+		if (search_corpus_record(k->f->corpus, c->number, &scratch, &record, NULL) == 0)
 			title = search_twins_title(&twins, record.title);
 		if (title)
 			first = map_put(&by_title, str_from(title));
@@ -187,7 +188,6 @@ static int fold(struct finding *k, struct err *err)
 	search_twins_done(&twins);
 	k->shown = shown;
 	k->n_shown = n;
-	return r;
 }
 
 static void add_variants(struct finding *k, uint32_t place, struct search_found *to)
@@ -211,8 +211,8 @@ int search_page_show(struct finding *k, struct err *err)
 
 	k->shown = k->heap;
 	k->n_shown = k->n;
-	if (k->f->collapse)
-		r = fold(k, err);
+	if (k->f->collapse && k->view.rules->likeness.twin > 0)
+		fold(k);
 	first = k->f->offset < k->n_shown ? k->f->offset : k->n_shown;
 	n = k->n_shown - first < k->f->limit ? k->n_shown - first : k->f->limit;
 	ret->hits = arena_alloc(k->arena, (n + 1) * sizeof(*ret->hits));

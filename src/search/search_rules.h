@@ -1,6 +1,6 @@
 /*
  * The rules of rules/search.yaml: which collections are searched, and how the text of a
- * document is put together from its fields. docs/index.md describes the language.
+ * document is put together from its fields. The head of that file describes the language.
  *
  * Rules are read (search_rules_load), bound to the mappings, which say what fields there are and
  * which of them are personal (search_rules_bind), and from then on immutable: any number of threads

@@ -1,7 +1,7 @@
 /*
  * Reads and binds `fields:` and `attributes:` of a collection of rules/search.yaml: what is found
  * by words, and the typed columns that hits are filtered, sorted and counted by, with all that a
- * query may call them. docs/index.md describes the language.
+ * query may call them. The head of that file describes the language.
  *
  * Words of the rules are kept as they are written: folding them, so that they are compared as a
  * query's words are, is for who makes a vocabulary of them (search_vocabulary.c).

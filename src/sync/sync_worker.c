@@ -148,19 +148,24 @@ static bool is_hopeless(const struct err *err)
 	       (err->code == ERR_INVALID_ARGUMENT && err->native == 0);
 }
 
-static bool has_several_expansions(const struct sync_claim *c)
-{
-	size_t n = 0;
+/* Rows of a claim that are expanded together. */
+struct together {
+	bool *taken; /* and committed */
+	bool *would; /* when the transaction is committed */
+	bool *alone; /* go by themselves: more than a page, or hopeless */
+	uint64_t *ids;
+	size_t at;
+};
 
-	for (size_t i = 0; i < c->len; i++)
-		n += c->items[i].path != MAPPING_PATH_ROOT;
-	return n > 1;
+static bool goes_together(const struct together *t, const struct sync_item *it, size_t i)
+{
+	return it->path != MAPPING_PATH_ROOT && !it->cursor.len && !t->would[i] && !t->alone[i];
 }
 
-/* Within a transaction. 1: the roots of one (path, key) are in the queue, 0: they are more than a
- * page, and nothing was done. */
+/* Within a transaction. 1: the roots of one (path, key) are in the queue, and are added to
+ * `ret_roots`; 0: they are more than a page, and nothing was done. */
 static int expand_whole(struct sync_worker *w, struct sync_collection *c, struct sync_queue *q,
-			const struct sync_item *it, struct err *err)
+			const struct sync_item *it, size_t *ret_roots, struct err *err)
 {
 	struct mapping_expansion what = {it->path, it->key, it->cursor, EXPAND_PAGE};
 	struct mapping_keys keys = {0};
@@ -172,36 +177,41 @@ static int expand_whole(struct sync_worker *w, struct sync_collection *c, struct
 	if (r == 0 && !cursor.len && atomic_load(&w->shared->has_dead_letters))
 		r = sync_dead_letter_clear(w->db, mapping_collection(c->mapping), it->path, it->key,
 					   err);
+	*ret_roots += keys.len;
 	mapping_keys_done(&keys);
 	return r < 0 ? r : !cursor.len;
 }
 
-/* Some of those that are left, with one transaction. `is_taken` are those that it committed. */
+/* Some of those that are left, with one transaction, which holds the lease: it is short. */
 static int expand_some(struct sync_worker *w, struct sync_collection *c, struct sync_queue *q,
-		       size_t *at, bool *is_taken, size_t *ret_done, struct err *err)
+		       struct together *t, size_t *ret_done, struct err *err)
 {
-	bool *would = arena_alloc(&w->arena, w->claim.len + 1);
-	uint64_t *ids = arena_alloc(&w->arena, (w->claim.len + 1) * sizeof(*ids));
-	size_t n = 0, done = 0;
+	size_t n = 0, done = 0, looked = 0, roots = 0;
 	int r = sync_begin_guarded(w, err);
 
-	memcpy(would, is_taken, w->claim.len);
-	for (; *at < w->claim.len && done < EXPAND_TOGETHER && r >= 0; ++*at) {
-		const struct sync_item *it = &w->claim.items[*at];
+	memcpy(t->would, t->taken, w->claim.len);
+	for (; t->at < w->claim.len && looked < EXPAND_TOGETHER && roots < EXPAND_PAGE && r >= 0;
+	     t->at++) {
+		const struct sync_item *it = &w->claim.items[t->at];
 
-		if (it->path == MAPPING_PATH_ROOT || would[*at] || it->cursor.len)
+		if (!goes_together(t, it, t->at))
 			continue;
-		r = expand_whole(w, c, q, it, err);
+		looked++;
+		r = expand_whole(w, c, q, it, &roots, err);
 		if (r > 0) {
-			n += same_expansions(&w->claim, *at, ids + n, would);
+			n += same_expansions(&w->claim, t->at, t->ids + n, t->would);
 			done++;
+		} else if (r == 0 || (is_hopeless(err) && err->native == 0)) {
+			(void)same_expansions(&w->claim, t->at, t->ids + n, t->alone);
+			err_clear(err);
+			r = 0;
 		}
 	}
 	if (r >= 0)
-		r = sync_queue_delete(q, w->db, ids, n, err);
+		r = sync_queue_delete(q, w->db, t->ids, n, err);
 	r = sync_end(w->db, r < 0 ? r : 0, err);
 	if (r == 0) {
-		memcpy(is_taken, would, w->claim.len);
+		memcpy(t->taken, t->would, w->claim.len);
 		*ret_done += done;
 	}
 	return r;
@@ -209,16 +219,23 @@ static int expand_some(struct sync_worker *w, struct sync_collection *c, struct 
 
 /*
  * Most of a bulk concern nothing, as a new product that nobody has bought yet, and a transaction
- * for each would take longer than all the documents. Where one of them fails, each goes by itself
- * afterwards, and so do those that have many roots.
+ * for each would take longer than all the documents. What is not `is_taken` behind it, because of
+ * an error or since it has many roots, goes by itself.
  */
 static int expand_together(struct sync_worker *w, struct sync_collection *c, struct sync_queue *q,
 			   bool *is_taken, size_t *ret_done, struct err *err)
 {
+	size_t len = w->claim.len, n = 0;
+	struct together t = {.taken = is_taken,
+			     .would = arena_alloc(&w->arena, len + 1),
+			     .alone = arena_alloc(&w->arena, len + 1),
+			     .ids = arena_alloc(&w->arena, (len + 1) * sizeof(*t.ids))};
 	int r = 0;
 
-	for (size_t at = 0; at < w->claim.len && r == 0;)
-		r = expand_some(w, c, q, &at, is_taken, ret_done, err);
+	for (size_t i = 0; i < len; i++)
+		n += goes_together(&t, &w->claim.items[i], i);
+	while (n > 1 && t.at < len && r == 0)
+		r = expand_some(w, c, q, &t, ret_done, err);
 	if (r < 0 && (maria_is_lost(w->db) || r == -ERR_FENCED))
 		return r;
 	err_clear(err);
@@ -232,8 +249,7 @@ static int expand_all(struct sync_worker *w, struct sync_collection *c, struct s
 	bool *is_taken = arena_alloc(&w->arena, w->claim.len + 1);
 	struct err first = {0};
 
-	if (has_several_expansions(&w->claim) &&
-	    expand_together(w, c, q, is_taken, ret_done, err) < 0)
+	if (expand_together(w, c, q, is_taken, ret_done, err) < 0)
 		return -(int)err->code;
 
 	for (size_t i = 0; i < w->claim.len; i++) {
