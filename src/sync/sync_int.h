@@ -367,7 +367,7 @@ extern const char sync_sql_dead_letter_heal[];
 extern const char sync_sql_dead_letter_list[];
 extern const char sync_sql_dead_letter_replayed[];
 extern const char sync_sql_handoff_add[];
-extern const char sync_sql_handoff_collections[];
+extern const char sync_sql_handoff_next[];
 extern const char sync_sql_handoff_count[];
 extern const char sync_sql_handoff_done[];
 extern const char sync_sql_handoff_drop[];

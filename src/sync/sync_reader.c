@@ -377,29 +377,37 @@ static int step_collection(struct sync_reader *r, const char *collection, size_t
 	return e;
 }
 
+/* 1: the next collection of which something waits, in the arena; 0: there is none. */
+static int next_collection(struct sync_reader *r, const char **name, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	struct maria_value params[] = {MARIA_S(r->options.consumer), MARIA_S(*name)};
+	int e = maria_query(r->db, sync_sql_handoff_next, params, ARRAY_LEN(params), &rows, err);
+
+	if (e == 0)
+		e = maria_rows_next(rows, err);
+	if (e > 0)
+		*name = arena_strdup(&r->arena, maria_rows_str(rows, 0).data);
+	return e;
+}
+
 /* One page of each collection. */
 static int look(struct sync_reader *r, size_t *ret_n, struct err *err)
 {
-	_cleanup_(mem_freep) const char **names = NULL;
-	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	struct err first = {0};
-	size_t n = 0, cap = 0;
-	int e = maria_query(r->db, sync_sql_handoff_collections, &MARIA_S(r->options.consumer), 1,
-			    &rows, err);
+	const char *name = "";
+	int e;
 
-	while (e >= 0 && (e = maria_rows_next(rows, err)) > 0) {
-		mem_grow(&names, &cap, n + 1, sizeof(*names));
-		names[n++] = arena_strdup(&r->arena, maria_rows_str(rows, 0).data);
-	}
-	rows = maria_rows_close(rows);
-	for (size_t i = 0; i < n && e >= 0 && !maria_is_lost(r->db); i++) {
+	while ((e = next_collection(r, &name, err)) > 0) {
 		struct err why = {0};
 
-		if (step_collection(r, names[i], ret_n, &why) < 0 && !first.code)
+		if (step_collection(r, name, ret_n, &why) < 0 && !first.code)
 			first = why;
+		if (maria_is_lost(r->db))
+			break;
 	}
 	if (e < 0 || !first.code)
-		return e;
+		return e < 0 ? e : 0;
 	if (err)
 		*err = first;
 	return -(int)first.code;

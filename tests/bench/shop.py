@@ -98,8 +98,7 @@ class Shop:
         a million of them need not fit."""
         # One line a row, as it is: line ends within JSON are escaped by JSON itself.
         words = self.command("shell", "mariadb", "--", "--quick", "-N", "-B", "-r", "-e", PRODUCTS)
-        with subprocess.Popen(words, text=True, encoding="utf-8", newline="\n",
-                              env=self.environment, stdout=subprocess.PIPE) as process:
+        with subprocess.Popen(words, env=self.environment, stdout=subprocess.PIPE) as process:
             for line in process.stdout:
                 row = json.loads(line)
                 row["attributes"] = attributes(row.pop("specifications"))
