@@ -96,8 +96,8 @@ struct search_request { /* texts live for the call */
 /*
  * Appends the answer (search_answer.h). ERR_INVALID_ARGUMENT: a filter, order or facet is none;
  * `ret_wrong` (may be NULL) then names which: "filter", "sort", "facets", "in", "mode".
- * ERR_UNAVAILABLE: there is no index yet, or `mode` is "vector" and its provider does not answer; with "hybrid"
- * words alone answer then, and a note says so.
+ * ERR_UNAVAILABLE: there is no index yet, or `mode` is "vector" and its provider does not answer;
+ * with "hybrid" words alone answer then, and a note says so.
  */
 int search_engine_search(struct search_engine *e, const struct search_request *q,
 			 struct strbuf *json, const char **ret_wrong, struct err *err) _must_check_;

@@ -83,8 +83,8 @@ static int apply(struct finding *k, const struct search_filter *f, const char *b
 	return search_columns_filter(k->view.columns, f, bits, k->view.words, err);
 }
 
-static bool is_phrase_in(struct finding *k, struct search_analyzer *analyzer, uint32_t number,
-			 const struct search_tokens *phrase, struct search_tokens *scratch)
+static bool is_phrase_in(struct finding *k, uint32_t number, const struct search_tokens *phrase,
+			 struct search_tokens *scratch)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct search_record r;
@@ -93,26 +93,25 @@ static bool is_phrase_in(struct finding *k, struct search_analyzer *analyzer, ui
 	if (search_corpus_record(k->f->corpus, number, &arena, &r, NULL) < 0)
 		return false;
 	for (size_t i = 0; i < k->view.rules->n_fields && !found; i++) {
-		search_analyze(analyzer, r.texts[i], scratch);
+		search_analyze(k->f->analyzer, r.texts[i], scratch);
 		found = search_has_phrase(scratch, phrase);
 	}
 	return found;
 }
 
 /* Of the allowed documents that have all its words, those that have them in order. */
-static void verify_sequence(struct finding *k, struct search_analyzer *analyzer,
-			    const struct search_sequence *s, struct sequence_bits *b)
+static void verify_sequence(struct finding *k, const struct search_sequence *s,
+			    struct sequence_bits *b)
 {
 	struct search_tokens wanted = {0}, scratch = {0};
 
-	search_analyze(analyzer, s->text, &wanted);
+	search_analyze(k->f->analyzer, s->text, &wanted);
 	for (size_t i = 0; i < k->view.words; i++) {
 		for (uint64_t rest = b->has[i] & k->allowed[i] & ~b->known[i]; rest;
 		     rest &= rest - 1) {
 			uint32_t number = (uint32_t)(i * 64) + (uint32_t)__builtin_ctzll(rest);
 
-			if (k->n_read++ < PHRASE_MAX &&
-			    !is_phrase_in(k, analyzer, number, &wanted, &scratch))
+			if (k->n_read++ < PHRASE_MAX && !is_phrase_in(k, number, &wanted, &scratch))
 				b->has[i] &= ~(rest & -rest);
 		}
 		b->known[i] |= k->allowed[i];
@@ -122,8 +121,8 @@ static void verify_sequence(struct finding *k, struct search_analyzer *analyzer,
 }
 
 /* Documents that have it; of those that are not allowed some that have not. */
-static const uint64_t *find_sequence(struct finding *k, struct search_analyzer *analyzer,
-				     const struct search_sequence *s, struct sequence_bits *b)
+static const uint64_t *find_sequence(struct finding *k, const struct search_sequence *s,
+				     struct sequence_bits *b)
 {
 	size_t words = k->view.words;
 
@@ -135,22 +134,22 @@ static const uint64_t *find_sequence(struct finding *k, struct search_analyzer *
 					    words);
 	}
 	if (s->has_order)
-		verify_sequence(k, analyzer, s, b);
+		verify_sequence(k, s, b);
 	return b->has;
 }
 
-static void apply_words(struct finding *k, struct search_analyzer *analyzer)
+static void apply_words(struct finding *k)
 {
 	const struct search_clauses *c = &k->clauses;
 
 	for (size_t i = 0; i < c->n_excluded; i++) {
-		const uint64_t *bits = find_sequence(k, analyzer, &c->excluded[i], &k->excluded[i]);
+		const uint64_t *bits = find_sequence(k, &c->excluded[i], &k->excluded[i]);
 
 		for (size_t w = 0; w < k->view.words; w++)
 			k->allowed[w] &= ~bits[w];
 	}
 	for (size_t i = 0; i < c->n_required; i++) {
-		const uint64_t *bits = find_sequence(k, analyzer, &c->required[i], &k->required[i]);
+		const uint64_t *bits = find_sequence(k, &c->required[i], &k->required[i]);
 
 		for (size_t w = 0; w < k->view.words; w++)
 			k->allowed[w] &= bits[w];
@@ -172,14 +171,14 @@ static int apply_filters(struct finding *k, const char *but, uint64_t *bits, str
 	return r;
 }
 
-static int make_allowed(struct finding *k, struct search_analyzer *analyzer, struct err *err)
+static int make_allowed(struct finding *k, struct err *err)
 {
 	int r;
 
 	k->allowed = search_allowed_new(&k->view, k->arena);
 	r = apply_filters(k, NULL, k->allowed, err);
 	if (r == 0)
-		apply_words(k, analyzer);
+		apply_words(k);
 	k->n_allowed = search_allowed_count(&k->view, k->allowed);
 	return r;
 }
@@ -219,8 +218,7 @@ static bool is_filtered_by(const struct finding *k, const char *attribute)
 }
 
 /* An attribute that is filtered by shows what else could be chosen. */
-static int add_facet(struct finding *k, struct search_analyzer *analyzer, const char *attribute,
-		     struct err *err)
+static int add_facet(struct finding *k, const char *attribute, struct err *err)
 {
 	struct facet_count *c = &k->facets[k->n_facets];
 	uint64_t *all;
@@ -239,23 +237,22 @@ static int add_facet(struct finding *k, struct search_analyzer *analyzer, const 
 	k->allowed = c->allowed = search_allowed_new(&k->view, k->arena);
 	r = apply_filters(k, attribute, c->allowed, err);
 	if (r == 0)
-		apply_words(k, analyzer);
+		apply_words(k);
 	k->allowed = all;
 	return r;
 }
 
-static int make_facets(struct finding *k, struct search_analyzer *analyzer, struct err *err)
+static int make_facets(struct finding *k, struct err *err)
 {
 	const struct search_collection *rules = k->view.rules;
 	int r = 0;
 
 	k->n_facets = 0;
 	for (size_t i = 0; k->f->facets && i < k->f->n_facets && r == 0; i++)
-		r = add_facet(k, analyzer, k->f->facets[i], err);
-	for (size_t i = 0; !k->f->facets && !k->f->no_facets && i < rules->n_attributes && r == 0;
-	     i++) {
+		r = add_facet(k, k->f->facets[i], err);
+	for (size_t i = 0; !k->f->facets && i < rules->n_attributes && r == 0; i++) {
 		if (rules->attributes[i].has_facet)
-			r = add_facet(k, analyzer, rules->attributes[i].name, err);
+			r = add_facet(k, rules->attributes[i].name, err);
 	}
 	return r;
 }
@@ -628,14 +625,14 @@ static bool has_only_conditions(const struct finding *k)
 }
 
 /* With the constraints that are not dropped. */
-static int run(struct finding *k, struct search_analyzer *analyzer, struct err *err)
+static int run(struct finding *k, struct err *err)
 {
 	struct search_times *t = &k->ret->times;
 	int64_t since = clock_monotonic_us(), now;
-	int r = make_allowed(k, analyzer, err);
+	int r = make_allowed(k, err);
 
 	if (r == 0)
-		r = make_facets(k, analyzer, err);
+		r = make_facets(k, err);
 	now = clock_monotonic_us();
 	t->filter += now - since;
 	since = now;
@@ -701,7 +698,7 @@ static void list_terms(struct finding *k)
 }
 
 /* What was given up before the one that mattered. */
-static int take_back(struct finding *k, struct search_analyzer *analyzer, struct err *err)
+static int take_back(struct finding *k, struct err *err)
 {
 	uint32_t dropped = k->dropped;
 	int r = 0;
@@ -710,18 +707,18 @@ static int take_back(struct finding *k, struct search_analyzer *analyzer, struct
 		if (!(dropped >> i & 1) || dropped == 1U << i)
 			continue;
 		k->dropped = dropped & ~(1U << i);
-		r = run(k, analyzer, err);
+		r = run(k, err);
 		if (k->ret->total)
 			dropped = k->dropped;
 	}
 	if (r == 0 && k->dropped != dropped) {
 		k->dropped = dropped;
-		r = run(k, analyzer, err);
+		r = run(k, err);
 	}
 	return r;
 }
 
-static int find(struct finding *k, struct search_analyzer *analyzer, struct err *err)
+static int find(struct finding *k, struct err *err)
 {
 	int64_t since;
 	int r = start_sort(k, err);
@@ -736,14 +733,14 @@ static int find(struct finding *k, struct search_analyzer *analyzer, struct err 
 		r = make_boosts(k, err);
 	do {
 		if (r == 0)
-			r = run(k, analyzer, err);
+			r = run(k, err);
 	} while (r == 0 && !k->ret->total && drop_constraint(k));
 	if (r == 0 && !k->ret->total && k->dropped) { /* it was not because of them */
 		k->dropped = 0;
-		r = run(k, analyzer, err);
+		r = run(k, err);
 	}
 	if (r == 0 && k->ret->total)
-		r = take_back(k, analyzer, err);
+		r = take_back(k, err);
 	k->ret->relaxed = k->dropped;
 	k->ret->has_loose_phrase = k->n_read > PHRASE_MAX;
 	since = clock_monotonic_us();
@@ -774,7 +771,7 @@ int search_find(const struct search_find *f, struct arena *arena, struct search_
 	search_corpus_lock(f->corpus);
 	search_corpus_view(f->corpus, &k->view);
 	k->ranking = f->ranking ? f->ranking : &k->view.rules->ranking;
-	r = find(k, f->analyzer, err);
+	r = find(k, err);
 	search_corpus_unlock(f->corpus);
 	return r;
 }

@@ -50,9 +50,8 @@ struct search_find {
 	enum search_mode mode;
 	enum search_fusion fusion;
 	size_t limit, offset;
-	const char *const *facets; /* NULL: those that the rules count always */
+	const char *const *facets; /* NULL: those that the rules count always; may be none */
 	size_t n_facets;
-	bool no_facets;
 	bool explain;
 	bool collapse; /* things whose titles say the same are one hit: search_twins.h */
 	struct search_meanings meanings;

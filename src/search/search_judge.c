@@ -225,8 +225,10 @@ void search_quality_add(struct search_quality *q, const struct search_judged_que
 	q->judged_ndcg += judged_dcg / best;
 	q->mrr += first;
 	q->recall += (double)found / (double)relevant;
-	if (n)
-		q->judged += (double)judged / (double)(n < DEPTH ? n : DEPTH);
+	if (!n)
+		return;
+	q->answered++;
+	q->judged += (double)judged / (double)(n < DEPTH ? n : DEPTH);
 }
 
 void search_quality_end(struct search_quality *q)
@@ -237,5 +239,5 @@ void search_quality_end(struct search_quality *q)
 	q->judged_ndcg /= n;
 	q->mrr /= n;
 	q->recall /= n;
-	q->judged /= n;
+	q->judged /= q->answered ? (double)q->answered : 1;
 }

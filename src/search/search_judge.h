@@ -40,10 +40,11 @@ size_t search_judgements_queries(const struct search_judgements *j,
  *	judged_ndcg	the same when what was not judged is left out of the order
  *	mrr	1 / rank of the first relevant document, 0 beyond rank 100
  *	recall	share of the relevant documents among the first 100
- *	judged	share of the first 10, or of as many as there are, that was judged
+ *	judged	share of the first 10, or of as many as there are, that was judged; over those
+ *		that have hits (`answered`)
  */
 struct search_quality {
-	size_t queries;
+	size_t queries, answered;
 	double ndcg, judged_ndcg, mrr, recall, judged;
 };
 /* Adds what one query got: names of documents, best first. Queries without a relevant document are

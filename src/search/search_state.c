@@ -93,7 +93,8 @@ int search_state_error(sqlite3 *db, const char *dir, struct err *err)
 	return -(int)class;
 }
 
-int search_state_fail(const struct search_state *s, struct err *err)
+/* The error of the last call. */
+static int fail(const struct search_state *s, struct err *err)
 {
 	return search_state_error(s->db, s->dir, err);
 }
@@ -106,7 +107,7 @@ static int get(struct search_state *s, enum search_statement which, sqlite3_stmt
 
 	if (!*st && sqlite3_prepare_v3(s->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, st,
 				       NULL) != SQLITE_OK)
-		return search_state_fail(s, err);
+		return fail(s, err);
 	(void)sqlite3_reset(*st);
 	(void)sqlite3_clear_bindings(*st);
 	*ret = *st;
@@ -150,7 +151,7 @@ int search_state_step(struct search_state *s, sqlite3_stmt *st, struct err *err)
 
 	if (r == SQLITE_ROW)
 		return 1;
-	r = r == SQLITE_DONE ? 0 : search_state_fail(s, err);
+	r = r == SQLITE_DONE ? 0 : fail(s, err);
 	(void)sqlite3_reset(st);
 	return r;
 }
@@ -192,7 +193,7 @@ int search_state_truncate_log(struct search_state *s, struct err *err)
 
 	if (code == SQLITE_BUSY)
 		return 1;
-	return code == SQLITE_OK ? 0 : search_state_fail(s, err);
+	return code == SQLITE_OK ? 0 : fail(s, err);
 }
 
 struct str search_state_blob(sqlite3_stmt *st, int column)
@@ -221,7 +222,7 @@ int search_state_open(struct search_state *s, const char *path, struct err *err)
 		return r;
 	if (sqlite3_exec(s->db, pragmas, NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_exec(s->db, schema, NULL, NULL, NULL) != SQLITE_OK)
-		return search_state_fail(s, err);
+		return fail(s, err);
 	return 0;
 }
 

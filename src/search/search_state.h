@@ -64,8 +64,6 @@ int search_state_run(struct search_state *s, enum search_statement which, struct
 int search_state_begin(struct search_state *s, struct err *err) _must_check_;
 /* Commits when `r` is 0; else, or when that fails, rolls back. Returns the first error. */
 int search_state_end(struct search_state *s, int r, struct err *err) _must_check_;
-/* The error of the last call. */
-int search_state_fail(const struct search_state *s, struct err *err);
 int search_state_error(sqlite3 *db, const char *dir, struct err *err);
 /* Empties the write-ahead log, in which what was deleted still stands. 1: a query reads it at this
  * moment; to be done again. */

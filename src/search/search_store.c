@@ -507,7 +507,7 @@ uint64_t search_store_bytes(const struct search_store *s)
 	return s->end;
 }
 
-/* --- writing ------------------------------------------------------------------------------------- */
+/* --- writing --------------------------------------------------------------------------------- */
 
 static int make_record(struct search_store *s, uint32_t number, struct str key,
 		       const struct str *content, struct err *err)
@@ -632,7 +632,7 @@ int search_store_wipe(struct search_store *s, int64_t age_us, struct err *err)
 	return 0;
 }
 
-/* --- writing anew -------------------------------------------------------------------------------- */
+/* --- writing anew ---------------------------------------------------------------------------- */
 
 bool search_store_is_wasteful(const struct search_store *s)
 {

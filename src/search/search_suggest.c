@@ -346,7 +346,7 @@ static void add_rule_words(struct search_suggestions *s, struct search_suggest_m
 
 		search_analyze(m->analyzer, str_from(rules->values[i].word), &m->tokens);
 		if (m->tokens.n != 1 || !is_word(&m->tokens.items[0]) ||
-		    search_suggestions_has_word(s, m->tokens.items[0].folded))
+		    search_terms_find(s->words, m->tokens.items[0].folded) != SEARCH_TERM_NONE)
 			continue;
 		term = search_terms_find(view->terms, m->tokens.items[0].term);
 		if (term == SEARCH_TERM_NONE)
@@ -455,11 +455,6 @@ size_t search_suggestions_find(const struct search_suggestions *s, struct str pr
 		ret[at] = *c;
 	}
 	return n;
-}
-
-bool search_suggestions_has_word(const struct search_suggestions *s, struct str word)
-{
-	return search_terms_find(s->words, word) != SEARCH_TERM_NONE;
 }
 
 uint32_t search_suggestions_total(const struct search_suggestions *s, const char *value)

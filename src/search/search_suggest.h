@@ -46,7 +46,6 @@ size_t search_suggestions_find(const struct search_suggestions *s, struct str pr
  * most documents. None for a word with a digit or of fewer than four characters. */
 size_t search_suggestions_correct(const struct search_suggestions *s, struct str word,
 				  bool is_begun, struct str *ret, size_t max);
-bool search_suggestions_has_word(const struct search_suggestions *s, struct str word);
 /* Documents that have this value of the attribute by which words are narrowed ("in Keyboards"). */
 uint32_t search_suggestions_total(const struct search_suggestions *s, const char *value);
 /* Its place in the rules; -1: there is none. */

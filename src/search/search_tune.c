@@ -21,6 +21,8 @@ static bool takes_part(const struct search_tuning *t, size_t query, bool is_chec
 	return !t->folds || (query % t->folds == t->fold) == is_check;
 }
 
+static const char *const no_facets[1];
+
 static int ask(struct search_tuning *t, size_t query, enum search_mode mode,
 	       struct search_quality *q, struct err *err)
 {
@@ -36,7 +38,7 @@ static int ask(struct search_tuning *t, size_t query, enum search_mode mode,
 	    .understood = &understood,
 	    .mode = mode,
 	    .limit = SEARCH_JUDGED_DEPTH,
-	    .no_facets = true,
+	    .facets = no_facets,
 	    .ranking = &t->rules->ranking,
 	};
 	size_t shown = 0;

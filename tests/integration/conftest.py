@@ -29,6 +29,7 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+import embedding_server  # noqa: E402
 import engine as engine_module  # noqa: E402
 import named as named_module  # noqa: E402
 import processes  # noqa: E402
@@ -334,3 +335,10 @@ def engine(bare_servers):
     finally:
         made.close()
 
+
+@pytest.fixture
+def provider():
+    """A remote provider of embeddings, which a test may make slow, wrong or away."""
+    server = embedding_server.EmbeddingServer()
+    yield server
+    server.close()

@@ -24,15 +24,20 @@ def wait_for_words(stack, timeout=60, names=tuple(TABLES)):
     until(is_there, timeout, pause=0.05, what="the words are live")
 
 
-def wait_for_meaning(stack, timeout=60):
-    """Until all have vectors, too, and no other model is being built."""
+def wait_for_vectors(stack, timeout=60):
+    """Until all documents have vectors, none waits, and no other model is being built."""
     def is_there():
         now = status(stack)
         return (now["serving"] and not now["building"] and now["serving"]["ok"]
                 and now["serving"]["collections"]
                 and all(c["state"] == "live" for c in now["serving"]["collections"]))
-    wait_for_words(stack, timeout)
     until(is_there, timeout, pause=0.1, what="the vectors are live")
+
+
+def wait_for_meaning(stack, timeout=60):
+    """Until all are found by words and by meaning."""
+    wait_for_words(stack, timeout)
+    wait_for_vectors(stack, timeout)
 
 
 def insert_product(stack, name, **columns):

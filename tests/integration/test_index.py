@@ -9,28 +9,13 @@ import pytest
 
 import processes
 import stack as stack_module
-from embedding_server import EmbeddingServer
+from indexed import TABLES, insert_product, status, wait_for_vectors
 from waiting import until
 
 pytestmark = pytest.mark.index
 
-TABLES = {"product_catalog": ("Products", "product_id"), "reviews": ("Reviews", "review_id"),
-          "customer_profiles": ("Customers", "customer_id")}
-
-
-@pytest.fixture
-def provider():
-    server = EmbeddingServer()
-    yield server
-    server.close()
-
-
-def index_status(stack):
-    return stack.json("index", "status")
-
-
 def generation(stack, which="serving"):
-    return index_status(stack)[which]
+    return status(stack)[which]
 
 
 def collection(stack, name, which="serving"):
@@ -50,16 +35,6 @@ def keys_in_index(stack, name):
     return set(found(stack, name, "anything", 1000))
 
 
-def wait_live(stack, timeout=60):
-    """Until all documents are in, nothing waits, and no other model is being built."""
-    def is_live():
-        status = index_status(stack)
-        return (status["serving"] and not status["building"] and status["serving"]["ok"]
-                and status["serving"]["collections"]
-                and all(c["state"] == "live" for c in status["serving"]["collections"]))
-    until(is_live, timeout, pause=0.1, what="the index is live")
-
-
 def assert_index_holds_the_documents(stack, names=tuple(TABLES)):
     for name in names:
         table, key = TABLES[name]
@@ -69,12 +44,6 @@ def assert_index_holds_the_documents(stack, names=tuple(TABLES)):
               what=f"the index of {name} holds the {len(rows)} documents")
         until(lambda: collection(stack, name)["vectors"] == len(rows), 15,  # noqa: B023
               what=f"the status of {name} counts them")
-
-
-def insert_product(stack, name, **columns):
-    category, supplier = stack.sql("SELECT category_id, supplier_id FROM Products LIMIT 1")[0]
-    return stack.insert("Products", category_id=category, supplier_id=supplier, price=1,
-                        product_name=name, stock_quantity=1, **columns)
 
 
 def cached_owners(stack):
@@ -103,7 +72,7 @@ def restart(stack, **sections):
 
 
 def test_every_document_is_in_the_index(stack):
-    wait_live(stack)
+    wait_for_vectors(stack)
     assert_index_holds_the_documents(stack)
     shown = stack.run("index", "status").stdout
     assert "local/all-MiniLM-L6-v2" in shown and "product_catalog" in shown
@@ -113,7 +82,7 @@ def test_every_document_is_in_the_index(stack):
 
 def test_a_query_finds_by_meaning(stack):
     """No word of the query stands in the text."""
-    wait_live(stack)
+    wait_for_vectors(stack)
     number = insert_product(stack, "Feline scratching post", product_description="")
     until(lambda: found(stack, "product_catalog", "toy for kittens", 1) == [str(number)], 10)
     best = hits(stack, "product_catalog", "toy for kittens", 3)
@@ -122,7 +91,7 @@ def test_a_query_finds_by_meaning(stack):
 
 
 def test_a_changed_name_is_found_within_seconds_and_the_old_one_no_longer(stack):
-    wait_live(stack)
+    wait_for_vectors(stack)
     number = insert_product(stack, "Feline scratching post", product_description="")
     until(lambda: found(stack, "product_catalog", "cat furniture", 1) == [str(number)], 10)
     score = hits(stack, "product_catalog", "cat furniture", 1)[0]["score"]
@@ -134,7 +103,7 @@ def test_a_changed_name_is_found_within_seconds_and_the_old_one_no_longer(stack)
 
 
 def test_what_is_deleted_leaves_the_index(stack):
-    wait_live(stack)
+    wait_for_vectors(stack)
     review = stack.value("SELECT MIN(review_id) FROM Reviews")
     assert str(review) in keys_in_index(stack, "reviews")
     stack.sql("DELETE FROM Reviews WHERE review_id = %s", (review,))
@@ -143,7 +112,7 @@ def test_what_is_deleted_leaves_the_index(stack):
 
 
 def test_a_changed_key_moves_the_document(stack):
-    wait_live(stack)
+    wait_for_vectors(stack)
     old = insert_product(stack, "Feline scratching post")
     until(lambda: str(old) in keys_in_index(stack, "product_catalog"), 10)
     stack.sql("UPDATE Products SET product_id = product_id + 7000000000 WHERE product_id = %s",
@@ -154,7 +123,7 @@ def test_a_changed_key_moves_the_document(stack):
 
 def test_a_change_of_another_table_reaches_the_texts_that_it_is_in(stack):
     """A customer's text names the products that were bought."""
-    wait_live(stack)
+    wait_for_vectors(stack)
     customer, product = stack.sql(
         "SELECT o.customer_id, i.product_id FROM Orders o JOIN Order_Items i USING (order_id)"
         " ORDER BY o.order_date DESC LIMIT 1")[0]
@@ -165,7 +134,7 @@ def test_a_change_of_another_table_reaches_the_texts_that_it_is_in(stack):
 
 
 def test_a_change_that_no_text_shows_embeds_nothing(stack):
-    wait_live(stack)
+    wait_for_vectors(stack)
     before = collection(stack, "product_catalog")["embedded"]
     stack.sql("UPDATE Products SET stock_quantity = stock_quantity + 1 LIMIT 50")
     stack.wait_synced()
@@ -174,7 +143,7 @@ def test_a_change_that_no_text_shows_embeds_nothing(stack):
 
 
 def test_the_index_follows_writers_that_change_what_they_can(stack):
-    wait_live(stack)
+    wait_for_vectors(stack)
     numbers = [row[0] for row in stack.sql("SELECT product_id FROM Products LIMIT 30")]
     for turn in range(3):
         for number in numbers:
@@ -205,20 +174,20 @@ def test_a_killed_build_goes_on_and_embeds_nothing_twice(stack, provider):
         until(lambda: len(provider.texts) > rows * share / 2, 30, pause=0.005)  # noqa: B023
         stack.kill("worker")
         stack.up()
-    wait_live(stack)
+    wait_for_vectors(stack)
     assert_index_holds_the_documents(stack)
     # A request that was under way when the worker was killed may be asked again: one a kill.
     assert embedded_twice(provider) <= 4 * 8
     before = len(provider.texts)
     stack.kill("worker")
     stack.up()
-    wait_live(stack)
+    wait_for_vectors(stack)
     stack.run("index", "rebuild")
     assert len(provider.texts) == before, "a restart and a rebuild embed nothing"
 
 
 def test_changes_while_the_worker_is_dead_are_found_after_it(stack):
-    wait_live(stack)
+    wait_for_vectors(stack)
     stack.kill("worker")
     number = insert_product(stack, "Feline scratching post", product_description="")
     review = stack.value("SELECT MAX(review_id) FROM Reviews")
@@ -229,7 +198,7 @@ def test_changes_while_the_worker_is_dead_are_found_after_it(stack):
 
 
 def test_killed_again_and_again_under_load_it_converges(stack):
-    wait_live(stack)
+    wait_for_vectors(stack)
     for turn in range(4):
         for i in range(40):
             stack.sql("UPDATE Products SET product_name = %s WHERE product_id %% 40 = %s",
@@ -246,14 +215,14 @@ def test_killed_again_and_again_under_load_it_converges(stack):
 
 
 def test_a_dropped_consumer_reads_everything_again(stack):
-    wait_live(stack)
+    wait_for_vectors(stack)
     stack.signal("worker", signal.SIGSTOP)
     consumer = stack.value("SELECT consumer FROM sync_consumer WHERE kind = 'search'")
     stack.run("sync", "consumer", "drop", consumer)
     number = insert_product(stack, "Feline scratching post")
     stack.signal("worker", signal.SIGCONT)
     until(lambda: str(number) in keys_in_index(stack, "product_catalog"), 30)
-    wait_live(stack)
+    wait_for_vectors(stack)
     assert_index_holds_the_documents(stack)
 
 
@@ -271,25 +240,25 @@ def test_a_consumer_that_never_comes_back_is_told(stack):
 
 
 def test_a_removed_index_is_made_again_as_the_same_consumer(stack):
-    wait_live(stack)
+    wait_for_vectors(stack)
     before = stack.sql("SELECT consumer FROM sync_consumer")
     stack.down()
     for path in sorted((stack.var / "index").glob("g*")):
         stack_module.remove_tree(path)
     stack.up()
-    wait_live(stack)
+    wait_for_vectors(stack)
     assert stack.sql("SELECT consumer FROM sync_consumer") == before
     assert_index_holds_the_documents(stack)
     assert all(c["embedded"] == 0 for c in generation(stack)["collections"]), "from the cache"
 
 
 def test_a_damaged_index_is_made_again(stack):
-    wait_live(stack)
+    wait_for_vectors(stack)
     stack.down()
     state = next((stack.var / "index").glob("g*/state.db"))
     state.write_bytes(b"this is no database " * 100)
     stack.up()
-    wait_live(stack)
+    wait_for_vectors(stack)
     assert_index_holds_the_documents(stack)
 
 
@@ -297,7 +266,7 @@ def test_a_damaged_index_is_made_again(stack):
 
 
 def test_rules_of_ones_own_make_other_texts(stack):
-    wait_live(stack)
+    wait_for_vectors(stack)
     rules = stack.root / "search.yaml"
     rules.write_text("collections:\n  product_catalog:\n    title: name\n    texts:\n"
                      "      - parts: [{say: an item of}, {field: supplier.name}]\n")
@@ -307,7 +276,7 @@ def test_rules_of_ones_own_make_other_texts(stack):
                            " WHERE product_id = %s", (number,))
     text = stack.json("index", "text", "product_catalog", number)
     assert text["text"] == f"an item of. {supplier}" and text["pii"] is None
-    wait_live(stack)
+    wait_for_vectors(stack)
     assert [c["collection"] for c in generation(stack)["collections"]] == ["product_catalog"]
     assert_index_holds_the_documents(stack, ["product_catalog"])
     owners = cached_owners(stack)
@@ -327,7 +296,7 @@ def test_changes_while_the_rules_are_broken_are_not_lost(stack):
             "  reviews: {texts: [{parts: [{field: title}, {field: text}]}]}\n")
     rules.write_text(good)
     restart(stack, index={"rules": "search.yaml", "collections": ["product_catalog", "reviews"]})
-    wait_live(stack)
+    wait_for_vectors(stack)
     review = stack.value("SELECT MIN(review_id) FROM Reviews")
     assert f"reviews:{review}" in cached_owners(stack)
     stack.sql("UPDATE Reviews SET review_title = '', review_text = '' WHERE review_id = %s",
@@ -349,7 +318,7 @@ def test_changes_while_the_rules_are_broken_are_not_lost(stack):
     stack.up()
     until(lambda: str(number) in keys_in_index(stack, "product_catalog"), 30)
     until(lambda: scans(stack, "product_catalog") == before + 1, 10)
-    wait_live(stack)
+    wait_for_vectors(stack)
     assert scans(stack, "product_catalog") == before + 1, "once"
 
 
@@ -357,7 +326,7 @@ def test_a_mistake_in_the_rules_is_shown_and_holds_up_nothing(stack):
     rules = stack.root / "search.yaml"
     rules.write_text("collections:\n  reviews:\n    texts:\n      - parts: [{field: xtitle}]\n")
     restart(stack, index={"rules": "search.yaml"})
-    text = until(lambda: (index_status(stack)["serving"] or index_status(stack)["building"])["error"],
+    text = until(lambda: (status(stack)["serving"] or status(stack)["building"])["error"],
                  15)
     assert "search.yaml:4:" in text and 'did you mean "title"?' in text
     assert 'did you mean "title"?' in stack.fails("index", "text", "reviews", "1")
@@ -372,10 +341,10 @@ def test_a_mistake_in_the_rules_is_shown_and_holds_up_nothing(stack):
 
 def test_a_provider_that_hangs_delays_no_document(stack, provider):
     restart(stack, embed=provider.config(pii="remote", timeout="3s", retries=0))
-    wait_live(stack)
+    wait_for_vectors(stack)
     gone = insert_product(stack, "Soon gone")
     until(lambda: str(gone) in keys_in_index(stack, "product_catalog"), 10)
-    wait_live(stack)
+    wait_for_vectors(stack)
     vectors = collection(stack, "product_catalog")["vectors"]
     provider.set_hangs(True)
     asked = provider.asked
@@ -393,13 +362,13 @@ def test_a_provider_that_hangs_delays_no_document(stack, provider):
     until(lambda: collection(stack, "product_catalog")["vectors"] < vectors, 30,
           what="what is deleted does not wait for the provider")
     provider.set_hangs(False)
-    wait_live(stack, 90)
+    wait_for_vectors(stack, 90)
     assert_index_holds_the_documents(stack)
 
 
 def test_a_provider_that_asks_for_time_is_left_alone(stack, provider):
     restart(stack, embed=provider.config(pii="remote"))
-    wait_live(stack)
+    wait_for_vectors(stack)
     before, asked = collection(stack, "reviews")["vectors"], provider.asked
     provider.retry_after = 600
     insert_product(stack, "Feline scratching post")
@@ -415,7 +384,7 @@ def test_a_provider_that_asks_for_time_is_left_alone(stack, provider):
 
 def test_down_does_not_wait_for_a_provider_that_hangs(stack, provider):
     restart(stack, embed=provider.config(pii="remote", timeout="60s"))
-    wait_live(stack)
+    wait_for_vectors(stack)
     provider.set_hangs(True)
     asked = provider.asked
     insert_product(stack, "Feline scratching post")
@@ -429,7 +398,7 @@ def test_down_does_not_wait_for_a_provider_that_hangs(stack, provider):
 
 def test_down_does_not_wait_for_a_query_whose_provider_hangs(stack, provider):
     restart(stack, embed=provider.config(pii="remote", timeout="60s"))
-    wait_live(stack)
+    wait_for_vectors(stack)
     provider.set_hangs(True)
     asked = provider.asked
     query = stack.start("index", "query", "reviews", "never asked before")
@@ -441,12 +410,12 @@ def test_down_does_not_wait_for_a_query_whose_provider_hangs(stack, provider):
     assert query.wait(10) != 0
 
 
-@pytest.mark.parametrize("status", [400, 500], ids=["refuses", "fails-at"])
-def test_a_text_that_the_provider_refuses_is_set_aside_and_the_others_go_on(stack, provider, status):
+@pytest.mark.parametrize("code", [400, 500], ids=["refuses", "fails-at"])
+def test_a_text_that_the_provider_refuses_is_set_aside_and_the_others_go_on(stack, provider, code):
     provider.refused.add("Unspeakable")
-    provider.refusal = status
+    provider.refusal = code
     restart(stack, embed=provider.config(pii="remote", retries=0))
-    wait_live(stack)
+    wait_for_vectors(stack)
     bad = insert_product(stack, "Unspeakable thing")
     good = [insert_product(stack, f"Good thing {i}") for i in range(10)]
     until(lambda: {str(n) for n in good} <= keys_in_index(stack, "product_catalog"), 10)
@@ -454,7 +423,7 @@ def test_a_text_that_the_provider_refuses_is_set_aside_and_the_others_go_on(stac
                   10)
     assert entry["set_aside"] == 1 and "not allowed" in json.dumps(entry["reasons"])
     assert str(bad) not in keys_in_index(stack, "product_catalog")
-    assert "Unspeakable" not in json.dumps(index_status(stack)), "a reason holds no values"
+    assert "Unspeakable" not in json.dumps(status(stack)), "a reason holds no values"
     assert "could not be indexed" in stack.run("doctor", check=False).stdout
     stack.sql("UPDATE Products SET product_name = 'Fine' WHERE product_id = %s", (bad,))
     until(lambda: str(bad) in keys_in_index(stack, "product_catalog"), 10)
@@ -466,7 +435,7 @@ def test_personal_texts_do_not_leave_the_machine(stack, provider):
     reviews = stack.value("SELECT COUNT(*) FROM Reviews")
     secret = "A very secret remark about my neighbour"
     stack.sql("UPDATE Reviews SET review_text = %s ORDER BY review_id LIMIT 1", (secret,))
-    wait_live(stack)
+    wait_for_vectors(stack)
     until(lambda: collection(stack, "reviews")["left_out_pii"] == reviews, 10)
     assert keys_in_index(stack, "reviews") == set()
     assert not any("secret remark" in text for text in provider.texts)
@@ -474,7 +443,7 @@ def test_personal_texts_do_not_leave_the_machine(stack, provider):
     assert "free_text" in stack.run("index", "status").stdout
     assert "made from personal data do not" in stack.run("doctor", check=False).stdout
     restart(stack, embed={"pii": "remote"})
-    wait_live(stack)
+    wait_for_vectors(stack)
     until(lambda: collection(stack, "reviews")["vectors"] == reviews, 60)
 
 
@@ -482,11 +451,11 @@ def test_personal_texts_do_not_leave_the_machine(stack, provider):
 
 
 def test_the_old_index_answers_until_the_new_one_has_all(stack, provider):
-    wait_live(stack)
+    wait_for_vectors(stack)
     provider.set_hangs(True)
     restart(stack, embed=provider.config(pii="remote", timeout="2s", retries=0))
     until(lambda: provider.asked, 20, what="the new model is asked")
-    status = index_status(stack)
+    status = status(stack)
     assert status["serving"]["model"].startswith("local/")
     assert status["building"]["model"] == "openai/words"
     number = insert_product(stack, "Feline scratching post", product_description="")
@@ -499,19 +468,19 @@ def test_the_old_index_answers_until_the_new_one_has_all(stack, provider):
     assert asked == [1], "the one that is being built has to read the rules again, too"
     provider.set_hangs(False)
     until(lambda: generation(stack)["model"] == "openai/words", 90, pause=0.1)
-    wait_live(stack)
+    wait_for_vectors(stack)
     assert_index_holds_the_documents(stack)
     until(lambda: len(list((stack.var / "index").glob("g*"))) == 1, 10)
     until(lambda: stack.value("SELECT COUNT(*) FROM sync_consumer") == 2, 60, pause=0.5)
     restart(stack, embed={"provider": "local", "model": None, "dimension": None})
     until(lambda: generation(stack)["model"].startswith("local/"), 60, pause=0.1)
-    wait_live(stack)
+    wait_for_vectors(stack)
     assert_index_holds_the_documents(stack)
     assert not embedded_twice(provider)
 
 
 def test_a_killed_model_change_goes_on(stack, provider):
-    wait_live(stack)
+    wait_for_vectors(stack)
     restart(stack, index={"batch": 8}, embed=provider.config(pii="remote", batch=8))
     for _ in range(3):
         before = len(provider.texts)
@@ -520,7 +489,7 @@ def test_a_killed_model_change_goes_on(stack, provider):
         stack.kill("worker")
         stack.up()
     until(lambda: generation(stack)["model"] == "openai/words", 60, pause=0.1)
-    wait_live(stack)
+    wait_for_vectors(stack)
     assert_index_holds_the_documents(stack)
     assert len(list((stack.var / "index").glob("g*"))) == 1
 
@@ -529,7 +498,7 @@ def test_a_killed_model_change_goes_on(stack, provider):
 
 
 def test_an_index_that_is_switched_off_gathers_nothing_and_comes_back(stack):
-    wait_live(stack)
+    wait_for_vectors(stack)
     restart(stack, index={"enabled": False})
     until(lambda: stack.value("SELECT COUNT(*) FROM sync_consumer") == 0, 20)
     number = insert_product(stack, "Feline scratching post")
@@ -537,7 +506,7 @@ def test_an_index_that_is_switched_off_gathers_nothing_and_comes_back(stack):
     assert stack.value("SELECT COUNT(*) FROM sync_handoff") == 0
     restart(stack, index={"enabled": True})
     until(lambda: str(number) in keys_in_index(stack, "product_catalog"), 30)
-    wait_live(stack)
+    wait_for_vectors(stack)
     assert_index_holds_the_documents(stack)
 
 
@@ -551,7 +520,7 @@ def test_without_an_index_the_verbs_say_so(stack):
 
 def test_without_the_models_files_all_else_works(stack):
     restart(stack, embed={"dir": str(stack.root), "model": "mine"})
-    text = until(lambda: index_status(stack)["error"], 15)
+    text = until(lambda: status(stack)["error"], 15)
     assert "opening the local model" in text
     assert "tools/setup" in stack.run("index", "status").stdout
     assert "is not there yet" in stack.fails("index", "query", "reviews", "x")
@@ -560,7 +529,7 @@ def test_without_the_models_files_all_else_works(stack):
 
 
 def test_queries_are_checked(stack):
-    wait_live(stack)
+    wait_for_vectors(stack)
     assert "is not indexed" in stack.fails("index", "query", "nothing", "x")
     assert "is longer than 4096 bytes" in stack.fails("index", "query", "reviews", "x" * 5000)
     assert "of 1 to 4096 bytes" in stack.fails("index", "query", "reviews", " ")
@@ -569,7 +538,7 @@ def test_queries_are_checked(stack):
 
 def test_memory_is_bounded_and_the_refusal_is_shown(stack, provider):
     restart(stack, index={"memory_max": "1M"}, embed=provider.config(dimension=2048))
-    wait_live(stack)
+    wait_for_vectors(stack)
     category, supplier = stack.sql("SELECT category_id, supplier_id FROM Products LIMIT 1")[0]
     stack.sql("INSERT INTO Products (category_id, supplier_id, product_name, price, stock_quantity)"
               f" SELECT {category}, {supplier}, CONCAT('Thing ', seq), 1, 1 FROM seq_1_to_700")

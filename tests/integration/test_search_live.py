@@ -12,20 +12,12 @@ import pytest
 import yaml
 
 import stack as stack_module
-from embedding_server import EmbeddingServer
 from indexed import (assert_totals, find, insert_found_product, insert_product, search, status, total,
                      wait_for_meaning, wait_for_words, words)
 from waiting import until
 from workload import writers
 
 pytestmark = pytest.mark.index
-
-
-@pytest.fixture
-def provider():
-    server = EmbeddingServer()
-    yield server
-    server.close()
 
 
 def assert_equal(stack):

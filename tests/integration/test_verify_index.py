@@ -6,18 +6,10 @@ import sqlite3
 
 import pytest
 
-from embedding_server import EmbeddingServer
 from indexed import find, insert_found_product, insert_product, status, wait_for_meaning, wait_for_words
 from workload import writers
 
 pytestmark = pytest.mark.index
-
-
-@pytest.fixture
-def provider():
-    server = EmbeddingServer()
-    yield server
-    server.close()
 
 
 def entry(report, collection="product_catalog"):

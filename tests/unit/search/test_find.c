@@ -38,6 +38,7 @@ static const char rules_text[] = "collections:\n"
 
 static const char *const words[] = {"keyboard", "monitor", "printer", "cable",	 "speaker",
 				    "router",	"camera",  "tablet",  "charger", "special"};
+static const char *const no_facets[1];
 static const char *const brands[BRANDS] = {"Sony", "LG", "Acme", "Zoom"};
 
 static const struct search_ranking ranking = {.k1 = 1.2,
@@ -523,8 +524,8 @@ static void only_the_facets_that_are_asked_for_are_counted(void **state)
 	q.facets = wrong;
 	assert_int_equal(search_find(&q, &f.arena, &r, &err), -ERR_INVALID_ARGUMENT);
 	assert_non_null(strstr(err.message, "did you mean \"brand\""));
-	q.facets = NULL;
-	q.no_facets = true;
+	q.facets = no_facets;
+	q.n_facets = 0;
 	assert_int_equal(find(&q).n_facets, 0);
 }
 
@@ -607,7 +608,7 @@ static void pages_have_each_hit_once(void **state)
 		for (size_t o = 0; o < ARRAY_LEN(orders); o += 1 + i % 3) {
 			struct search_find q = ask_look(l);
 
-			q.no_facets = true;
+			q.facets = no_facets;
 			q.order = orders[o];
 			check_pages(q, l->query);
 			if (l->mode == SEARCH_HYBRID) {

@@ -150,6 +150,7 @@ static void nothing_found_is_worth_nothing(void **state)
 
 	(void)state;
 	assert_true(q.queries == 1 && q.ndcg <= 0 && q.mrr <= 0 && q.recall <= 0);
+	assert_true(q.answered == 0 && q.judged <= 0);
 }
 
 int main(void)
