@@ -51,11 +51,27 @@ static struct mapping *people(void)
 
 #define ONE(part) "collections:\n  people:\n    texts:\n      - parts:\n          - " part "\n"
 
+struct mistake {
+	const char *text, *message; /* the message has it */
+};
+
+static void expect_mistakes(const struct mistake *cases, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct search_rules *rules = NULL;
+		struct err err = {0};
+
+		assert_int_equal(
+		    search_rules_parse("s.yaml", str_from(cases[i].text), &rules, &err),
+		    -ERR_INVALID_ARGUMENT);
+		if (!strstr(err.message, cases[i].message))
+			fail_msg("\"%s\" is not in \"%s\"", cases[i].message, err.message);
+	}
+}
+
 static void each_mistake_is_named_by_its_place(void **state)
 {
-	static const struct {
-		const char *text, *message;
-	} cases[] = {
+	static const struct mistake cases[] = {
 	    {"colections: {}", "s.yaml:1:1: "},
 	    {"collections: []", "s.yaml:1:14: \"collections\" has to be a map"},
 	    {"collections: {a: {txts: []}}", "did you mean \"texts\"?"},
@@ -79,16 +95,7 @@ static void each_mistake_is_named_by_its_place(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct search_rules *rules = NULL;
-		struct err err = {0};
-
-		assert_int_equal(
-		    search_rules_parse("s.yaml", str_from(cases[i].text), &rules, &err),
-		    -ERR_INVALID_ARGUMENT);
-		if (!strstr(err.message, cases[i].message))
-			fail_msg("\"%s\" is not in \"%s\"", cases[i].message, err.message);
-	}
+	expect_mistakes(cases, ARRAY_LEN(cases));
 }
 
 #define WITH(columns) "collections:\n  people:\n    texts: [{parts: [{say: x}]}]\n    " columns "\n"
@@ -96,9 +103,7 @@ static void each_mistake_is_named_by_its_place(void **state)
 
 static void each_mistake_in_fields_and_attributes_is_named_by_its_place(void **state)
 {
-	static const struct {
-		const char *text, *message;
-	} cases[] = {
+	static const struct mistake cases[] = {
 	    {WITH("fields: []"), "s.yaml:4:13: \"fields\" has to be a map"},
 	    {WITH("fields: {a: {wieght: 1}}"), "did you mean \"weight\"?"},
 	    {WITH("fields: {a: {weight: -1, parts: [{say: x}]}}"),
@@ -142,16 +147,7 @@ static void each_mistake_in_fields_and_attributes_is_named_by_its_place(void **s
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct search_rules *rules = NULL;
-		struct err err = {0};
-
-		assert_int_equal(
-		    search_rules_parse("s.yaml", str_from(cases[i].text), &rules, &err),
-		    -ERR_INVALID_ARGUMENT);
-		if (!strstr(err.message, cases[i].message))
-			fail_msg("\"%s\" is not in \"%s\"", cases[i].message, err.message);
-	}
+	expect_mistakes(cases, ARRAY_LEN(cases));
 }
 
 #define LIKE(similar)                                                                          \
@@ -160,9 +156,7 @@ static void each_mistake_in_fields_and_attributes_is_named_by_its_place(void **s
 
 static void each_mistake_in_what_is_similar_and_recommended_is_named_by_its_place(void **state)
 {
-	static const struct {
-		const char *text, *message;
-	} cases[] = {
+	static const struct mistake cases[] = {
 	    {LIKE("similar: {sam: {}}"), "did you mean \"same\"?"},
 	    {LIKE("similar: {same: [size]}"), "s.yaml:5:21: \"same\" has to be a map"},
 	    {LIKE("similar: {same: {siz: 1}}"),
@@ -178,16 +172,7 @@ static void each_mistake_in_what_is_similar_and_recommended_is_named_by_its_plac
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct search_rules *rules = NULL;
-		struct err err = {0};
-
-		assert_int_equal(
-		    search_rules_parse("s.yaml", str_from(cases[i].text), &rules, &err),
-		    -ERR_INVALID_ARGUMENT);
-		if (!strstr(err.message, cases[i].message))
-			fail_msg("\"%s\" is not in \"%s\"", cases[i].message, err.message);
-	}
+	expect_mistakes(cases, ARRAY_LEN(cases));
 }
 
 #define SCOPE(filter)                        \
@@ -196,18 +181,16 @@ static void each_mistake_in_what_is_similar_and_recommended_is_named_by_its_plac
 
 static void a_filter_of_a_scope_is_a_condition_on_what_is_there(void **state)
 {
+	static const struct mistake cases[] = {
+	    {SCOPE("y<3"), "s.yaml:5:42: \"people\" has no attribute \"y\""},
+	    {SCOPE("x<"), "s.yaml:5:42: condition \"x<\""},
+	};
 	struct search_rules *rules = parse(SCOPE("x<3"));
-	struct err err = {0};
 
 	(void)state;
 	assert_string_equal(search_rules_scope(rules, "s")->filters[0], "x<3");
-	rules = search_rules_free(rules);
-	assert_int_equal(search_rules_parse("s.yaml", str_from(SCOPE("y<3")), &rules, &err),
-			 -ERR_INVALID_ARGUMENT);
-	assert_string_equal(err.message, "s.yaml:5:42: \"people\" has no attribute \"y\"");
-	err_clear(&err);
-	assert_true(search_rules_parse("s.yaml", str_from(SCOPE("x<")), &rules, &err) < 0);
-	assert_non_null(strstr(err.message, "s.yaml:5:42: condition \"x<\""));
+	search_rules_free(rules);
+	expect_mistakes(cases, ARRAY_LEN(cases));
 }
 
 static void attributes_say_what_they_are_called(void **state)
