@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "corpus_fixture.h"
 #include "search/search_corpus.h"
 
 #include <math.h>
@@ -44,9 +45,8 @@ static const char *const filters[] = {"price<30",	"price=30..60",	 "price!>50",
 				      "specs.cores>=4", "specs.cores=2", "specs.kind=kind2"};
 
 static struct fixture {
-	char dir[64];
+	struct corpus_fixture of;
 	char *path;
-	struct search_rules *rules;
 	struct search_corpus *corpus;
 	uint32_t kinds[KEYS]; /* of each key's document; 0: none */
 	uint64_t seed;
@@ -54,17 +54,10 @@ static struct fixture {
 
 static int open_dir(void **state)
 {
-	static const char template[] = "/dev/shm/aethermart-test-corpus-XXXXXX";
-	struct err err = {0};
-
 	(void)state;
 	f = (struct fixture){.seed = 1};
-	memcpy(f.dir, template, sizeof(template));
-	if (!mkdtemp(f.dir))
-		return -1;
-	f.path = mem_printf("%s/a.records", f.dir);
-	if (search_rules_parse("s.yaml", str_from(rules_text), &f.rules, &err) < 0)
-		fail_msg("%s", err.message);
+	corpus_fixture_start(&f.of, rules_text);
+	f.path = mem_printf("%s/a.records", f.of.dir);
 	return 0;
 }
 
@@ -72,9 +65,8 @@ static int remove_dir(void **state)
 {
 	(void)state;
 	search_corpus_free(f.corpus);
-	search_rules_free(f.rules);
 	mem_free(f.path);
-	return dir_remove(f.dir, NULL);
+	return corpus_fixture_end(&f.of);
 }
 
 static uint32_t next(uint32_t below)
@@ -90,24 +82,10 @@ static uint32_t mix(uint32_t i)
 	return i ^ i >> 16;
 }
 
-static struct search_corpus *open_at(const char *path, uint64_t hash)
-{
-	const struct search_corpus_options options = {.path = path,
-						      .rules = search_rules_find(f.rules, "c"),
-						      .hash = hash,
-						      .language = "english"};
-	struct search_corpus *c = NULL;
-	struct err err = {0};
-
-	if (search_corpus_open(&options, &c, &err) < 0)
-		fail_msg("%s", err.message);
-	return c;
-}
-
 static void reopen(uint64_t hash)
 {
 	f.corpus = search_corpus_free(f.corpus);
-	f.corpus = open_at(f.path, hash);
+	f.corpus = corpus_fixture_open(&f.of, "a.records", hash);
 }
 
 /* --- documents ------------------------------------------------------------------------------- */
@@ -338,13 +316,13 @@ static void forget(struct lines *l)
 /* From the documents that there are, in another order, in a file of its own. */
 static struct search_corpus *make_fresh(void)
 {
-	char *path = mem_printf("%s/fresh.records", f.dir);
+	char *path = mem_printf("%s/fresh.records", f.of.dir);
 	char *terms = mem_printf("%s.terms", path);
 	struct search_corpus *c;
 
 	(void)unlink(path);
 	(void)unlink(terms);
-	c = open_at(path, HASH);
+	c = corpus_fixture_open(&f.of, "fresh.records", HASH);
 	for (uint32_t key = KEYS; key-- > 0;) {
 		if (f.kinds[key])
 			assert_int_equal(try_put(c, key, f.kinds[key]), 0);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "corpus_fixture.h"
 #include "search/search_find.h"
 #include "vector/vector.h"
 
@@ -60,11 +61,8 @@ static struct model {
 } model[DOCUMENTS];
 
 static struct fixture {
-	char dir[64];
-	struct search_rules *rules;
+	struct corpus_fixture of;
 	struct search_corpus *corpus;
-	struct search_analyzer *analyzer;
-	struct search_vocabulary *vocabulary;
 	struct arena arena;
 } f;
 static uint64_t seed = 1;
@@ -76,32 +74,6 @@ static uint32_t next(uint32_t below)
 }
 
 /* --- documents ------------------------------------------------------------------------------- */
-
-static struct search_corpus *open_corpus(const char *name)
-{
-	char *path = mem_printf("%s/%s", f.dir, name);
-	const struct search_corpus_options options = {.path = path,
-						      .rules = search_rules_find(f.rules, "c"),
-						      .hash = 1,
-						      .language = "english"};
-	struct search_corpus *c = NULL;
-	struct err err = {0};
-
-	if (search_corpus_open(&options, &c, &err) < 0)
-		fail_msg("%s", err.message);
-	mem_free(path);
-	return c;
-}
-
-static void put(struct search_corpus *c, uint32_t key, const bson_t *b)
-{
-	char text[16];
-	int n = snprintf(text, sizeof(text), "%u", key);
-	struct err err = {0};
-
-	if (search_corpus_put(c, (struct str){text, (size_t)n}, b, &err) < 0)
-		fail_msg("%s", err.message);
-}
 
 static void make_model(uint32_t i)
 {
@@ -149,37 +121,17 @@ static void put_model(uint32_t i)
 		BSON_APPEND_DATE_TIME(&b, "made", m->made_ms);
 	if (m->brand < BRANDS)
 		BSON_APPEND_UTF8(&b, "brand", brands[m->brand]);
-	put(f.corpus, i, &b);
+	corpus_fixture_put(f.corpus, i, &b);
 	bson_destroy(&b);
 	strbuf_done(&name);
 	strbuf_done(&about);
 }
 
-static void no_values(void *arg, size_t attribute,
-		      void (*each)(void *to, const struct search_value *v), void *to)
-{
-	(void)arg;
-	(void)attribute;
-	(void)each;
-	(void)to;
-}
-
 static int make_all(void **state)
 {
-	static const char template[] = "/tmp/aethermart-test-find-XXXXXX";
-	struct search_catalogue catalogue = {.values = no_values};
-	struct err err = {0};
-
 	(void)state;
-	memcpy(f.dir, template, sizeof(template));
-	if (!mkdtemp(f.dir))
-		return -1;
-	if (search_rules_parse("s.yaml", str_from(rules_text), &f.rules, &err) < 0)
-		fail_msg("%s", err.message);
-	assert_int_equal(search_analyzer_new("english", &f.analyzer, NULL), 0);
-	catalogue.rules = search_rules_find(f.rules, "c");
-	f.vocabulary = search_vocabulary_new(&catalogue);
-	f.corpus = open_corpus("large");
+	corpus_fixture_start(&f.of, rules_text);
+	f.corpus = corpus_fixture_open(&f.of, "large", 1);
 	for (uint32_t i = 0; i < DOCUMENTS; i++) {
 		make_model(i);
 		put_model(i);
@@ -200,10 +152,7 @@ static int free_all(void **state)
 {
 	(void)state;
 	search_corpus_free(f.corpus);
-	search_vocabulary_free(f.vocabulary);
-	search_analyzer_free(f.analyzer);
-	search_rules_free(f.rules);
-	return dir_remove(f.dir, NULL);
+	return corpus_fixture_end(&f.of);
 }
 
 static int forget(void **state)
@@ -276,14 +225,14 @@ static struct search_understood *understand(const char *query)
 	const struct search_understanding how = {.only_words = true};
 	struct search_understood *u = arena_alloc(&f.arena, sizeof(*u));
 
-	search_query_understand(f.vocabulary, str_from(query), &how, &f.arena, u);
+	search_query_understand(f.of.vocabulary, str_from(query), &how, &f.arena, u);
 	return u;
 }
 
 static struct search_find ask(const char *query)
 {
 	return (struct search_find){.corpus = f.corpus,
-				    .analyzer = f.analyzer,
+				    .analyzer = f.of.analyzer,
 				    .understood = understand(query),
 				    .mode = SEARCH_LEXICAL,
 				    .limit = 10,
@@ -846,7 +795,7 @@ static void put_shoe(struct search_corpus *c, uint32_t key, bool can_be_had, dou
 	BSON_APPEND_INT32(&b, "stock", can_be_had ? 3 : 0);
 	if (rating > 0)
 		BSON_APPEND_DOUBLE(&b, "rating", rating);
-	put(c, key, &b);
+	corpus_fixture_put(c, key, &b);
 	bson_destroy(&b);
 }
 
@@ -862,18 +811,14 @@ static void what_the_shop_prefers_comes_first_among_equals(void **state)
 	    "      stock: {field: stock, type: boolean, above: 0, prefer: 1}\n"
 	    "      rating: {field: rating, type: number, valid: [1, 5], prefer: 2}\n";
 	static const float boosts[] = {3, 2, 1.5F, 1, 0}; /* (rating - 1) / 4 * 2 + stock */
-	struct search_rules *usual = f.rules, *rules;
+	struct corpus_fixture shop;
 	struct search_corpus *c;
 	struct search_find q = ask("shoe");
 	struct search_results r;
-	struct err err = {0};
 
 	(void)state;
-	if (search_rules_parse("s.yaml", str_from(text), &rules, &err) < 0)
-		fail_msg("%s", err.message);
-	f.rules = rules;
-	c = open_corpus("preferred");
-	f.rules = usual;
+	corpus_fixture_start(&shop, text);
+	c = corpus_fixture_open(&shop, "preferred", 1);
 	put_shoe(c, 0, false, 0);
 	put_shoe(c, 1, true, 0);
 	put_shoe(c, 2, false, 4);
@@ -887,7 +832,7 @@ static void what_the_shop_prefers_comes_first_among_equals(void **state)
 		assert_float_equal(r.hits[i].boost, boosts[i], 1e-6);
 	}
 	search_corpus_free(c);
-	search_rules_free(rules);
+	assert_int_equal(corpus_fixture_end(&shop), 0);
 }
 
 int main(void)

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "corpus_fixture.h"
 #include "search/search_find.h"
 
 #include <stdio.h>
@@ -21,47 +22,22 @@ static const char rules_text[] = "collections:\n"
 				 "    fields: {name: {parts: [{field: name}]}}\n";
 
 static struct fixture {
-	char dir[64];
-	struct search_rules *rules;
+	struct corpus_fixture of;
 	struct search_corpus *corpus;
-	struct search_analyzer *analyzer;
-	struct search_vocabulary *vocabulary;
 	struct arena arena;
 } f;
 
-static void no_values(void *arg, size_t attribute,
-		      void (*each)(void *to, const struct search_value *v), void *to)
-{
-	(void)arg;
-	(void)attribute;
-	(void)each;
-	(void)to;
-}
-
 static int make_all(void **state)
 {
-	static const char template[] = "/tmp/aethermart-test-find-XXXXXX";
-	struct search_catalogue catalogue = {.values = no_values};
-	struct err err = {0};
-
 	(void)state;
-	memcpy(f.dir, template, sizeof(template));
-	if (!mkdtemp(f.dir))
-		return -1;
-	if (search_rules_parse("s.yaml", str_from(rules_text), &f.rules, &err) < 0)
-		fail_msg("%s", err.message);
-	catalogue.rules = search_rules_find(f.rules, "c");
-	f.vocabulary = search_vocabulary_new(&catalogue);
-	return search_analyzer_new("english", &f.analyzer, NULL);
+	corpus_fixture_start(&f.of, rules_text);
+	return 0;
 }
 
 static int free_all(void **state)
 {
 	(void)state;
-	search_vocabulary_free(f.vocabulary);
-	search_analyzer_free(f.analyzer);
-	search_rules_free(f.rules);
-	return dir_remove(f.dir, NULL);
+	return corpus_fixture_end(&f.of);
 }
 
 static int forget(void **state)
@@ -76,26 +52,17 @@ static int forget(void **state)
 static void put_names(const char *const *names, size_t n)
 {
 	static unsigned corpora;
-	char *path = mem_printf("%s/%u", f.dir, corpora++);
-	const struct search_corpus_options options = {.path = path,
-						      .rules = search_rules_find(f.rules, "c"),
-						      .hash = 1,
-						      .language = "english"};
+	_cleanup_(mem_freep) char *name = mem_printf("%u", corpora++);
 
-	f.corpus = search_corpus_free(f.corpus);
-	assert_int_equal(search_corpus_open(&options, &f.corpus, NULL), 0);
+	search_corpus_free(f.corpus);
+	f.corpus = corpus_fixture_open(&f.of, name, 1);
 	for (uint32_t i = 0; i < n; i++) {
 		bson_t b = BSON_INITIALIZER;
 
-		char key[16];
-		int len = snprintf(key, sizeof(key), "%u", i);
-
 		BSON_APPEND_UTF8(&b, "name", names[i]);
-		assert_int_equal(
-		    search_corpus_put(f.corpus, (struct str){key, (size_t)len}, &b, NULL), 0);
+		corpus_fixture_put(f.corpus, i, &b);
 		bson_destroy(&b);
 	}
-	mem_free(path);
 }
 
 /* The keys of all hits, in order of their numbers: "0 3 ". */
@@ -104,7 +71,7 @@ static const char *hits_of(const char *query)
 	const struct search_understanding how = {.only_words = true};
 	struct search_understood u;
 	const struct search_find q = {.corpus = f.corpus,
-				      .analyzer = f.analyzer,
+				      .analyzer = f.of.analyzer,
 				      .understood = &u,
 				      .mode = SEARCH_LEXICAL,
 				      .limit = 64};
@@ -114,7 +81,7 @@ static const char *hits_of(const char *query)
 	struct err err = {0};
 	char *text;
 
-	search_query_understand(f.vocabulary, str_from(query), &how, &f.arena, &u);
+	search_query_understand(f.of.vocabulary, str_from(query), &how, &f.arena, &u);
 	if (search_find(&q, &f.arena, &r, &err) < 0)
 		fail_msg("%s", err.message);
 	assert_int_equal(r.n, r.total);
@@ -254,8 +221,8 @@ static bool has_phrase(const char *text, const char *phrase)
 	struct search_tokens a = {0}, b = {0};
 	bool has;
 
-	search_analyze(f.analyzer, str_from(text), &a);
-	search_analyze(f.analyzer, str_from(phrase), &b);
+	search_analyze(f.of.analyzer, str_from(text), &a);
+	search_analyze(f.of.analyzer, str_from(phrase), &b);
 	has = search_has_phrase(&a, &b);
 	search_tokens_done(&a);
 	search_tokens_done(&b);

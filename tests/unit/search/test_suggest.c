@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "corpus_fixture.h"
 #include "search/search_suggest.h"
 
 #include <stdlib.h>
@@ -50,11 +51,8 @@ static const struct {
 };
 
 static struct fixture {
-	char dir[64];
-	char *path;
-	struct search_rules *rules;
+	struct corpus_fixture of;
 	struct search_corpus *corpus;
-	struct search_analyzer *analyzer;
 	struct search_suggestions *suggestions;
 	struct arena arena;
 	struct search_prompted found[SEARCH_SUGGESTIONS_MAX];
@@ -74,7 +72,7 @@ static void learn(void)
 	struct err err = {0};
 
 	search_suggestions_free(f.suggestions);
-	if (search_suggest_maker_new(search_rules_find(f.rules, "c"), "english", &m, &err) < 0)
+	if (search_suggest_maker_new(f.of.collection, "english", &m, &err) < 0)
 		fail_msg("%s", err.message);
 	while (search_suggest_maker_step(m, f.corpus, 3))
 		;
@@ -83,23 +81,12 @@ static void learn(void)
 
 static int start(void **state)
 {
-	static const char template[] = "/dev/shm/aethermart-test-suggest-XXXXXX";
-	struct search_corpus_options options = {.hash = 1, .language = "english"};
 	struct err err = {0};
 
 	(void)state;
 	f = (struct fixture){0};
-	memcpy(f.dir, template, sizeof(template));
-	if (!mkdtemp(f.dir))
-		return -1;
-	f.path = mem_printf("%s/a.records", f.dir);
-	if (search_rules_parse("s.yaml", str_from(rules_text), &f.rules, &err) < 0)
-		fail_msg("%s", err.message);
-	options.path = f.path;
-	options.rules = search_rules_find(f.rules, "c");
-	if (search_corpus_open(&options, &f.corpus, &err) < 0 ||
-	    search_analyzer_new("english", &f.analyzer, &err) < 0)
-		fail_msg("%s", err.message);
+	corpus_fixture_start(&f.of, rules_text);
+	f.corpus = corpus_fixture_open(&f.of, "a.records", 1);
 	for (size_t i = 0; i < ARRAY_LEN(documents); i++) {
 		bson_t *b = BCON_NEW("name", documents[i].name, "about", documents[i].about,
 				     "brand", documents[i].brand, "category", documents[i].category,
@@ -117,12 +104,9 @@ static int end(void **state)
 {
 	(void)state;
 	search_suggestions_free(f.suggestions);
-	search_analyzer_free(f.analyzer);
 	search_corpus_free(f.corpus);
-	search_rules_free(f.rules);
-	mem_free(f.path);
 	arena_done(&f.arena);
-	return dir_remove(f.dir, NULL);
+	return corpus_fixture_end(&f.of);
 }
 
 static void type_bytes(const char *bytes, size_t len, size_t limit)
@@ -131,7 +115,7 @@ static void type_bytes(const char *bytes, size_t len, size_t limit)
 	struct search_prompt p = {.suggestions = f.suggestions,
 				  .view = &view,
 				  .corpus = f.corpus,
-				  .analyzer = f.analyzer,
+				  .analyzer = f.of.analyzer,
 				  .typed = {bytes, len},
 				  .limit = limit};
 
