@@ -478,27 +478,68 @@ static void count_window(struct finding *k, uint32_t window, const uint64_t *hit
 	}
 }
 
-/* Whether a document of the window can come into the heap. */
-static bool may_matter(struct finding *k, uint32_t window, bool has_near)
+/* What a document may be worth that has these clauses and no others. */
+static double worth(const struct finding *k, const struct search_scores *sum)
 {
 	const struct search_ranking *w = k->ranking;
-	double most;
+	double share = (double)sum->share,
+	       score = k->total > 0 ? (double)(sum->score / k->total) : 0;
 
-	if (k->n < k->cap || k->sort || has_near)
-		return true;
-	most =
-	    w->words * (double)(k->total > 0 ? search_walk_bound(k->walk, window) / k->total : 0) +
-	    w->share + w->title + w->boost * (double)k->boosts.most;
-	return most * (1 + ROUNDING) > (double)k->heap[0].score;
+	return (w->words * score + (w->share + w->title) * share * share +
+		w->boost * (double)k->boosts.most) *
+	       (1 + ROUNDING);
 }
 
-static void offer_window(struct finding *k, uint32_t window, size_t near,
+static int least_first(const void *a, const void *b)
+{
+	const struct search_scores *x = *(const struct search_scores *const *)a,
+				   *y = *(const struct search_scores *const *)b;
+
+	return (x->score > y->score) - (x->score < y->score);
+}
+
+/*
+ * The clauses, as bits, of which a document of the window needs one to come into the heap: those
+ * that say least are left out as long as all of them together are not worth enough. UINT64_MAX: any
+ * document may come into it, 0: none.
+ */
+static uint64_t wanted_in(struct finding *k, uint32_t window, bool has_near)
+{
+	struct search_scores most[SEARCH_CLAUSES_MAX], sum = {0};
+	const struct search_scores *order[SEARCH_CLAUSES_MAX];
+	uint64_t wanted = 0;
+	size_t n, at = 0;
+
+	if (k->n < k->cap || k->sort || has_near)
+		return UINT64_MAX;
+	n = k->walk && k->f->mode != SEARCH_VECTOR ? search_walk_most(k->walk, window, most) : 0;
+	for (size_t i = 0; i < n; i++)
+		order[i] = &most[i];
+	if (n)
+		qsort(order, n, sizeof(*order), least_first);
+	if (worth(k, &sum) >= (double)k->heap[0].score)
+		return UINT64_MAX;
+	for (; at < n; at++) {
+		sum.score += order[at]->score;
+		sum.share += order[at]->share;
+		if (worth(k, &sum) >= (double)k->heap[0].score)
+			break;
+	}
+	for (; at < n; at++)
+		wanted |= UINT64_C(1) << (order[at] - most);
+	return wanted;
+}
+
+/* `only`: these of them; NULL: all. */
+static void offer_window(struct finding *k, uint32_t window, size_t near, const uint64_t *only,
 			 const struct search_window *w)
 {
 	for (size_t i = 0; i < k->n_places; i++) {
-		uint32_t number = window * SEARCH_WINDOW + k->places[i];
+		uint32_t place = k->places[i], number = window * SEARCH_WINDOW + place;
 		float cosine = 0;
 
+		if (only && !(only[place / 64] >> (place % 64) & 1))
+			continue;
 		while (near < k->at_near && k->near[near].id < number)
 			near++;
 		if (near < k->at_near && k->near[near].id == number)
@@ -518,12 +559,13 @@ static void go_through_window(struct finding *k, uint32_t window)
 {
 	size_t first = (size_t)window * SEARCH_WINDOW_WORDS, near;
 	uint64_t found[SEARCH_WINDOW_WORDS] = {0}, hits[SEARCH_WINDOW_WORDS] = {0};
-	bool has_words = k->walk && k->f->mode != SEARCH_VECTOR, is_scored;
+	bool has_words = k->walk && k->f->mode != SEARCH_VECTOR;
+	uint64_t wanted;
 
 	near = near_in(k, window, found);
-	is_scored = may_matter(k, window, near < k->at_near);
-	if (has_words && is_scored)
-		search_walk_score(k->walk, window, k->window);
+	wanted = wanted_in(k, window, near < k->at_near);
+	if (has_words && wanted)
+		search_walk_score(k->walk, window, wanted, k->window);
 	else if (has_words)
 		search_walk_count(k->walk, window, k->window->any);
 	for (size_t i = 0; i < SEARCH_WINDOW_WORDS; i++) {
@@ -536,9 +578,10 @@ static void go_through_window(struct finding *k, uint32_t window)
 	count_window(k, window, hits, found);
 	if (!k->is_satisfied)
 		count_by_meaning(k, hits, has_words ? k->window->any : NULL);
-	k->ret->scored += is_scored;
-	if (is_scored)
-		offer_window(k, window, near, has_words ? k->window : NULL);
+	k->ret->scored += wanted != 0;
+	if (wanted)
+		offer_window(k, window, near, wanted == UINT64_MAX ? NULL : k->window->scored,
+			     has_words ? k->window : NULL);
 }
 
 /* The next window in which there may be a hit. */

@@ -596,6 +596,25 @@ float search_walk_bound(struct search_walk *w, uint32_t window)
 	return sum;
 }
 
+size_t search_walk_most(struct search_walk *w, uint32_t window, struct search_scores *ret)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		struct walk_clause *c = &w->clauses[i];
+
+		ret[i] = (struct search_scores){0};
+		for (size_t k = 0; k < c->n; k++) {
+			float score = bound_of(w, &c->variants[k], window);
+
+			ret[i].score = larger(ret[i].score, score);
+			if (score > 0)
+				ret[i].share =
+				    larger(ret[i].share, c->share * c->variants[k].weight);
+		}
+		ret[i].titled = ret[i].share;
+	}
+	return w->n;
+}
+
 /* --- counting a window ----------------------------------------------------------------------- */
 
 /* Those of the window that have all the terms of the variant; false: none. */
@@ -682,8 +701,14 @@ static inline float4 give(const struct search_walk *w, const struct gift *g, flo
 	return ret;
 }
 
+static bool has_place(const uint64_t *bits, uint32_t place)
+{
+	return bits[place / 64] >> (place % 64) & 1;
+}
+
+/* `only`: these documents; NULL: all. */
 static void score_term(const struct search_walk *w, const struct walk_clause *c, uint32_t window,
-		       struct search_scores *ret)
+		       const uint64_t *only, struct search_scores *ret)
 {
 	const struct walk_variant *v = &c->variants[0];
 	const struct gift gift = gift_of(c->share * v->weight);
@@ -693,6 +718,8 @@ static void score_term(const struct search_walk *w, const struct walk_clause *c,
 	for (size_t i = 0; b && i < b->n; i++) {
 		struct search_scores *to = &ret[place_of(items[i])];
 
+		if (only && !has_place(only, place_of(items[i])))
+			continue;
 		store(to, load(to) + give(w, &gift, v->cursors[0].weight, items[i]));
 	}
 }
@@ -761,7 +788,7 @@ static void take_best_of_all(struct search_walk *w, const struct walk_clause *c,
 
 /* Several variants, or several terms of one. */
 static void score_clause(struct search_walk *w, const struct walk_clause *c, uint32_t window,
-			 struct search_scores *ret)
+			 const uint64_t *only, struct search_scores *ret)
 {
 	uint64_t any[SEARCH_WINDOW_WORDS] = {0};
 
@@ -776,24 +803,52 @@ static void score_clause(struct search_walk *w, const struct walk_clause *c, uin
 		for (uint64_t rest = any[i]; rest; rest &= rest - 1) {
 			size_t place = i * 64 + (size_t)__builtin_ctzll(rest);
 
-			store(&ret[place], load(&ret[place]) + load(&w->best[place]));
+			if (has_place(only, (uint32_t)place))
+				store(&ret[place], load(&ret[place]) + load(&w->best[place]));
 			w->best[place] = (struct search_scores){0};
 		}
 	}
 }
 
-void search_walk_score(struct search_walk *w, uint32_t window, struct search_window *ret)
+static bool is_wanted(uint64_t wanted, size_t clause)
+{
+	return wanted >> clause & 1;
+}
+
+/* Those that have a clause that is wanted. */
+static void mark_wanted(struct search_walk *w, uint32_t window, uint64_t wanted,
+			struct search_window *ret)
+{
+	bool is_all = true;
+
+	for (size_t i = 0; i < w->n; i++)
+		is_all &= is_wanted(wanted, i);
+	if (is_all) {
+		memcpy(ret->scored, ret->any, sizeof(ret->scored));
+		return;
+	}
+	memset(ret->scored, 0, sizeof(ret->scored));
+	for (size_t i = 0; i < w->n; i++) {
+		for (size_t k = 0; is_wanted(wanted, i) && k < w->clauses[i].n; k++)
+			count_variant(&w->clauses[i].variants[k], window, ret->scored);
+	}
+}
+
+void search_walk_score(struct search_walk *w, uint32_t window, uint64_t wanted,
+		       struct search_window *ret)
 {
 	search_walk_count(w, window, ret->any);
+	mark_wanted(w, window, wanted, ret);
 	for (size_t i = 0; i < SEARCH_WINDOW_WORDS; i++) {
-		if (ret->any[i])
+		if (ret->scored[i])
 			memset(&ret->at[i * 64], 0, 64 * sizeof(*ret->at));
 	}
 	for (size_t i = 0; i < w->n; i++) {
 		if (is_simple(&w->clauses[i]))
-			score_term(w, &w->clauses[i], window, ret->at);
+			score_term(w, &w->clauses[i], window,
+				   is_wanted(wanted, i) ? NULL : ret->scored, ret->at);
 		else
-			score_clause(w, &w->clauses[i], window, ret->at);
+			score_clause(w, &w->clauses[i], window, ret->scored, ret->at);
 	}
 }
 

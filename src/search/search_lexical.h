@@ -98,8 +98,10 @@ struct search_scores { /* of a document; four floats, which are added at once */
 
 /* Of one window, by the low 12 bits of a document's number. */
 struct search_window {
-	uint64_t any[SEARCH_WINDOW_WORDS];	/* has a clause at least */
-	struct search_scores at[SEARCH_WINDOW]; /* only when scored, and only where `any` is set */
+	uint64_t any[SEARCH_WINDOW_WORDS];    /* has a clause at least */
+	uint64_t scored[SEARCH_WINDOW_WORDS]; /* and one that is wanted */
+	struct search_scores
+	    at[SEARCH_WINDOW]; /* only when scored, and only where `scored` is set */
 };
 
 struct search_walk; /* a query's; in its arena */
@@ -112,8 +114,13 @@ float search_walk_total(const struct search_walk *w);
 uint32_t search_walk_next(struct search_walk *w, uint32_t window);
 /* No document of the window has a score above this. */
 float search_walk_bound(struct search_walk *w, uint32_t window);
-/* Windows are asked for in ascending order. */
-void search_walk_score(struct search_walk *w, uint32_t window, struct search_window *ret);
+/* The same for each clause by itself; `ret` has room for all. Returns how many there are. */
+size_t search_walk_most(struct search_walk *w, uint32_t window, struct search_scores *ret);
+/* Windows are asked for in ascending order. `wanted`: clauses, as bits; documents that have none of
+ * them are counted only (MaxScore; Turtle, Flood, "Query evaluation: strategies and
+ * optimizations"). */
+void search_walk_score(struct search_walk *w, uint32_t window, uint64_t wanted,
+		       struct search_window *ret);
 void search_walk_count(struct search_walk *w, uint32_t window, uint64_t *any);
 /* What one document gets for each clause, for explaining: `scores` has room for all clauses. */
 void search_walk_explain(const struct search_walk *w, uint32_t document, float *scores);

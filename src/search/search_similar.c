@@ -190,7 +190,7 @@ static void find_by_words(struct liking *k)
 		if (k->n == k->cap && search_walk_bound(k->walk, i) / search_walk_total(k->walk) <=
 					  k->items[k->n - 1].words)
 			continue;
-		search_walk_score(k->walk, i, w);
+		search_walk_score(k->walk, i, UINT64_MAX, w);
 		take_window(k, i, w);
 	}
 }

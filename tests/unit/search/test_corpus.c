@@ -225,7 +225,7 @@ static void see_term(struct lines *l, const struct search_corpus *c,
 
 	memset(w.any, 0, sizeof(w.any));
 	if (search_walk_next(walk, 0) == 0)
-		search_walk_score(walk, 0, &w);
+		search_walk_score(walk, 0, UINT64_MAX, &w);
 	for (uint32_t i = 0; i < SEARCH_WINDOW && i < v->words * 64; i++) {
 		if (!(w.any[i / 64] >> (i % 64) & 1))
 			continue;

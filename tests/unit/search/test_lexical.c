@@ -357,6 +357,34 @@ static bool is_found_in(const struct asked *a, uint32_t window)
 	return false;
 }
 
+/* Documents that have a clause that is wanted are scored as whole as ever, others are counted. */
+static void check_wanted(struct search_walk *w, const struct asked *a, uint32_t at)
+{
+	static struct search_window window;
+	struct search_scores most[CLAUSES];
+	uint64_t wanted = next(1U << a->n);
+
+	search_walk_score(w, at, wanted, &window);
+	assert_int_equal(search_walk_most(w, at, most), a->n);
+	for (uint32_t p = 0; p < SEARCH_WINDOW && at * SEARCH_WINDOW + p < NUMBERS; p++) {
+		struct scored want = score(a, &model[at * SEARCH_WINDOW + p]);
+		bool is_wanted = false, is_scored = window.scored[p / 64] >> (p % 64) & 1;
+
+		for (size_t i = 0; i < a->n; i++) {
+			is_wanted |= (wanted >> i & 1) && want.clauses[i] > 0;
+			assert_true(want.clauses[i] <=
+				    (double)most[i].score * (1 + TOLERANCE) + 1e-6);
+		}
+		if (is_scored != is_wanted || (window.any[p / 64] >> (p % 64) & 1) != want.any)
+			fail_msg("document %u of window %u is %sscored", p, at,
+				 is_scored ? "" : "not ");
+		if (is_scored && (!is_near((double)window.at[p].score, want.score) ||
+				  !is_near((double)window.at[p].share, want.share) ||
+				  !is_near((double)window.at[p].titled, want.titled)))
+			fail_msg("document %u of window %u has another score", p, at);
+	}
+}
+
 /* Goes through all windows as a query does: some are scored, some only counted. */
 static void check_query(const struct search_lexical *lx, struct asked *a)
 {
@@ -387,9 +415,10 @@ static void check_query(const struct search_lexical *lx, struct asked *a)
 		assert_true(at < WINDOWS);
 		search_walk_count(counting, at, any);
 		bound = search_walk_bound(w, at);
-		search_walk_score(w, at, &window);
+		search_walk_score(w, at, UINT64_MAX, &window);
 		assert_memory_equal(any, window.any, sizeof(any));
 		check_window(w, a, at, &window, bound);
+		check_wanted(w, a, at);
 	}
 	arena_done(&arena);
 }
@@ -542,7 +571,7 @@ static void the_scale_ends_where_more_says_no_more(void **state)
 	search_lexical_put(lx, 9, &often, 1, lengths);
 	search_lexical_put(lx, 9, &weightless, 1, lengths);
 	w = search_walk_new(lx, &s, &arena);
-	search_walk_score(w, 0, &window);
+	search_walk_score(w, 0, UINT64_MAX, &window);
 	assert_true(window.any[0] == 1U << 9);
 	assert_true(window.at[9].score > 0 && window.at[9].score <= search_walk_total(w));
 	assert_true(is_near((double)window.at[9].share, 1) &&
