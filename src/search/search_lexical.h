@@ -14,7 +14,7 @@
  * made; who owns it makes a new one when they have moved.
  *
  * Postings stand in blocks, one for each window of 4,096 documents, sorted, 4 bytes each, with the
- * highest score of the block: a window whose documents cannot reach the hits that are known is
+ * highest score of the block: documents of a window that cannot reach the hits that are known are
  * counted and not scored (block-max pruning). Documents are put, changed and removed in place.
  *
  * Threads: one that writes, none that reads meanwhile (the owner's lock); any number that read.
