@@ -3,8 +3,9 @@
  *
  * Conditions become one bitmap of the documents that are allowed. The nearest by meaning are asked
  * for under it, and then the corpus is gone through once, a window of 4,096 documents at a time:
- * words are scored, hits counted, facets counted, and the best kept in a heap. Documents that cannot
- * come into a heap that is full are counted only. What becomes of the heap is in search_page.c.
+ * words are scored, hits counted, facets counted, and the best kept in a heap. Documents that
+ * cannot come into a heap that is full are counted only. What becomes of the heap is in
+ * search_page.c.
  */
 #include "search/search_find_int.h"
 
