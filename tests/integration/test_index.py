@@ -455,9 +455,9 @@ def test_the_old_index_answers_until_the_new_one_has_all(stack, provider):
     provider.set_hangs(True)
     restart(stack, embed=provider.config(pii="remote", timeout="2s", retries=0))
     until(lambda: provider.asked, 20, what="the new model is asked")
-    status = status(stack)
-    assert status["serving"]["model"].startswith("local/")
-    assert status["building"]["model"] == "openai/words"
+    now = status(stack)
+    assert now["serving"]["model"].startswith("local/")
+    assert now["building"]["model"] == "openai/words"
     number = insert_product(stack, "Feline scratching post", product_description="")
     until(lambda: found(stack, "product_catalog", "toy for kittens", 1) == [str(number)], 15,
           what="the old index is kept up to date")
