@@ -52,16 +52,16 @@ void sync_verify_result_done(struct sync_verify_result *r);
 
 /* --- stores ---------------------------------------------------------------------------------- */
 
-struct sync_look {	   /* what one key looks like on both sides */
-	uint64_t row_hash; /* 0: no row */
-	bool has_row, is_refused;
-	uint32_t waiting; /* with SYNC_QUEUED, and a bit for each consumer: where something waits */
-	/* What the store says; zero before. */
-	bool differs, is_late;
-	enum sync_difference_kind kind;
-	uint32_t comes_by;  /* consumers, as bits, through which what is missing would come */
+/* What one key looks like on both sides. The store says have_hash, paths, comes_by, kind, differs
+ * and is_late; they are zero before. */
+struct sync_look {
+	uint64_t row_hash;  /* 0: no row */
 	uint64_t have_hash; /* of what is there; another one whenever it was written */
 	char *paths;	    /* of what differs; owned by the look */
+	uint32_t waiting; /* with SYNC_QUEUED, and a bit for each consumer: where something waits */
+	uint32_t comes_by; /* consumers, as bits, through which what is missing would come */
+	enum sync_difference_kind kind;
+	bool has_row, is_refused, differs, is_late;
 };
 #define SYNC_QUEUED	      0x80000000U
 #define SYNC_VERIFY_CONSUMERS 4
