@@ -242,7 +242,7 @@ static void add_numbers(struct search_counter *n, const uint64_t *page, const ui
 			size_t len)
 {
 	two_flags above[RANGES / 2] = {0}; /* of the bound in front of the range, negative */
-	two lower[RANGES / 2];
+	two lower[RANGES / 2] = {0};
 	double min = n->min, max = n->max;
 
 	for (size_t r = 0; r < RANGES; r++)
