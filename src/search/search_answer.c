@@ -1,6 +1,7 @@
 /* Answers: see search_answer.h. */
 #include "search/search_answer.h"
 
+#include "base/bits.h"
 #include "base/clock.h"
 
 #include <inttypes.h>
@@ -241,16 +242,6 @@ struct beginnings { /* of the words of the query: their first two bytes, or one 
 	uint64_t of_one[256 / 64];
 };
 
-static bool has_bit(const uint64_t *bits, unsigned bit)
-{
-	return bits[bit / 64] >> (bit % 64) & 1;
-}
-
-static void set_bit(uint64_t *bits, unsigned bit)
-{
-	bits[bit / 64] |= UINT64_C(1) << (bit % 64);
-}
-
 static unsigned begin_of(char first, char second)
 {
 	return ((unsigned)(first & 0x1F) << 5 | (unsigned)(second & 0x1F)) & 1023; /* in any case */
@@ -261,9 +252,9 @@ static void learn_beginnings(const struct search_results *r, struct beginnings *
 	*ret = (struct beginnings){0};
 	for (size_t i = 0; i < r->n_terms; i++) {
 		if (r->terms[i].len == 1)
-			set_bit(ret->of_one, (unsigned char)r->terms[i].data[0]);
+			bits_set(ret->of_one, (unsigned char)r->terms[i].data[0]);
 		else if (r->terms[i].len)
-			set_bit(ret->of_two, begin_of(r->terms[i].data[0], r->terms[i].data[1]));
+			bits_set(ret->of_two, begin_of(r->terms[i].data[0], r->terms[i].data[1]));
 	}
 }
 
@@ -287,11 +278,11 @@ static bool may_be_word(const struct beginnings *b, struct str piece, size_t i, 
 {
 	unsigned char first = (unsigned char)(piece.data[i] | (class == 2 ? 0x20 : 0));
 
-	if (class == 3 || is_joined(piece, i + 1) || has_bit(b->of_one, first))
+	if (class == 3 || is_joined(piece, i + 1) || bits_has(b->of_one, first))
 		return true;
 	return i + 1 < piece.len &&
 	       (class_of(piece.data[i + 1]) == 3 ||
-		has_bit(b->of_two, begin_of(piece.data[i], piece.data[i + 1])));
+		bits_has(b->of_two, begin_of(piece.data[i], piece.data[i + 1])));
 }
 
 static bool may_have_word(const struct beginnings *b, struct str piece)

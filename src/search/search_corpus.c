@@ -14,6 +14,8 @@
  */
 #include "search/search_corpus_int.h"
 
+#include "base/bits.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -654,7 +656,7 @@ size_t search_corpus_unseen(struct search_corpus *c, struct arena *arena, struct
 
 	pthread_rwlock_rdlock(&c->lock);
 	for (uint32_t i = 0; i < c->n && n < max; i++) {
-		if (!search_has_bit(c->live, i) || search_has_bit(c->seen, i))
+		if (!bits_has(c->live, i) || bits_has(c->seen, i))
 			continue;
 		ret[n++] =
 		    (struct str){arena_strndup(arena, c->slots[i].key.data, c->slots[i].key.len),

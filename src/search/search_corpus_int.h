@@ -44,11 +44,6 @@ struct search_corpus {
 	uint64_t lengths[SEARCH_FIELDS_MAX]; /* of all documents */
 };
 
-static inline bool search_has_bit(const uint64_t *bits, uint32_t number)
-{
-	return bits[number / 64] >> (number % 64) & 1;
-}
-
 /* Locked for writing, or before anybody reads. */
 void search_corpus_name_slot(struct search_corpus *c, uint32_t number, struct str key);
 bool search_corpus_find_number(const struct search_corpus *c, struct str key, uint32_t *ret);

@@ -12,6 +12,7 @@
  */
 #include "search/search_corpus_int.h"
 
+#include "base/bits.h"
 #include "base/file.h"
 
 #include <errno.h>
@@ -68,7 +69,7 @@ void search_corpus_read_weights(struct search_corpus *c)
 
 static bool is_readable(const struct search_corpus *c, uint32_t number)
 {
-	return c->slots[number].at.size && search_has_bit(c->live, number);
+	return c->slots[number].at.size && bits_has(c->live, number);
 }
 
 static void rate(const struct search_corpus *c, struct str record,
@@ -228,7 +229,7 @@ static void drop_unreadable(struct search_corpus *c)
 	bool is_sound = true;
 
 	for (uint32_t i = 0; i < c->n; i++) {
-		if (!c->slots[i].at.size || search_has_bit(c->live, i))
+		if (!c->slots[i].at.size || bits_has(c->live, i))
 			continue;
 		c->slots[i].at = (struct search_stored){0};
 		is_sound = false;

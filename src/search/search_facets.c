@@ -7,6 +7,8 @@
  */
 #include "search/search_columns_int.h"
 
+#include "base/bits.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -199,7 +201,7 @@ static void keep_bits(struct search_counter *n, uint32_t window, const uint16_t 
 		n->words = words;
 	}
 	for (size_t i = 0; i < len; i++)
-		n->bits[first + places[i] / 64] |= UINT64_C(1) << (places[i] % 64);
+		bits_set(n->bits + first, places[i]);
 }
 
 static size_t range_of(const struct search_counter *n, double number)
@@ -296,7 +298,7 @@ struct counting {
 
 static bool is_counted(const struct search_counter *n, uint32_t document)
 {
-	return document / 64 < n->words && (n->bits[document / 64] >> (document % 64) & 1);
+	return document / 64 < n->words && bits_has(n->bits, document);
 }
 
 static bool count_document(uint32_t document, void *arg)

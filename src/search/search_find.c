@@ -9,6 +9,7 @@
  */
 #include "search/search_find_int.h"
 
+#include "base/bits.h"
 #include "base/clock.h"
 #include "search/search_allowed.h"
 #include "vector/vector.h"
@@ -331,7 +332,7 @@ static int find_facets_near(struct finding *k, struct err *err)
 		c->near = arena_alloc(k->arena, (k->view.words + 1) * sizeof(*c->near));
 		k->has_facets_near |= n > 0;
 		for (size_t h = 0; h < n && r == 0; h++)
-			c->near[near[h].id / 64] |= UINT64_C(1) << (near[h].id % 64);
+			bits_set(c->near, near[h].id);
 	}
 	return r;
 }
@@ -418,7 +419,7 @@ static void offer(struct finding *k, uint32_t number, float cosine, const struct
 	uint32_t place = number % SEARCH_WINDOW;
 	struct candidate c = {.number = number};
 
-	if (w && (w->any[place / 64] >> (place % 64) & 1)) {
+	if (w && bits_has(w->any, place)) {
 		c.words = w->at[place].score / k->total;
 		c.share = w->at[place].share;
 		c.title = w->at[place].titled;
@@ -446,7 +447,7 @@ static size_t near_in(struct finding *k, uint32_t window, uint64_t *bits)
 	while (k->at_near < k->n_near && k->near[k->at_near].id / SEARCH_WINDOW == window) {
 		uint32_t place = k->near[k->at_near++].id % SEARCH_WINDOW;
 
-		bits[place / 64] |= UINT64_C(1) << (place % 64);
+		bits_set(bits, place);
 	}
 	return first;
 }
@@ -538,7 +539,7 @@ static void offer_window(struct finding *k, uint32_t window, size_t near, const 
 		uint32_t place = k->places[i], number = window * SEARCH_WINDOW + place;
 		float cosine = 0;
 
-		if (only && !(only[place / 64] >> (place % 64) & 1))
+		if (only && !bits_has(only, place))
 			continue;
 		while (near < k->at_near && k->near[near].id < number)
 			near++;

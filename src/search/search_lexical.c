@@ -11,6 +11,8 @@
  */
 #include "search/search_lexical.h"
 
+#include "base/bits.h"
+
 #include <assert.h>
 #include <math.h>
 
@@ -701,11 +703,6 @@ static inline float4 give(const struct search_walk *w, const struct gift *g, flo
 	return ret;
 }
 
-static bool has_place(const uint64_t *bits, uint32_t place)
-{
-	return bits[place / 64] >> (place % 64) & 1;
-}
-
 /* `only`: these documents; NULL: all. */
 static void score_term(const struct search_walk *w, const struct walk_clause *c, uint32_t window,
 		       const uint64_t *only, struct search_scores *ret)
@@ -718,7 +715,7 @@ static void score_term(const struct search_walk *w, const struct walk_clause *c,
 	for (size_t i = 0; b && i < b->n; i++) {
 		struct search_scores *to = &ret[place_of(items[i])];
 
-		if (only && !has_place(only, place_of(items[i])))
+		if (only && !bits_has(only, place_of(items[i])))
 			continue;
 		store(to, load(to) + give(w, &gift, v->cursors[0].weight, items[i]));
 	}
@@ -803,7 +800,7 @@ static void score_clause(struct search_walk *w, const struct walk_clause *c, uin
 		for (uint64_t rest = any[i]; rest; rest &= rest - 1) {
 			size_t place = i * 64 + (size_t)__builtin_ctzll(rest);
 
-			if (has_place(only, (uint32_t)place))
+			if (bits_has(only, place))
 				store(&ret[place], load(&ret[place]) + load(&w->best[place]));
 			w->best[place] = (struct search_scores){0};
 		}
