@@ -23,6 +23,11 @@ int str_compare(struct str a, struct str b)
 	return a.len < b.len ? -1 : a.len > b.len;
 }
 
+struct str arena_str(struct arena *a, struct str s)
+{
+	return (struct str){arena_strndup(a, s.data, s.len), s.len};
+}
+
 bool str_starts(struct str s, const char *prefix)
 {
 	size_t n = strlen(prefix);

@@ -35,6 +35,8 @@ static inline bool str_equal(struct str a, struct str b)
 int str_compare(struct str a, struct str b);
 bool str_starts(struct str s, const char *prefix);
 struct str str_trim(struct str s); /* ASCII white space at both ends */
+struct arena;
+struct str arena_str(struct arena *a, struct str s); /* a copy that ends in a NUL byte */
 
 static inline bool cstr_equal(const char *a, const char *b)
 {

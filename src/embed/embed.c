@@ -249,7 +249,7 @@ static struct str with_replacements(struct arena *arena, struct str s)
 			strbuf_addstr(&b, UTF8_REPLACEMENT);
 		i += n > 0 ? (size_t)n : 1;
 	}
-	copy = (struct str){arena_strndup(arena, strbuf_str(&b), b.len), b.len};
+	copy = arena_str(arena, strbuf_slice(&b));
 	strbuf_done(&b);
 	return copy;
 }

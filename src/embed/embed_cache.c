@@ -581,8 +581,7 @@ static int list_owners(struct embed_cache *c, const char *prefix, struct arena *
 
 		if (!str_starts(owner, prefix))
 			continue;
-		ret[(*ret_n)++] =
-		    (struct str){arena_strndup(arena, owner.data, owner.len), owner.len};
+		ret[(*ret_n)++] = arena_str(arena, owner);
 	}
 	return r;
 }

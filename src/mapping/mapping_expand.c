@@ -34,8 +34,7 @@ static int run(struct maria *db, const char *sql, const struct maria_value *para
 		if (!key.data)
 			continue; /* a NULL part joins nothing */
 		mem_grow(&ret->items, &ret->cap, ret->len + 1, sizeof(*ret->items));
-		ret->items[ret->len++] =
-		    (struct str){arena_strndup(arena, key.data, key.len), key.len};
+		ret->items[ret->len++] = arena_str(arena, key);
 	}
 	return r;
 }
@@ -105,7 +104,7 @@ int mapping_expand(const struct mapping *m, struct maria *db, const struct mappi
 		return err_context(err, "expanding %s", m->paths[i].description);
 	if (ret->len && ret->len >= what->limit) {
 		last = ret->items[ret->len - 1];
-		*ret_cursor = (struct str){arena_strndup(arena, last.data, last.len), last.len};
+		*ret_cursor = arena_str(arena, last);
 	}
 	return 0;
 }

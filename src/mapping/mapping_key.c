@@ -266,7 +266,7 @@ static struct str plain_decimal(const char *text, struct arena *arena)
 		if (*p != '.')
 			strbuf_addch(&b, *p);
 	}
-	ret = (struct str){arena_strndup(arena, strbuf_str(&b), b.len), b.len};
+	ret = arena_str(arena, strbuf_slice(&b));
 	strbuf_done(&b);
 	return ret;
 }
@@ -305,7 +305,7 @@ static bool id_text(enum mapping_convert convert, const bson_iter_t *id, struct 
 	}
 	if (convert == CONVERT_STRING && type == BSON_TYPE_UTF8) {
 		text = bson_iter_utf8(id, &len);
-		*ret = (struct str){arena_strndup(arena, text, len), len};
+		*ret = arena_str(arena, (struct str){text, len});
 		return true;
 	}
 	return false;
@@ -386,7 +386,7 @@ int mapping_key_parse(const struct mapping *m, const char *text, struct arena *a
 			       : "its key has %zu column: one value is wanted",
 			 n);
 	} else {
-		*ret = (struct str){arena_strndup(arena, strbuf_str(&b), b.len), b.len};
+		*ret = arena_str(arena, strbuf_slice(&b));
 	}
 	strbuf_done(&b);
 	return r;

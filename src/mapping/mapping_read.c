@@ -365,9 +365,7 @@ static void batch_start(struct mapping_batch *b, const struct str *keys, size_t 
 	b->items = arena_alloc(&b->arena, (n + 1) * sizeof(*b->items));
 	b->len = n;
 	for (size_t i = 0; i < n; i++)
-		b->items[i].key = (struct str){
-		    arena_strndup(&b->arena, keys[i].len ? keys[i].data : "", keys[i].len),
-		    keys[i].len};
+		b->items[i].key = arena_str(&b->arena, keys[i]);
 }
 
 int mapping_read(const struct mapping *m, struct maria *db, const struct str *keys, size_t n,

@@ -257,8 +257,7 @@ int search_index_take_keys(struct search_index *ix, sqlite3_stmt *s, struct sear
 	while (ret->n < ret->limit && (r = search_state_step(&ix->state, s, err)) > 0) {
 		struct str key = search_state_blob(s, 0);
 
-		ret->items[ret->n++] = (struct str){
-		    arena_strndup(ret->arena, key.len ? key.data : "", key.len), key.len};
+		ret->items[ret->n++] = arena_str(ret->arena, key);
 	}
 	(void)sqlite3_reset(s);
 	return r < 0 ? r : 0;

@@ -60,8 +60,7 @@ void search_corpus_name_slot(struct search_corpus *c, uint32_t number, struct st
 	reserve_slot(c, number);
 	if (c->slots[number].key.data)
 		return;
-	c->slots[number].key =
-	    (struct str){arena_strndup(&c->arena, key.len ? key.data : "", key.len), key.len};
+	c->slots[number].key = arena_str(&c->arena, key);
 	entry = map_put(&c->numbers, c->slots[number].key);
 	*entry = (void *)(uintptr_t)(number + 1UL);
 }
@@ -658,9 +657,7 @@ size_t search_corpus_unseen(struct search_corpus *c, struct arena *arena, struct
 	for (uint32_t i = 0; i < c->n && n < max; i++) {
 		if (!bits_has(c->live, i) || bits_has(c->seen, i))
 			continue;
-		ret[n++] =
-		    (struct str){arena_strndup(arena, c->slots[i].key.data, c->slots[i].key.len),
-				 c->slots[i].key.len};
+		ret[n++] = arena_str(arena, c->slots[i].key);
 	}
 	pthread_rwlock_unlock(&c->lock);
 	return n;

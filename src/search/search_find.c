@@ -734,8 +734,7 @@ static void list_terms(struct finding *k)
 				struct str s =
 				    search_terms_text(k->view.terms, c->variants[v].terms[t]);
 
-				ret->terms[ret->n_terms++] =
-				    (struct str){arena_strndup(k->arena, s.data, s.len), s.len};
+				ret->terms[ret->n_terms++] = arena_str(k->arena, s);
 			}
 		}
 	}

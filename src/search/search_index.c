@@ -698,8 +698,7 @@ static int look_up(struct search_index *ix, const struct search_index_collection
 		struct str key = search_state_blob(s, 0);
 
 		title = (const char *)sqlite3_column_text(s, 1);
-		ret->key =
-		    (struct str){arena_strndup(arena, key.len ? key.data : "", key.len), key.len};
+		ret->key = arena_str(arena, key);
 		ret->title = arena_strdup(arena, title ? title : "");
 		r = 1;
 	} else if (step != SQLITE_DONE) {

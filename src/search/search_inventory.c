@@ -103,8 +103,7 @@ static uint32_t copy_keys(struct taking *t, uint32_t from, struct arena *arena, 
 	for (; n < SEARCH_INVENTORY_PAGE && from < view.numbers && n < view.numbers - from; n++) {
 		struct str key = search_corpus_key(t->lent.corpus, from + n);
 
-		ret[n] =
-		    (struct str){arena_strndup(arena, key.len ? key.data : "", key.len), key.len};
+		ret[n] = arena_str(arena, key);
 	}
 	search_corpus_unlock(t->lent.corpus);
 	return n;

@@ -50,7 +50,7 @@ static struct str take_field(struct str *rest, struct arena *arena)
 		}
 		strbuf_addch(&b, c);
 	}
-	ret = (struct str){arena_strndup(arena, strbuf_str(&b), b.len), b.len};
+	ret = arena_str(arena, strbuf_slice(&b));
 	strbuf_done(&b);
 	i += i < rest->len;
 	*rest = (struct str){rest->data + i, rest->len - i};

@@ -125,7 +125,7 @@ static struct str copy_key(const struct finding *k, uint32_t number)
 {
 	struct str key = search_corpus_key(k->f->corpus, number);
 
-	return (struct str){arena_strndup(k->arena, key.data, key.len), key.len};
+	return arena_str(k->arena, key);
 }
 
 static int show_hit(struct finding *k, const struct candidate *c, struct search_found *to,

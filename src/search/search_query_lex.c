@@ -98,7 +98,7 @@ struct str query_clean(struct str s, struct arena *arena)
 			strbuf_add(&b, s.data + i, n);
 		i += n;
 	}
-	ret = (struct str){arena_strndup(arena, strbuf_str(&b), b.len), b.len};
+	ret = arena_str(arena, strbuf_slice(&b));
 	strbuf_done(&b);
 	return ret;
 }

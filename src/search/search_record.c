@@ -34,7 +34,7 @@ struct making {
 
 static struct str keep(struct making *m, const struct strbuf *b)
 {
-	return (struct str){arena_strndup(m->arena, strbuf_str(b), b->len), b->len};
+	return arena_str(m->arena, strbuf_slice(b));
 }
 
 static void add_datum(struct making *m, struct search_datum d)

@@ -92,10 +92,8 @@ static void count_word(struct liking *k, const struct search_token *t, double we
 	if (i == TERMS_MAX)
 		return;
 	if (i == k->n_telling)
-		k->telling[k->n_telling++] = (struct telling){
-		    .term = term,
-		    .word = {arena_strndup(&k->d->arena, t->folded.data, t->folded.len),
-			     t->folded.len}};
+		k->telling[k->n_telling++] =
+		    (struct telling){.term = term, .word = arena_str(&k->d->arena, t->folded)};
 	if (k->telling[i].count++ < COUNT_MAX)
 		k->telling[i].weight +=
 		    weight * log(1 + ((double)k->view.documents - n + 0.5) / (n + 0.5));
@@ -372,7 +370,7 @@ static int read_likely(struct liking *k, struct likely *l, struct err *err)
 
 	if (r < 0)
 		return r;
-	l->key = (struct str){arena_strndup(arena, key.data, key.len), key.len};
+	l->key = arena_str(arena, key);
 	if (k->rules->twin > 0) {
 		l->twin.title = search_twins_title(&k->twins, l->record.title);
 		l->twin.vector = vector_of(k, l->number);

@@ -119,8 +119,7 @@ static void forget_rare(struct search_suggest_maker *m)
 
 		if (!e->key.data || as_count(e->value) < m->least)
 			continue;
-		*map_put(&kept, (struct str){arena_strndup(&arena, e->key.data, e->key.len),
-					     e->key.len}) = e->value;
+		*map_put(&kept, arena_str(&arena, e->key)) = e->value;
 	}
 	map_done(&m->counts);
 	arena_done(&m->arena);
@@ -220,7 +219,7 @@ bool search_suggest_maker_step(struct search_suggest_maker *m, struct search_cor
 
 static struct str keep(struct search_suggestions *s, struct str text)
 {
-	return (struct str){arena_strndup(&s->arena, text.data, text.len), text.len};
+	return arena_str(&s->arena, text);
 }
 
 static void add_entry(struct search_suggestions *s, const struct search_completion *c)

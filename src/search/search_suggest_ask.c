@@ -261,8 +261,7 @@ static void take_word(struct prompting *k, const struct search_token *t)
 			return;
 		word = better;
 	}
-	k->words[k->n_words++] =
-	    (struct str){arena_strndup(k->arena, word.data, word.len), word.len};
+	k->words[k->n_words++] = arena_str(k->arena, word);
 }
 
 static void read_typed(struct prompting *k)
@@ -283,7 +282,7 @@ static void read_typed(struct prompting *k)
 	} else if (whole != SIZE_MAX) {
 		struct str last = tokens.items[whole].folded;
 
-		k->last = (struct str){arena_strndup(k->arena, last.data, last.len), last.len};
+		k->last = arena_str(k->arena, last);
 	}
 	search_tokens_done(&tokens);
 }
@@ -511,7 +510,7 @@ static bool offer_document(struct prompting *k, uint32_t number, struct search_t
 		return false;
 	p.text = arena_strndup(k->arena, r.title.data, r.title.len);
 	p.key = search_corpus_key(k->p->corpus, number);
-	p.key = (struct str){arena_strndup(k->arena, p.key.data, p.key.len), p.key.len};
+	p.key = arena_str(k->arena, p.key);
 	add_item(k, &p, arena_printf(k->arena, "document %u", number));
 	return true;
 }

@@ -52,8 +52,7 @@ static int read_side(struct reading *r, struct str text, struct search_synonym *
 		struct str t = r->tokens.items[i].term;
 
 		if (!r->tokens.items[i].is_piece)
-			terms[n++] =
-			    (struct str){arena_strndup(&r->s->arena, t.data, t.len), t.len};
+			terms[n++] = arena_str(&r->s->arena, t);
 	}
 	if (!n)
 		return fail(r, err, "a side without a word");

@@ -97,7 +97,7 @@ static const char *pii_reason(struct taking *k, const char *pii)
 
 static struct str copy(struct taking *k, const struct strbuf *b)
 {
-	return (struct str){arena_strndup(&k->arena, strbuf_str(b), b->len), b->len};
+	return arena_str(&k->arena, strbuf_slice(b));
 }
 
 static int number_document(struct taking *k, struct search_change *change, struct err *err)

@@ -18,9 +18,7 @@ static void add_value(void *arg, const char *value, uint32_t documents)
 		struct str word = t->tokens.items[i].folded;
 
 		if (!map_get(&t->apart, word))
-			*map_put(&t->apart,
-				 (struct str){arena_strndup(t->arena, word.data, word.len),
-					      word.len}) = t;
+			*map_put(&t->apart, arena_str(t->arena, word)) = t;
 	}
 }
 

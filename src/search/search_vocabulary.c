@@ -59,7 +59,7 @@ const struct entry *entry_of(const struct entry *e, unsigned kinds)
 
 static struct str copy(struct search_vocabulary *v, struct str s)
 {
-	return (struct str){arena_strndup(&v->arena, s.data, s.len), s.len};
+	return arena_str(&v->arena, s);
 }
 
 /* Behind what the phrase means already. The same twice is one. */

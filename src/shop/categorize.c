@@ -160,7 +160,7 @@ static int parse_attribute(struct categorizer *c, const struct ynode *n, const c
 
 	if (name.len == 0)
 		return ynode_error(n, err, "an attribute without a name");
-	ret->name = (struct str){arena_strndup(&c->arena, name.data, name.len), name.len};
+	ret->name = arena_str(&c->arena, name);
 	if (equals) {
 		uint32_t id = 0;
 		int r = phrase_id(c, n, str_from(equals + 1), &id, err);

@@ -120,8 +120,7 @@ static void add_swap(struct variant *v, struct str from, struct str to)
 		if (str_equal(v->swaps[i].from, from))
 			return;
 	v->swaps[v->n_swaps++] =
-	    (struct swap){{arena_strndup(&v->arena, from.data, from.len), from.len},
-			  {arena_strndup(&v->arena, to.data, to.len), to.len}};
+	    (struct swap){arena_str(&v->arena, from), arena_str(&v->arena, to)};
 }
 
 /* ---- what changes ---- */

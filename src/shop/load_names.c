@@ -54,7 +54,7 @@ static struct str supplier_key(struct load_names *n, struct str name)
 
 static struct str keep(struct load_names *n, struct str s)
 {
-	return (struct str){arena_strndup(&n->arena, s.data, s.len), s.len};
+	return arena_str(&n->arena, s);
 }
 
 int load_names_supplier(struct load_names *n, struct str name, const char **ret, struct err *err)

@@ -336,8 +336,7 @@ static const char *choose_ean(struct load_row *row, const json_t *value)
 		*ean = is_given ? empty : none;
 		return NULL;
 	}
-	*ean = (struct str){arena_strndup(&row->arena, list[chosen].data, list[chosen].len),
-			    list[chosen].len};
+	*ean = arena_str(&row->arena, list[chosen]);
 	if (n == 1)
 		return NULL;
 	strbuf_clear(&row->json);
@@ -363,7 +362,7 @@ static void write_specifications(struct load_row *row, const struct specificatio
 	}
 	strbuf_addch(&row->json, '}');
 	row->raw[load_entity_column(row->entity, "specifications")] =
-	    (struct str){arena_strndup(&row->arena, row->json.data, row->json.len), row->json.len};
+	    arena_str(&row->arena, strbuf_slice(&row->json));
 	row->is_json_clean = true;
 }
 
@@ -395,7 +394,7 @@ static struct str field_text(struct load_row *row, const char *column, const jso
 	if (json_is_string(value)) {
 		struct str s = json_str(value);
 
-		return (struct str){arena_strndup(&row->arena, s.data, s.len), s.len};
+		return arena_str(&row->arena, s);
 	}
 	if (json_is_object(value) || json_is_array(value))
 		return drop(row, column, value);

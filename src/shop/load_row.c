@@ -50,7 +50,7 @@ static struct str keep(struct load_row *row, struct str s)
 {
 	if (!s.data)
 		return s;
-	return (struct str){arena_strndup(&row->arena, s.data, s.len), s.len};
+	return arena_str(&row->arena, s);
 }
 
 void load_row_find(struct load_row *row, enum quality_rule_id rule, const char *column,

@@ -38,8 +38,7 @@ static int read_place(struct sync_worker *w, size_t i, unsigned generation, stru
 	if (r > 0) {
 		after = maria_rows_str(rows, 1);
 		ret->phase = arena_strdup(&w->arena, maria_rows_str(rows, 0).data);
-		ret->after =
-		    (struct str){arena_strndup(&w->arena, after.data, after.len), after.len};
+		ret->after = arena_str(&w->arena, after);
 		return 0;
 	}
 	rows = maria_rows_close(rows);
@@ -267,10 +266,8 @@ static int read_moves(struct sync_worker *w, const struct mapping *m, struct syn
 
 		mem_grow(&moves, &cap, n + 1, sizeof(*moves));
 		moves[n].id = maria_rows_uint(rows, 0);
-		moves[n].old_key =
-		    (struct str){arena_strndup(&w->arena, old_key.data, old_key.len), old_key.len};
-		moves[n++].new_key =
-		    (struct str){arena_strndup(&w->arena, new_key.data, new_key.len), new_key.len};
+		moves[n].old_key = arena_str(&w->arena, old_key);
+		moves[n++].new_key = arena_str(&w->arena, new_key);
 	}
 	if (r < 0)
 		return r;

@@ -114,8 +114,8 @@ static void add_item(struct sync_claim *c, const struct maria_rows *rows)
 	it = &c->items[c->len++];
 	it->id = maria_rows_uint(rows, 0);
 	it->path = (uint32_t)maria_rows_uint(rows, 1);
-	it->key = (struct str){arena_strndup(&c->arena, key.data, key.len), key.len};
-	it->cursor = (struct str){arena_strndup(&c->arena, cursor.data, cursor.len), cursor.len};
+	it->key = arena_str(&c->arena, key);
+	it->cursor = arena_str(&c->arena, cursor);
 	it->queued_us = maria_rows_int(rows, 4);
 }
 

@@ -261,8 +261,7 @@ static int read_page(struct sync_reader *r, const char *collection, struct str l
 
 		if (is_taken(r, collection, key, version))
 			continue;
-		ret->keys[ret->n] =
-		    (struct str){arena_strndup(&r->arena, key.data, key.len), key.len};
+		ret->keys[ret->n] = arena_str(&r->arena, key);
 		ret->versions[ret->n++] = version;
 	}
 	return e < 0 ? e : 0;

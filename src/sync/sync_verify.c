@@ -177,7 +177,7 @@ static void add_suspect(struct verify *v, struct str key, struct sync_look *look
 	}
 	mem_grow(&v->suspects, &v->cap_suspects, v->n_suspects + 1, sizeof(*v->suspects));
 	s = &v->suspects[v->n_suspects++];
-	s->key = (struct str){arena_strndup(&v->result->arena, key.data, key.len), key.len};
+	s->key = arena_str(&v->result->arena, key);
 	s->row_hash = look->row_hash;
 	s->have_hash = look->have_hash;
 	s->kind = look->kind;
@@ -273,8 +273,7 @@ int sync_walk_add(struct sync_walk *w, struct str key, struct err *err)
 
 	w->v->result->documents++;
 	mem_grow(&k->items, &k->cap, k->len + 1, sizeof(*k->items));
-	k->items[k->len++] =
-	    (struct str){arena_strndup(&w->v->arena, key.len ? key.data : "", key.len), key.len};
+	k->items[k->len++] = arena_str(&w->v->arena, key);
 	return k->len == PAGE || w->v->arena.used_bytes > PAGE_BYTES_MAX ? end_page(w, err) : 0;
 }
 

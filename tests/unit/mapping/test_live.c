@@ -237,7 +237,7 @@ static void touches(const struct mapping *m, const char *sql, const char *wanted
 
 		mem_grow(&all.items, &all.cap, all.len + 1, sizeof(*all.items));
 		paths[all.len] = (uint32_t)maria_rows_uint(rows, 0);
-		all.items[all.len++] = (struct str){arena_strndup(&arena, k.data, k.len), k.len};
+		all.items[all.len++] = arena_str(&arena, k);
 	}
 	maria_rows_close(rows);
 	for (size_t i = 0; i < all.len; i++) {

@@ -46,7 +46,7 @@ static struct str read_cell(struct csv *c, const char **at, uint64_t *line)
 		p++;
 	}
 	*at = p;
-	cell = (struct str){arena_strndup(&c->arena, strbuf_str(&b), b.len), b.len};
+	cell = arena_str(&c->arena, strbuf_slice(&b));
 	strbuf_done(&b);
 	return cell;
 }
