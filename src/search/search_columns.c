@@ -52,6 +52,7 @@ static void free_column(struct search_column *column)
 		roaring_bitmap_free(column->values[i].documents);
 	for (size_t i = 0; i < column->n_lists; i++)
 		mem_free(column->lists[i].values);
+	mem_free(column->loading);
 	mem_free(column->pages);
 	mem_free(column->list_pages);
 	mem_free(column->values);
@@ -99,37 +100,48 @@ size_t search_columns_memory(const struct search_columns *c)
 
 /* --- values ---------------------------------------------------------------------------------- */
 
+/* False: it has other characters; `ret` has room for as many bytes. */
+static bool fold_ascii(struct str text, char *ret)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char ch = (unsigned char)text.data[i];
+
+		if (ch >= 0x80)
+			return false;
+		ret[i] = (char)(ch >= 'A' && ch <= 'Z' ? ch + ('a' - 'A') : ch);
+	}
+	return true;
+}
+
 /* As values are compared: without case, composed. */
 static struct str fold(struct str text, struct arena *arena)
 {
 	utf8proc_uint8_t *folded = NULL;
 	char *ascii = arena_alloc(arena, text.len + 1);
+	struct str ret = {ascii, text.len};
 	utf8proc_ssize_t n;
 
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned char ch = (unsigned char)text.data[i];
-
-		if (ch >= 0x80)
-			goto other;
-		ascii[i] = (char)(ch >= 'A' && ch <= 'Z' ? ch + ('a' - 'A') : ch);
-	}
-	return (struct str){ascii, text.len};
-other:
+	if (fold_ascii(text, ascii))
+		return ret;
 	n = utf8proc_map((const utf8proc_uint8_t *)text.data, (utf8proc_ssize_t)text.len, &folded,
 			 UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE);
 	if (n < 0)
 		return text;
-	ascii = arena_strndup(arena, (const char *)folded, (size_t)n);
+	ret = arena_str(arena, (struct str){(const char *)folded, (size_t)n});
 	mem_free(folded);
-	return (struct str){ascii, (size_t)n};
+	return ret;
 }
 
 /* Numbers from 1: a map has no value 0. */
 static uint32_t find_value(const struct search_column *column, struct str text)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
+	char ascii[SEARCH_VALUE_MAX];
+	struct str key = {ascii, text.len};
 
-	return (uint32_t)(uintptr_t)map_get(&column->by_text, fold(text, &arena));
+	if (text.len > sizeof(ascii) || !fold_ascii(text, ascii))
+		key = fold(text, &arena);
+	return (uint32_t)(uintptr_t)map_get(&column->by_text, key);
 }
 
 static uint32_t add_value(struct search_columns *c, struct search_column *column, struct str text)
@@ -205,14 +217,16 @@ static struct search_column *column_of(struct search_columns *c, const struct se
 				       bool may_make)
 {
 	const struct search_attribute *a = &c->rules->attributes[d->attribute];
-	_cleanup_(mem_freep) char *name = NULL;
+	_cleanup_(strbuf_done) struct strbuf name = STRBUF_INIT(0);
 	struct search_column *column;
 
 	if (!a->is_pairs)
 		return c->columns[d->attribute];
-	name = mem_printf("%s.%.*s", a->name, STR_ARGS(d->member));
-	column = map_get(&c->by_name, str_from(name));
-	return column || !may_make ? column : make_column(c, name, a, true);
+	strbuf_addstr(&name, a->name);
+	strbuf_addch(&name, '.');
+	strbuf_add(&name, d->member.data, d->member.len);
+	column = map_get(&c->by_name, strbuf_slice(&name));
+	return column || !may_make ? column : make_column(c, strbuf_str(&name), a, true);
 }
 
 static bool is_same_column(const struct search_datum *a, const struct search_datum *b)
@@ -250,6 +264,17 @@ static void put_texts(struct search_columns *c, struct search_column *column, ui
 		set_list(column, document, list_of(c, column, values, len));
 }
 
+static void put_number(struct search_columns *c, struct search_column *column, struct search_pair p)
+{
+	if (!c->is_loading) {
+		search_sorted_put(&column->numbers, p);
+		return;
+	}
+	mem_grow(&column->loading, &column->cap_loading, column->n_loading + 1,
+		 sizeof(*column->loading));
+	column->loading[column->n_loading++] = p;
+}
+
 void search_columns_put(struct search_columns *c, uint32_t document, const struct search_datum *d,
 			size_t n)
 {
@@ -264,9 +289,26 @@ void search_columns_put(struct search_columns *c, uint32_t document, const struc
 		}
 		set_number(column, document, d[i].number);
 		for (size_t k = i; k < i + len; k++)
-			search_sorted_put(&column->numbers,
-					  (struct search_pair){d[k].number, document});
+			put_number(c, column, (struct search_pair){d[k].number, document});
 	}
+}
+
+void search_columns_start_load(struct search_columns *c)
+{
+	c->is_loading = true;
+}
+
+void search_columns_end_load(struct search_columns *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		struct search_column *column = c->columns[i];
+
+		search_sorted_fill(&column->numbers, column->loading, column->n_loading);
+		mem_free(column->loading);
+		column->loading = NULL;
+		column->n_loading = column->cap_loading = 0;
+	}
+	c->is_loading = false;
 }
 
 void search_columns_remove(struct search_columns *c, uint32_t document,

@@ -40,6 +40,10 @@ void search_columns_put(struct search_columns *c, uint32_t document, const struc
 			size_t n);
 void search_columns_remove(struct search_columns *c, uint32_t document,
 			   const struct search_datum *d, size_t n);
+/* Between these two documents are put only, and nothing is asked: numbers are put in order at the
+ * end, all at once. */
+void search_columns_start_load(struct search_columns *c);
+void search_columns_end_load(struct search_columns *c);
 
 /* --- asking ---------------------------------------------------------------------------------- */
 

@@ -23,6 +23,8 @@ struct search_column {
 	const struct search_attribute *rules; /* of a member: those of its pairs */
 	bool is_member;
 	struct search_sorted numbers; /* by value; of a member by document */
+	struct search_pair *loading;  /* numbers, until search_columns_end_load() */
+	size_t n_loading, cap_loading;
 	/* Of declared attributes, by document: the inverted bits of a number, 0: none; the number
 	 * of a list, 0: none. */
 	uint64_t **pages;
@@ -43,6 +45,7 @@ struct search_columns {
 	struct search_column **columns; /* those of the rules first, in their order */
 	size_t n, cap;
 	struct map by_name;
+	bool is_loading;
 };
 
 /* Its inverse is 0. */

@@ -252,7 +252,9 @@ static int index_documents(struct search_corpus *c, struct err *err)
 	c->making = search_lexical_new(&c->weights);
 	bug_if(pthread_create(&thread, NULL, weigh_main, &k) != 0);
 	search_dictionary_load(c->dictionary, c->terms);
+	search_columns_start_load(c->columns);
 	each_record(c, 1, column_record);
+	search_columns_end_load(c->columns);
 	pthread_join(thread, NULL);
 	drop_unreadable(c);
 	for (size_t i = 0; i < k.w.n_bad && r == 0; i++)

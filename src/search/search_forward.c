@@ -339,6 +339,7 @@ static void load_piece(struct search_dictionary *d, struct piece *p, struct sear
 
 void search_dictionary_load(struct search_dictionary *d, struct search_terms *ret)
 {
+	search_terms_reserve(ret, d->n);
 	for (size_t i = 0; i < d->n_pieces; i++)
 		load_piece(d, &d->pieces[i], ret);
 }

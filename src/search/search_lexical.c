@@ -122,8 +122,9 @@ static size_t find_block(const struct postings *p, uint32_t window)
 {
 	size_t low = 0, high = p->n;
 
-	if (high && p->blocks[high - 1].window < window) /* what is added is mostly the newest */
-		return high;
+	/* What is added is mostly the newest. */
+	if (high && p->blocks[high - 1].window <= window)
+		return high - (p->blocks[high - 1].window == window);
 	while (low < high) {
 		size_t middle = (low + high) / 2;
 
@@ -226,6 +227,23 @@ static uint32_t quantise(double tf)
 	return level <= 0 ? 0 : level >= LEVELS - 1 ? LEVELS - 1 : (uint32_t)(level + 0.5);
 }
 
+/* Postings of a document's terms lie anywhere in memory: asked for together, they come together. */
+static void prefetch(const struct search_lexical *lx, const struct search_occurrence *items,
+		     size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (items[i].term < lx->cap)
+			__builtin_prefetch(&lx->terms[items[i].term]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct postings *p =
+		    items[i].term < lx->cap ? &lx->terms[items[i].term] : NULL;
+
+		if (p && p->n)
+			__builtin_prefetch(&p->blocks[p->n - 1]);
+	}
+}
+
 void search_lexical_put(struct search_lexical *lx, uint32_t document,
 			const struct search_occurrence *items, size_t n, const uint32_t *lengths)
 {
@@ -237,6 +255,7 @@ void search_lexical_put(struct search_lexical *lx, uint32_t document,
 		scale[f] = lx->weights.fields[f].weight /
 			   (1 - b + (average > 0 ? b * lengths[f] / average : b));
 	}
+	prefetch(lx, items, n);
 	for (size_t i = 0; i < n;) {
 		uint32_t term = items[i].term, fields = 0;
 		double tf = 0;

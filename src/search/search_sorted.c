@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 
+#include <stdlib.h>
+
 #include "base/banned.h"
 
 #define PIECE_MAX 512
@@ -98,6 +100,34 @@ static void cut_piece(struct search_sorted *s, size_t at)
 	memcpy(next.items, piece->items + keep, next.n * sizeof(*next.items));
 	piece->n = (uint16_t)keep;
 	insert_piece(s, at + 1, next);
+}
+
+static int compare_pairs(const void *a, const void *b, void *arg)
+{
+	const struct search_pair *x = a, *y = b;
+
+	return compare(arg, *x, *y);
+}
+
+void search_sorted_fill(struct search_sorted *s, struct search_pair *pairs, size_t n)
+{
+	size_t len = 0;
+
+	if (n)
+		qsort_r(pairs, n, sizeof(*pairs), compare_pairs, s);
+	for (size_t i = 0; i < n; i++) {
+		if (!len || compare(s, pairs[len - 1], pairs[i]) != 0)
+			pairs[len++] = pairs[i];
+	}
+	for (size_t i = 0; i < len; i += PIECE_MAX) {
+		struct search_piece piece = {0};
+
+		piece.n = (uint16_t)(len - i < PIECE_MAX ? len - i : PIECE_MAX);
+		reserve(&piece, piece.n);
+		memcpy(piece.items, pairs + i, piece.n * sizeof(*pairs));
+		insert_piece(s, s->n, piece);
+	}
+	s->len = len;
 }
 
 void search_sorted_put(struct search_sorted *s, struct search_pair p)

@@ -26,6 +26,8 @@ struct search_sorted {
 };
 
 void search_sorted_done(struct search_sorted *s);
+/* Into one that is empty, in any order, which is changed. Repeated pairs are taken once. */
+void search_sorted_fill(struct search_sorted *s, struct search_pair *pairs, size_t n);
 /* A pair that is there already stays once. */
 void search_sorted_put(struct search_sorted *s, struct search_pair p);
 void search_sorted_remove(struct search_sorted *s, struct search_pair p);

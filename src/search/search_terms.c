@@ -105,12 +105,17 @@ static struct term_slot *find_slot(const struct search_terms *t, struct str term
 	return &t->slots[i];
 }
 
-static void grow_slots(struct search_terms *t)
+/* So that they are at most three quarters full with `n` terms. */
+static void grow_slots(struct search_terms *t, size_t n)
 {
 	struct term_slot *old = t->slots;
-	size_t old_cap = t->slots_cap;
+	size_t old_cap = t->slots_cap, cap = old_cap ? old_cap : SLOTS_MIN;
 
-	t->slots_cap = old_cap ? old_cap * 2 : SLOTS_MIN;
+	while (n * 4 > cap * 3)
+		cap *= 2;
+	if (cap == old_cap)
+		return;
+	t->slots_cap = cap;
 	t->slots = mem_alloc_array(t->slots_cap, sizeof(*t->slots));
 	memset(t->slots, 0xFF, t->slots_cap * sizeof(*t->slots)); /* SEARCH_TERM_NONE */
 	for (size_t i = 0; i < old_cap; i++) {
@@ -260,14 +265,21 @@ size_t search_terms_prefix(const struct search_terms *t, struct str prefix, uint
 
 /* --- adding ---------------------------------------------------------------------------------- */
 
+void search_terms_reserve(struct search_terms *t, size_t n)
+{
+	grow_slots(t, n);
+	mem_grow(&t->places, &t->cap, n, sizeof(*t->places));
+	mem_grow(&t->sorted, &t->sorted_cap, n, sizeof(*t->sorted));
+	t->reserved = n;
+}
+
 uint32_t search_terms_add(struct search_terms *t, struct str term)
 {
 	uint32_t hash = (uint32_t)map_hash(term), number = (uint32_t)t->n;
 	struct term_slot *slot;
 
 	bug_if(!term.len || term.len > SEARCH_TERMS_BYTES_MAX);
-	if ((t->n + 1) * 4 > t->slots_cap * 3)
-		grow_slots(t);
+	grow_slots(t, t->n + 1);
 	slot = find_slot(t, term, hash);
 	if (slot->number != SEARCH_TERM_NONE)
 		return slot->number;
@@ -278,7 +290,7 @@ uint32_t search_terms_add(struct search_terms *t, struct str term)
 	t->n++;
 	t->sorted[number] = entry_of(t, number);
 	*slot = (struct term_slot){hash, number};
-	if (t->n - t->n_sorted > UNSORTED_MIN + t->n / UNSORTED_OF)
+	if (t->n >= t->reserved && t->n - t->n_sorted > UNSORTED_MIN + t->n / UNSORTED_OF)
 		merge_unsorted(t);
 	search_terms_enter(t, number);
 	return number;

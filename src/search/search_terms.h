@@ -26,6 +26,8 @@ DEFINE_CLEANUP(struct search_terms *, search_terms_free)
 
 size_t search_terms_count(const struct search_terms *t);
 size_t search_terms_memory(const struct search_terms *t); /* bytes */
+/* When it is known how many there will be: room, and they are put in order once all are there. */
+void search_terms_reserve(struct search_terms *t, size_t n);
 /* Numbers are given in order, from 0; a term that is there keeps its number. */
 uint32_t search_terms_add(struct search_terms *t, struct str term);
 uint32_t search_terms_find(const struct search_terms *t, struct str term);

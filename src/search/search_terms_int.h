@@ -42,6 +42,7 @@ struct search_terms {
 	size_t slots_cap;
 	struct prefix_entry *sorted; /* the first n_sorted are; those behind are as they came */
 	size_t n_sorted, sorted_cap;
+	size_t reserved; /* nothing is put in order before there are so many */
 	struct deletes deletes;
 };
 

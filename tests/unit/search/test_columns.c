@@ -145,7 +145,7 @@ static void change(uint32_t number, bool is_there)
 	search_columns_put(columns, number, d->data, d->n);
 }
 
-/* Two windows, with gaps; some change, some go; one in the third. */
+/* Two windows, with gaps, loaded at once; some change, some go; one in the third. */
 static int make_columns(void **state)
 {
 	struct err err = {0};
@@ -158,10 +158,12 @@ static int make_columns(void **state)
 	memset(documents, 0, sizeof(documents));
 	memset(first_text, 0, sizeof(first_text));
 	seed = 1;
+	search_columns_start_load(columns);
 	for (uint32_t i = 0; i < 6000; i++) {
 		if (i % 3)
 			change(i, true);
 	}
+	search_columns_end_load(columns);
 	for (uint32_t i = 0; i < 4000; i++)
 		change(next(7000), next(3) != 0);
 	change(NUMBERS - 1, true);

@@ -146,6 +146,33 @@ static void check_order(bool by_document, struct search_pair (*pair)(uint32_t i)
 	search_sorted_done(&s);
 }
 
+/* What is filled at once is as what is put one by one, and changes like it. */
+static void check_filled(bool by_document, struct search_pair (*pair)(uint32_t i))
+{
+	static const size_t sizes[] = {0, 1, 511, 512, 513, 3000};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct search_sorted one_by_one = {.by_document = by_document},
+				     filled = {.by_document = by_document};
+		struct search_pair pairs[3000];
+
+		n_plain = 0;
+		for (uint32_t k = 0; k < sizes[i]; k++) {
+			pairs[k] = pair(k);
+			put(&one_by_one, pairs[k]);
+		}
+		search_sorted_fill(&filled, pairs, sizes[i]);
+		check(&filled);
+		for (uint32_t k = 0; k < 300; k++) {
+			put(&filled, pair(next(5000)));
+			take_out(&filled, plain[next((uint32_t)n_plain)]);
+		}
+		check(&filled);
+		search_sorted_done(&filled);
+		search_sorted_done(&one_by_one);
+	}
+}
+
 static struct search_pair ascending(uint32_t i)
 {
 	return (struct search_pair){i / 3 * 0.5, i};
@@ -182,6 +209,18 @@ static void pairs_are_in_order_of_document(void **state)
 	check_order(true, descending);
 	check_order(true, scattered);
 	check_order(true, crowded);
+}
+
+static void pairs_that_come_at_once_are_in_order(void **state)
+{
+	(void)state;
+	seed = 1;
+	for (int by_document = 0; by_document < 2; by_document++) {
+		check_filled(by_document, ascending);
+		check_filled(by_document, descending);
+		check_filled(by_document, scattered);
+		check_filled(by_document, crowded);
+	}
 }
 
 static void extreme_values_are_values(void **state)
@@ -221,6 +260,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(pairs_are_in_order_of_value),
 	    cmocka_unit_test(pairs_are_in_order_of_document),
+	    cmocka_unit_test(pairs_that_come_at_once_are_in_order),
 	    cmocka_unit_test(extreme_values_are_values),
 	    cmocka_unit_test(memory_is_about_that_of_the_pairs),
 	};

@@ -39,15 +39,22 @@ static struct str make_word(uint64_t *seed, char *buf)
 	return (struct str){buf, n};
 }
 
-static struct search_terms *dictionary(size_t words)
+/* `reserved`: how many were said to come. */
+static struct search_terms *reserved_dictionary(size_t words, size_t reserved)
 {
 	struct search_terms *t = search_terms_new();
 	uint64_t seed = 1;
 	char buf[WORD_MAX];
 
+	search_terms_reserve(t, reserved);
 	while (search_terms_count(t) < words)
 		(void)search_terms_add(t, make_word(&seed, buf));
 	return t;
+}
+
+static struct search_terms *dictionary(size_t words)
+{
+	return reserved_dictionary(words, 0);
 }
 
 /* --- numbers --------------------------------------------------------------------------------- */
@@ -147,11 +154,8 @@ static void check_prefix(const struct search_terms *t, struct str prefix, size_t
 }
 
 /* 3,000 are beyond one merge and have an unsorted rest. */
-static void prefixes_find_what_an_exhaustive_look_finds(void **state)
+static void check_prefixes(struct search_terms *t)
 {
-	struct search_terms *t = dictionary(3000);
-
-	(void)state;
 	for (uint32_t i = 0; i < 3000; i += 31) {
 		struct str s = search_terms_text(t, i);
 
@@ -163,6 +167,21 @@ static void prefixes_find_what_an_exhaustive_look_finds(void **state)
 	check_prefix(t, str_from("kabelscreenx"), 10);
 	check_prefix(t, str_from("\xFF"), 10);
 	search_terms_free(t);
+}
+
+static void prefixes_find_what_an_exhaustive_look_finds(void **state)
+{
+	(void)state;
+	check_prefixes(dictionary(3000));
+}
+
+static void prefixes_are_found_when_fewer_or_more_come_than_were_said_to(void **state)
+{
+	static const size_t reserved[] = {1, 1500, 3000, 3001, 5000};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
+		check_prefixes(reserved_dictionary(3000, reserved[i]));
 }
 
 static void the_term_itself_comes_first(void **state)
@@ -421,6 +440,7 @@ int main(void)
 	    cmocka_unit_test(the_longest_term_is_kept_whole),
 	    cmocka_unit_test(memory_is_counted_and_bounded),
 	    cmocka_unit_test(prefixes_find_what_an_exhaustive_look_finds),
+	    cmocka_unit_test(prefixes_are_found_when_fewer_or_more_come_than_were_said_to),
 	    cmocka_unit_test(the_term_itself_comes_first),
 	    cmocka_unit_test(misspelled_words_find_what_an_exhaustive_look_finds),
 	    cmocka_unit_test(edits_of_every_kind_are_found_at_every_length),
