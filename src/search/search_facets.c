@@ -93,7 +93,9 @@ double search_sort_key(const struct search_sort_keys *k, uint32_t document)
 
 struct search_counter {
 	const struct search_column *column;
-	uint32_t *lists;       /* documents of each list; NULL: the attribute has no lists */
+	/* Documents of each list, in two counts by turns: the same list again waits for what was
+	 * written to the other. NULL: the attribute has no lists. */
+	uint32_t *lists;
 	double bounds[RANGES]; /* of the ranges, ascending; the last is HUGE_VAL */
 	uint32_t ranges[RANGES];
 	size_t n_ranges; /* 0: it has no numbers */
@@ -180,7 +182,7 @@ int search_counter_new(const struct search_columns *c, const char *attribute, st
 	n->min = HUGE_VAL;
 	n->max = -HUGE_VAL;
 	if (column->n_lists)
-		n->lists = arena_alloc(arena, (column->n_lists + 1) * sizeof(*n->lists));
+		n->lists = arena_alloc(arena, 2 * (column->n_lists + 1) * sizeof(*n->lists));
 	make_ranges(n);
 	*ret = n;
 	return 0;
@@ -238,38 +240,48 @@ size_t search_places(const uint64_t *bits, uint16_t *ret)
 typedef double two __attribute__((vector_size(16)));
 typedef int64_t two_flags __attribute__((vector_size(16))); /* -1: true */
 
+/* Without a number it has NaN, which is not above anything. */
+static double number_in(const uint64_t *page, uint16_t place)
+{
+	uint64_t bits = ~page[place];
+	double ret;
+
+	memcpy(&ret, &bits, sizeof(ret));
+	return ret;
+}
+
 /* Numbers of documents in any order are in any range: nothing predicts a branch, so that none is
- * taken. A document without a number has NaN, which is not above anything. */
+ * taken. Two at a time, as each of them waits for what the one before it made of min and max. */
 static void add_numbers(struct search_counter *n, const uint64_t *page, const uint16_t *places,
 			size_t len)
 {
-	two_flags above[RANGES / 2] = {0}; /* of the bound in front of the range, negative */
-	two lower[RANGES / 2] = {0};
-	double min = n->min, max = n->max;
+	two_flags above[RANGES] = {0}; /* of the bound in front of the range, negative */
+	two lower[RANGES];
+	double min[2] = {n->min, n->min}, max[2] = {n->max, n->max};
 
-	for (size_t r = 0; r < RANGES; r++)
-		lower[r / 2][r % 2] = r == 0		? -HUGE_VAL
-				      : r < n->n_ranges ? n->bounds[r - 1]
-							: HUGE_VAL;
-	for (size_t i = 0; i < len; i++) {
-		uint64_t bits = ~page[places[i]];
-		double x;
+	for (size_t r = 0; r < RANGES; r++) {
+		double bound = r == 0 ? -HUGE_VAL : r < n->n_ranges ? n->bounds[r - 1] : HUGE_VAL;
 
-		memcpy(&x, &bits, sizeof(x));
-		above[0] += (two){x, x} >= lower[0];
-		above[1] += (two){x, x} >= lower[1];
-		above[2] += (two){x, x} >= lower[2];
-		min = x < min ? x : min;
-		max = x > max ? x : max;
+		lower[r] = (two){bound, bound};
+	}
+	for (size_t i = 0; i < len; i += 2) {
+		double a = number_in(page, places[i]),
+		       b = i + 1 < len ? number_in(page, places[i + 1]) : search_no_number();
+
+		for (size_t r = 0; r < RANGES; r++)
+			above[r] += (two){a, b} >= lower[r];
+		min[0] = a < min[0] ? a : min[0];
+		min[1] = b < min[1] ? b : min[1];
+		max[0] = a > max[0] ? a : max[0];
+		max[1] = b > max[1] ? b : max[1];
 	}
 	for (size_t r = 0; r < n->n_ranges; r++) {
-		size_t next = r + 1;
-		int64_t beyond = next < n->n_ranges ? above[next / 2][next % 2] : 0;
+		two_flags beyond = r + 1 < n->n_ranges ? above[r + 1] : (two_flags){0};
 
-		n->ranges[r] += (uint32_t)(beyond - above[r / 2][r % 2]);
+		n->ranges[r] += (uint32_t)(beyond[0] + beyond[1] - above[r][0] - above[r][1]);
 	}
-	n->min = min;
-	n->max = max;
+	n->min = fmin(min[0], min[1]);
+	n->max = fmax(max[0], max[1]);
 }
 
 void search_counter_add(struct search_counter *n, uint32_t window, const uint16_t *places,
@@ -285,7 +297,7 @@ void search_counter_add(struct search_counter *n, uint32_t window, const uint16_
 		const uint32_t *page = column->list_pages[window];
 
 		for (size_t i = 0; i < len; i++)
-			n->lists[page[places[i]]]++;
+			n->lists[2 * page[places[i]] + i % 2]++;
 	}
 	if (window < column->n_pages && column->pages[window])
 		add_numbers(n, column->pages[window], places, len);
@@ -335,9 +347,10 @@ static void count_lists(const struct search_counter *n, uint32_t *documents)
 {
 	for (size_t i = 0; n->lists && i < n->column->n_lists; i++) {
 		const struct search_value_list *list = &n->column->lists[i];
+		const uint32_t *counts = &n->lists[2 * (i + 1)];
 
 		for (size_t k = 0; k < list->n; k++)
-			documents[list->values[k] - 1] += n->lists[i + 1];
+			documents[list->values[k] - 1] += counts[0] + counts[1];
 	}
 }
 
