@@ -225,7 +225,7 @@ static struct search_column *column_of(struct search_columns *c, const struct se
 	strbuf_addstr(&name, a->name);
 	strbuf_addch(&name, '.');
 	strbuf_add(&name, d->member.data, d->member.len);
-	column = map_get(&c->by_name, strbuf_slice(&name));
+	column = map_get(&c->by_name, str_from(strbuf_str(&name))); /* as make_column() names it */
 	return column || !may_make ? column : make_column(c, strbuf_str(&name), a, true);
 }
 

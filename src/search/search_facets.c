@@ -14,7 +14,7 @@
 
 #include "base/banned.h"
 
-#define RANGES 6   /* that numbers are counted in; add_numbers() has three pairs */
+#define RANGES 6   /* that numbers are counted in */
 #define SAMPLE 600 /* numbers of a column that the ranges are taken from */
 
 /* --- sorting --------------------------------------------------------------------------------- */

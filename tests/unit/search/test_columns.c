@@ -478,6 +478,27 @@ static void a_text_with_a_zero_byte_is_one_value(void **state)
 	assert_memory_equal(bits, before, sizeof(bits));
 }
 
+static void a_member_with_a_zero_byte_is_one_column(void **state)
+{
+	const struct search_datum d = {
+	    .attribute = SPECS, .member = {"zero\0x", 6}, .text = {"lg", 2}};
+	const char *values[1] = {"lg"};
+	struct search_filter f = {.attribute = "specs.zero", .n_values = 1, .values = values};
+	uint64_t bits[WORDS] = {0};
+
+	(void)state;
+	search_columns_put(columns, 5, &d, 1);
+	search_columns_put(columns, 6, &d, 1);
+	bits[0] = UINT64_MAX;
+	assert_int_equal(search_columns_filter(columns, &f, bits, WORDS, NULL), 0);
+	assert_int_equal(bits[0], 3 << 5);
+	search_columns_remove(columns, 5, &d, 1);
+	search_columns_remove(columns, 6, &d, 1);
+	bits[0] = UINT64_MAX;
+	assert_int_equal(search_columns_filter(columns, &f, bits, WORDS, NULL), 0);
+	assert_int_equal(bits[0], 0);
+}
+
 /* --- orders ---------------------------------------------------------------------------------- */
 
 /* What a document is sorted by: its first value. */
@@ -802,6 +823,7 @@ int main(void)
 	    TEST(yes_and_no_are_booleans),
 	    TEST(long_and_empty_texts_are_no_values),
 	    TEST(a_text_with_a_zero_byte_is_one_value),
+	    TEST(a_member_with_a_zero_byte_is_one_column),
 	    TEST(orders_put_documents_without_a_value_last),
 	    TEST(what_cannot_be_sorted_by_is_told),
 	    TEST(each_value_is_counted_once_a_document),

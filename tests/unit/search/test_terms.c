@@ -153,7 +153,7 @@ static void check_prefix(const struct search_terms *t, struct str prefix, size_t
 		assert_memory_equal(got, want, n * sizeof(*want));
 }
 
-/* 3,000 are beyond one merge and have an unsorted rest. */
+/* Of 3,000. Without a reservation they are beyond one merge and have an unsorted rest. */
 static void check_prefixes(struct search_terms *t)
 {
 	for (uint32_t i = 0; i < 3000; i += 31) {
