@@ -7,9 +7,9 @@
  * Prefixes: an array of entries in byte order with the first eight bytes as a number, and behind it
  * the newest terms unsorted. A question halves its way through the sorted ones and looks at all of
  * the others, which are therefore few: when they are more than 1,024 and 1/256 of all, they are
- * sorted and merged; not before there are as many as were reserved. So an add moves some 130 entries
- * at most on average, in one pass through memory, and a million terms cost about 0.3 seconds. A tree
- * would spare that and cost every question a cache miss a level.
+ * sorted and merged; not before there are as many as were reserved. So an add moves some 130
+ * entries at most on average, in one pass through memory, and a million terms cost about 0.3
+ * seconds. A tree would spare that and cost every question a cache miss a level.
  */
 #include "search/search_terms_int.h"
 
