@@ -71,6 +71,7 @@ struct load_entity {
 	const char *detail;	     /* table of the LOAD_DETAIL columns; NULL: none */
 	const char *detail_when;     /* SQL condition on the staged row s */
 	const char *on_change;	     /* SQL assignment for changed rows; NULL: none */
+	const char *zero;	     /* column that is 0 in new rows; NULL: none */
 	size_t n_columns;
 	const struct load_column *columns;
 };
