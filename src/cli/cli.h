@@ -41,6 +41,7 @@ extern const struct command command_load;
 extern const struct command command_logs;
 extern const struct command command_mapping;
 extern const struct command command_migrate;
+extern const struct command command_order;
 extern const struct command command_recommend;
 extern const struct command command_reset;
 extern const struct command command_schema;
