@@ -125,6 +125,15 @@ void cli_index_summary(const json_t *status, struct strbuf *b)
 		strbuf_addstr(b, cli_text_of(status, "state"));
 }
 
+bool cli_index_has_words(const json_t *status, uint64_t *ret_done, uint64_t *ret_total)
+{
+	struct sums s = sum_up(json_object_get(status, "words"));
+
+	*ret_done = (uint64_t)s.done;
+	*ret_total = (uint64_t)s.total;
+	return s.is_live;
+}
+
 /* The part that has an error; NULL: none. */
 static const json_t *failing(const json_t *status)
 {

@@ -11,12 +11,16 @@
  *	migration   `migrate`, when a collection asks for it
  *	worker      `serve` in the background
  *	proof       `verify`, after a migration
+ *	search      all documents are found by their words; a large shop goes on behind
  */
+#include "cli/cli_index.h"
 #include "cli/cli_stack.h"
+#include "cli/cli_worker.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/progress.h"
 #include "cluster/layout.h"
 #include "http/http_client.h"
 #include "shop/load.h"
@@ -257,6 +261,7 @@ static int list_unmigrated(struct up *u, const char **ret, size_t *ret_n, struct
 
 #define READY_SPARE_MS 10000
 #define READY_POLL_US  50000
+#define WORDS_WAIT_US  60000000 /* a million documents take longer */
 
 /* Only the collections that are not live: the others need not be read again. */
 static int up_migrate(struct up *u, struct err *err)
@@ -335,6 +340,11 @@ static int up_worker(struct up *u, struct err *err)
 	return r < 0 ? r : wait_until_it_writes(u, err);
 }
 
+static bool has_search(const struct up *u)
+{
+	return u->is_live && config_bool(u->line->config, "index.enabled");
+}
+
 /* The proof that a bring-up worked; later it is the user's to ask for. */
 static int up_verify(struct up *u, struct err *err)
 {
@@ -348,6 +358,33 @@ static int up_verify(struct up *u, struct err *err)
 	    &u->arena, "all that stood still agrees; %" PRIu64 " changed while they were compared",
 	    n_pending);
 	err_clear(err);
+	return 0;
+}
+
+/* What people try first is a search: one that knows half of the catalogue is a bad one. Whatever is
+ * wrong with the index, the stores are in step: the status tells. */
+static int up_search(struct up *u, struct err *err)
+{
+	int64_t until = clock_monotonic_us() + WORDS_WAIT_US;
+	bool is_ready = !has_search(u);
+	struct progress progress;
+
+	(void)err;
+	progress_start(&progress, "search", "documents", 0);
+	while (!is_ready && clock_monotonic_us() < until) {
+		_cleanup_(json_decrefp) json_t *status = NULL;
+		uint64_t done = 0;
+
+		if (cli_worker_ask(u->line, "/v1/index/status", false, &status, NULL) == 0)
+			is_ready = cli_index_has_words(status, &done, &progress.total);
+		progress_update(&progress, done);
+		if (!is_ready)
+			usleep(READY_POLL_US);
+	}
+	if (progress.done)
+		progress_finish(&progress);
+	if (!is_ready)
+		u->said = "does not know all documents yet; it goes on";
 	return 0;
 }
 
@@ -368,6 +405,7 @@ static const struct step steps[] = {
     {"sync", "all collections live", up_migrate},
     {"worker", "keeps both stores in step", up_worker},
     {"verify", "both stores agree", up_verify},
+    {"search", "finds all by words", up_search},
 };
 
 static int run_steps(struct up *u, struct err *err)
@@ -376,7 +414,8 @@ static int run_steps(struct up *u, struct err *err)
 		int64_t since = clock_monotonic_us();
 		int r = steps[i].run(u, err);
 		bool is_skipped = (steps[i].run == up_shop && !u->wants_shop) ||
-				  (steps[i].run == up_verify && !u->has_migrated);
+				  (steps[i].run == up_verify && !u->has_migrated) ||
+				  (steps[i].run == up_search && !has_search(u));
 
 		if (r < 0)
 			return r;

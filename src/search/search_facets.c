@@ -297,7 +297,7 @@ void search_counter_add(struct search_counter *n, uint32_t window, const uint16_
 		const uint32_t *page = column->list_pages[window];
 
 		for (size_t i = 0; i < len; i++)
-			n->lists[2 * page[places[i]] + i % 2]++;
+			n->lists[(size_t)2 * page[places[i]] + i % 2]++;
 	}
 	if (window < column->n_pages && column->pages[window])
 		add_numbers(n, column->pages[window], places, len);
