@@ -132,6 +132,44 @@ static enum MHD_Result get_changes(struct http_server *s, struct MHD_Connection 
 	return http_answer(c, MHD_HTTP_OK, response, "application/x-ndjson");
 }
 
+/* --- orders ---------------------------------------------------------------------------------- */
+
+static int check_orders(const struct http_server *s, struct err *err)
+{
+	return s->options.place_order
+		   ? 0
+		   : err_set(err, ERR_UNSUPPORTED, "this worker takes no orders");
+}
+
+static int work_order(void *arg, void *question, struct strbuf *answer, struct err *err)
+{
+	struct http_server *s = arg;
+	struct http_question *q = question;
+
+	if (!q->key)
+		return err_set(err, ERR_INVALID_ARGUMENT,
+			       "the header \"Idempotency-Key\" is missing");
+	return s->options.place_order(s->options.arg, q->body, q->key, answer, err);
+}
+
+static const struct http_member order_body[] = {
+    {"customer_id", "integer", "Who orders."},
+    {"lines", "array",
+     "Objects with product_id and quantity, and as they are wanted price (the one that was "
+     "quoted) and date (of a service)."},
+    {"address_id", "integer", "Where it goes; the default address when not given."},
+    {"cart_id", "integer", "A cart of the customer whose reservation becomes the order."},
+    {"quoted_prices", "object", "Prices by product, which have to be those of now."},
+    {"channel", "string", "How it came; \"api\" when not given."},
+    {0}};
+
+static const struct http_member order_members[] = {
+    {"order_id", "integer", "Its number."},
+    {"total_amount", "number", "What is to be paid."},
+    {"currency", "string", "ISO 4217."},
+    {"placed_at", "string", "UTC."},
+    {0}};
+
 /* --- the index ------------------------------------------------------------------------------- */
 
 static int no_index(struct err *err)
@@ -550,6 +588,18 @@ const struct http_route http_routes[] = {
      .parameters = recommendation_parameters,
      .summary = "Products for a customer, or beside a product.", .members = hits_members,
      .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
+    {.method = "POST",
+     .path = "/v1/orders",
+     .takes_body = true,
+     .body = order_body,
+     .check = check_orders,
+     .work = work_order,
+     .summary = "Places an order.",
+     .answer_status = MHD_HTTP_CREATED,
+     .answer_help = "It is placed; asked again with the same key, the first answer.",
+     .members = order_members,
+     .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_CONFLICT, MHD_HTTP_NOT_IMPLEMENTED,
+		  MHD_HTTP_SERVICE_UNAVAILABLE, MHD_HTTP_GATEWAY_TIMEOUT}},
     {SEARCH_ROUTE(HTTP_PRODUCT), .path = "/v1/products/{id}", .parameters = product_parameters,
      .summary = "One product.",
      .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},

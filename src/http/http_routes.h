@@ -26,7 +26,8 @@ struct http_route {
 	size_t values_size;			 /* of the struct that they fill */
 	enum http_search_kind kind;		 /* of the paths of the search */
 	enum http_access access;
-	bool takes_body;
+	bool takes_body;		/* JSON; with a header "Idempotency-Key" */
+	const struct http_member *body; /* members of the body's object, as `members` */
 
 	/* ERR_UNSUPPORTED when this worker does not know what it is about; NULL: it does. */
 	int (*check)(const struct http_server *s, struct err *err);
@@ -48,6 +49,8 @@ extern const struct http_route http_routes[]; /* ends with a method of NULL */
 struct http_question {
 	const struct http_route *route;
 	void *values;
+	struct str body;
+	const char *key;   /* the header "Idempotency-Key"; NULL: none */
 	const char *wrong; /* the parameter that an ERR_INVALID_ARGUMENT of the answer is about */
 };
 
