@@ -53,24 +53,12 @@ static void note_error(struct doctor *d, const char *what, const struct err *err
 /* --- MariaDB --------------------------------------------------------------------------------- */
 
 static const char *const admin_rights[] = {
-    "SELECT",
-    "INSERT",
-    "UPDATE",
-    "DELETE",
-    "CREATE",
-    "DROP",
-    "ALTER",
-    "INDEX",
-    "REFERENCES",
-    "TRIGGER",
-    "CREATE VIEW",
-    "SHOW VIEW",
-    "CREATE ROUTINE",
-    "ALTER ROUTINE",
-    "EXECUTE",
-    "EVENT",
-    "LOCK TABLES",
-    "CREATE TEMPORARY TABLES",
+    "SELECT",	      "INSERT",	       "UPDATE",
+    "DELETE",	      "CREATE",	       "DROP",
+    "ALTER",	      "INDEX",	       "REFERENCES",
+    "TRIGGER",	      "CREATE VIEW",   "SHOW VIEW",
+    "CREATE ROUTINE", "ALTER ROUTINE", "EXECUTE",
+    "EVENT",	      "LOCK TABLES",   "CREATE TEMPORARY TABLES",
 };
 
 static void check_maria_version(struct doctor *d, struct maria *m)

@@ -41,7 +41,7 @@ struct http_route {
 	const char *answer_help, *answer_type; /* NULL: an object as JSON */
 	const struct http_member *members;     /* ends with a name of NULL; NULL: none are told */
 	unsigned answer_status;		       /* 0: 200 */
-	unsigned statuses[5]; /* of problems, but for those that every route has; ends with 0 */
+	unsigned statuses[6]; /* of problems, but for those that every route has; ends with 0 */
 };
 extern const struct http_route http_routes[]; /* ends with a method of NULL */
 

@@ -56,8 +56,8 @@ bool maria_is_lost(const struct maria *m);
 const char *maria_host(const struct maria *m); /* "host:port" or the socket's path; borrowed */
 const char *maria_server_version(const struct maria *m);
 
-/* What a procedure or a trigger refused the last failed statement with (SIGNAL); NULL: it failed for
- * another reason. Borrowed until the next error. */
+/* What a procedure or a trigger refused the last failed statement with (SIGNAL); NULL: it failed
+ * for another reason. Borrowed until the next error. */
 struct maria_refusal {
 	char state[6];	/* SQLSTATE */
 	char text[513]; /* as long as the server lets it be */

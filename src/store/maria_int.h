@@ -41,7 +41,7 @@ struct maria {
 	MYSQL *handle; /* NULL while not connected */
 	bool is_lost;
 	struct maria_refusal refusal; /* of the last error; an empty state: it was none */
-	char *where; /* host:port or socket of the connection */
+	char *where;		      /* host:port or socket of the connection */
 	uint64_t tick;
 	size_t n_statements;
 	struct maria_statement statements[MARIA_STATEMENTS_MAX];
