@@ -93,11 +93,11 @@ static json_t *parameters_of(const struct http_route *route)
 	if (route->takes_body)
 		json_array_append_new(
 		    list,
-		    json_pack("{s:s, s:s, s:b, s:s, s:{s:s}}", "name", "Idempotency-Key", "in",
-			      "header", "required", 1, "description",
+		    json_pack("{s:s, s:s, s:b, s:s, s:{s:s, s:i, s:i}}", "name", "Idempotency-Key",
+			      "in", "header", "required", 1, "description",
 			      "1 to 64 ASCII characters, new for each thing that is asked for: "
 			      "asked again with it, nothing happens twice.",
-			      "schema", "type", "string"));
+			      "schema", "type", "string", "minLength", 1, "maxLength", 64));
 	return list;
 }
 

@@ -18,6 +18,7 @@
 #define COLLECTION_MAX	128  /* bytes of a collection's name */
 #define KEY_MAX		1024 /* bytes of a document's key, as in the queues */
 #define KEYS_MAX	256  /* of one question */
+#define KEY_TEXT_MAX	64   /* characters of an idempotency key */
 #define ATTRIBUTE_MAX	128  /* bytes of an attribute's name, with what orders by it */
 #define TEXT_MAX	4096 /* bytes of what is looked for */
 #define TEXT_CHARS	1000
@@ -141,14 +142,25 @@ static int check_orders(const struct http_server *s, struct err *err)
 		   : err_set(err, ERR_UNSUPPORTED, "this worker takes no orders");
 }
 
+static bool is_key(const char *key)
+{
+	size_t n = 0;
+
+	while (key && key[n] >= ' ' && key[n] <= '~')
+		n++;
+	return n > 0 && n <= KEY_TEXT_MAX && !key[n];
+}
+
 static int work_order(void *arg, void *question, struct strbuf *answer, struct err *err)
 {
 	struct http_server *s = arg;
 	struct http_question *q = question;
 
-	if (!q->key)
-		return err_set(err, ERR_INVALID_ARGUMENT,
-			       "the header \"Idempotency-Key\" is missing");
+	if (!is_key(q->key)) {
+		q->wrong = "Idempotency-Key";
+		return err_set(err, ERR_INVALID_ARGUMENT, "the header \"%s\" %s", q->wrong,
+			       q->key ? "is not 1 to 64 ASCII characters" : "is missing");
+	}
 	return s->options.place_order(s->options.arg, q->body, q->key, answer, err);
 }
 

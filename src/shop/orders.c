@@ -21,8 +21,8 @@ static const struct {
     {"45001", ERR_CONFLICT},	     /* too few are left */
     {"45002", ERR_CONFLICT},	     /* no place on that day */
     {"45003", ERR_NOT_FOUND},	     /* no such product */
-    {"45004", ERR_INVALID_ARGUMENT}, /* product is retired */
-    {"45005", ERR_INVALID_ARGUMENT}, /* customer may not order */
+    {"45004", ERR_CONFLICT},	     /* product is retired */
+    {"45005", ERR_CONFLICT},	     /* customer may not order */
     {"45006", ERR_INVALID_ARGUMENT}, /* no lines */
     {"45007", ERR_INVALID_ARGUMENT}, /* a bad line */
     {"45008", ERR_CONFLICT},	     /* another price */

@@ -35,9 +35,8 @@ struct shop_order_placed {
 /*
  * `until_us` (clock_monotonic_us()): no attempt begins after it. ERR_CONFLICT: too few are left, no
  * place on that day, the price is another one, the key was used for another order, the cart is
- * over. ERR_NOT_FOUND: no such product, customer or address. ERR_INVALID_ARGUMENT: lines,
- * quantities or key are no such thing; the product is retired, the customer inactive. Else the last
- * failure.
+ * over, the product is retired, the customer inactive or unknown. ERR_NOT_FOUND: no such product or
+ * address. ERR_INVALID_ARGUMENT: lines, quantities or key are no such thing. Else the last failure.
  */
 int shop_order_place(struct maria *m, const struct shop_order_request *request, int64_t until_us,
 		     struct arena *arena, struct shop_order_placed *ret, struct err *err)
