@@ -68,18 +68,26 @@ BEGIN
   END IF;
 END//
 
--- Frees what the carts of a product held whose time is over.
+-- Frees what the carts of a product held whose time is over. Those that are counted are those that go:
+-- by the next statement others may be over. Carts are locked before products and products before what
+-- carts hold (sp_EmptyCart), so carts are looked at here without a lock.
 CREATE PROCEDURE sp_ReleaseExpired(p_product_id BIGINT UNSIGNED)
 MODIFIES SQL DATA
 BEGIN
-  DECLARE v_freed INT;
+  DECLARE v_locked, v_held INT;
+  DECLARE v_freed INT DEFAULT 0;
 
-  SELECT COALESCE(SUM(i.quantity), 0) INTO v_freed
-    FROM Cart_Items i JOIN Carts c ON c.cart_id = i.cart_id
-   WHERE i.product_id = p_product_id AND c.expires_at <= UTC_TIMESTAMP(3) FOR UPDATE;
+  SELECT COUNT(*) INTO v_locked FROM Products WHERE product_id = p_product_id FOR UPDATE;
+  FOR l IN (SELECT i.cart_id FROM Cart_Items i JOIN Carts c ON c.cart_id = i.cart_id
+             WHERE i.product_id = p_product_id AND c.expires_at <= UTC_TIMESTAMP(3)) DO
+    SELECT SUM(quantity) INTO v_held FROM Cart_Items
+     WHERE cart_id = l.cart_id AND product_id = p_product_id FOR UPDATE;
+    IF v_held IS NOT NULL THEN
+      DELETE FROM Cart_Items WHERE cart_id = l.cart_id AND product_id = p_product_id;
+      SET v_freed = v_freed + v_held;
+    END IF;
+  END FOR;
   IF v_freed > 0 THEN
-    DELETE i FROM Cart_Items i JOIN Carts c ON c.cart_id = i.cart_id
-     WHERE i.product_id = p_product_id AND c.expires_at <= UTC_TIMESTAMP(3);
     UPDATE Products SET reserved_quantity = GREATEST(0, reserved_quantity - v_freed)
      WHERE product_id = p_product_id;
   END IF;

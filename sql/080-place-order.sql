@@ -4,9 +4,10 @@
 -- sp_PlaceOrder is a transaction of its own: what the caller has open is committed first
 -- (sp_InTransaction, as for all that changes orders and carts).
 --
--- Locks are taken in one order by all: the request, the customer, the order, then products by their
--- number. Stock is never read before it is written: the line's trigger takes it by a conditional
--- UPDATE. READ COMMITTED, because ranges that are locked would hold up other orders.
+-- Locks are taken in one order by all: the request, the customer, the cart, the order, then products by
+-- their number, what carts hold of them last. Stock is never read before it is written: the line's
+-- trigger takes it by a conditional UPDATE. READ COMMITTED, because ranges that are locked would hold up
+-- other orders.
 
 DELIMITER //
 
@@ -200,15 +201,24 @@ BEGIN
   END IF;
 END//
 
--- What a cart held is free again; the cart goes.
+-- What a cart held is free again; the cart goes. Locks: the cart, then product by product its row and
+-- what the cart holds of it, which sp_ReleaseExpired may have freed meanwhile.
 CREATE PROCEDURE sp_EmptyCart(p_cart_id BIGINT UNSIGNED)
 MODIFIES SQL DATA
 BEGIN
-  FOR l IN (SELECT product_id, quantity FROM Cart_Items WHERE cart_id = p_cart_id ORDER BY product_id FOR UPDATE) DO
-    UPDATE Products SET reserved_quantity = GREATEST(0, reserved_quantity - CAST(l.quantity AS SIGNED))
-     WHERE product_id = l.product_id;
+  DECLARE v_locked, v_held INT;
+
+  SELECT COUNT(*) INTO v_locked FROM Carts WHERE cart_id = p_cart_id FOR UPDATE;
+  FOR l IN (SELECT product_id FROM Cart_Items WHERE cart_id = p_cart_id ORDER BY product_id) DO
+    SELECT COUNT(*) INTO v_locked FROM Products WHERE product_id = l.product_id FOR UPDATE;
+    SELECT SUM(quantity) INTO v_held FROM Cart_Items
+     WHERE cart_id = p_cart_id AND product_id = l.product_id FOR UPDATE;
+    IF v_held IS NOT NULL THEN
+      UPDATE Products SET reserved_quantity = GREATEST(0, reserved_quantity - v_held)
+       WHERE product_id = l.product_id;
+      DELETE FROM Cart_Items WHERE cart_id = p_cart_id AND product_id = l.product_id;
+    END IF;
   END FOR;
-  DELETE FROM Cart_Items WHERE cart_id = p_cart_id;
   DELETE FROM Carts WHERE cart_id = p_cart_id;
 END//
 
@@ -244,12 +254,19 @@ BEGIN
   DECLARE v_price DECIMAL(12,2);
   DECLARE v_currency CHAR(3);
   DECLARE v_total DECIMAL(14,2);
+  DECLARE v_locked INT;
 
   CALL sp_BeginRequest(p_customer_id, p_key, p_hash, ret_order_id);
   IF ret_order_id IS NULL THEN
     CALL sp_CheckCustomer(p_customer_id, v_address_id);
     IF p_cart_id IS NOT NULL THEN
       CALL sp_CheckCart(p_cart_id, p_customer_id);
+      FOR l IN (SELECT product_id FROM Cart_Items WHERE cart_id = p_cart_id
+                 UNION SELECT product_id FROM JSON_TABLE(p_lines, '$[*]' COLUMNS (
+                   product_id BIGINT UNSIGNED PATH '$.p')) j
+                 ORDER BY product_id) DO
+        SELECT COUNT(*) INTO v_locked FROM Products WHERE product_id = l.product_id FOR UPDATE;
+      END FOR;
       CALL sp_EmptyCart(p_cart_id);
     END IF;
     FOR l IN (SELECT product_id, quantity, low, high, day FROM JSON_TABLE(p_lines, '$[*]' COLUMNS (
