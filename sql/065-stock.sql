@@ -144,7 +144,8 @@ BEGIN
 END//
 
 -- The total of an order goes with its lines, by what they change: a sum of them would be read under
--- locks that hold up the lines of other orders. A load settles the totals of what it brought itself.
+-- locks that hold up the lines of other orders. What was charged for an order from a feed is told by
+-- the feed: lines that are history change nothing there.
 CREATE PROCEDURE sp_AddToOrder(p_order_id BIGINT UNSIGNED, p_amount DECIMAL(16,2), p_is_history BOOL)
 MODIFIES SQL DATA
 UPDATE Orders SET total_amount = total_amount + p_amount
@@ -228,10 +229,11 @@ BEGIN
     END IF;
   END IF;
   IF NEW.order_id <> OLD.order_id THEN
-    CALL sp_AddToOrder(OLD.order_id, -(OLD.quantity * OLD.price), FALSE);
-    CALL sp_AddToOrder(NEW.order_id, NEW.quantity * NEW.price, FALSE);
+    CALL sp_AddToOrder(OLD.order_id, -(OLD.quantity * OLD.price), OLD.stock_taken = 0);
+    CALL sp_AddToOrder(NEW.order_id, NEW.quantity * NEW.price, OLD.stock_taken = 0);
   ELSE
-    CALL sp_AddToOrder(NEW.order_id, NEW.quantity * NEW.price - OLD.quantity * OLD.price, FALSE);
+    CALL sp_AddToOrder(NEW.order_id, NEW.quantity * NEW.price - OLD.quantity * OLD.price,
+                       OLD.stock_taken = 0);
   END IF;
 END//
 
@@ -250,7 +252,7 @@ BEGIN
   IF OLD.stock_taken > 0 THEN
     CALL sp_GiveBackStock(OLD.product_id, OLD.stock_taken, OLD.service_date, OLD.order_id, 'order');
   END IF;
-  CALL sp_AddToOrder(OLD.order_id, -(OLD.quantity * OLD.price), FALSE);
+  CALL sp_AddToOrder(OLD.order_id, -(OLD.quantity * OLD.price), OLD.stock_taken = 0);
 END//
 
 DELIMITER ;
