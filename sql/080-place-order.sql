@@ -85,8 +85,9 @@ BEGIN
                 THEN CONCAT('product_id is ', COALESCE(LEFT(product_id, 40), 'missing'), ', not a number')
               WHEN NOT COALESCE(quantity REGEXP '^[1-9][0-9]{0,5}$', 0)
                 THEN CONCAT('quantity is ', COALESCE(LEFT(quantity, 40), 'missing'), ', not a number from 1 to 999999')
-              WHEN NOT COALESCE(price, '0') REGEXP '^[0-9]{1,10}([.][0-9]{1,2})?$'
-                THEN CONCAT('price is ', LEFT(price, 40), ', not an amount')
+              WHEN NOT COALESCE(price, JSON_VALUE(p_quoted, CONCAT('$."', product_id, '"')), '0') REGEXP '^[0-9]{1,10}([.][0-9]{1,2})?$'
+                THEN CONCAT('price is ', LEFT(COALESCE(price, JSON_VALUE(p_quoted, CONCAT('$."', product_id, '"'))),
+                                              40), ', not an amount')
               WHEN service_date IS NOT NULL
                    AND NOT IF(service_date REGEXP '^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$',
                               RIGHT(service_date, 2) <= DAY(LAST_DAY(CONCAT(LEFT(service_date, 7), '-01'))), 0)
@@ -294,28 +295,33 @@ END//
 
 -- The whole of it. `p_cart_id`: a cart of the customer whose reservation becomes the order; NULL: none.
 CREATE PROCEDURE sp_PlaceOrderFrom(p_customer_id BIGINT UNSIGNED, p_address_id BIGINT UNSIGNED,
-                                   p_lines LONGTEXT, p_idempotency_key VARCHAR(64) CHARACTER SET ascii,
+                                   p_lines LONGTEXT, p_idempotency_key TEXT CHARACTER SET utf8mb4,
                                    p_quoted_prices LONGTEXT, p_sales_channel VARCHAR(32),
                                    p_cart_id BIGINT UNSIGNED)
 MODIFIES SQL DATA
 BEGIN
+  DECLARE v_key VARCHAR(64) CHARACTER SET ascii;
   DECLARE v_lines LONGTEXT;
   DECLARE v_hash BINARY(32);
   DECLARE v_order_id BIGINT UNSIGNED;
 
-  IF NOT COALESCE(p_idempotency_key REGEXP '^[ -~]{1,64}$', 0) THEN
+  IF NOT COALESCE(p_idempotency_key COLLATE utf8mb4_bin REGEXP '^[ -~]{1,64}\\z', 0) THEN
     SIGNAL SQLSTATE '45009' SET MESSAGE_TEXT = 'an order needs an idempotency key of 1 to 64 ASCII characters';
   END IF;
+  IF p_customer_id IS NULL THEN
+    SIGNAL SQLSTATE '45005' SET MESSAGE_TEXT = 'customer NULL does not exist';
+  END IF;
+  SET v_key = p_idempotency_key;
   CALL sp_ReadLines(p_lines, p_quoted_prices, v_lines);
   SET v_hash = UNHEX(SHA2(CONCAT_WS('|', COALESCE(p_address_id, ''), COALESCE(p_cart_id, ''), v_lines), 256));
   CALL sp_InTransaction('place', p_customer_id, p_address_id, p_cart_id, v_lines, COALESCE(p_sales_channel, 'direct'),
-                        p_idempotency_key, v_hash, v_order_id);
+                        v_key, v_hash, v_order_id);
   SELECT order_id, total_amount, currency, requested_at AS placed_at FROM Order_Requests
-   WHERE customer_id = p_customer_id AND idempotency_key = p_idempotency_key;
+   WHERE customer_id = p_customer_id AND idempotency_key = v_key;
 END//
 
 CREATE PROCEDURE sp_PlaceOrder(p_customer_id BIGINT UNSIGNED, p_address_id BIGINT UNSIGNED,
-                               p_lines LONGTEXT, p_idempotency_key VARCHAR(64) CHARACTER SET ascii,
+                               p_lines LONGTEXT, p_idempotency_key TEXT CHARACTER SET utf8mb4,
                                p_quoted_prices LONGTEXT)
 MODIFIES SQL DATA
 CALL sp_PlaceOrderFrom(p_customer_id, p_address_id, p_lines, p_idempotency_key, p_quoted_prices, NULL, NULL)//
