@@ -13,6 +13,9 @@ DELIMITER //
 
 -- One of the procedures sp_Try..., in a transaction. A deadlock (1213) or a row that changed meanwhile
 -- (1020) begins anew, eight times. Which parameter means what is said beside each call.
+--
+-- KILL QUERY may hit a handler, too, and the transaction stays open: half an order, which the next
+-- call would commit. Its savepoint is the sign that what is open was begun here.
 CREATE PROCEDURE sp_InTransaction(p_what VARCHAR(20), p_id BIGINT UNSIGNED, p_second_id BIGINT UNSIGNED,
                                   p_third_id BIGINT UNSIGNED, p_lines LONGTEXT, p_text VARCHAR(32),
                                   p_key VARCHAR(64) CHARACTER SET ascii, p_hash BINARY(32),
@@ -22,6 +25,11 @@ BEGIN
   DECLARE v_is_done BOOL DEFAULT FALSE;
   DECLARE v_tries INT DEFAULT 0;
 
+  BEGIN
+    DECLARE CONTINUE HANDLER FOR 1305 BEGIN END; -- no such savepoint
+
+    ROLLBACK TO SAVEPOINT order_begun;
+  END;
   WHILE NOT v_is_done DO
     BEGIN
       DECLARE EXIT HANDLER FOR 1213, 1020
@@ -42,6 +50,7 @@ BEGIN
       COMMIT;
       SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
       START TRANSACTION;
+      SAVEPOINT order_begun;
       CASE p_what
         -- customer, address, cart; channel
         WHEN 'place' THEN
