@@ -21,7 +21,7 @@ IF NEW.stock_quantity IS NOT NULL THEN
 END IF//
 
 -- @stock_product, @stock_reason and @stock_order are set by sp_TakeStock and its like, for their own
--- UPDATE alone.
+-- UPDATE alone: when that fails, too, they are forgotten.
 CREATE OR REPLACE TRIGGER tr_product_stock_moved AFTER UPDATE ON Products FOR EACH ROW
 IF NEW.product_id <> OLD.product_id THEN
   INSERT INTO Stock_Movements (product_id, quantity, movement_reason)
@@ -102,6 +102,11 @@ BEGIN
   DECLARE v_taken INT DEFAULT 0;
   DECLARE v_left INT;
   DECLARE v_message VARCHAR(500);
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION
+  BEGIN
+    SET @stock_product = NULL, @stock_reason = NULL, @stock_order = NULL;
+    RESIGNAL;
+  END;
 
   IF p_service_date IS NOT NULL THEN
     CALL sp_BookService(p_product_id, p_quantity, p_service_date);
@@ -133,6 +138,12 @@ CREATE PROCEDURE sp_GiveBackStock(p_product_id BIGINT UNSIGNED, p_quantity INT U
                                   p_reason VARCHAR(10))
 MODIFIES SQL DATA
 BEGIN
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION
+  BEGIN
+    SET @stock_product = NULL, @stock_reason = NULL, @stock_order = NULL;
+    RESIGNAL;
+  END;
+
   IF p_service_date IS NOT NULL THEN
     UPDATE Service_Days SET booked = booked - LEAST(booked, p_quantity)
      WHERE product_id = p_product_id AND service_date = p_service_date;
