@@ -21,7 +21,7 @@ IF NEW.stock_quantity IS NOT NULL THEN
 END IF//
 
 -- @stock_product, @stock_reason and @stock_order are set by sp_TakeStock and its like, for their own
--- UPDATE alone.
+-- UPDATE alone: when that fails, too, they are forgotten.
 CREATE OR REPLACE TRIGGER tr_product_stock_moved AFTER UPDATE ON Products FOR EACH ROW
 IF NEW.product_id <> OLD.product_id THEN
   INSERT INTO Stock_Movements (product_id, quantity, movement_reason)
@@ -68,18 +68,26 @@ BEGIN
   END IF;
 END//
 
--- Frees what the carts of a product held whose time is over.
+-- Frees what the carts of a product held whose time is over. Those that are counted are those that go:
+-- by the next statement others may be over. Carts are locked before products and products before what
+-- carts hold (sp_EmptyCart), so carts are looked at here without a lock.
 CREATE PROCEDURE sp_ReleaseExpired(p_product_id BIGINT UNSIGNED)
 MODIFIES SQL DATA
 BEGIN
-  DECLARE v_freed INT;
+  DECLARE v_locked, v_held INT;
+  DECLARE v_freed INT DEFAULT 0;
 
-  SELECT COALESCE(SUM(i.quantity), 0) INTO v_freed
-    FROM Cart_Items i JOIN Carts c ON c.cart_id = i.cart_id
-   WHERE i.product_id = p_product_id AND c.expires_at <= UTC_TIMESTAMP(3) FOR UPDATE;
+  SELECT COUNT(*) INTO v_locked FROM Products WHERE product_id = p_product_id FOR UPDATE;
+  FOR l IN (SELECT i.cart_id FROM Cart_Items i JOIN Carts c ON c.cart_id = i.cart_id
+             WHERE i.product_id = p_product_id AND c.expires_at <= UTC_TIMESTAMP(3)) DO
+    SELECT SUM(quantity) INTO v_held FROM Cart_Items
+     WHERE cart_id = l.cart_id AND product_id = p_product_id FOR UPDATE;
+    IF v_held IS NOT NULL THEN
+      DELETE FROM Cart_Items WHERE cart_id = l.cart_id AND product_id = p_product_id;
+      SET v_freed = v_freed + v_held;
+    END IF;
+  END FOR;
   IF v_freed > 0 THEN
-    DELETE i FROM Cart_Items i JOIN Carts c ON c.cart_id = i.cart_id
-     WHERE i.product_id = p_product_id AND c.expires_at <= UTC_TIMESTAMP(3);
     UPDATE Products SET reserved_quantity = GREATEST(0, reserved_quantity - v_freed)
      WHERE product_id = p_product_id;
   END IF;
@@ -94,6 +102,11 @@ BEGIN
   DECLARE v_taken INT DEFAULT 0;
   DECLARE v_left INT;
   DECLARE v_message VARCHAR(500);
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION
+  BEGIN
+    SET @stock_product = NULL, @stock_reason = NULL, @stock_order = NULL;
+    RESIGNAL;
+  END;
 
   IF p_service_date IS NOT NULL THEN
     CALL sp_BookService(p_product_id, p_quantity, p_service_date);
@@ -125,6 +138,12 @@ CREATE PROCEDURE sp_GiveBackStock(p_product_id BIGINT UNSIGNED, p_quantity INT U
                                   p_reason VARCHAR(10))
 MODIFIES SQL DATA
 BEGIN
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION
+  BEGIN
+    SET @stock_product = NULL, @stock_reason = NULL, @stock_order = NULL;
+    RESIGNAL;
+  END;
+
   IF p_service_date IS NOT NULL THEN
     UPDATE Service_Days SET booked = booked - LEAST(booked, p_quantity)
      WHERE product_id = p_product_id AND service_date = p_service_date;
@@ -136,7 +155,8 @@ BEGIN
 END//
 
 -- The total of an order goes with its lines, by what they change: a sum of them would be read under
--- locks that hold up the lines of other orders. A load settles the totals of what it brought itself.
+-- locks that hold up the lines of other orders. What was charged for an order from a feed is told by
+-- the feed: lines that are history change nothing there.
 CREATE PROCEDURE sp_AddToOrder(p_order_id BIGINT UNSIGNED, p_amount DECIMAL(16,2), p_is_history BOOL)
 MODIFIES SQL DATA
 UPDATE Orders SET total_amount = total_amount + p_amount
@@ -220,10 +240,11 @@ BEGIN
     END IF;
   END IF;
   IF NEW.order_id <> OLD.order_id THEN
-    CALL sp_AddToOrder(OLD.order_id, -(OLD.quantity * OLD.price), FALSE);
-    CALL sp_AddToOrder(NEW.order_id, NEW.quantity * NEW.price, FALSE);
+    CALL sp_AddToOrder(OLD.order_id, -(OLD.quantity * OLD.price), OLD.stock_taken = 0);
+    CALL sp_AddToOrder(NEW.order_id, NEW.quantity * NEW.price, OLD.stock_taken = 0);
   ELSE
-    CALL sp_AddToOrder(NEW.order_id, NEW.quantity * NEW.price - OLD.quantity * OLD.price, FALSE);
+    CALL sp_AddToOrder(NEW.order_id, NEW.quantity * NEW.price - OLD.quantity * OLD.price,
+                       OLD.stock_taken = 0);
   END IF;
 END//
 
@@ -242,7 +263,7 @@ BEGIN
   IF OLD.stock_taken > 0 THEN
     CALL sp_GiveBackStock(OLD.product_id, OLD.stock_taken, OLD.service_date, OLD.order_id, 'order');
   END IF;
-  CALL sp_AddToOrder(OLD.order_id, -(OLD.quantity * OLD.price), FALSE);
+  CALL sp_AddToOrder(OLD.order_id, -(OLD.quantity * OLD.price), OLD.stock_taken = 0);
 END//
 
 DELIMITER ;

@@ -15,6 +15,9 @@ RETURN CASE p_order_status WHEN 'pending' THEN 'open' WHEN 'cancelled' THEN 'voi
 CREATE OR REPLACE TRIGGER tr_order_comes BEFORE INSERT ON Orders FOR EACH ROW
 IF NEW.external_id IS NULL THEN
   SET NEW.total_amount = 0;
+  IF NEW.payment_status = 'open' THEN
+    SET NEW.payment_status = f_get_payment_status(NEW.order_status);
+  END IF;
 ELSE
   SET NEW.payment_status = f_get_payment_status(NEW.order_status);
   IF NEW.sales_channel = 'direct' THEN

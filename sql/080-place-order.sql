@@ -4,14 +4,18 @@
 -- sp_PlaceOrder is a transaction of its own: what the caller has open is committed first
 -- (sp_InTransaction, as for all that changes orders and carts).
 --
--- Locks are taken in one order by all: the request, the customer, the order, then products by their
--- number. Stock is never read before it is written: the line's trigger takes it by a conditional
--- UPDATE. READ COMMITTED, because ranges that are locked would hold up other orders.
+-- Locks are taken in one order by all: the request, the customer, the cart, the order, then products by
+-- their number, what carts hold of them last. Stock is never read before it is written: the line's
+-- trigger takes it by a conditional UPDATE. READ COMMITTED, because ranges that are locked would hold up
+-- other orders.
 
 DELIMITER //
 
 -- One of the procedures sp_Try..., in a transaction. A deadlock (1213) or a row that changed meanwhile
 -- (1020) begins anew, eight times. Which parameter means what is said beside each call.
+--
+-- KILL QUERY may hit a handler, too, and the transaction stays open: half an order, which the next
+-- call would commit. Its savepoint is the sign that what is open was begun here.
 CREATE PROCEDURE sp_InTransaction(p_what VARCHAR(20), p_id BIGINT UNSIGNED, p_second_id BIGINT UNSIGNED,
                                   p_third_id BIGINT UNSIGNED, p_lines LONGTEXT, p_text VARCHAR(32),
                                   p_key VARCHAR(64) CHARACTER SET ascii, p_hash BINARY(32),
@@ -21,6 +25,11 @@ BEGIN
   DECLARE v_is_done BOOL DEFAULT FALSE;
   DECLARE v_tries INT DEFAULT 0;
 
+  BEGIN
+    DECLARE CONTINUE HANDLER FOR 1305 BEGIN END; -- no such savepoint
+
+    ROLLBACK TO SAVEPOINT order_begun;
+  END;
   WHILE NOT v_is_done DO
     BEGIN
       DECLARE EXIT HANDLER FOR 1213, 1020
@@ -41,6 +50,7 @@ BEGIN
       COMMIT;
       SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
       START TRANSACTION;
+      SAVEPOINT order_begun;
       CASE p_what
         -- customer, address, cart; channel
         WHEN 'place' THEN
@@ -84,8 +94,9 @@ BEGIN
                 THEN CONCAT('product_id is ', COALESCE(LEFT(product_id, 40), 'missing'), ', not a number')
               WHEN NOT COALESCE(quantity REGEXP '^[1-9][0-9]{0,5}$', 0)
                 THEN CONCAT('quantity is ', COALESCE(LEFT(quantity, 40), 'missing'), ', not a number from 1 to 999999')
-              WHEN NOT COALESCE(price, '0') REGEXP '^[0-9]{1,10}([.][0-9]{1,2})?$'
-                THEN CONCAT('price is ', LEFT(price, 40), ', not an amount')
+              WHEN NOT COALESCE(price, JSON_VALUE(p_quoted, CONCAT('$."', product_id, '"')), '0') REGEXP '^[0-9]{1,10}([.][0-9]{1,2})?$'
+                THEN CONCAT('price is ', LEFT(COALESCE(price, JSON_VALUE(p_quoted, CONCAT('$."', product_id, '"'))),
+                                              40), ', not an amount')
               WHEN service_date IS NOT NULL
                    AND NOT IF(service_date REGEXP '^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$',
                               RIGHT(service_date, 2) <= DAY(LAST_DAY(CONCAT(LEFT(service_date, 7), '-01'))), 0)
@@ -200,15 +211,24 @@ BEGIN
   END IF;
 END//
 
--- What a cart held is free again; the cart goes.
+-- What a cart held is free again; the cart goes. Locks: the cart, then product by product its row and
+-- what the cart holds of it, which sp_ReleaseExpired may have freed meanwhile.
 CREATE PROCEDURE sp_EmptyCart(p_cart_id BIGINT UNSIGNED)
 MODIFIES SQL DATA
 BEGIN
-  FOR l IN (SELECT product_id, quantity FROM Cart_Items WHERE cart_id = p_cart_id ORDER BY product_id FOR UPDATE) DO
-    UPDATE Products SET reserved_quantity = GREATEST(0, reserved_quantity - CAST(l.quantity AS SIGNED))
-     WHERE product_id = l.product_id;
+  DECLARE v_locked, v_held INT;
+
+  SELECT COUNT(*) INTO v_locked FROM Carts WHERE cart_id = p_cart_id FOR UPDATE;
+  FOR l IN (SELECT product_id FROM Cart_Items WHERE cart_id = p_cart_id ORDER BY product_id) DO
+    SELECT COUNT(*) INTO v_locked FROM Products WHERE product_id = l.product_id FOR UPDATE;
+    SELECT SUM(quantity) INTO v_held FROM Cart_Items
+     WHERE cart_id = p_cart_id AND product_id = l.product_id FOR UPDATE;
+    IF v_held IS NOT NULL THEN
+      UPDATE Products SET reserved_quantity = GREATEST(0, reserved_quantity - v_held)
+       WHERE product_id = l.product_id;
+      DELETE FROM Cart_Items WHERE cart_id = p_cart_id AND product_id = l.product_id;
+    END IF;
   END FOR;
-  DELETE FROM Cart_Items WHERE cart_id = p_cart_id;
   DELETE FROM Carts WHERE cart_id = p_cart_id;
 END//
 
@@ -244,12 +264,19 @@ BEGIN
   DECLARE v_price DECIMAL(12,2);
   DECLARE v_currency CHAR(3);
   DECLARE v_total DECIMAL(14,2);
+  DECLARE v_locked INT;
 
   CALL sp_BeginRequest(p_customer_id, p_key, p_hash, ret_order_id);
   IF ret_order_id IS NULL THEN
     CALL sp_CheckCustomer(p_customer_id, v_address_id);
     IF p_cart_id IS NOT NULL THEN
       CALL sp_CheckCart(p_cart_id, p_customer_id);
+      FOR l IN (SELECT product_id FROM Cart_Items WHERE cart_id = p_cart_id
+                 UNION SELECT product_id FROM JSON_TABLE(p_lines, '$[*]' COLUMNS (
+                   product_id BIGINT UNSIGNED PATH '$.p')) j
+                 ORDER BY product_id) DO
+        SELECT COUNT(*) INTO v_locked FROM Products WHERE product_id = l.product_id FOR UPDATE;
+      END FOR;
       CALL sp_EmptyCart(p_cart_id);
     END IF;
     FOR l IN (SELECT product_id, quantity, low, high, day FROM JSON_TABLE(p_lines, '$[*]' COLUMNS (
@@ -277,28 +304,33 @@ END//
 
 -- The whole of it. `p_cart_id`: a cart of the customer whose reservation becomes the order; NULL: none.
 CREATE PROCEDURE sp_PlaceOrderFrom(p_customer_id BIGINT UNSIGNED, p_address_id BIGINT UNSIGNED,
-                                   p_lines LONGTEXT, p_idempotency_key VARCHAR(64) CHARACTER SET ascii,
+                                   p_lines LONGTEXT, p_idempotency_key TEXT CHARACTER SET utf8mb4,
                                    p_quoted_prices LONGTEXT, p_sales_channel VARCHAR(32),
                                    p_cart_id BIGINT UNSIGNED)
 MODIFIES SQL DATA
 BEGIN
+  DECLARE v_key VARCHAR(64) CHARACTER SET ascii;
   DECLARE v_lines LONGTEXT;
   DECLARE v_hash BINARY(32);
   DECLARE v_order_id BIGINT UNSIGNED;
 
-  IF NOT COALESCE(p_idempotency_key REGEXP '^[ -~]{1,64}$', 0) THEN
+  IF NOT COALESCE(p_idempotency_key COLLATE utf8mb4_bin REGEXP '^[ -~]{1,64}\\z', 0) THEN
     SIGNAL SQLSTATE '45009' SET MESSAGE_TEXT = 'an order needs an idempotency key of 1 to 64 ASCII characters';
   END IF;
+  IF p_customer_id IS NULL THEN
+    SIGNAL SQLSTATE '45005' SET MESSAGE_TEXT = 'customer NULL does not exist';
+  END IF;
+  SET v_key = p_idempotency_key;
   CALL sp_ReadLines(p_lines, p_quoted_prices, v_lines);
   SET v_hash = UNHEX(SHA2(CONCAT_WS('|', COALESCE(p_address_id, ''), COALESCE(p_cart_id, ''), v_lines), 256));
   CALL sp_InTransaction('place', p_customer_id, p_address_id, p_cart_id, v_lines, COALESCE(p_sales_channel, 'direct'),
-                        p_idempotency_key, v_hash, v_order_id);
+                        v_key, v_hash, v_order_id);
   SELECT order_id, total_amount, currency, requested_at AS placed_at FROM Order_Requests
-   WHERE customer_id = p_customer_id AND idempotency_key = p_idempotency_key;
+   WHERE customer_id = p_customer_id AND idempotency_key = v_key;
 END//
 
 CREATE PROCEDURE sp_PlaceOrder(p_customer_id BIGINT UNSIGNED, p_address_id BIGINT UNSIGNED,
-                               p_lines LONGTEXT, p_idempotency_key VARCHAR(64) CHARACTER SET ascii,
+                               p_lines LONGTEXT, p_idempotency_key TEXT CHARACTER SET utf8mb4,
                                p_quoted_prices LONGTEXT)
 MODIFIES SQL DATA
 CALL sp_PlaceOrderFrom(p_customer_id, p_address_id, p_lines, p_idempotency_key, p_quoted_prices, NULL, NULL)//

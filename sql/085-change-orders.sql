@@ -149,6 +149,11 @@ MODIFIES SQL DATA
 BEGIN
   DECLARE v_changed INT;
   DECLARE v_message VARCHAR(500);
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION
+  BEGIN
+    SET @stock_product = NULL, @stock_reason = NULL;
+    RESIGNAL;
+  END;
 
   IF NOT COALESCE(p_quantity BETWEEN 1 AND 1000000000, 0) THEN
     SET v_message = CONCAT('quantity is ', COALESCE(p_quantity, 'NULL'), ', not a number above 0');
