@@ -164,12 +164,17 @@ UPDATE Orders SET total_amount = total_amount + p_amount
 
 CREATE OR REPLACE TRIGGER tr_item_comes BEFORE INSERT ON Order_Items FOR EACH ROW
 BEGIN
-  DECLARE v_locked INT;
+  DECLARE v_status VARCHAR(20);
   DECLARE v_is_service INT;
   DECLARE v_lead_days INT;
+  DECLARE v_message VARCHAR(500);
 
   IF NOT NEW.stock_taken <=> 0 THEN
-    SELECT COUNT(*) INTO v_locked FROM Orders WHERE order_id = NEW.order_id FOR UPDATE;
+    SELECT MAX(order_status) INTO v_status FROM Orders WHERE order_id = NEW.order_id FOR UPDATE;
+    IF v_status IN ('cancelled', 'returned') THEN
+      SET v_message = CONCAT('order ', NEW.order_id, ' is ', v_status, ' and takes no more lines');
+      SIGNAL SQLSTATE '45010' SET MESSAGE_TEXT = v_message;
+    END IF;
     SELECT MAX(product_kind = 'service') INTO v_is_service FROM Products
      WHERE product_id = NEW.product_id FOR UPDATE;
     SET NEW.returned_quantity = 0, NEW.stock_taken = NEW.quantity;

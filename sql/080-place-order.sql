@@ -94,7 +94,8 @@ BEGIN
                 THEN CONCAT('product_id is ', COALESCE(LEFT(product_id, 40), 'missing'), ', not a number')
               WHEN NOT COALESCE(quantity REGEXP '^[1-9][0-9]{0,5}$', 0)
                 THEN CONCAT('quantity is ', COALESCE(LEFT(quantity, 40), 'missing'), ', not a number from 1 to 999999')
-              WHEN NOT COALESCE(price, JSON_VALUE(p_quoted, CONCAT('$."', product_id, '"')), '0') REGEXP '^[0-9]{1,10}([.][0-9]{1,2})?$'
+              WHEN NOT COALESCE(price, JSON_VALUE(p_quoted, CONCAT('$."', product_id, '"')), '0')
+                   REGEXP '^[0-9]{1,10}([.][0-9]{1,2})?$'
                 THEN CONCAT('price is ', LEFT(COALESCE(price, JSON_VALUE(p_quoted, CONCAT('$."', product_id, '"'))),
                                               40), ', not an amount')
               WHEN service_date IS NOT NULL

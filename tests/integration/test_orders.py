@@ -820,6 +820,13 @@ def test_an_order_whose_lines_hold_stock_cannot_be_called_cancelled_or_returned(
         assert shop.state(order)[0] == after
 
 
+@pytest.mark.parametrize("state", ["cancelled", "returned"])
+def test_an_order_that_is_over_takes_no_more_lines(shop, product, state):
+    order = shop.order(order_status=state)
+    with shop.refused("45010", f"order {order} is {state} and takes no more lines"):
+        shop.line(order, product, 2)
+
+
 def test_payment_follows_the_state(shop, customer):
     order = shop.order(customer)
     assert shop.state(order)[1] == "open"
