@@ -156,11 +156,13 @@ END//
 
 -- The total of an order goes with its lines, by what they change: a sum of them would be read under
 -- locks that hold up the lines of other orders. What was charged for an order from a feed is told by
--- the feed: lines that are history change nothing there.
+-- the feed: lines that are history change nothing there. Nor do lines that leave for the archive
+-- (@archived_order), to which their order went before them.
 CREATE PROCEDURE sp_AddToOrder(p_order_id BIGINT UNSIGNED, p_amount DECIMAL(16,2), p_is_history BOOL)
 MODIFIES SQL DATA
 UPDATE Orders SET total_amount = total_amount + p_amount
- WHERE order_id = p_order_id AND p_amount <> 0 AND (NOT p_is_history OR external_id IS NULL)//
+ WHERE order_id = p_order_id AND p_amount <> 0 AND (NOT p_is_history OR external_id IS NULL)
+   AND NOT (order_id <=> @archived_order)//
 
 CREATE OR REPLACE TRIGGER tr_item_comes BEFORE INSERT ON Order_Items FOR EACH ROW
 BEGIN

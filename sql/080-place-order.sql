@@ -65,6 +65,8 @@ BEGIN
           CALL sp_TryStatus(p_id, p_text);
         WHEN 'release' THEN -- cart
           CALL sp_EmptyCart(p_id);
+        WHEN 'archive' THEN -- how many; before which day. Gives how many it moved
+          CALL sp_TryArchive(p_text, p_id, ret_id);
       END CASE;
       COMMIT;
       SET v_is_done = TRUE;
