@@ -208,8 +208,9 @@ static void print_order(const json_t *o)
 				  *refunded = number_of(o, "refunded_amount");
 	const json_t *to = json_object_get(o, "ship_to"), *events = json_object_get(o, "events");
 
-	printf("order %s of customer %s, %s, %s\n", id, customer, text_of(o, "order_date"),
-	       text_of(o, "channel"));
+	printf("order %s of customer %s, %s, %s%s\n", id, customer, text_of(o, "order_date"),
+	       text_of(o, "channel"),
+	       json_is_true(json_object_get(o, "is_archived")) ? ", archived" : "");
 	printf("%s, payment %s, %s %s", text_of(o, "status"), text_of(o, "payment"), total,
 	       text_of(o, "currency"));
 	printf(strtod(refunded, NULL) > 0 ? ", %s refunded\n" : "\n", refunded);

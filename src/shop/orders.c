@@ -161,9 +161,9 @@ int shop_order_change(struct maria *m, uint64_t order_id, enum shop_order_change
 int shop_order_show(struct maria *m, uint64_t order_id, struct arena *arena, const char **ret_json,
 		    struct err *err)
 {
-	const struct maria_value id = MARIA_U(order_id);
+	const struct maria_value id = MARIA_U(order_id), params[] = {id, id, id, id, id};
 	_cleanup_(mem_freep) char *json = NULL;
-	int r = maria_query_text(m, shop_sql_order_show, &id, 1, &json, err);
+	int r = maria_query_text(m, shop_sql_order_show, params, ARRAY_LEN(params), &json, err);
 
 	if (r == -ERR_NOT_FOUND)
 		return err_set(err, ERR_NOT_FOUND, "order %llu does not exist",
