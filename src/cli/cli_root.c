@@ -38,6 +38,7 @@ static const struct command *const root_children[] = {
     &command_load,
     &command_generate,
     &command_order,
+    &command_report,
     &command_schema,
     &heading_sync,
     &command_mapping,
