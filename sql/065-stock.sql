@@ -8,6 +8,9 @@
 -- and deadlocks. And a BEFORE trigger also runs for a line that is then not inserted (INSERT
 -- IGNORE, ON DUPLICATE KEY UPDATE): what it took would be lost.
 --
+-- A statement that changes lines and names Orders or Products as well (UPDATE … JOIN) is refused by the
+-- server (1442), unless all its lines are history of a feed, which change nothing else.
+--
 -- stock_taken of a line that lives is quantity less returned_quantity. Written as 0 while pieces are
 -- out it is settled: they are gone for good, and the line gives nothing back. A line that is inserted
 -- with 0 is history, whose pieces were never in this stock.
@@ -154,15 +157,19 @@ BEGIN
   END IF;
 END//
 
+CREATE FUNCTION f_is_from_feed(p_order_id BIGINT UNSIGNED)
+RETURNS BOOL READS SQL DATA
+RETURN EXISTS (SELECT 1 FROM Orders WHERE order_id = p_order_id AND external_id IS NOT NULL)//
+
 -- The total of an order goes with its lines, by what they change: a sum of them would be read under
 -- locks that hold up the lines of other orders. What was charged for an order from a feed is told by
 -- the feed: lines that are history change nothing there. Nor do lines that leave for the archive
 -- (@archived_order), to which their order went before them.
 CREATE PROCEDURE sp_AddToOrder(p_order_id BIGINT UNSIGNED, p_amount DECIMAL(16,2), p_is_history BOOL)
 MODIFIES SQL DATA
-UPDATE Orders SET total_amount = total_amount + p_amount
- WHERE order_id = p_order_id AND p_amount <> 0 AND (NOT p_is_history OR external_id IS NULL)
-   AND NOT (order_id <=> @archived_order)//
+IF p_amount <> 0 AND NOT (p_order_id <=> @archived_order) AND NOT (p_is_history AND f_is_from_feed(p_order_id)) THEN
+  UPDATE Orders SET total_amount = total_amount + p_amount WHERE order_id = p_order_id;
+END IF//
 
 CREATE OR REPLACE TRIGGER tr_item_comes BEFORE INSERT ON Order_Items FOR EACH ROW
 BEGIN
@@ -202,11 +209,13 @@ BEGIN
   DECLARE v_locked INT;
   DECLARE v_is_service INT;
 
-  SELECT COUNT(*) INTO v_locked FROM Orders
-   WHERE order_id = LEAST(OLD.order_id, NEW.order_id) FOR UPDATE;
-  IF NEW.order_id <> OLD.order_id THEN
+  IF OLD.stock_taken > 0 OR NOT (f_is_from_feed(OLD.order_id) AND f_is_from_feed(NEW.order_id)) THEN
     SELECT COUNT(*) INTO v_locked FROM Orders
-     WHERE order_id = GREATEST(OLD.order_id, NEW.order_id) FOR UPDATE;
+     WHERE order_id = LEAST(OLD.order_id, NEW.order_id) FOR UPDATE;
+    IF NEW.order_id <> OLD.order_id THEN
+      SELECT COUNT(*) INTO v_locked FROM Orders
+       WHERE order_id = GREATEST(OLD.order_id, NEW.order_id) FOR UPDATE;
+    END IF;
   END IF;
   IF OLD.stock_taken = 0 THEN
     SET NEW.stock_taken = 0;
@@ -259,7 +268,9 @@ CREATE OR REPLACE TRIGGER tr_item_goes BEFORE DELETE ON Order_Items FOR EACH ROW
 BEGIN
   DECLARE v_locked INT;
 
-  SELECT COUNT(*) INTO v_locked FROM Orders WHERE order_id = OLD.order_id FOR UPDATE;
+  IF OLD.stock_taken > 0 OR NOT f_is_from_feed(OLD.order_id) THEN
+    SELECT COUNT(*) INTO v_locked FROM Orders WHERE order_id = OLD.order_id FOR UPDATE;
+  END IF;
   IF OLD.stock_taken > 0 THEN
     SELECT COUNT(*) INTO v_locked FROM Products WHERE product_id = OLD.product_id FOR UPDATE;
   END IF;
