@@ -77,6 +77,11 @@ CREATE PROCEDURE sp_TryArchive(p_before VARCHAR(32), p_most BIGINT UNSIGNED, OUT
 MODIFIES SQL DATA
 BEGIN
   DECLARE v_status VARCHAR(20);
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION
+  BEGIN
+    SET @archived_order = NULL; -- else later changes of its lines would not reach its total
+    RESIGNAL;
+  END;
 
   SET ret_moved = 0;
   FOR o IN (SELECT order_id FROM Orders
