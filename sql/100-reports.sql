@@ -138,9 +138,11 @@ RETURN (SELECT ROUND(SUM(r.rating_sum) / NULLIF(SUM(r.rating_count), 0), 2)
 -- What the lines of an order come to, archived or not; NULL: there is no such order.
 CREATE FUNCTION f_get_order_total(p_order_id BIGINT UNSIGNED)
 RETURNS DECIMAL(14,2) READS SQL DATA
-RETURN (SELECT SUM(quantity * price)
-          FROM (SELECT quantity, price FROM Order_Items WHERE order_id = p_order_id
-                UNION ALL SELECT quantity, price FROM TR_Order_Items_Archive WHERE order_id = p_order_id) x)//
+RETURN (SELECT SUM(amount)
+          FROM (SELECT 0 AS amount FROM Orders WHERE order_id = p_order_id
+                UNION ALL SELECT 0 FROM TR_Orders_Archive WHERE order_id = p_order_id
+                UNION ALL SELECT quantity * price FROM Order_Items WHERE order_id = p_order_id
+                UNION ALL SELECT quantity * price FROM TR_Order_Items_Archive WHERE order_id = p_order_id) x)//
 
 -- Of one currency: money of two is not added.
 CREATE FUNCTION f_get_customer_lifetime_value(p_customer_id BIGINT UNSIGNED, p_currency CHAR(3))
@@ -197,23 +199,48 @@ SELECT sales_date, currency, revenue,
          GROUP BY DATE(order_date), currency) x
  ORDER BY currency, sales_date//
 
--- The line's triggers take or give back the difference.
+-- Within a transaction: the order is locked before its line, as by all (sql/080). The line's triggers take
+-- or give back the difference.
+CREATE PROCEDURE sp_TryQuantity(p_order_item_id BIGINT UNSIGNED, p_quantity BIGINT UNSIGNED)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_order_id BIGINT UNSIGNED;
+  DECLARE v_status VARCHAR(20);
+  DECLARE v_returned INT;
+  DECLARE v_message VARCHAR(500);
+
+  SELECT MAX(order_id) INTO v_order_id FROM Order_Items WHERE order_item_id = p_order_item_id;
+  IF v_order_id IS NOT NULL THEN
+    CALL sp_LockOrder(v_order_id, v_status);
+  END IF;
+  SELECT MAX(returned_quantity) INTO v_returned FROM Order_Items
+   WHERE order_item_id = p_order_item_id AND order_id = v_order_id FOR UPDATE;
+  IF v_returned IS NULL THEN
+    SET v_message = CONCAT('line ', COALESCE(p_order_item_id, 'NULL'), ' does not exist');
+    SIGNAL SQLSTATE '45013' SET MESSAGE_TEXT = v_message;
+  END IF;
+  IF v_status IN ('cancelled', 'returned') THEN
+    CALL sp_RefuseState(v_order_id, v_status, 'change its lines');
+  END IF;
+  IF p_quantity < v_returned THEN
+    SET v_message = CONCAT('quantity is ', p_quantity, ', but ', v_returned, ' of line ', p_order_item_id,
+                           ' were returned');
+    SIGNAL SQLSTATE '45014' SET MESSAGE_TEXT = v_message;
+  END IF;
+  UPDATE Order_Items SET quantity = p_quantity WHERE order_item_id = p_order_item_id;
+END//
+
 CREATE PROCEDURE sp_update_order_item_quantity(p_order_item_id BIGINT UNSIGNED, p_quantity INT)
 MODIFIES SQL DATA
 BEGIN
-  DECLARE v_found INT;
+  DECLARE v_none BIGINT UNSIGNED;
   DECLARE v_message VARCHAR(500);
 
   IF NOT COALESCE(p_quantity > 0, 0) THEN
     SET v_message = CONCAT('quantity is ', COALESCE(p_quantity, 'NULL'), ', not a number above 0');
     SIGNAL SQLSTATE '45007' SET MESSAGE_TEXT = v_message;
   END IF;
-  SELECT COUNT(*) INTO v_found FROM Order_Items WHERE order_item_id = p_order_item_id;
-  IF v_found = 0 THEN
-    SET v_message = CONCAT('line ', COALESCE(p_order_item_id, 'NULL'), ' does not exist');
-    SIGNAL SQLSTATE '45013' SET MESSAGE_TEXT = v_message;
-  END IF;
-  UPDATE Order_Items SET quantity = p_quantity WHERE order_item_id = p_order_item_id;
+  CALL sp_InTransaction('quantity', p_order_item_id, p_quantity, NULL, NULL, NULL, NULL, NULL, v_none);
 END//
 
 DELIMITER ;
