@@ -50,7 +50,8 @@ CREATE TABLE TR_Order_Items_Archive (
   service_date       DATE NULL,
   order_date         DATETIME NOT NULL COMMENT 'of the order; repeats it so that both are in the same year',
   PRIMARY KEY (order_item_id, order_date),
-  KEY ix_item_archive_order (order_id, product_id) COMMENT 'the lines of an order',
+  KEY ix_item_archive_order (order_id, order_date, product_id)
+    COMMENT 'the lines of an order; its date tells the partition',
   KEY ix_item_archive_product (product_id, order_id) COMMENT 'orders that held a product; sync: renamed products'
 ) ENGINE=InnoDB COMMENT='Lines of archived orders; columns as in Order_Items'
 PARTITION BY RANGE COLUMNS (order_date) (

@@ -11,7 +11,7 @@ SELECT order_id, customer_id, address_id, order_date, order_status, currency, sa
        IF(order_status = 'returned', 0, total_amount - refunded_amount), 1
   FROM TR_Orders_Archive WHERE order_status NOT IN ('pending', 'cancelled');
 
--- What was sold and stayed sold.
+-- What was sold and stayed sold. In the archive the date tells in which partition an order's lines are.
 CREATE VIEW v_Sold_Lines AS
 SELECT o.order_id, o.customer_id, o.order_date, o.currency, i.product_id,
        IF(o.order_status = 'returned', 0, i.quantity - i.returned_quantity) AS quantity,
@@ -22,7 +22,7 @@ UNION ALL
 SELECT o.order_id, o.customer_id, o.order_date, o.currency, i.product_id,
        IF(o.order_status = 'returned', 0, i.quantity - i.returned_quantity),
        IF(o.order_status = 'returned', i.quantity, i.returned_quantity), i.price
-  FROM TR_Orders_Archive o JOIN TR_Order_Items_Archive i ON i.order_id = o.order_id
+  FROM TR_Orders_Archive o JOIN TR_Order_Items_Archive i ON i.order_id = o.order_id AND i.order_date = o.order_date
  WHERE o.order_status NOT IN ('pending', 'cancelled');
 
 CREATE VIEW v_QuarterlySales AS

@@ -479,6 +479,12 @@ def test_a_query_of_a_year_looks_at_its_partition_alone(shop, table, year):
     assert explained[3] == f"p{year}"
 
 
+def test_what_was_sold_in_a_year_is_read_from_its_partitions_alone(shop):
+    explained = shop.sql("EXPLAIN PARTITIONS SELECT * FROM v_Sold_Lines WHERE order_date >="
+                         " '2024-01-01' AND order_date < '2025-01-01'")
+    assert [row[3] for row in explained if row[3]] == ["p2024", "p2024"]
+
+
 def partitions(shop, table):
     return [row[0] for row in shop.sql(
         "SELECT partition_name FROM information_schema.partitions WHERE table_schema = DATABASE()"
