@@ -206,14 +206,14 @@ MODIFIES SQL DATA
 BEGIN
   DECLARE v_order_id BIGINT UNSIGNED;
   DECLARE v_status VARCHAR(20);
-  DECLARE v_returned INT;
+  DECLARE v_ordered, v_returned INT;
   DECLARE v_message VARCHAR(500);
 
   SELECT MAX(order_id) INTO v_order_id FROM Order_Items WHERE order_item_id = p_order_item_id;
   IF v_order_id IS NOT NULL THEN
     CALL sp_LockOrder(v_order_id, v_status);
   END IF;
-  SELECT MAX(returned_quantity) INTO v_returned FROM Order_Items
+  SELECT MAX(quantity), MAX(returned_quantity) INTO v_ordered, v_returned FROM Order_Items
    WHERE order_item_id = p_order_item_id AND order_id = v_order_id FOR UPDATE;
   IF v_returned IS NULL THEN
     SET v_message = CONCAT('line ', COALESCE(p_order_item_id, 'NULL'), ' does not exist');
@@ -225,6 +225,10 @@ BEGIN
   IF p_quantity < v_returned THEN
     SET v_message = CONCAT('quantity is ', p_quantity, ', but ', v_returned, ' of line ', p_order_item_id,
                            ' were returned');
+    SIGNAL SQLSTATE '45014' SET MESSAGE_TEXT = v_message;
+  END IF;
+  IF p_quantity > v_ordered AND v_ordered = v_returned THEN -- it holds nothing, as history does
+    SET v_message = CONCAT('all of line ', p_order_item_id, ' was returned: it takes no more');
     SIGNAL SQLSTATE '45014' SET MESSAGE_TEXT = v_message;
   END IF;
   UPDATE Order_Items SET quantity = p_quantity WHERE order_item_id = p_order_item_id;

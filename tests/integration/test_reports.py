@@ -580,11 +580,24 @@ def test_a_line_of_an_order_that_is_over_is_refused(shop, state):
 
 
 def test_less_than_was_sent_back_is_refused(shop):
-    product, _, item = ordered(shop, "delivered")
-    order = shop.value("SELECT order_id FROM Order_Items WHERE order_item_id = %s", item)
+    product, order, item = ordered(shop, "delivered")
     shop.call("sp_ReturnItems", order, json.dumps([line(product, 3)]))
-    with shop.refused("45014"):
+    with shop.refused("45014", f"3 of line {item}"):
         shop.call("sp_update_order_item_quantity", item, 2)
+    shop.call("sp_update_order_item_quantity", item, 3)
+    assert shop.stock(product) == 10
+
+
+def test_a_line_of_which_all_was_sent_back_takes_no_more(shop):
+    """What it took would not be counted."""
+    product, other = shop.product(), shop.product()
+    order = shop.place(shop.customer(), [line(product, 2), line(other)], "k").order
+    for state in ("paid", "shipped"):
+        shop.call("sp_SetOrderStatus", order, state)
+    shop.call("sp_ReturnItems", order, json.dumps([line(product, 2)]))
+    item = shop.lines(order, "order_item_id")[0][0]
+    with shop.refused("45014", f"all of line {item} was returned"):
+        shop.call("sp_update_order_item_quantity", item, 3)
 
 
 def test_a_quantity_waits_for_whoever_holds_the_order(shop):
