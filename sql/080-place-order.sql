@@ -67,6 +67,8 @@ BEGIN
           CALL sp_EmptyCart(p_id);
         WHEN 'archive' THEN -- how many; before which day. Gives how many it moved
           CALL sp_TryArchive(p_text, p_id, ret_id);
+        WHEN 'quantity' THEN -- line, quantity
+          CALL sp_TryQuantity(p_id, p_second_id);
       END CASE;
       COMMIT;
       SET v_is_done = TRUE;

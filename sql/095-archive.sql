@@ -50,7 +50,8 @@ CREATE TABLE TR_Order_Items_Archive (
   service_date       DATE NULL,
   order_date         DATETIME NOT NULL COMMENT 'of the order; repeats it so that both are in the same year',
   PRIMARY KEY (order_item_id, order_date),
-  KEY ix_item_archive_order (order_id, product_id) COMMENT 'the lines of an order',
+  KEY ix_item_archive_order (order_id, order_date, product_id)
+    COMMENT 'the lines of an order; its date tells the partition',
   KEY ix_item_archive_product (product_id, order_id) COMMENT 'orders that held a product; sync: renamed products'
 ) ENGINE=InnoDB COMMENT='Lines of archived orders; columns as in Order_Items'
 PARTITION BY RANGE COLUMNS (order_date) (
@@ -77,6 +78,11 @@ CREATE PROCEDURE sp_TryArchive(p_before VARCHAR(32), p_most BIGINT UNSIGNED, OUT
 MODIFIES SQL DATA
 BEGIN
   DECLARE v_status VARCHAR(20);
+  DECLARE EXIT HANDLER FOR SQLEXCEPTION
+  BEGIN
+    SET @archived_order = NULL; -- else later changes of its lines would not reach its total
+    RESIGNAL;
+  END;
 
   SET ret_moved = 0;
   FOR o IN (SELECT order_id FROM Orders

@@ -11,7 +11,7 @@ SELECT order_id, customer_id, address_id, order_date, order_status, currency, sa
        IF(order_status = 'returned', 0, total_amount - refunded_amount), 1
   FROM TR_Orders_Archive WHERE order_status NOT IN ('pending', 'cancelled');
 
--- What was sold and stayed sold.
+-- What was sold and stayed sold. In the archive the date tells in which partition an order's lines are.
 CREATE VIEW v_Sold_Lines AS
 SELECT o.order_id, o.customer_id, o.order_date, o.currency, i.product_id,
        IF(o.order_status = 'returned', 0, i.quantity - i.returned_quantity) AS quantity,
@@ -22,7 +22,7 @@ UNION ALL
 SELECT o.order_id, o.customer_id, o.order_date, o.currency, i.product_id,
        IF(o.order_status = 'returned', 0, i.quantity - i.returned_quantity),
        IF(o.order_status = 'returned', i.quantity, i.returned_quantity), i.price
-  FROM TR_Orders_Archive o JOIN TR_Order_Items_Archive i ON i.order_id = o.order_id
+  FROM TR_Orders_Archive o JOIN TR_Order_Items_Archive i ON i.order_id = o.order_id AND i.order_date = o.order_date
  WHERE o.order_status NOT IN ('pending', 'cancelled');
 
 CREATE VIEW v_QuarterlySales AS
@@ -138,9 +138,11 @@ RETURN (SELECT ROUND(SUM(r.rating_sum) / NULLIF(SUM(r.rating_count), 0), 2)
 -- What the lines of an order come to, archived or not; NULL: there is no such order.
 CREATE FUNCTION f_get_order_total(p_order_id BIGINT UNSIGNED)
 RETURNS DECIMAL(14,2) READS SQL DATA
-RETURN (SELECT SUM(quantity * price)
-          FROM (SELECT quantity, price FROM Order_Items WHERE order_id = p_order_id
-                UNION ALL SELECT quantity, price FROM TR_Order_Items_Archive WHERE order_id = p_order_id) x)//
+RETURN (SELECT SUM(amount)
+          FROM (SELECT 0 AS amount FROM Orders WHERE order_id = p_order_id
+                UNION ALL SELECT 0 FROM TR_Orders_Archive WHERE order_id = p_order_id
+                UNION ALL SELECT quantity * price FROM Order_Items WHERE order_id = p_order_id
+                UNION ALL SELECT quantity * price FROM TR_Order_Items_Archive WHERE order_id = p_order_id) x)//
 
 -- Of one currency: money of two is not added.
 CREATE FUNCTION f_get_customer_lifetime_value(p_customer_id BIGINT UNSIGNED, p_currency CHAR(3))
@@ -197,23 +199,52 @@ SELECT sales_date, currency, revenue,
          GROUP BY DATE(order_date), currency) x
  ORDER BY currency, sales_date//
 
--- The line's triggers take or give back the difference.
+-- Within a transaction: the order is locked before its line, as by all (sql/080). The line's triggers take
+-- or give back the difference.
+CREATE PROCEDURE sp_TryQuantity(p_order_item_id BIGINT UNSIGNED, p_quantity BIGINT UNSIGNED)
+MODIFIES SQL DATA
+BEGIN
+  DECLARE v_order_id BIGINT UNSIGNED;
+  DECLARE v_status VARCHAR(20);
+  DECLARE v_ordered, v_returned INT;
+  DECLARE v_message VARCHAR(500);
+
+  SELECT MAX(order_id) INTO v_order_id FROM Order_Items WHERE order_item_id = p_order_item_id;
+  IF v_order_id IS NOT NULL THEN
+    CALL sp_LockOrder(v_order_id, v_status);
+  END IF;
+  SELECT MAX(quantity), MAX(returned_quantity) INTO v_ordered, v_returned FROM Order_Items
+   WHERE order_item_id = p_order_item_id AND order_id = v_order_id FOR UPDATE;
+  IF v_returned IS NULL THEN
+    SET v_message = CONCAT('line ', COALESCE(p_order_item_id, 'NULL'), ' does not exist');
+    SIGNAL SQLSTATE '45013' SET MESSAGE_TEXT = v_message;
+  END IF;
+  IF v_status IN ('cancelled', 'returned') THEN
+    CALL sp_RefuseState(v_order_id, v_status, 'change its lines');
+  END IF;
+  IF p_quantity < v_returned THEN
+    SET v_message = CONCAT('quantity is ', p_quantity, ', but ', v_returned, ' of line ', p_order_item_id,
+                           ' were returned');
+    SIGNAL SQLSTATE '45014' SET MESSAGE_TEXT = v_message;
+  END IF;
+  IF p_quantity > v_ordered AND v_ordered = v_returned THEN -- it holds nothing, as history does
+    SET v_message = CONCAT('all of line ', p_order_item_id, ' was returned: it takes no more');
+    SIGNAL SQLSTATE '45014' SET MESSAGE_TEXT = v_message;
+  END IF;
+  UPDATE Order_Items SET quantity = p_quantity WHERE order_item_id = p_order_item_id;
+END//
+
 CREATE PROCEDURE sp_update_order_item_quantity(p_order_item_id BIGINT UNSIGNED, p_quantity INT)
 MODIFIES SQL DATA
 BEGIN
-  DECLARE v_found INT;
+  DECLARE v_none BIGINT UNSIGNED;
   DECLARE v_message VARCHAR(500);
 
   IF NOT COALESCE(p_quantity > 0, 0) THEN
     SET v_message = CONCAT('quantity is ', COALESCE(p_quantity, 'NULL'), ', not a number above 0');
     SIGNAL SQLSTATE '45007' SET MESSAGE_TEXT = v_message;
   END IF;
-  SELECT COUNT(*) INTO v_found FROM Order_Items WHERE order_item_id = p_order_item_id;
-  IF v_found = 0 THEN
-    SET v_message = CONCAT('line ', COALESCE(p_order_item_id, 'NULL'), ' does not exist');
-    SIGNAL SQLSTATE '45013' SET MESSAGE_TEXT = v_message;
-  END IF;
-  UPDATE Order_Items SET quantity = p_quantity WHERE order_item_id = p_order_item_id;
+  CALL sp_InTransaction('quantity', p_order_item_id, p_quantity, NULL, NULL, NULL, NULL, NULL, v_none);
 END//
 
 DELIMITER ;

@@ -21,6 +21,7 @@ TABLES = {
     "Service_Days": "product_id, service_date", "Carts": "cart_id",
     "Cart_Items": "cart_id, product_id", "Reviews": "review_id",
     "Product_Rating_Summary": "product_id",
+    "TR_Orders_Archive": "order_id", "TR_Order_Items_Archive": "order_item_id",
 }
 
 
@@ -243,8 +244,11 @@ class Shop(Client):
         assert not self.differences(
             "SELECT d.product_id, d.service_date, d.booked, (SELECT COALESCE(SUM(stock_taken), 0)"
             " FROM Order_Items i WHERE i.product_id = d.product_id"
-            " AND i.service_date = d.service_date) FROM Service_Days d"
-            " WHERE d.product_id IN %s", self.products), "booked is what lines took"
+            " AND i.service_date = d.service_date) + (SELECT COALESCE(SUM(quantity"
+            " - returned_quantity), 0) FROM TR_Order_Items_Archive a"
+            " WHERE a.product_id = d.product_id AND a.service_date = d.service_date)"
+            " FROM Service_Days d"
+            " WHERE d.product_id IN %s", self.products), "booked is what lines took, and kept"
         assert not self.differences(
             "SELECT o.order_id, o.total_amount, (SELECT COALESCE(SUM(quantity * price), 0)"
             " FROM Order_Items i WHERE i.order_id = o.order_id) FROM Orders o"
