@@ -21,6 +21,7 @@ CREATE TABLE TR_Orders_Archive (
   ship_country     CHAR(2) NULL,
   archived_at      DATETIME(3) NOT NULL DEFAULT UTC_TIMESTAMP(3) COMMENT 'UTC',
   PRIMARY KEY (order_id, order_date),
+  KEY ix_archive_external (external_id) COMMENT 'load: an order of a feed that is archived',
   KEY ix_archive_customer (customer_id, order_date) COMMENT 'a customer''s orders; sync: documents of a customer'
 ) ENGINE=InnoDB COMMENT='Orders that are over; columns as in Orders, a partition a year'
 PARTITION BY RANGE COLUMNS (order_date) (

@@ -118,8 +118,14 @@ CREATE VIEW V_Order_Balance_Sheet AS
 SELECT o.order_id, o.customer_id, o.order_date, o.order_status, o.payment_status, o.currency,
        (SELECT COALESCE(SUM(i.quantity * i.price), 0) FROM Order_Items i WHERE i.order_id = o.order_id) AS lines_total,
        o.total_amount, o.refunded_amount,
-       IF(o.payment_status = 'open', o.total_amount, 0) AS due_amount
-  FROM Orders o;
+       IF(o.payment_status = 'open', o.total_amount, 0) AS due_amount, 0 AS is_archived
+  FROM Orders o
+UNION ALL
+SELECT o.order_id, o.customer_id, o.order_date, o.order_status, o.payment_status, o.currency,
+       (SELECT COALESCE(SUM(i.quantity * i.price), 0) FROM TR_Order_Items_Archive i
+         WHERE i.order_id = o.order_id AND i.order_date = o.order_date),
+       o.total_amount, o.refunded_amount, IF(o.payment_status = 'open', o.total_amount, 0), 1
+  FROM TR_Orders_Archive o;
 
 DELIMITER //
 

@@ -267,6 +267,8 @@ int load_merge_touched(struct load *l, struct err *err) _must_check_;
 
 /* Embedded SQL, src/shop/sql. */
 extern const char shop_sql_load_aliases[];
+extern const char shop_sql_load_archived_items[];
+extern const char shop_sql_load_archived_orders[];
 extern const char shop_sql_load_category_add[];
 extern const char shop_sql_load_category_find[];
 extern const char shop_sql_load_category_rename[];

@@ -397,7 +397,8 @@ def test_the_balance_of_an_order_has_lines_charge_refund_and_what_is_due(made, b
     same(view(made, "V_Order_Balance_Sheet"), (
         (o.order_id, o.customer_id, o.order_date, o.order_status, o.payment_status, o.currency,
          base.line_total(o.order_id), o.total_amount, o.refunded_amount,
-         o.total_amount if o.payment_status == "open" else 0) for o in base.live))
+         o.total_amount if o.payment_status == "open" else 0, o.order_id in base.archived)
+        for o in base.orders))
 
 
 # --- functions -------------------------------------------------------------------------------
