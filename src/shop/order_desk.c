@@ -8,8 +8,8 @@
 
 #include "base/banned.h"
 
-#define IDLE_MAX 8	  /* connections that are kept open */
-#define PLACE_US 10000000 /* for attempts: clients wait */
+#define IDLE_MAX 8	 /* connections that are kept open */
+#define PLACE_US 3000000 /* for attempts: clients wait, and so do searches behind them */
 
 struct shop_order_desk {
 	struct maria_options maria; /* borrowed texts: those of who made it live longer */
