@@ -208,6 +208,11 @@ CREATE OR REPLACE TRIGGER tr_item_changes BEFORE UPDATE ON Order_Items FOR EACH 
 BEGIN
   DECLARE v_locked INT;
   DECLARE v_is_service INT;
+  DECLARE v_status VARCHAR(20);
+  DECLARE v_message VARCHAR(500);
+  -- All of it came back, and now there is more of it: it takes what is new.
+  DECLARE v_is_revived BOOL DEFAULT OLD.stock_taken = 0 AND OLD.returned_quantity = OLD.quantity
+    AND NEW.returned_quantity < NEW.quantity AND NOT f_is_from_feed(OLD.order_id);
 
   IF OLD.stock_taken > 0 OR NOT (f_is_from_feed(OLD.order_id) AND f_is_from_feed(NEW.order_id)) THEN
     SELECT COUNT(*) INTO v_locked FROM Orders
@@ -217,7 +222,14 @@ BEGIN
        WHERE order_id = GREATEST(OLD.order_id, NEW.order_id) FOR UPDATE;
     END IF;
   END IF;
-  IF OLD.stock_taken = 0 THEN
+  IF v_is_revived THEN
+    SELECT MAX(order_status) INTO v_status FROM Orders WHERE order_id = NEW.order_id FOR UPDATE;
+    IF v_status IN ('cancelled', 'returned') THEN
+      SET v_message = CONCAT('order ', NEW.order_id, ' is ', v_status, ' and takes no more lines');
+      SIGNAL SQLSTATE '45010' SET MESSAGE_TEXT = v_message;
+    END IF;
+  END IF;
+  IF OLD.stock_taken = 0 AND NOT v_is_revived THEN
     SET NEW.stock_taken = 0;
   ELSE
     SELECT COUNT(*) INTO v_locked FROM Products
@@ -231,7 +243,7 @@ BEGIN
     ELSEIF OLD.service_date IS NULL OR NEW.service_date IS NULL THEN
       SET NEW.service_date = OLD.service_date;
     END IF;
-    IF NOT NEW.stock_taken <=> 0 THEN
+    IF v_is_revived OR NOT NEW.stock_taken <=> 0 THEN
       SET NEW.stock_taken = NEW.quantity - LEAST(NEW.quantity, NEW.returned_quantity);
     END IF;
   END IF;
@@ -242,9 +254,11 @@ BEGIN
   DECLARE v_is_settled BOOL DEFAULT NEW.stock_taken = 0 AND NEW.returned_quantity < NEW.quantity;
   DECLARE v_reason VARCHAR(10) DEFAULT IF(NEW.returned_quantity > OLD.returned_quantity, 'return', 'order');
 
-  IF OLD.stock_taken > 0 AND NOT v_is_settled THEN
+  IF (OLD.stock_taken > 0 OR NEW.stock_taken > 0) AND NOT v_is_settled THEN
     IF NEW.product_id <> OLD.product_id OR NOT NEW.service_date <=> OLD.service_date THEN
-      CALL sp_GiveBackStock(OLD.product_id, OLD.stock_taken, OLD.service_date, OLD.order_id, v_reason);
+      IF OLD.stock_taken > 0 THEN
+        CALL sp_GiveBackStock(OLD.product_id, OLD.stock_taken, OLD.service_date, OLD.order_id, v_reason);
+      END IF;
       IF NEW.stock_taken > 0 THEN
         CALL sp_TakeStock(NEW.product_id, NEW.stock_taken, NEW.service_date, NEW.order_id);
       END IF;

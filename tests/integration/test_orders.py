@@ -827,6 +827,23 @@ def test_an_order_that_is_over_takes_no_more_lines(shop, product, state):
         shop.line(order, product, 2)
 
 
+def test_a_line_that_came_back_whole_takes_again_what_is_added(shop, product):
+    order = in_state(shop, "shipped", line(product, 2), line(shop.product("1.00")))
+    shop.call("sp_ReturnItems", order, json.dumps([line(product, 2)]))
+    assert shop.stock(product) == 100
+    shop.sql("UPDATE Order_Items SET quantity = 5 WHERE order_id = %s AND product_id = %s",
+             order, product)
+    assert shop.stock(product) == 97
+    assert shop.lines(order, "quantity, returned_quantity, stock_taken")[0] == (5, 2, 3)
+    with shop.refused("45001"):
+        shop.sql("UPDATE Order_Items SET quantity = 103 WHERE order_id = %s AND product_id = %s",
+                 order, product)
+    order = placed(shop, shop.customer(), line(product, 2))
+    shop.call("sp_CancelOrder", order)
+    with shop.refused("45010", "takes no more lines"):
+        shop.sql("UPDATE Order_Items SET quantity = 3 WHERE order_id = %s", order)
+
+
 def test_payment_follows_the_state(shop, customer):
     order = shop.order(customer)
     assert shop.state(order)[1] == "open"
