@@ -36,6 +36,11 @@ static int read_option(const struct command_line *line, const char *name, const 
 	return text ? read_id(text, what, ret, err) : 0;
 }
 
+static bool is_above_zero(const char *amount)
+{
+	return amount && strtod(amount, NULL) > 0;
+}
+
 /* --- place ----------------------------------------------------------------------------------- */
 
 /* "7", "7x2", "7x2@19.99" as a line in JSON. */
@@ -213,7 +218,9 @@ static void print_order(const json_t *o)
 	       json_is_true(json_object_get(o, "is_archived")) ? ", archived" : "");
 	printf("%s, payment %s, %s %s", text_of(o, "status"), text_of(o, "payment"), total,
 	       text_of(o, "currency"));
-	printf(strtod(refunded, NULL) > 0 ? ", %s refunded\n" : "\n", refunded);
+	if (is_above_zero(refunded))
+		printf(", %s refunded", refunded);
+	printf("\n");
 	if (json_is_object(to))
 		printf("to %s, %s %s %s, %s\n", text_of(to, "street"), text_of(to, "city"),
 		       text_of(to, "state"), text_of(to, "zip"), text_of(to, "country"));
@@ -270,8 +277,8 @@ static int change(const struct command_line *line, enum shop_order_change what, 
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	_cleanup_(maria_closep) struct maria *m = NULL;
-	struct shop_order_state s;
-	uint64_t id;
+	struct shop_order_state s = {0};
+	uint64_t id = 0;
 	int r = read_id(line->argv[0], "an order", &id, err);
 
 	if (r == 0)
@@ -288,8 +295,9 @@ static int change(const struct command_line *line, enum shop_order_change what, 
 						s.currency),
 				      err);
 	printf("order %" PRIu64 " is %s, payment %s", id, s.order_status, s.payment_status);
-	printf(strtod(s.refunded_amount, NULL) > 0 ? ": %s of %s %s refunded\n" : "\n",
-	       s.refunded_amount, s.total_amount, s.currency);
+	if (is_above_zero(s.refunded_amount))
+		printf(": %s of %s %s refunded", s.refunded_amount, s.total_amount, s.currency);
+	printf("\n");
 	return cli_flush(err);
 }
 

@@ -26,7 +26,6 @@ struct http_route {
 	size_t values_size;			 /* of the struct that they fill */
 	enum http_search_kind kind;		 /* of the paths of the search */
 	enum http_access access;
-	bool takes_body;		/* JSON; with a header "Idempotency-Key" */
 	const struct http_member *body; /* members of the body's object, as `members` */
 
 	/* ERR_UNSUPPORTED when this worker does not know what it is about; NULL: it does. */
@@ -42,6 +41,7 @@ struct http_route {
 	const struct http_member *members;     /* ends with a name of NULL; NULL: none are told */
 	unsigned answer_status;		       /* 0: 200 */
 	unsigned statuses[6]; /* of problems, but for those that every route has; ends with 0 */
+	bool takes_body;      /* JSON; with a header "Idempotency-Key" */
 };
 extern const struct http_route http_routes[]; /* ends with a method of NULL */
 

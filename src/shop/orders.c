@@ -9,8 +9,8 @@
 
 #include "base/banned.h"
 
-#define PAUSE_MIN_US 2000
-#define PAUSE_MAX_US 500000
+#define PAUSE_MIN_US 2000U
+#define PAUSE_MAX_US 500000U
 
 /* --- refusals -------------------------------------------------------------------------------- */
 
@@ -57,12 +57,18 @@ bool shop_order_is_short(const struct maria *m)
 
 /* --- calling --------------------------------------------------------------------------------- */
 
-/* The one row of a call: `n` columns as texts, NULL as "". */
-static int call(struct maria *m, const char *sql, const struct maria_value *params, size_t n_params,
-		struct arena *arena, const char **ret, size_t n, struct err *err)
+struct call {
+	const char *sql;
+	const struct maria_value *params;
+	size_t n_params, n_columns;
+};
+
+/* The one row of its answer as texts, NULL as "". */
+static int run(struct maria *m, const struct call *c, struct arena *arena, const char **ret,
+	       struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(m, sql, params, n_params, &rows, err);
+	int r = maria_query(m, c->sql, c->params, c->n_params, &rows, err);
 
 	if (r == 0)
 		r = maria_rows_next(rows, err);
@@ -70,7 +76,7 @@ static int call(struct maria *m, const char *sql, const struct maria_value *para
 		return explain(m, r, err);
 	if (r == 0)
 		return err_set(err, ERR_INTERNAL, "the procedure gave no answer");
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < c->n_columns; i++)
 		ret[i] = arena_str(arena, maria_rows_str(rows, i)).data;
 	return 0;
 }
@@ -107,6 +113,7 @@ int shop_order_place(struct maria *m, const struct shop_order_request *q, int64_
 	    MARIA_S(q->key),	       text_or_null(q->quoted),	      text_or_null(q->channel),
 	    number_or_null(q->cart_id)};
 	const char *row[4];
+	const struct call c = {shop_sql_order_place, params, ARRAY_LEN(params), ARRAY_LEN(row)};
 	unsigned tries = 0;
 
 	for (;;) {
@@ -114,8 +121,7 @@ int shop_order_place(struct maria *m, const struct shop_order_request *q, int64_
 		int r = maria_is_lost(m) ? maria_reconnect(m, &local) : 0;
 
 		if (r == 0)
-			r = call(m, shop_sql_order_place, params, ARRAY_LEN(params), arena, row,
-				 ARRAY_LEN(row), &local);
+			r = run(m, &c, arena, row, &local);
 		if (r == 0)
 			break;
 		if (!may_repeat(local.code) || clock_monotonic_us() >= until_us) {
@@ -141,8 +147,8 @@ int shop_order_change(struct maria *m, uint64_t order_id, enum shop_order_change
 	const char *sql = change == SHOP_ORDER_CANCEL	? shop_sql_order_cancel
 			  : change == SHOP_ORDER_RETURN ? shop_sql_order_return
 							: shop_sql_order_status;
-	int r = call(m, sql, params, change == SHOP_ORDER_CANCEL ? 1 : 2, arena, row,
-		     ARRAY_LEN(row), err);
+	const struct call c = {sql, params, change == SHOP_ORDER_CANCEL ? 1 : 2, ARRAY_LEN(row)};
+	int r = run(m, &c, arena, row, err);
 
 	if (r < 0 && maria_is_lost(m))
 		return err_hint(err, "it may have happened: aethermart order show %llu",
