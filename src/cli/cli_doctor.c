@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "cluster/layout.h"
 #include "embed/embed.h"
+#include "shop/order_desk.h"
 #include "sync/sync_admin.h"
 
 #include <inttypes.h>
@@ -52,23 +53,12 @@ static void note_error(struct doctor *d, const char *what, const struct err *err
 /* --- MariaDB --------------------------------------------------------------------------------- */
 
 static const char *const admin_rights[] = {
-    "SELECT",
-    "INSERT",
-    "UPDATE",
-    "DELETE",
-    "CREATE",
-    "DROP",
-    "ALTER",
-    "INDEX",
-    "REFERENCES",
-    "TRIGGER",
-    "CREATE VIEW",
-    "SHOW VIEW",
-    "CREATE ROUTINE",
-    "ALTER ROUTINE",
-    "EXECUTE",
-    "LOCK TABLES",
-    "CREATE TEMPORARY TABLES",
+    "SELECT",	      "INSERT",	       "UPDATE",
+    "DELETE",	      "CREATE",	       "DROP",
+    "ALTER",	      "INDEX",	       "REFERENCES",
+    "TRIGGER",	      "CREATE VIEW",   "SHOW VIEW",
+    "CREATE ROUTINE", "ALTER ROUTINE", "EXECUTE",
+    "EVENT",	      "LOCK TABLES",   "CREATE TEMPORARY TABLES",
 };
 
 static void check_maria_version(struct doctor *d, struct maria *m)
@@ -354,6 +344,7 @@ static void add_worker_grants(struct doctor *d, struct strbuf *b, const char *da
 	struct mapping_set set = {0};
 
 	sync_add_read_grant(b, database, user);
+	shop_order_desk_add_grant(b, database, user);
 	if (cli_open_maria(d->line, ENDPOINT_ADMIN, &m, NULL) < 0 ||
 	    cli_load_mappings(d->line, m, &set, NULL) < 0) {
 		strbuf_addstr(b, "-- The rest names tables that do not exist yet: run this again "

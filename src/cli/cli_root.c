@@ -37,6 +37,8 @@ static const struct command *const root_children[] = {
     &heading_shop,
     &command_load,
     &command_generate,
+    &command_order,
+    &command_report,
     &command_schema,
     &heading_sync,
     &command_mapping,

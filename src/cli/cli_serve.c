@@ -11,6 +11,7 @@
 #include "search/search_engine.h"
 #include "search/search_orders.h"
 #include "search/search_verify.h"
+#include "shop/order_desk.h"
 #include "sync/sync.h"
 
 #include <pthread.h>
@@ -72,6 +73,7 @@ struct serve {
 	_Atomic(struct http_server *) http; /* requests are answered before it is known here */
 	const char *listen;
 	struct search_engine *search;
+	struct shop_order_desk *orders;
 };
 
 static bool is_ready(void *arg)
@@ -238,6 +240,14 @@ static int search(void *arg, const struct http_search *q, struct strbuf *json, s
 	return err_set(err, ERR_INTERNAL, "a question of an unknown kind");
 }
 
+static int place_order(void *arg, struct str body, const char *key, struct strbuf *json,
+		       struct err *err)
+{
+	struct serve *s = arg;
+
+	return shop_order_desk_place(s->orders, body, key, json, err);
+}
+
 /* In the run-time folder, which is known to be ours. */
 static void start_index(const struct command_line *line, struct serve *s,
 			struct http_server_options *http)
@@ -313,6 +323,8 @@ static int run_serve(const struct command_line *line, struct err *err)
 		http.socket_path = endpoint_socket_path(line->config, &serve.engine.arena);
 		http.is_ready = is_ready;
 		http.status = status;
+		http.place_order = place_order;
+		serve.orders = shop_order_desk_new(&serve.engine.maria);
 		http.arg = &serve;
 		http.stands_by = true;
 		r = stack_prepare_socket(line->config, err);
@@ -331,6 +343,7 @@ static int run_serve(const struct command_line *line, struct err *err)
 	}
 	atomic_store(&serve.http, NULL);
 	stop_http(server, r, err);
+	serve.orders = shop_order_desk_free(serve.orders);
 	stop_index(&serve, r, err);
 	cli_close_engine(&serve.engine);
 	return r;

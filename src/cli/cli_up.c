@@ -24,6 +24,7 @@
 #include "cluster/layout.h"
 #include "http/http_client.h"
 #include "shop/load.h"
+#include "shop/order_desk.h"
 #include "sync/sync_admin.h"
 
 #include <inttypes.h>
@@ -146,6 +147,7 @@ static int up_rights(struct up *u, struct err *err)
 	if (!u->has_own_maria)
 		return 0;
 	sync_add_read_grant(&sql, database, LAYOUT_SYNC_USER);
+	shop_order_desk_add_grant(&sql, database, LAYOUT_SYNC_USER);
 	r = cli_open_maria(u->line, ENDPOINT_ADMIN, &m, err);
 	if (r == 0)
 		r = cli_load_mappings(u->line, m, &set, err);

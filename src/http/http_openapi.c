@@ -90,27 +90,47 @@ static json_t *parameters_of(const struct http_route *route)
 
 	for (const struct http_parameter *p = route->parameters; p && p->name; p++)
 		json_array_append_new(list, parameter_of(p));
+	if (route->takes_body)
+		json_array_append_new(
+		    list,
+		    json_pack("{s:s, s:s, s:b, s:s, s:{s:s, s:i, s:i}}", "name", "Idempotency-Key",
+			      "in", "header", "required", 1, "description",
+			      "1 to 64 ASCII characters, new for each thing that is asked for: "
+			      "asked again with it, nothing happens twice.",
+			      "schema", "type", "string", "minLength", 1, "maxLength", 64));
 	return list;
 }
 
 /* --- answers --------------------------------------------------------------------------------- */
 
-static json_t *answer_schema(const struct http_route *route)
+static void add_members(json_t *schema, const struct http_member *list)
 {
-	json_t *members = json_object(), *schema;
+	json_t *members = json_object();
 
-	if (route->answer_type)
-		schema = json_pack("{s:s}", "type", "string");
-	else
-		schema = json_pack("{s:s}", "type", "object");
-	for (const struct http_member *m = route->members; m && m->name; m++)
+	for (const struct http_member *m = list; m && m->name; m++)
 		json_object_set_new(
 		    members, m->name,
 		    json_pack("{s:s, s:s}", "type", m->type, "description", m->help));
 	if (json_object_size(members))
 		json_object_set(schema, "properties", members);
 	json_decref(members);
+}
+
+static json_t *answer_schema(const struct http_route *route)
+{
+	json_t *schema = json_pack("{s:s}", "type", route->answer_type ? "string" : "object");
+
+	add_members(schema, route->members);
 	return schema;
+}
+
+static json_t *body_of(const struct http_route *route)
+{
+	json_t *schema = json_pack("{s:s}", "type", "object");
+
+	add_members(schema, route->body);
+	return json_pack("{s:b, s:{s:{s:o}}}", "required", 1, "content", HTTP_TYPE_JSON, "schema",
+			 schema);
 }
 
 static json_t *answer_of(const struct http_route *route)
@@ -132,9 +152,11 @@ static const char *help_of(unsigned status)
 {
 	switch (status) {
 	case MHD_HTTP_NOT_FOUND:
-		return "There is no such document or collection.";
+		return "There is no such thing, or something that is named is not there.";
+	case MHD_HTTP_CONFLICT:
+		return "It cannot be done as things stand: the detail says why.";
 	case MHD_HTTP_NOT_IMPLEMENTED:
-		return "This worker keeps no index.";
+		return "This worker does not do this.";
 	case MHD_HTTP_SERVICE_UNAVAILABLE:
 		return "Not now: what is needed is away or not ready, or too many wait.";
 	case MHD_HTTP_GATEWAY_TIMEOUT:
@@ -195,9 +217,14 @@ static json_t *security_of(const struct http_route *route)
 
 static json_t *operation_of(const struct http_route *route)
 {
-	return json_pack("{s:o, s:s, s:o, s:o, s:o}", "operationId", operation_id(route), "summary",
-			 route->summary, "parameters", parameters_of(route), "responses",
-			 responses_of(route), "security", security_of(route));
+	json_t *operation =
+	    json_pack("{s:o, s:s, s:o, s:o, s:o}", "operationId", operation_id(route), "summary",
+		      route->summary, "parameters", parameters_of(route), "responses",
+		      responses_of(route), "security", security_of(route));
+
+	if (route->takes_body)
+		json_object_set_new(operation, "requestBody", body_of(route));
+	return operation;
 }
 
 static json_t *paths(void)

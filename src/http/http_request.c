@@ -25,6 +25,7 @@ struct request {
 	const struct http_route *route; /* once nothing speaks against it */
 	struct http_question question;
 	size_t body_bytes;
+	struct strbuf body; /* of a route that takes one */
 	bool is_too_long;
 	struct http_work *work; /* the connection is suspended until it is done */
 };
@@ -170,6 +171,14 @@ void http_request_wake(void *connection)
 	MHD_resume_connection(connection);
 }
 
+/* NULL when it is not there. */
+static const char *copy_header(struct request *r, struct MHD_Connection *c, const char *name)
+{
+	const char *value = MHD_lookup_connection_value(c, MHD_HEADER_KIND, name);
+
+	return value ? arena_strdup(&r->arena, value) : NULL;
+}
+
 /* The connection sleeps until the work is done; MHD then asks again. */
 static enum MHD_Result start_work(struct http_server *s, struct request *r,
 				  struct MHD_Connection *c)
@@ -181,6 +190,8 @@ static enum MHD_Result start_work(struct http_server *s, struct request *r,
 					    .wake = http_request_wake,
 					    .wake_arg = c};
 
+	r->question.body = strbuf_slice(&r->body);
+	r->question.key = copy_header(r, c, "Idempotency-Key");
 	r->work = http_work_new(s->pool, &call);
 	if (!r->work)
 		return refuse(c, MHD_HTTP_SERVICE_UNAVAILABLE, ERR_UNAVAILABLE,
@@ -196,7 +207,9 @@ static enum MHD_Result answer_work(struct request *r, struct MHD_Connection *c)
 	const struct err *err;
 
 	if (http_work_result(r->work, &answer, &err) == 0)
-		return http_answer_text(c, MHD_HTTP_OK, answer, HTTP_TYPE_JSON);
+		return http_answer_text(
+		    c, r->route->answer_status ? r->route->answer_status : MHD_HTTP_OK, answer,
+		    HTTP_TYPE_JSON);
 	if (err->code == ERR_INVALID_ARGUMENT && r->question.wrong)
 		return refuse_parameters(
 		    c, err,
@@ -220,9 +233,10 @@ static void hide_query(const char *uri, size_t at)
 
 void *http_request_new(void *cls, const char *uri, struct MHD_Connection *c)
 {
+	const struct http_listener *l = cls;
 	struct request *r = MEM_NEW(struct request);
 
-	(void)cls;
+	r->body.max = l->server->options.body_max;
 	(void)c;
 	r->uri = http_uri_split(arena_strdup(&r->arena, uri));
 	if (r->uri.query.len)
@@ -241,14 +255,15 @@ enum MHD_Result http_request_handle(void *cls, struct MHD_Connection *c, const c
 
 	(void)url;
 	(void)version;
-	(void)data;
 	if (!r->route)
 		return start(l, c, method, r);
 	limit = body_limit(l->server, r->route);
 	if (*size) {
 		r->body_bytes += *size;
-		*size = 0;
 		r->is_too_long |= r->body_bytes > limit;
+		if (!r->is_too_long)
+			strbuf_add(&r->body, data, *size);
+		*size = 0;
 		return r->body_bytes > limit + DROPPED_BODY_MAX ? MHD_NO : MHD_YES;
 	}
 	if (r->is_too_long)
@@ -270,6 +285,7 @@ void http_request_done(void *cls, struct MHD_Connection *c, void **request,
 	if (!r)
 		return;
 	(void)http_work_free(r->work);
+	strbuf_done(&r->body);
 	arena_done(&r->arena);
 	mem_free(r);
 	*request = NULL;

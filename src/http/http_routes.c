@@ -18,6 +18,7 @@
 #define COLLECTION_MAX	128  /* bytes of a collection's name */
 #define KEY_MAX		1024 /* bytes of a document's key, as in the queues */
 #define KEYS_MAX	256  /* of one question */
+#define KEY_TEXT_MAX	64   /* characters of an idempotency key */
 #define ATTRIBUTE_MAX	128  /* bytes of an attribute's name, with what orders by it */
 #define TEXT_MAX	4096 /* bytes of what is looked for */
 #define TEXT_CHARS	1000
@@ -131,6 +132,55 @@ static enum MHD_Result get_changes(struct http_server *s, struct MHD_Connection 
 		(void)http_reader_free(reader);
 	return http_answer(c, MHD_HTTP_OK, response, "application/x-ndjson");
 }
+
+/* --- orders ---------------------------------------------------------------------------------- */
+
+static int check_orders(const struct http_server *s, struct err *err)
+{
+	return s->options.place_order
+		   ? 0
+		   : err_set(err, ERR_UNSUPPORTED, "this worker takes no orders");
+}
+
+static bool is_key(const char *key)
+{
+	size_t n = 0;
+
+	while (key && key[n] >= ' ' && key[n] <= '~')
+		n++;
+	return n > 0 && n <= KEY_TEXT_MAX && !key[n];
+}
+
+static int work_order(void *arg, void *question, struct strbuf *answer, struct err *err)
+{
+	struct http_server *s = arg;
+	struct http_question *q = question;
+
+	if (!is_key(q->key)) {
+		q->wrong = "Idempotency-Key";
+		return err_set(err, ERR_INVALID_ARGUMENT, "the header \"%s\" %s", q->wrong,
+			       q->key ? "is not 1 to 64 ASCII characters" : "is missing");
+	}
+	return s->options.place_order(s->options.arg, q->body, q->key, answer, err);
+}
+
+static const struct http_member order_body[] = {
+    {"customer_id", "integer", "Who orders."},
+    {"lines", "array",
+     "Objects with product_id and quantity, and as they are wanted price (the one that was "
+     "quoted) and date (of a service)."},
+    {"address_id", "integer", "Where it goes; the default address when not given."},
+    {"cart_id", "integer", "A cart of the customer whose reservation becomes the order."},
+    {"quoted_prices", "object", "Prices by product, which have to be those of now."},
+    {"channel", "string", "How it came; \"api\" when not given."},
+    {0}};
+
+static const struct http_member order_members[] = {
+    {"order_id", "integer", "Its number."},
+    {"total_amount", "number", "What is to be paid."},
+    {"currency", "string", "ISO 4217."},
+    {"placed_at", "string", "UTC."},
+    {0}};
 
 /* --- the index ------------------------------------------------------------------------------- */
 
@@ -550,6 +600,18 @@ const struct http_route http_routes[] = {
      .parameters = recommendation_parameters,
      .summary = "Products for a customer, or beside a product.", .members = hits_members,
      .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
+    {.method = "POST",
+     .path = "/v1/orders",
+     .takes_body = true,
+     .body = order_body,
+     .check = check_orders,
+     .work = work_order,
+     .summary = "Places an order.",
+     .answer_status = MHD_HTTP_CREATED,
+     .answer_help = "It is placed; asked again with the same key, the first answer.",
+     .members = order_members,
+     .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_CONFLICT, MHD_HTTP_NOT_IMPLEMENTED,
+		  MHD_HTTP_SERVICE_UNAVAILABLE, MHD_HTTP_GATEWAY_TIMEOUT}},
     {SEARCH_ROUTE(HTTP_PRODUCT), .path = "/v1/products/{id}", .parameters = product_parameters,
      .summary = "One product.",
      .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},

@@ -26,7 +26,7 @@ struct http_route {
 	size_t values_size;			 /* of the struct that they fill */
 	enum http_search_kind kind;		 /* of the paths of the search */
 	enum http_access access;
-	bool takes_body;
+	const struct http_member *body; /* members of the body's object, as `members` */
 
 	/* ERR_UNSUPPORTED when this worker does not know what it is about; NULL: it does. */
 	int (*check)(const struct http_server *s, struct err *err);
@@ -40,7 +40,8 @@ struct http_route {
 	const char *answer_help, *answer_type; /* NULL: an object as JSON */
 	const struct http_member *members;     /* ends with a name of NULL; NULL: none are told */
 	unsigned answer_status;		       /* 0: 200 */
-	unsigned statuses[5]; /* of problems, but for those that every route has; ends with 0 */
+	unsigned statuses[6]; /* of problems, but for those that every route has; ends with 0 */
+	bool takes_body;      /* JSON; with a header "Idempotency-Key" */
 };
 extern const struct http_route http_routes[]; /* ends with a method of NULL */
 
@@ -48,6 +49,8 @@ extern const struct http_route http_routes[]; /* ends with a method of NULL */
 struct http_question {
 	const struct http_route *route;
 	void *values;
+	struct str body;
+	const char *key;   /* the header "Idempotency-Key"; NULL: none */
 	const char *wrong; /* the parameter that an ERR_INVALID_ARGUMENT of the answer is about */
 };
 

@@ -223,8 +223,8 @@ static int start_daemon(struct http_listener *l, struct err *err)
 	l->daemon = MHD_start_daemon(
 	    MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
 		MHD_USE_ERROR_LOG,
-	    0, NULL, NULL, http_request_handle, l, MHD_OPTION_URI_LOG_CALLBACK, http_request_new,
-	    NULL, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, l->fd,
+	    0, NULL, NULL, http_request_handle, l, MHD_OPTION_URI_LOG_CALLBACK, http_request_new, l,
+	    MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, l->fd,
 	    MHD_OPTION_THREAD_POOL_SIZE, THREADS, MHD_OPTION_CONNECTION_LIMIT, o->connections_max,
 	    MHD_OPTION_PER_IP_CONNECTION_LIMIT, l->is_unix ? 0U : o->connections_per_address,
 	    MHD_OPTION_CONNECTION_TIMEOUT, o->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,

@@ -115,6 +115,9 @@ struct http_server_options {
 			       struct err *err);
 	/* One JSON object; NULL: this worker keeps no index, and the paths of the search say so. */
 	int (*search)(void *arg, const struct http_search *q, struct strbuf *json, struct err *err);
+	/* One JSON object for an order that was placed; NULL: this worker takes none. */
+	int (*place_order)(void *arg, struct str body, const char *key, struct strbuf *json,
+			   struct err *err);
 	void (*refresh_metrics)(void *arg); /* before each /metrics: sets gauges; may be NULL */
 	void *arg;
 };

@@ -128,11 +128,6 @@ static int resolve_tables(struct mapping *m, const struct schema *schema,
 			t->key[j] = *key->columns[j];
 			copy_column(m, &t->key[j]);
 		}
-		if (t->n_key != level->tables[0].n_key)
-			return ynode_error(t->node, err,
-					   "tables \"%s\" and \"%s\" are read together, but their"
-					   " primary keys have different numbers of columns",
-					   level->tables[0].name, t->name);
 	}
 	return 0;
 }

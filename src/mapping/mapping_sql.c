@@ -197,6 +197,16 @@ static void add_table_source(struct strbuf *b, const struct mapping_level *level
 	strbuf_addstr(b, level->where_sql);
 }
 
+/* Of tables that are read together: the columns of the longest primary key. */
+static size_t most_key_columns(const struct mapping_level *level)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < level->n_tables; i++)
+		n = level->tables[i].n_key > n ? level->tables[i].n_key : n;
+	return n;
+}
+
 static void add_source(struct strbuf *b, const struct mapping_level *level, size_t n_values)
 {
 	if (level->n_tables == 1) {
@@ -212,9 +222,12 @@ static void add_source(struct strbuf *b, const struct mapping_level *level, size
 			strbuf_addstr(b, ", ");
 			mapping_add_column(b, "c", level->used[j].name);
 		}
-		for (size_t j = 0; j < t->n_key; j++) {
+		for (size_t j = 0; j < most_key_columns(level); j++) {
 			strbuf_addstr(b, ", ");
-			mapping_add_column(b, "c", t->key[j].name);
+			if (j < t->n_key)
+				mapping_add_column(b, "c", t->key[j].name);
+			else
+				strbuf_addstr(b, "NULL");
 			strbuf_addf(b, " AS `#p%zu`", j);
 		}
 		strbuf_addstr(b, " FROM ");
@@ -281,6 +294,7 @@ static void add_order(struct strbuf *b, const struct mapping_level *level)
 {
 	const char *alias = alias_of(level), *comma = " ORDER BY ";
 	const struct mapping_table *t = &level->tables[0];
+	size_t n_key = most_key_columns(level);
 
 	for (size_t i = 0; i < level->n_order; i++, comma = ", ") {
 		strbuf_addstr(b, comma);
@@ -291,7 +305,7 @@ static void add_order(struct strbuf *b, const struct mapping_level *level)
 		strbuf_addf(b, "%su.`#t`", comma);
 		comma = ", ";
 	}
-	for (size_t i = 0; i < t->n_key; i++) {
+	for (size_t i = 0; i < n_key; i++) {
 		if (level->n_tables > 1)
 			strbuf_addf(b, "%su.`#p%zu`", comma, i);
 		else if (is_ordered_by(level, t->key[i].name))

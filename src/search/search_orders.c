@@ -150,7 +150,8 @@ static int read_sales(struct search_orders *o, const struct asked *a, struct are
 int search_orders_bought(struct search_orders *o, uint64_t customer, uint64_t before,
 			 struct arena *arena, struct search_sales *ret, struct err *err)
 {
-	struct maria_value params[] = {MARIA_U(customer), MARIA_U(before), MARIA_U(BOUGHT_MAX)};
+	struct maria_value params[] = {MARIA_U(customer), MARIA_U(before), MARIA_U(customer),
+				       MARIA_U(before), MARIA_U(BOUGHT_MAX)};
 
 	return read_sales(o,
 			  &(struct asked){.sql = search_sql_recommend_bought,

@@ -207,7 +207,8 @@ static const struct load_entity entities[LOAD_ENTITIES] = {
     [LOAD_ORDER_ITEMS] = {LOAD_ORDER_ITEMS, "order_items", "Staging_Order_Items", "Order_Items",
 			  "order_item_id", .key_stage = {"order_ref", "product_ref"},
 			  .key_target = {"order_id", "product_id"},
-			  .key_resolved = {"order_id", "product_id"}, COLUMNS(order_items)},
+			  .key_resolved = {"order_id", "product_id"}, .zero = "stock_taken",
+			  COLUMNS(order_items)},
     [LOAD_REVIEWS] = {LOAD_REVIEWS, "reviews", "Staging_Reviews", "Reviews", "review_id",
 		      BY_EXTERNAL_ID, COLUMNS(reviews)},
 };

@@ -71,6 +71,7 @@ struct load_entity {
 	const char *detail;	     /* table of the LOAD_DETAIL columns; NULL: none */
 	const char *detail_when;     /* SQL condition on the staged row s */
 	const char *on_change;	     /* SQL assignment for changed rows; NULL: none */
+	const char *zero;	     /* column that is 0 in new rows; NULL: none */
 	size_t n_columns;
 	const struct load_column *columns;
 };
@@ -266,6 +267,8 @@ int load_merge_touched(struct load *l, struct err *err) _must_check_;
 
 /* Embedded SQL, src/shop/sql. */
 extern const char shop_sql_load_aliases[];
+extern const char shop_sql_load_archived_items[];
+extern const char shop_sql_load_archived_orders[];
 extern const char shop_sql_load_category_add[];
 extern const char shop_sql_load_category_find[];
 extern const char shop_sql_load_category_rename[];

@@ -568,6 +568,22 @@ int load_merge_touched(struct load *l, struct err *err)
 	return 0;
 }
 
+static int pass_archived(struct load *l, const struct load_entity *e, uint64_t from, uint64_t to,
+			 struct err *err)
+{
+	return run_range(
+	    l, e->id == LOAD_ORDERS ? shop_sql_load_archived_orders : shop_sql_load_archived_items,
+	    from, to, err);
+}
+
+/* Orders that the shop has archived, and their lines, count as unchanged. */
+static int find_archived(struct load *l, struct err *err)
+{
+	int r = each_chunk(l, load_entity_get(LOAD_ORDERS), pass_archived, err);
+
+	return r < 0 ? r : each_chunk(l, load_entity_get(LOAD_ORDER_ITEMS), pass_archived, err);
+}
+
 /* What decides which order lines count, before the totals of their orders are checked. */
 static int merge_items_early(struct load *l, struct err *err)
 {
@@ -592,6 +608,8 @@ int load_merge(struct load *l, struct err *err)
 		r = merge_categories(l, err);
 	for (int id = LOAD_PRODUCTS; id < LOAD_ENTITIES && r == 0; id++) {
 		if (id == LOAD_ORDERS)
+			r = find_archived(l, err);
+		if (r == 0 && id == LOAD_ORDERS)
 			r = merge_items_early(l, err);
 		if (r == 0)
 			r = merge_entity(l, (enum load_entity_id)id, err);

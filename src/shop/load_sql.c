@@ -270,8 +270,12 @@ void load_sql_insert(struct strbuf *b, const struct load_entity *e)
 	strbuf_clear(b);
 	strbuf_addf(b, "INSERT INTO %s (", e->target);
 	add_columns(b, e, false, "", true);
+	if (e->zero)
+		strbuf_addf(b, ", %s", e->zero);
 	strbuf_addstr(b, ") SELECT ");
 	add_columns(b, e, false, "s.", true);
+	if (e->zero)
+		strbuf_addstr(b, ", 0");
 	strbuf_addf(b, " FROM %s s WHERE " IN_RANGE " AND s.row_class = 1 ORDER BY s.stage_id",
 		    e->stage);
 }

@@ -22,9 +22,9 @@
  * ordinary shop, short enough for a person to wait. */
 #define LOCK_WAIT_S 60
 
-/* Server errors of a repeated statement that had happened: database, table, column, key, trigger,
- * foreign key or view exists; what it drops is gone. */
-static const int happened[] = {1007, 1050, 1060, 1061, 1304, 1359, 1826, 1051, 1091, 1360};
+/* Server errors of a repeated statement that had happened: database, table, column, key, routine,
+ * trigger, event, foreign key or view exists; what it drops is gone. */
+static const int happened[] = {1007, 1050, 1060, 1061, 1304, 1359, 1537, 1826, 1051, 1091, 1360};
 
 /* What the database says of one file. */
 struct record {
@@ -413,14 +413,17 @@ static int apply_file(struct schema_run *run, size_t i, struct err *err)
 static int check_free(void *arg, struct str statement, size_t line, struct err *err)
 {
 	struct file_run *f = arg;
-	bool is_view = false, is_there = false;
-	struct str created = shop_schema_created(statement, &is_view);
+	bool is_there = false;
+	const char *kind = "";
+	struct str created = shop_schema_created(statement, &kind);
 	_cleanup_(mem_freep) char *name = mem_strndup(created.data, created.len);
 	int r;
 
 	f->at++;
 	if (!created.len || f->at <= f->record->item->done || f->at == f->record->begun)
 		return 0;
+	if (!cstr_equal(kind, "TABLE") && !cstr_equal(kind, "VIEW"))
+		return 0; /* CREATE without OR REPLACE tells */
 	r = maria_has_table(f->run->m, name, &is_there, err);
 	if (r < 0 || !is_there)
 		return r;
@@ -547,15 +550,16 @@ int shop_schema_check(struct maria *m, struct err *err)
 
 /* --- dropping --------------------------------------------------------------------------------- */
 
-struct str shop_schema_created(struct str statement, bool *ret_is_view)
+struct str shop_schema_created(struct str statement, const char **ret_kind)
 {
 	static const struct {
-		const char *begin;
-		bool is_view;
-	} kinds[] = {{"CREATE OR REPLACE VIEW ", true},
-		     {"CREATE VIEW ", true},
-		     {"CREATE TABLE IF NOT EXISTS ", false},
-		     {"CREATE TABLE ", false}};
+		const char *begin, *kind;
+	} kinds[] = {
+	    {"CREATE OR REPLACE VIEW ", "VIEW"},	   {"CREATE VIEW ", "VIEW"},
+	    {"CREATE TABLE IF NOT EXISTS ", "TABLE"},	   {"CREATE TABLE ", "TABLE"},
+	    {"CREATE OR REPLACE PROCEDURE ", "PROCEDURE"}, {"CREATE PROCEDURE ", "PROCEDURE"},
+	    {"CREATE OR REPLACE FUNCTION ", "FUNCTION"},   {"CREATE FUNCTION ", "FUNCTION"},
+	    {"CREATE OR REPLACE EVENT ", "EVENT"},	   {"CREATE EVENT ", "EVENT"}};
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		size_t n = strlen(kinds[i].begin), end;
@@ -565,7 +569,7 @@ struct str shop_schema_created(struct str statement, bool *ret_is_view)
 		n += statement.data[n] == '`';
 		for (end = n; end < statement.len && !strchr("` (\n\t", statement.data[end]); end++)
 			;
-		*ret_is_view = kinds[i].is_view;
+		*ret_kind = kinds[i].kind;
 		return (struct str){statement.data + n, end - n};
 	}
 	return (struct str){0};
@@ -585,15 +589,15 @@ static int drop_one(struct maria *m, const char *kind, const char *name, struct 
 static int drop_created(void *arg, struct str statement, size_t line, struct err *err)
 {
 	struct file_run *f = arg;
-	bool is_view = false;
-	struct str created = shop_schema_created(statement, &is_view);
+	const char *kind = "";
+	struct str created = shop_schema_created(statement, &kind);
 	_cleanup_(mem_freep) char *name = mem_strndup(created.data, created.len);
 
 	(void)line;
 	f->at++;
 	if (!created.len || (f->at > f->record->item->done && f->at != f->record->begun))
 		return 0;
-	return drop_one(f->run->m, is_view ? "VIEW" : "TABLE", name, err);
+	return drop_one(f->run->m, kind, name, err);
 }
 
 static int drop_recorded(struct schema_run *run, struct err *err)

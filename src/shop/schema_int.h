@@ -24,8 +24,9 @@ extern const char shop_sql_schema_unlock[];
 int shop_schema_number(const char *name, unsigned *ret, struct err *err) _must_check_;
 void shop_schema_checksum(const char *text, char ret[SHOP_SCHEMA_CHECKSUM_SIZE]);
 uint64_t shop_schema_count(const char *text);
-/* The name of the table or view that a statement makes; len 0: it makes none. */
-struct str shop_schema_created(struct str statement, bool *ret_is_view);
+/* The name of what a statement makes that has to be dropped by itself, and its kind: "TABLE",
+ * "VIEW", "PROCEDURE", "FUNCTION", "EVENT". Triggers go with their tables. len 0: it makes none. */
+struct str shop_schema_created(struct str statement, const char **ret_kind);
 /* Whether a statement changes the schema (and so commits by itself). */
 bool shop_schema_is_ddl(struct str statement);
 /* Whether the error of a repeated statement says that it happened before. */

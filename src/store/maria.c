@@ -149,6 +149,12 @@ int maria_fail(struct maria *m, unsigned code, const char *text, struct err *err
 
 	if (is_connection_gone(code))
 		m->is_lost = true;
+	m->refusal.state[0] = '\0';
+	if (code == ER_SIGNAL_EXCEPTION && m->handle) {
+		(void)snprintf(m->refusal.state, sizeof(m->refusal.state), "%s",
+			       mysql_sqlstate(m->handle));
+		(void)snprintf(m->refusal.text, sizeof(m->refusal.text), "%s", text);
+	}
 	add_without_value(&b, code, text && text[0] ? text : "no reason given");
 	r = err_set(err, class_of(code), "MariaDB at %s: %s (%u)", m->where ? m->where : "(none)",
 		    strbuf_str(&b), code);
@@ -156,6 +162,11 @@ int maria_fail(struct maria *m, unsigned code, const char *text, struct err *err
 	if (err)
 		err->native = (int)code;
 	return r;
+}
+
+const struct maria_refusal *maria_refusal(const struct maria *m)
+{
+	return m->refusal.state[0] ? &m->refusal : NULL;
 }
 
 int maria_fail_handle(struct maria *m, struct err *err)
@@ -542,6 +553,8 @@ static int execute(struct maria *m, struct maria_statement *s, const struct mari
 		bind_value(&binds[i], &params[i]);
 	if ((n_params && mysql_stmt_bind_param(s->handle, binds)) || mysql_stmt_execute(s->handle))
 		return maria_fail(m, mysql_stmt_errno(s->handle), mysql_stmt_error(s->handle), err);
+	if (!s->n_columns) /* of a CALL they are known only now */
+		prepare_results(s);
 	return 0;
 }
 
@@ -594,8 +607,15 @@ int maria_run(struct maria *m, const char *sql, const struct maria_value *params
 	if (ret_affected)
 		*ret_affected = mysql_stmt_affected_rows(s->handle);
 	if (s->n_columns)
-		mysql_stmt_free_result(s->handle);
+		maria_drop_results(s);
 	return 0;
+}
+
+void maria_drop_results(struct maria_statement *s)
+{
+	do
+		mysql_stmt_free_result(s->handle);
+	while (mysql_stmt_more_results(s->handle) && mysql_stmt_next_result(s->handle) == 0);
 }
 
 int maria_exec(struct maria *m, const char *sql, struct err *err)

@@ -56,6 +56,14 @@ bool maria_is_lost(const struct maria *m);
 const char *maria_host(const struct maria *m); /* "host:port" or the socket's path; borrowed */
 const char *maria_server_version(const struct maria *m);
 
+/* What a procedure or a trigger refused the last failed statement with (SIGNAL); NULL: it failed
+ * for another reason. Borrowed until the next error. */
+struct maria_refusal {
+	char state[6];	/* SQLSTATE */
+	char text[513]; /* as long as the server lets it be */
+};
+const struct maria_refusal *maria_refusal(const struct maria *m);
+
 /* A bound parameter. Text and bytes are borrowed for the call. */
 enum maria_type { MARIA_NULL, MARIA_INT, MARIA_UINT, MARIA_TEXT, MARIA_BYTES };
 struct maria_value {
@@ -101,7 +109,8 @@ int maria_script_split(const char *text, maria_statement_fn fn, void *arg, struc
  * Runs a query. Rows come in text form whatever their type (numbers in decimal, times as
  * "2026-11-23 03:09:24.000000", binary columns as their bytes) and are streamed: until
  * maria_rows_close() nothing else may run on the connection. The SQL text is cached with its
- * prepared statement (at most MARIA_STATEMENTS_MAX, least recently used goes).
+ * prepared statement (at most MARIA_STATEMENTS_MAX, least recently used goes). Of a CALL with
+ * parameters the rows are those of its first result, of which there must be one.
  */
 #define MARIA_STATEMENTS_MAX 256
 int maria_query(struct maria *m, const char *sql, const struct maria_value *params, size_t n_params,

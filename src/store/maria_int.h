@@ -40,7 +40,8 @@ struct maria {
 	struct maria_host *hosts;
 	MYSQL *handle; /* NULL while not connected */
 	bool is_lost;
-	char *where; /* host:port or socket of the connection */
+	struct maria_refusal refusal; /* of the last error; an empty state: it was none */
+	char *where;		      /* host:port or socket of the connection */
 	uint64_t tick;
 	size_t n_statements;
 	struct maria_statement statements[MARIA_STATEMENTS_MAX];
@@ -57,5 +58,7 @@ int maria_fail_handle(struct maria *m, struct err *err);
 /* The cached statement for this text with parameters bound, executed. */
 int maria_execute(struct maria *m, const char *sql, const struct maria_value *params,
 		  size_t n_params, struct maria_statement **ret, struct err *err) _must_check_;
+/* Reads and drops what is left; a CALL has its status behind its rows. */
+void maria_drop_results(struct maria_statement *s);
 /* ERR_UNAVAILABLE when not connected; a result left open is a bug. */
 int maria_check_usable(struct maria *m, struct err *err) _must_check_;

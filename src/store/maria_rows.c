@@ -141,7 +141,7 @@ struct maria_rows *maria_rows_close(struct maria_rows *r)
 	if (!r || !r->is_open)
 		return NULL;
 	if (r->statement)
-		mysql_stmt_free_result(r->statement->handle);
+		maria_drop_results(r->statement);
 	else
 		mysql_free_result(r->result);
 	*r = (struct maria_rows){0};

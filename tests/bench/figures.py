@@ -155,6 +155,16 @@ def lag(stack, found, rate, seconds):
     found[f"lag max at {rate}/s (ms)"] = max(lags)
 
 
+def orders(stack, found, clients, seconds):
+    """Orders of two lines over twenty products that never run out, the sync running."""
+    result = stack.json("order", "stress", "--clients", clients, "--seconds", seconds, "--stock",
+                        1000000, "--quiet", timeout=seconds + 300)
+    found[f"orders/s of {clients} clients"] = result["orders_per_second"]
+    found[f"order p50 of {clients} clients (ms)"] = result["p50_ms"]
+    found[f"order p99 of {clients} clients (ms)"] = result["p99_ms"]
+    stack.wait_synced(300)
+
+
 def memory(stack, found):
     for which in ("worker", "mariadb", "mongodb"):
         found[f"memory of {which} (MiB)"] = resident_mib(stack.pid(which), "VmRSS")
@@ -178,6 +188,8 @@ def measure(folder, seconds, changes, rates):
         drain(stack, found, changes)
         load(stack, found)
         migrate(stack, found)
+        for clients in (8, 64):
+            orders(stack, found, clients, seconds)
         found["memory of worker, most after all (MiB)"] = resident_mib(
             stack.pid("worker"), "VmHWM")
     except BaseException:

@@ -7,6 +7,7 @@ new_stack  the same before `up`: a folder and a configuration.
 named    the same on servers that the test starts and the configuration names: nothing is in them.
 engine   servers that AetherMart did not start, without the shop: a test brings its own tables and
          mappings.
+shop     a connection to the shop's schema in MariaDB alone; one server for all tests of a file.
 
 All folders of a run are below one short path in /dev/shm or /tmp (a Unix socket's path has 107
 bytes), readable by the unprivileged account that the servers run as.
@@ -32,6 +33,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 import embedding_server  # noqa: E402
 import engine as engine_module  # noqa: E402
 import named as named_module  # noqa: E402
+import ordering  # noqa: E402
 import processes  # noqa: E402
 import servers  # noqa: E402
 import stack as stack_module  # noqa: E402
@@ -312,6 +314,41 @@ def bare_servers(folder, empty_mariadb):
         yield both.start()
     finally:
         both.close()
+
+
+@pytest.fixture(scope="session")
+def shop_mariadb(session_folder, empty_mariadb):
+    """A data folder of MariaDB with the shop's schema and nothing in it."""
+    check_binary()
+    path = session_folder / "shop-template"
+    with built_once(path) as mine:
+        if mine:
+            path.mkdir()
+            path.chmod(0o755)
+            ordering.make_template(path, empty_mariadb)
+    return path / "mariadb"
+
+
+@pytest.fixture(scope="module")
+def shop_server(session_folder, shop_mariadb):
+    """A MariaDB server with the shop's schema for the tests of one file: each makes rows of its
+    own and looks at no others."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="t", dir=session_folder))
+    path.chmod(0o755)
+    with ordering.running(path, shop_mariadb) as both:
+        yield both
+    stack_module.remove_tree(path)
+
+
+@pytest.fixture
+def shop(shop_server):
+    """See ordering.py. What must always hold is proved at the end of each test."""
+    made = ordering.Shop(shop_server)
+    try:
+        yield made
+        made.check()
+    finally:
+        made.close()
 
 
 @pytest.fixture

@@ -345,7 +345,7 @@ def test_the_default_address_is_the_location(stack, customer):
 
 def test_a_cancelled_order_leaves_the_summary_but_not_the_list(stack, customer):
     order = stack.insert("Orders", customer_id=customer, order_date="2026-05-05",
-                         total_amount="12.34")
+                         total_amount="12.34", external_id="of-a-feed")
     stack.wait_synced()
     assert field(stack, "customer_profiles", customer, "order_summary.total_spent") == Decimal128(
         "12.34")

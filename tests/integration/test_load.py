@@ -207,6 +207,30 @@ def test_loading_the_same_again_changes_nothing(stack):
     assert numbers["loaded"] == 0 and numbers["corrected"] == 0, numbers
 
 
+def test_an_archived_order_is_loaded_no_second_time(stack):
+    files = [write(stack, f"{kind}.csv", kind, rows) for kind, rows in (
+        ("products", [product("p1"), product("p2")]), ("customers", [customer("c1")]),
+        ("orders", [("old", "c1", "2024-01-02", "delivered", "20.00", "USD"),
+                    ("new", "c1", "2026-01-02", "delivered", "10.00", "USD")]),
+        ("order_items", [("old", "p1", "2", "10.00"), ("new", "p2", "1", "10.00")]))]
+    stack.run("load", *files)
+    # Loaded orders are history: they took nothing, and what is in stock is what the feed says.
+    assert stack.sql("SELECT DISTINCT stock_taken FROM Order_Items") == [(0,)]
+    stack.sql("CALL sp_archive_old_orders('2025-01-01')")
+    held = "SELECT external_id, total_amount FROM {} WHERE external_id IN ('old', 'new')"
+    orders, archived = (stack.sql(held.format(t)) for t in ("Orders", "TR_Orders_Archive"))
+    assert [row[0] for row in (*orders, *archived)] == ["new", "old"]
+    lines = stack.value("SELECT COUNT(*) FROM Order_Items")
+    stack.run("load", *files)
+    numbers = report_adds_up(stack)
+    assert (numbers["loaded"], numbers["corrected"], numbers["rejected"]) == (0, 0, 0), numbers
+    assert stack.sql(held.format("Orders")) == orders
+    assert stack.sql(held.format("TR_Orders_Archive")) == archived
+    assert stack.value("SELECT COUNT(*) FROM Order_Items") == lines
+    stack.wait_synced()
+    stack.assert_in_step()
+
+
 def load_twice(stack, kind, rows):
     """Loads the rows, and again, which changes nothing; the numbers of the first load."""
     path = write(stack, f"{kind}.csv", kind, rows)

@@ -39,7 +39,8 @@ def insert_customer(stack, **columns):
 def insert_order(stack, customer, *products_, status="delivered"):
     order = stack.insert("Orders", customer_id=customer, order_date="2026-11-01", order_status=status)
     for product in products_:
-        stack.insert("Order_Items", order_id=order, product_id=product, quantity=1, price=1)
+        stack.insert("Order_Items", order_id=order, product_id=product, quantity=1, price=1,
+                     stock_taken=0)  # history: sold whatever is in stock
     return order
 
 

@@ -109,7 +109,8 @@ class Reader:
 def customer_profile(db, customer):
     number = customer["customer_id"]
     addresses = db.rows("Customer_Addresses", "customer_id", number)
-    orders = db.rows("Orders", "customer_id", number)
+    orders = db.rows("Orders", "customer_id", number) + db.rows("TR_Orders_Archive", "customer_id",
+                                                                number)
     defaults = [a for a in addresses if a["is_default"] == 1]
     return {
         "_id": value(number),
@@ -151,7 +152,9 @@ def order_summary(db, customer_id, orders):
     orders = [o for o in orders if o["order_status"] != "cancelled"]
     total = sum((o["total_amount"] for o in orders), decimal.Decimal("0.00"))
     dates = [o["order_date"] for o in orders]
-    average = db.average("total_amount", "Orders WHERE order_status <> 'cancelled'", "customer_id",
+    average = db.average("total_amount", "(SELECT customer_id, order_status, total_amount FROM Orders"
+                         " UNION ALL SELECT customer_id, order_status, total_amount FROM"
+                         " TR_Orders_Archive) o WHERE order_status <> 'cancelled'", "customer_id",
                          customer_id)
     return {
         "order_count": Int64(len(orders)),
@@ -171,7 +174,8 @@ def recent_orders(db, orders):
             "status": o["order_status"],
             "total_amount": value(o["total_amount"]),
             "currency": o["currency"],
-            "items": [order_item(db, i) for i in db.rows("Order_Items", "order_id", o["order_id"])],
+            "items": [order_item(db, i) for table in ("Order_Items", "TR_Order_Items_Archive")
+                      for i in db.rows(table, "order_id", o["order_id"])],
         }
         for o in orders[:5]
     ]

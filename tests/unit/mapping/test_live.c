@@ -26,7 +26,10 @@ static const char tables[] =
     " note TEXT);\n"
     "CREATE TABLE town (id INT ZEROFILL AUTO_INCREMENT PRIMARY KEY,"
     " land VARCHAR(20) COLLATE utf8mb4_general_ci NULL, name VARCHAR(50), pop INT, KEY(land));\n"
-    "CREATE TABLE old_town LIKE town;\n"
+    "CREATE TABLE old_town (id INT ZEROFILL AUTO_INCREMENT, land VARCHAR(20) COLLATE"
+    " utf8mb4_general_ci NULL, name VARCHAR(50), pop INT, gone DATE NOT NULL DEFAULT '2001-01-01',"
+    " PRIMARY KEY (id, gone), KEY(land));\n" /* keys of different lengths, as a partition asks for
+					      */
     "CREATE TABLE street (id INT PRIMARY KEY, town INT, name VARCHAR(40), KEY(town));\n"
     "CREATE TABLE node (id INT PRIMARY KEY, up INT, label VARCHAR(20), KEY(up));\n"
     "CREATE TABLE odd (a BIGINT UNSIGNED, b VARCHAR(20) COLLATE utf8mb4_bin, c BINARY(2), ch "

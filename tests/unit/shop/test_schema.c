@@ -85,22 +85,27 @@ static void every_file_of_sql_is_embedded_in_order(void **state)
 static void what_a_statement_makes_is_known(void **state)
 {
 	static const struct {
-		const char *statement, *name;
-		bool is_view;
-	} cases[] = {{"CREATE TABLE Orders (\n  order_id INT)", "Orders", false},
-		     {"create table if not exists `Orders`(order_id INT)", "Orders", false},
-		     {"CREATE OR REPLACE VIEW v_orders AS SELECT 1", "v_orders", true},
-		     {"CREATE VIEW v_orders\nAS SELECT 1", "v_orders", true},
-		     {"CREATE OR REPLACE TRIGGER tr_order BEFORE INSERT ON Orders", "", false},
-		     {"INSERT INTO Orders VALUES (1)", "", false}};
+		const char *statement, *name, *kind;
+	} cases[] = {{"CREATE TABLE Orders (\n  order_id INT)", "Orders", "TABLE"},
+		     {"create table if not exists `Orders`(order_id INT)", "Orders", "TABLE"},
+		     {"CREATE OR REPLACE VIEW v_orders AS SELECT 1", "v_orders", "VIEW"},
+		     {"CREATE VIEW v_orders\nAS SELECT 1", "v_orders", "VIEW"},
+		     {"CREATE PROCEDURE sp_A(p INT)", "sp_A", "PROCEDURE"},
+		     {"CREATE OR REPLACE PROCEDURE sp_A(p INT)", "sp_A", "PROCEDURE"},
+		     {"CREATE FUNCTION f_a(p INT)", "f_a", "FUNCTION"},
+		     {"CREATE OR REPLACE FUNCTION f_a(p INT)", "f_a", "FUNCTION"},
+		     {"CREATE EVENT ev_a ON SCHEDULE EVERY 1 DAY", "ev_a", "EVENT"},
+		     {"CREATE OR REPLACE EVENT ev_a ON SCHEDULE EVERY 1 DAY", "ev_a", "EVENT"},
+		     {"CREATE OR REPLACE TRIGGER tr_order BEFORE INSERT ON Orders", "", ""},
+		     {"INSERT INTO Orders VALUES (1)", "", ""}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		bool is_view = false;
-		struct str name = shop_schema_created(str_from(cases[i].statement), &is_view);
+		const char *kind = "";
+		struct str name = shop_schema_created(str_from(cases[i].statement), &kind);
 
 		assert_true(str_equal(name, str_from(cases[i].name)));
-		assert_int_equal(is_view, cases[i].is_view);
+		assert_string_equal(kind, cases[i].kind);
 	}
 }
 

@@ -1,0 +1,187 @@
+/* Orders over HTTP: see order_desk.h. */
+#include "shop/order_desk.h"
+
+#include "base/clock.h"
+
+#include <jansson.h>
+#include <pthread.h>
+
+#include "base/banned.h"
+
+#define IDLE_MAX 8	 /* connections that are kept open */
+#define PLACE_US 3000000 /* for attempts: clients wait, and so do searches behind them */
+
+struct shop_order_desk {
+	struct maria_options maria; /* borrowed texts: those of who made it live longer */
+	pthread_mutex_t mutex;	    /* guards what follows */
+	struct maria *idle[IDLE_MAX];
+	size_t n;
+};
+
+void shop_order_desk_add_grant(struct strbuf *b, const char *database, const char *user)
+{
+	strbuf_addstr(b, "GRANT EXECUTE ON PROCEDURE ");
+	maria_add_identifier(b, database);
+	strbuf_addstr(b, ".sp_PlaceOrderFrom TO ");
+	maria_add_literal(b, str_from(user));
+	strbuf_addstr(b, "@'%';\n");
+}
+
+struct shop_order_desk *shop_order_desk_new(const struct maria_options *maria)
+{
+	struct shop_order_desk *d = MEM_NEW(struct shop_order_desk);
+
+	d->maria = *maria;
+	(void)pthread_mutex_init(&d->mutex, NULL);
+	return d;
+}
+
+struct shop_order_desk *shop_order_desk_free(struct shop_order_desk *d)
+{
+	if (!d)
+		return NULL;
+	for (size_t i = 0; i < d->n; i++)
+		maria_close(d->idle[i]);
+	(void)pthread_mutex_destroy(&d->mutex);
+	mem_free(d);
+	return NULL;
+}
+
+/* --- connections ----------------------------------------------------------------------------- */
+
+static int take(struct shop_order_desk *d, struct maria **ret, struct err *err)
+{
+	*ret = NULL;
+	pthread_mutex_lock(&d->mutex);
+	if (d->n)
+		*ret = d->idle[--d->n];
+	pthread_mutex_unlock(&d->mutex);
+	return *ret ? 0 : maria_open(&d->maria, ret, err);
+}
+
+static void put_back(struct shop_order_desk *d, struct maria *m)
+{
+	if (maria_is_lost(m)) {
+		maria_close(m);
+		return;
+	}
+	pthread_mutex_lock(&d->mutex);
+	if (d->n < IDLE_MAX)
+		d->idle[d->n++] = TAKE_PTR(m);
+	pthread_mutex_unlock(&d->mutex);
+	maria_close(m);
+}
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+static int wrong(const char *member, const char *what, struct err *err)
+{
+	return err_set(err, ERR_INVALID_ARGUMENT, "\"%s\" is not %s", member, what);
+}
+
+/* 0 when it is not there, or null. */
+static int read_id(const json_t *o, const char *name, uint64_t *ret, struct err *err)
+{
+	const json_t *v = json_object_get(o, name);
+
+	*ret = 0;
+	if (!v || json_is_null(v))
+		return 0;
+	if (!json_is_integer(v) || json_integer_value(v) <= 0)
+		return wrong(name, "a number above 0", err);
+	*ret = (uint64_t)json_integer_value(v);
+	return 0;
+}
+
+/* A member as the text of its JSON; NULL when it is not there. Numbers keep their digits. */
+static const char *text_of(const json_t *o, const char *name, struct arena *arena)
+{
+	const json_t *v = json_object_get(o, name);
+	char *text =
+	    v && !json_is_null(v) ? json_dumps(v, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+	const char *ret = text ? arena_strdup(arena, text) : NULL;
+
+	mem_free(text);
+	return ret;
+}
+
+static int check_names(const json_t *o, struct err *err)
+{
+	static const char *const names[] = {"customer_id",   "address_id", "cart_id", "lines",
+					    "quoted_prices", "channel",	   NULL};
+	const char *name;
+	json_t *value;
+
+	/* jansson's macro wants a mutable object. */
+	json_object_foreach((json_t *)(uintptr_t)o, name, value)
+	{
+		const char *near = cstr_nearest(name, names);
+		size_t i = 0;
+
+		while (names[i] && !cstr_equal(names[i], name))
+			i++;
+		if (!names[i])
+			return err_set(err, ERR_INVALID_ARGUMENT, "an order has no \"%s\"%s%s%s",
+				       name, near ? "; did you mean \"" : "", near ? near : "",
+				       near ? "\"?" : "");
+	}
+	return 0;
+}
+
+static int read_request(const json_t *o, struct arena *arena, struct shop_order_request *ret,
+			struct err *err)
+{
+	const json_t *channel = json_object_get(o, "channel");
+	int r = json_is_object(o)
+		    ? check_names(o, err)
+		    : err_set(err, ERR_INVALID_ARGUMENT, "the body is no JSON object");
+
+	if (r == 0)
+		r = read_id(o, "customer_id", &ret->customer_id, err);
+	if (r == 0)
+		r = read_id(o, "address_id", &ret->address_id, err);
+	if (r == 0)
+		r = read_id(o, "cart_id", &ret->cart_id, err);
+	if (r < 0)
+		return r;
+	if (!ret->customer_id)
+		return err_set(err, ERR_INVALID_ARGUMENT, "\"customer_id\" is missing");
+	if (channel && !json_is_string(channel))
+		return wrong("channel", "a text", err);
+	ret->channel = channel ? arena_strdup(arena, json_string_value(channel)) : "api";
+	ret->lines = text_of(o, "lines", arena);
+	ret->quoted = text_of(o, "quoted_prices", arena);
+	if (!ret->lines)
+		ret->lines = "[]"; /* refused with an example */
+	return 0;
+}
+
+/* --- placing --------------------------------------------------------------------------------- */
+
+int shop_order_desk_place(struct shop_order_desk *d, struct str body, const char *key,
+			  struct strbuf *json, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	struct shop_order_request request = {.key = key};
+	struct shop_order_placed placed;
+	struct maria *m = NULL;
+	json_t *o = json_loadb(body.data, body.len, JSON_REJECT_DUPLICATES, NULL);
+	int r = read_request(o, &arena, &request, err);
+
+	json_decref(o);
+	if (r == 0)
+		r = take(d, &m, err);
+	if (r < 0)
+		return r;
+	r = shop_order_place(m, &request, clock_monotonic_us() + PLACE_US, &arena, &placed, err);
+	put_back(d, m);
+	if (r < 0)
+		return r;
+	strbuf_addf(json, "{\"order_id\":%llu,\"total_amount\":%s,\"currency\":",
+		    (unsigned long long)placed.order_id, placed.total_amount);
+	strbuf_add_json(json, placed.currency, strlen(placed.currency));
+	strbuf_addstr(json, ",\"placed_at\":");
+	strbuf_add_json(json, placed.placed_at, strlen(placed.placed_at));
+	strbuf_addstr(json, "}\n");
+	return 0;
+}

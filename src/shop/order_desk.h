@@ -1,0 +1,27 @@
+/*
+ * Orders as they come over HTTP: read from JSON, placed on one of a few connections that are kept
+ * open. Any number of threads.
+ */
+#pragma once
+
+#include "shop/orders.h"
+
+/* Appends the right that the account of such a desk needs, as a line of SQL. */
+void shop_order_desk_add_grant(struct strbuf *b, const char *database, const char *user);
+
+struct shop_order_desk;
+
+/* Texts are borrowed as long as it lives; connections are opened as they are needed. */
+struct shop_order_desk *shop_order_desk_new(const struct maria_options *maria);
+struct shop_order_desk *shop_order_desk_free(struct shop_order_desk *d);
+DEFINE_CLEANUP(struct shop_order_desk *, shop_order_desk_free)
+
+/*
+ * `body`: {"customer_id": 15, "lines": [{"product_id": 7, "quantity": 2}], "address_id": 3,
+ * "cart_id": 4, "quoted_prices": {"7": 19.99}, "channel": "web"}, the last four as they are wanted.
+ * Appends
+ * {"order_id", "total_amount", "currency", "placed_at"}. Errors as shop_order_place(), and
+ * ERR_INVALID_ARGUMENT for what is no such object or has members of another name.
+ */
+int shop_order_desk_place(struct shop_order_desk *d, struct str body, const char *key,
+			  struct strbuf *json, struct err *err) _must_check_;

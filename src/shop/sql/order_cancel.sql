@@ -1,0 +1,2 @@
+-- Cancels an order. Parameter: order.
+CALL sp_CancelOrder(?)

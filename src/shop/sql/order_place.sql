@@ -1,0 +1,2 @@
+-- Places an order. Parameters: customer, address, lines, key, quoted prices, channel, cart.
+CALL sp_PlaceOrderFrom(?, ?, ?, ?, ?, ?, ?)

@@ -1,0 +1,2 @@
+-- Takes things of an order back. Parameters: order, lines (NULL: all that is left).
+CALL sp_ReturnItems(?, ?)

@@ -1,0 +1,2 @@
+-- Moves an order on. Parameters: order, status.
+CALL sp_SetOrderStatus(?, ?)
