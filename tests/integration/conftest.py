@@ -352,6 +352,16 @@ def shop(shop_server):
 
 
 @pytest.fixture
+def customer(shop):
+    return shop.customer()
+
+
+@pytest.fixture
+def product(shop):
+    return shop.product("10.00", 100)
+
+
+@pytest.fixture
 def named(bare_servers, catalogue):
     """A shop whose configuration names servers that run; nothing is in them yet."""
     check_binary()

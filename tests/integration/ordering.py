@@ -1,5 +1,6 @@
 """A database of the shop's schema, filled by the test itself, and what must always hold in it."""
 import contextlib
+import decimal
 import itertools
 import json
 import subprocess
@@ -12,6 +13,7 @@ import stack as stack_module
 from waiting import until
 
 DATABASE = "shop"
+STATES = ["pending", "paid", "shipped", "delivered", "cancelled", "returned"]
 REFUSED = 1644  # a SIGNAL that nobody handled
 # All that an order, a cart or a line may change, with what orders the rows.
 TABLES = {
@@ -48,6 +50,10 @@ def make_template(folder, empty_mariadb):
     finally:
         both.close()
     return both.datadir
+
+
+def amount(text):
+    return decimal.Decimal(text)
 
 
 def line(product, quantity=1, **more):
