@@ -368,8 +368,8 @@ static int up_verify(struct up *u, struct err *err)
 static int up_search(struct up *u, struct err *err)
 {
 	int64_t until = clock_monotonic_us() + WORDS_WAIT_US;
-	bool is_ready = !has_search(u);
 	struct progress progress;
+	bool is_ready = !has_search(u), has_waited = false;
 
 	(void)err;
 	progress_start(&progress, "search", "documents", 0);
@@ -379,11 +379,14 @@ static int up_search(struct up *u, struct err *err)
 
 		if (cli_worker_ask(u->line, "/v1/index/status", false, &status, NULL) == 0)
 			is_ready = cli_index_has_words(status, &done, &progress.total);
+		if (is_ready && !has_waited)
+			break;
 		progress_update(&progress, done);
+		has_waited = true;
 		if (!is_ready)
 			usleep(READY_POLL_US);
 	}
-	if (progress.done)
+	if (has_waited)
 		progress_finish(&progress);
 	if (!is_ready)
 		u->said = "does not know all documents yet; it goes on";
