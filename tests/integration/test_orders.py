@@ -1,5 +1,5 @@
-"""Orders, services and carts as the schema keeps them, on a MariaDB server alone: by its procedures and
-by plain SQL. Fixture `shop` proves at the end of each test what must always hold."""
+"""Orders, services and carts as the schema keeps them, on a MariaDB server alone: by its
+procedures and by plain SQL. Fixture `shop` proves at the end of each test what must always hold."""
 import concurrent.futures
 import datetime
 import decimal
