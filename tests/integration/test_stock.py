@@ -1,5 +1,6 @@
 """Stock, prices, lines written by plain SQL, orders from feeds and ratings as the schema keeps
-them, on a MariaDB server alone. Fixture `shop` proves at the end of each test what must always hold."""
+them, on a MariaDB server alone. Fixture `shop` proves at the end of each test what must always
+hold."""
 import decimal
 import threading
 
