@@ -12,7 +12,8 @@
 
 #include "base/banned.h"
 
-#define NAMES_MAX 4096 /* that a wrong name is compared with */
+#define NAMES_MAX     4096 /* that a wrong name is compared with */
+#define FEW_DOCUMENTS 4	   /* of a value: whoever learns the values may leave out such */
 
 /* --- life ------------------------------------------------------------------------------------ */
 
@@ -242,6 +243,29 @@ static bool has_number(const uint32_t *values, size_t n, uint32_t value)
 	return n > 0;
 }
 
+/* The same value with the same few documents again leaves the sum as it was. */
+static void note_value(struct search_columns *c, const struct search_column *column, uint32_t value)
+{
+	uint64_t n = roaring_bitmap_get_cardinality(column->values[value - 1].documents);
+	const uint64_t what[] = {(uintptr_t)column, value, n};
+
+	if (!column->is_member && n <= FEW_DOCUMENTS)
+		c->values_sum ^= map_hash((struct str){(const char *)what, sizeof(what)});
+}
+
+static void change_value(struct search_columns *c, struct search_column *column, uint32_t value,
+			 uint32_t document, bool has)
+{
+	roaring_bitmap_t *documents = column->values[value - 1].documents;
+
+	note_value(c, column, value);
+	if (has)
+		roaring_bitmap_add(documents, document);
+	else
+		roaring_bitmap_remove(documents, document);
+	note_value(c, column, value);
+}
+
 /* Texts that differ in case only are one value, which counts once. */
 static void put_texts(struct search_columns *c, struct search_column *column, uint32_t document,
 		      const struct search_datum *d, size_t n)
@@ -257,7 +281,7 @@ static void put_texts(struct search_columns *c, struct search_column *column, ui
 		value = add_value(c, column, d[i].text);
 		if (has_number(values, len, value))
 			continue;
-		roaring_bitmap_add(column->values[value - 1].documents, document);
+		change_value(c, column, value, document, true);
 		values[len++] = value;
 	}
 	if (len && !column->is_member)
@@ -328,7 +352,7 @@ void search_columns_remove(struct search_columns *c, uint32_t document,
 		}
 		value = d[i].text.len <= SEARCH_VALUE_MAX ? find_value(column, d[i].text) : 0;
 		if (value)
-			roaring_bitmap_remove(column->values[value - 1].documents, document);
+			change_value(c, column, value, document, false);
 		if (value && !column->is_member)
 			set_list(column, document, 0);
 	}
@@ -525,4 +549,9 @@ void search_columns_values(const struct search_columns *c, size_t attribute, sea
 		if (n)
 			fn(arg, column->values[i].text, (uint32_t)n);
 	}
+}
+
+uint64_t search_columns_values_sum(const struct search_columns *c)
+{
+	return c->values_sum;
 }

@@ -92,3 +92,5 @@ size_t search_counter_result(struct search_counter *n, size_t limit, struct aren
 typedef void (*search_value_fn)(void *arg, const char *value, uint32_t documents);
 void search_columns_values(const struct search_columns *c, size_t attribute, search_value_fn fn,
 			   void *arg);
+/* Another one when other values have documents, or others are rare. */
+uint64_t search_columns_values_sum(const struct search_columns *c);

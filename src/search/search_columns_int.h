@@ -45,6 +45,7 @@ struct search_columns {
 	struct search_column **columns; /* those of the rules first, in their order */
 	size_t n, cap;
 	struct map by_name;
+	uint64_t values_sum; /* search_columns_values_sum() */
 	bool is_loading;
 };
 

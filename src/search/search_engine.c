@@ -662,6 +662,16 @@ void search_engine_wake(struct search_engine *e)
 	pthread_mutex_unlock(&e->mutex);
 }
 
+/* The words alone: what is embedded takes so long that the rest does not matter. */
+void search_engine_foretell(struct search_engine *e, const char *collection, const struct str *keys,
+			    size_t n, uint64_t version)
+{
+	pthread_mutex_lock(&e->mutex);
+	if (e->words)
+		search_words_foretell(e->words, collection, keys, n, version);
+	pthread_mutex_unlock(&e->mutex);
+}
+
 /* The one that answers, or will; NULL: none is there yet. */
 struct generation *search_engine_take_ref(struct search_engine *e)
 {

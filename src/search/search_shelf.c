@@ -9,10 +9,13 @@
 
 #include "base/banned.h"
 
-#define LEARN_US     2000000 /* between two vocabularies, when values change */
-#define SUGGEST_US   5000000 /* between two makings of suggestions, when documents change */
-#define SUGGEST_COST 50	     /* and so many times as long as making them takes */
-#define SUGGEST_STEP 512     /* documents between two looks for changes */
+/* What is made now and then, by the thread that takes changes, must not keep them waiting: so many
+ * times as long as it takes lie between. */
+#define REST	     50
+#define LEARN_US     2000000  /* at least, between two vocabularies, when there are other values */
+#define RECOUNT_US   60000000 /* when there are as many others of their documents */
+#define SUGGEST_US   5000000  /* between two makings of suggestions, when documents change */
+#define SUGGEST_STEP 512      /* documents between two looks for changes */
 
 /* --- shelves --------------------------------------------------------------------------------- */
 
@@ -92,6 +95,7 @@ static void learn(struct search_words *w, const struct search_shelf *s, struct s
 {
 	struct search_corpus_view view;
 	struct search_lexicon *fresh = MEM_NEW(struct search_lexicon), *former;
+	int64_t since = clock_monotonic_us(), now, rest_us;
 
 	search_corpus_view(b->corpus, &view);
 	fresh->vocabulary = search_learn(&view, SEARCH_LANGUAGE);
@@ -104,8 +108,23 @@ static void learn(struct search_words *w, const struct search_shelf *s, struct s
 	b->lexicon = fresh;
 	pthread_mutex_unlock(&w->mutex);
 	free_lexicon(w, former);
+	now = clock_monotonic_us();
+	rest_us = REST * (now - since);
 	b->learned = b->changes;
-	b->learned_us = clock_monotonic_us();
+	b->learned_values = search_columns_values_sum(view.columns);
+	b->next_learn_us = now + LEARN_US + rest_us;
+	b->next_recount_us = now + RECOUNT_US + rest_us;
+}
+
+static bool may_learn(const struct search_book *b, int64_t now)
+{
+	struct search_corpus_view view;
+
+	if (b->learned == b->changes || now < b->next_learn_us)
+		return false;
+	search_corpus_view(b->corpus, &view);
+	return now >= b->next_recount_us ||
+	       search_columns_values_sum(view.columns) != b->learned_values;
 }
 
 void search_shelf_learn(struct search_words *w, struct search_shelf *s, bool at_once)
@@ -115,8 +134,7 @@ void search_shelf_learn(struct search_words *w, struct search_shelf *s, bool at_
 	for (size_t i = 0; i < s->n; i++) {
 		struct search_book *b = &s->books[i];
 
-		if (!b->lexicon || at_once ||
-		    (b->learned != b->changes && now > b->learned_us + LEARN_US))
+		if (!b->lexicon || at_once || may_learn(b, now))
 			learn(w, s, b);
 	}
 }
@@ -157,7 +175,7 @@ static bool suggest_step(struct search_words *w, struct search_book *b)
 	b->made_for_us += clock_monotonic_us() - since;
 	if (b->maker)
 		return true;
-	b->next_prompter_us = clock_monotonic_us() + SUGGEST_US + SUGGEST_COST * b->made_for_us;
+	b->next_prompter_us = clock_monotonic_us() + SUGGEST_US + REST * b->made_for_us;
 	return false;
 }
 

@@ -35,9 +35,9 @@ struct search_book { /* a collection */
 	enum search_phase phase;
 	struct strbuf cursor;
 	int64_t done, since_us;
-	uint64_t changes; /* documents put and removed */
-	uint64_t learned; /* of them in the vocabulary */
-	int64_t learned_us;
+	uint64_t changes;		  /* documents put and removed */
+	uint64_t learned, learned_values; /* of them in the vocabulary; its values */
+	int64_t next_learn_us, next_recount_us;
 	struct search_prompter *prompter;   /* under the mutex; NULL: none */
 	struct search_suggest_maker *maker; /* NULL: none are being made */
 	uint64_t prompted;		    /* of the changes in suggestions */

@@ -167,6 +167,14 @@ static int refuse_unreadable(struct sync_worker *w, struct sync_batch *b, struct
 	return 0;
 }
 
+/* A term has one holder, which is one process. */
+#define VERSIONS_A_TERM ((uint64_t)1 << 40)
+
+uint64_t sync_batch_version(struct sync_shared *s)
+{
+	return (uint64_t)s->term * VERSIONS_A_TERM + atomic_fetch_add(&s->versions, 1);
+}
+
 int sync_batch_apply(struct sync_worker *w, struct sync_batch *b, struct err *err)
 {
 	struct sync_collection *c = b->collection;
@@ -200,8 +208,8 @@ int sync_batch_apply(struct sync_worker *w, struct sync_batch *b, struct err *er
 }
 
 /* Keys handed off at a time; the last one is repeated, so that one statement serves all numbers. */
-#define HANDOFF_KEYS   64
-#define HANDOFF_SINGLE 4 /* as few are quicker one by one */
+#define HANDOFF_KEYS 64
+#define HANDOFF_FEW  4 /* as few are quicker one by one */
 
 static char *make_handoff_sql(void)
 {
@@ -210,42 +218,60 @@ static char *make_handoff_sql(void)
 	strbuf_addstr(&b,
 		      "INSERT INTO sync_handoff (consumer, collection, `key`, version) VALUES ");
 	for (size_t i = 0; i < HANDOFF_KEYS; i++)
-		strbuf_addf(&b, "%s(?, ?, ?, NEXTVAL(sync_handoff_version))", i ? ", " : "");
+		strbuf_addstr(&b, i ? ", (?, ?, ?, ?)" : "(?, ?, ?, ?)");
 	strbuf_addstr(&b, " ON DUPLICATE KEY UPDATE version = VALUES(version)");
 	return strbuf_take(&b);
 }
 
-static int hand_off_page(struct sync_worker *w, const char *consumer, const char *collection,
+static int hand_off_page(struct sync_worker *w, const struct sync_batch *b, const char *consumer,
 			 const struct str *keys, size_t n, struct err *err)
 {
-	struct maria_value params[3 * HANDOFF_KEYS];
+	struct maria_value params[4 * HANDOFF_KEYS];
 
 	for (size_t i = 0; i < HANDOFF_KEYS; i++) {
-		params[3 * i] = MARIA_S(consumer);
-		params[3 * i + 1] = MARIA_S(collection);
-		params[3 * i + 2] = MARIA_B(keys[i < n ? i : n - 1]);
+		params[4 * i] = MARIA_S(consumer);
+		params[4 * i + 1] = MARIA_S(mapping_collection(b->collection->mapping));
+		params[4 * i + 2] = MARIA_B(keys[i < n ? i : n - 1]);
+		params[4 * i + 3] = MARIA_U(b->version);
 	}
 	if (!w->handoff_sql)
 		w->handoff_sql = make_handoff_sql();
 	return maria_run(w->db, w->handoff_sql, params, ARRAY_LEN(params), NULL, err);
 }
 
-static int hand_off_to(struct sync_worker *w, const char *consumer, const char *collection,
-		       const struct str *keys, size_t n, struct err *err)
+static int hand_off_few(struct sync_worker *w, const struct sync_batch *b, const struct str *sorted,
+			struct err *err)
 {
 	int r = 0;
 
-	if (n > HANDOFF_SINGLE) {
-		for (size_t i = 0; i < n && r == 0; i += HANDOFF_KEYS)
-			r = hand_off_page(w, consumer, collection, keys + i,
-					  n - i < HANDOFF_KEYS ? n - i : HANDOFF_KEYS, err);
-		return r;
-	}
-	for (size_t i = 0; i < n && r == 0; i++) {
-		struct maria_value params[] = {MARIA_S(consumer), MARIA_S(collection),
-					       MARIA_B(keys[i])};
+	for (size_t i = 0; i < b->n && r == 0; i++) {
+		struct maria_value params[] = {MARIA_S(mapping_collection(b->collection->mapping)),
+					       MARIA_B(sorted[i]), MARIA_U(b->version)};
 
 		r = maria_run(w->db, sync_sql_handoff_add, params, ARRAY_LEN(params), NULL, err);
+	}
+	return r;
+}
+
+static int hand_off_many(struct sync_worker *w, const struct sync_batch *b,
+			 const struct str *sorted, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	_cleanup_(mem_freep) const char **consumers = NULL;
+	size_t n = 0, cap = 0;
+	int r = maria_query(w->db, sync_sql_consumers, NULL, 0, &rows, err);
+
+	if (r < 0)
+		return r;
+	while ((r = maria_rows_next(rows, err)) > 0) {
+		mem_grow(&consumers, &cap, n + 1, sizeof(*consumers));
+		consumers[n++] = arena_strdup(&w->arena, maria_rows_str(rows, 0).data);
+	}
+	rows = maria_rows_close(rows);
+	for (size_t k = 0; k < n && r == 0; k++) {
+		for (size_t i = 0; i < b->n && r == 0; i += HANDOFF_KEYS)
+			r = hand_off_page(w, b, consumers[k], sorted + i,
+					  b->n - i < HANDOFF_KEYS ? b->n - i : HANDOFF_KEYS, err);
 	}
 	return r;
 }
@@ -257,28 +283,12 @@ static int hand_off_to(struct sync_worker *w, const char *consumer, const char *
  */
 static int hand_off(struct sync_worker *w, const struct sync_batch *b, struct err *err)
 {
-	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	_cleanup_(mem_freep) const char **consumers = NULL;
-	struct str *sorted;
-	size_t n = 0, cap = 0;
-	int r = maria_query(w->db, sync_sql_consumers, NULL, 0, &rows, err);
+	struct str *sorted = arena_alloc(&w->arena, (b->n + 1) * sizeof(*sorted));
 
-	if (r < 0)
-		return r;
-	while ((r = maria_rows_next(rows, err)) > 0) {
-		mem_grow(&consumers, &cap, n + 1, sizeof(*consumers));
-		consumers[n++] = arena_strdup(&w->arena, maria_rows_str(rows, 0).data);
-	}
-	rows = maria_rows_close(rows);
-	if (r < 0 || !n)
-		return r;
-	sorted = arena_alloc(&w->arena, (b->n + 1) * sizeof(*sorted));
 	memcpy(sorted, b->keys, b->n * sizeof(*sorted));
 	qsort(sorted, b->n, sizeof(*sorted), compare_keys);
-	for (size_t k = 0; k < n && r == 0; k++)
-		r = hand_off_to(w, consumers[k], mapping_collection(b->collection->mapping), sorted,
-				b->n, err);
-	return r;
+	return b->n > HANDOFF_FEW ? hand_off_many(w, b, sorted, err)
+				  : hand_off_few(w, b, sorted, err);
 }
 
 int sync_dead_letter_add(struct maria *db, const char *collection, uint32_t path, struct str key,

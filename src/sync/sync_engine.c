@@ -60,6 +60,14 @@ void sync_shared_sleep(struct sync_shared *s, int64_t us)
 	pthread_mutex_unlock(&s->mutex);
 }
 
+void sync_shared_alarm(struct sync_shared *s)
+{
+	pthread_mutex_lock(&s->mutex);
+	s->alarms++;
+	pthread_cond_broadcast(&s->wake);
+	pthread_mutex_unlock(&s->mutex);
+}
+
 void sync_shared_set_aside(struct sync_shared *s)
 {
 	pthread_mutex_lock(&s->mutex);
@@ -265,6 +273,8 @@ static void take_state(struct sync_engine *e, const struct maria_rows *rows,
 	const char *const *retired = sync_list_of_json(&scratch, maria_rows_str(rows, 4));
 	const char *state = maria_rows_str(rows, 2).data;
 	const char *stopped = NULL;
+	unsigned generation = (unsigned)maria_rows_uint(rows, 5);
+	bool is_migrating = cstr_equal(state, "migrating"), is_news;
 
 	if (!cstr_equal(maria_rows_str(rows, 1).data, mapping_hash(c->mapping)))
 		stopped = "mapping_changed";
@@ -277,10 +287,12 @@ static void take_state(struct sync_engine *e, const struct maria_rows *rows,
 		c->retired = sync_list_of_json(&s->arena, maria_rows_str(rows, 4));
 	c->stopped = stopped;
 	pthread_mutex_unlock(&s->mutex);
-	atomic_store(&c->generation, (unsigned)maria_rows_uint(rows, 5));
+	is_news = atomic_exchange(&c->generation, generation) != generation;
 	atomic_store(&c->sweep, maria_rows_int(rows, 6) != 0);
-	atomic_store(&c->is_migrating, cstr_equal(state, "migrating"));
-	atomic_store(&c->is_active, !stopped);
+	is_news |= atomic_exchange(&c->is_migrating, is_migrating) != is_migrating;
+	is_news |= atomic_exchange(&c->is_active, !stopped) == !!stopped;
+	if (is_news)
+		sync_shared_alarm(s);
 	arena_done(&scratch);
 }
 

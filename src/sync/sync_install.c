@@ -484,6 +484,7 @@ int sync_uninstall(struct maria *admin, const struct mapping_set *mappings, stru
 		r = drop_object(admin, "TABLE", mapping_queue(mappings->items[i]), err);
 	for (size_t i = 0; i < ARRAY_LEN(own_tables) && r == 0; i++)
 		r = drop_object(admin, "TABLE", own_tables[i], err);
+	/* Which gave the hand-off its versions once. */
 	return r == 0 ? drop_object(admin, "SEQUENCE", "sync_handoff_version", err) : r;
 }
 

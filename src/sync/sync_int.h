@@ -251,12 +251,16 @@ struct sync_shared {
 	int64_t term; /* both set before the workers start */
 	unsigned owners;
 	size_t batch;
+	_Atomic uint64_t versions;  /* that this process gave to batches */
 	unsigned dead_letters_set;  /* under mutex: rises with each commit that set one aside */
+	bool has_lookout;	    /* under mutex: an idle worker looks for changes of all */
+	uint64_t alarms;	    /* under mutex: how often one found some */
 	atomic_int healthy_workers; /* those whose last round met both stores */
 	struct arena arena;	    /* retired lists, under mutex */
 };
 
-void sync_shared_sleep(struct sync_shared *s, int64_t us); /* or until woken */
+void sync_shared_sleep(struct sync_shared *s, int64_t us); /* or until it stops */
+void sync_shared_alarm(struct sync_shared *s);		   /* idle workers look what there is */
 /* After the commit that set something aside. */
 void sync_shared_set_aside(struct sync_shared *s);
 
@@ -286,6 +290,7 @@ struct sync_worker {
 	int64_t clock_offset_us; /* server's wall clock minus ours */
 	unsigned failures;	 /* rounds in a row in which a store did not answer */
 	char *peek_sql, *moving_sql, *handoff_sql;
+	bool looks_out; /* for all workers that are idle */
 };
 void *sync_worker_main(void *worker);
 
@@ -295,12 +300,14 @@ struct sync_batch {
 	struct sync_queue *queue;
 	struct str *keys;   /* unique roots */
 	int64_t *queued_us; /* the oldest change of each; 0 for migration */
+	uint64_t version;   /* in the hand-off: no other batch ever has the same */
 	size_t n;	    /* without those that wait for a key change */
 	int64_t claimed_us, read_us, applied_us;
 	struct sync_write *writes;
 	struct mapping_document *unreadable; /* a single root whose rows cannot be read, or NULL */
 	struct sync_counts counts;
 };
+uint64_t sync_batch_version(struct sync_shared *s);
 int sync_batch_apply(struct sync_worker *w, struct sync_batch *b, struct err *err) _must_check_;
 /* The transaction's part besides the queue rows: hand-off, dead letters. */
 int sync_batch_record(struct sync_worker *w, const struct sync_batch *b, struct err *err)

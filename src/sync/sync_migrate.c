@@ -155,8 +155,10 @@ static int migrate_page(struct sync_worker *w, size_t i, unsigned generation, st
 			struct err *err)
 {
 	struct sync_collection *c = &w->shared->collections[i];
-	struct sync_batch b = {
-	    .collection = c, .queue = &w->queues[i], .claimed_us = clock_monotonic_us()};
+	struct sync_batch b = {.collection = c,
+			       .queue = &w->queues[i],
+			       .version = sync_batch_version(w->shared),
+			       .claimed_us = clock_monotonic_us()};
 	bool is_sweep = cstr_equal(p->phase, "sweep");
 	struct sync_page page = SYNC_PAGE_INIT;
 	int r = read_page(w, i, p, is_sweep, &page, err);

@@ -25,11 +25,19 @@
 #define SEEN_US	       5000000 /* how often a consumer says that it is alive */
 #define TAKEN_MAX      64      /* documents, before they are acknowledged */
 #define LOOKS_MAX      8       /* as many times as long */
+#define FORETOLD_MAX   64      /* documents; others come with their rows */
+#define FORESEEN_MAX   256     /* whose rows are known when they come */
 
 struct taken { /* and not acknowledged yet */
 	const char *collection;
 	struct str key;
 	uint64_t version;
+};
+
+struct foretold {
+	struct arena arena;
+	struct taken items[FORETOLD_MAX];
+	size_t n;
 };
 
 struct sync_reader {
@@ -40,12 +48,19 @@ struct sync_reader {
 	struct arena arena; /* of a step */
 	struct taken *taken;
 	size_t n_taken, cap_taken;
-	uint64_t registry; /* of the mappings that are loaded; 0: none */
+	struct foreseen {
+		char *collection, *key;
+		size_t len;
+		uint64_t version;
+	} foreseen[FORESEEN_MAX]; /* foretold, and taken; the oldest goes first */
+	size_t n_foreseen;	  /* ever */
+	uint64_t registry;	  /* of the mappings that are loaded; 0: none */
 	int64_t next_seen_us;
 
-	pthread_mutex_t mutex; /* guards is_woken */
+	pthread_mutex_t mutex; /* guards all below */
 	pthread_cond_t woken;
 	bool is_woken;
+	struct foretold foretold;
 };
 
 struct sync_reader *sync_reader_new(const struct sync_reader_options *options)
@@ -67,6 +82,11 @@ struct sync_reader *sync_reader_free(struct sync_reader *r)
 	mapping_batch_done(&r->batch);
 	mem_free(r->taken);
 	arena_done(&r->arena);
+	arena_done(&r->foretold.arena);
+	for (size_t i = 0; i < FORESEEN_MAX; i++) {
+		mem_free(r->foreseen[i].collection);
+		mem_free(r->foreseen[i].key);
+	}
 	pthread_cond_destroy(&r->woken);
 	pthread_mutex_destroy(&r->mutex);
 	mem_free(r);
@@ -228,6 +248,7 @@ struct page {
 	struct str *keys;
 	uint64_t *versions;
 	size_t n;
+	size_t foreseen; /* rows of documents that need not be read, which are taken */
 };
 
 static bool is_taken(const struct sync_reader *r, const char *collection, struct str key,
@@ -243,6 +264,35 @@ static bool is_taken(const struct sync_reader *r, const char *collection, struct
 	return false;
 }
 
+static void foresee(struct sync_reader *r, const struct taken *t)
+{
+	struct foreseen *f = &r->foreseen[r->n_foreseen++ % FORESEEN_MAX];
+
+	mem_free(f->collection);
+	mem_free(f->key);
+	*f = (struct foreseen){mem_strdup(t->collection), mem_dup(t->key.data, t->key.len),
+			       t->key.len, t->version};
+}
+
+static bool is_foreseen(const struct sync_reader *r, const char *collection, struct str key,
+			uint64_t version)
+{
+	for (size_t i = 0; i < FORESEEN_MAX && i < r->n_foreseen; i++) {
+		const struct foreseen *f = &r->foreseen[i];
+
+		if (f->version == version && str_equal((struct str){f->key, f->len}, key) &&
+		    cstr_equal(f->collection, collection))
+			return true;
+	}
+	return false;
+}
+
+static void add_taken(struct sync_reader *r, struct taken t)
+{
+	mem_grow(&r->taken, &r->cap_taken, r->n_taken + 1, sizeof(*r->taken));
+	r->taken[r->n_taken++] = t;
+}
+
 /* Without those that are taken already. */
 static int read_page(struct sync_reader *r, const char *collection, struct str lowest,
 		     struct page *ret, struct err *err)
@@ -256,13 +306,18 @@ static int read_page(struct sync_reader *r, const char *collection, struct str l
 	    .keys = arena_alloc(&r->arena, (r->options.page + 1) * sizeof(*ret->keys)),
 	    .versions = arena_alloc(&r->arena, (r->options.page + 1) * sizeof(*ret->versions))};
 	while (e >= 0 && ret->n < r->options.page && (e = maria_rows_next(rows, err)) > 0) {
-		struct str key = maria_rows_str(rows, 0);
-		uint64_t version = maria_rows_uint(rows, 1);
+		struct taken t = {collection, maria_rows_str(rows, 0), maria_rows_uint(rows, 1)};
 
-		if (is_taken(r, collection, key, version))
+		if (is_taken(r, collection, t.key, t.version))
 			continue;
-		ret->keys[ret->n] = arena_str(&r->arena, key);
-		ret->versions[ret->n++] = version;
+		t.key = arena_str(&r->arena, t.key);
+		if (is_foreseen(r, collection, t.key, t.version)) {
+			add_taken(r, t);
+			ret->foreseen++;
+			continue;
+		}
+		ret->keys[ret->n] = t.key;
+		ret->versions[ret->n++] = t.version;
 	}
 	return e < 0 ? e : 0;
 }
@@ -330,11 +385,8 @@ static int take_page(struct sync_reader *r, const struct mapping *m, const struc
 {
 	int e = sync_reader_read(r, m, p->keys, p->n, err);
 
-	for (size_t i = 0; i < p->n && e == 0; i++) {
-		mem_grow(&r->taken, &r->cap_taken, r->n_taken + 1, sizeof(*r->taken));
-		r->taken[r->n_taken++] =
-		    (struct taken){mapping_collection(m), p->keys[i], p->versions[i]};
-	}
+	for (size_t i = 0; i < p->n && e == 0; i++)
+		add_taken(r, (struct taken){mapping_collection(m), p->keys[i], p->versions[i]});
 	return e;
 }
 
@@ -368,6 +420,7 @@ static int step_collection(struct sync_reader *r, const char *collection, size_t
 	e = read_page(r, collection, (struct str){"", 0}, &page, err);
 	if (e < 0)
 		return e;
+	*ret_n += page.foreseen;
 	e = take_page(r, m, &page, err);
 	if (e == 0)
 		*ret_n += page.n;
@@ -412,6 +465,39 @@ static int look(struct sync_reader *r, size_t *ret_n, struct err *err)
 	return -(int)first.code;
 }
 
+static struct foretold take_foretold(struct sync_reader *r)
+{
+	struct foretold f;
+
+	pthread_mutex_lock(&r->mutex);
+	f = r->foretold;
+	r->foretold = (struct foretold){0};
+	pthread_mutex_unlock(&r->mutex);
+	return f;
+}
+
+/* What fails here is told of when the rows come. */
+static void read_foretold(struct sync_reader *r)
+{
+	struct foretold f = take_foretold(r);
+	struct str keys[FORETOLD_MAX];
+
+	for (size_t i = 0, n; i < f.n && !maria_is_lost(r->db); i += n) {
+		const char *collection = f.items[i].collection;
+		const struct mapping *m = mapping_set_find(&r->mappings, collection);
+		struct err unused = {0};
+
+		for (n = 0; i + n < f.n && cstr_equal(f.items[i + n].collection, collection); n++)
+			keys[n] = f.items[i + n].key;
+		if (!m || (r->options.wants && !r->options.wants(r->options.arg, collection)) ||
+		    sync_reader_read(r, m, keys, n, &unused) < 0)
+			continue;
+		for (size_t k = 0; k < n; k++)
+			foresee(r, &f.items[i + k]);
+	}
+	arena_done(&f.arena);
+}
+
 int sync_reader_step(struct sync_reader *r, size_t *ret_n, struct err *err)
 {
 	struct err why = {0};
@@ -420,6 +506,7 @@ int sync_reader_step(struct sync_reader *r, size_t *ret_n, struct err *err)
 
 	*ret_n = 0;
 	arena_clear(&r->arena);
+	read_foretold(r);
 	for (int i = 0; i < LOOKS_MAX && n && e == 0 && r->n_taken < TAKEN_MAX; i++) {
 		n = 0;
 		e = look(r, &n, err);
@@ -457,13 +544,32 @@ void sync_reader_wait(struct sync_reader *r, int64_t ms)
 	pthread_mutex_unlock(&r->mutex);
 }
 
+/* Mutex held. */
+static void wake(struct sync_reader *r)
+{
+	if (!r->is_woken)
+		pthread_cond_signal(&r->woken);
+	r->is_woken = true;
+}
+
 void sync_reader_wake(struct sync_reader *r)
 {
 	pthread_mutex_lock(&r->mutex);
-	if (!r->is_woken) {
-		r->is_woken = true;
-		pthread_cond_signal(&r->woken);
+	wake(r);
+	pthread_mutex_unlock(&r->mutex);
+}
+
+void sync_reader_foretell(struct sync_reader *r, const char *collection, const struct str *keys,
+			  size_t n, uint64_t version)
+{
+	struct foretold *f = &r->foretold;
+
+	pthread_mutex_lock(&r->mutex);
+	for (size_t i = 0; i < n && f->n < FORETOLD_MAX; i++) {
+		f->items[f->n++] = (struct taken){arena_strdup(&f->arena, collection),
+						  arena_str(&f->arena, keys[i]), version};
 	}
+	wake(r);
 	pthread_mutex_unlock(&r->mutex);
 }
 

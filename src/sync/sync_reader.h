@@ -11,8 +11,9 @@
  * Whoever registers for the first time, or was dropped, missed what happened before: `begin` tells,
  * and the consumer reads all documents itself (sync_reader_page, sync_reader_read).
  *
- * One thread, but for sync_reader_wake(). A reader has one connection of its own. After an error
- * for which sync_reader_is_lost() holds, sync_reader_connect() is called again.
+ * One thread, but for sync_reader_wake() and sync_reader_foretell(). A reader has one connection of
+ * its own. After an error for which sync_reader_is_lost() holds, sync_reader_connect() is called
+ * again.
  */
 #pragma once
 
@@ -72,6 +73,14 @@ int sync_reader_waiting(struct sync_reader *r, const char *collection, int64_t *
  */
 void sync_reader_wait(struct sync_reader *r, int64_t ms);
 void sync_reader_wake(struct sync_reader *r);
+/*
+ * The changes of these documents are committed, and their rows of the hand-off will come at this
+ * version: the next sync_reader_step() gives them to `take` already, and need not read them again
+ * when the rows are there. Saves what the consumer would wait for the writing and the
+ * acknowledgement; promises nothing. Wakes, from any thread.
+ */
+void sync_reader_foretell(struct sync_reader *r, const char *collection, const struct str *keys,
+			  size_t n, uint64_t version);
 
 /* Removes the consumers of this kind whose names begin with `prefix` and are not in `keep`
  * (NULL-terminated), with all that waits for them. */

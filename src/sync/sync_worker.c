@@ -3,8 +3,9 @@
  *
  * A round looks with one statement which queues hold rows for this worker, then handles a batch of
  * each, then a page of each migration. A round without work is followed by a sleep of 2 ms that
- * grows to 4 ms, and to 20 ms when nothing happened for half a second: MariaDB notifies nobody, so
- * this is the one poll that there is.
+ * grows to 4 ms: MariaDB notifies nobody, so this is the one poll that there is. When nothing
+ * happened for half a second, one of the idle workers looks out for all of them, each 10 ms, and
+ * wakes the others when there is something.
  *
  * Errors: whatever heals by itself (connection, time-out, conflict) drops the batch, which was not
  * acknowledged, and comes back after a pause with jitter. Three conflicts in a row halve the batch,
@@ -20,7 +21,7 @@
 #include "base/banned.h"
 
 #define POLL_MIN_US		 2000
-#define POLL_MAX_US		 20000
+#define POLL_IDLE_US		 10000
 #define POLL_BUSY_US		 4000 /* at most, so long after a change: the next is not far */
 #define BUSY_US			 500000
 #define FULL_LOOK_US		 1000000
@@ -30,6 +31,7 @@
 #define EXPAND_PAGE		 500
 #define EXPAND_TOGETHER		 256
 #define ACK_ATTEMPTS		 10
+#define FORETELL_MAX		 16 /* documents; a larger batch costs too much to be read twice */
 
 /* --- acknowledgement ------------------------------------------------------------------------- */
 
@@ -357,12 +359,24 @@ static size_t ids_of_handled(struct sync_worker *w, const struct sync_batch *b, 
 	return n;
 }
 
+/* Not what is repeated. */
+static void foretell(const struct sync_worker *w, size_t i, const struct sync_batch *b)
+{
+	const struct sync_engine_options *o = w->shared->options;
+
+	if (o->on_claim && b->n <= FORETELL_MAX && !w->live[i].failures)
+		o->on_claim(o->on_claim_arg, mapping_collection(b->collection->mapping), b->keys,
+			    b->n, b->version);
+}
+
 static int apply_roots(struct sync_worker *w, size_t i, int64_t claimed_us, size_t *ret_done,
 		       struct err *err)
 {
 	struct sync_shared *s = w->shared;
-	struct sync_batch b = {
-	    .collection = &s->collections[i], .queue = &w->queues[i], .claimed_us = claimed_us};
+	struct sync_batch b = {.collection = &s->collections[i],
+			       .queue = &w->queues[i],
+			       .claimed_us = claimed_us,
+			       .version = sync_batch_version(s)};
 	uint64_t *ids = arena_alloc(&w->arena, (w->claim.len + 1) * sizeof(*ids));
 	bool fits = gather_roots(w, &b, w->live[i].limit);
 	size_t n = 0;
@@ -371,6 +385,7 @@ static int apply_roots(struct sync_worker *w, size_t i, int64_t claimed_us, size
 	adapt_claim(&w->live[i], fits, w->claim.len, b.n);
 	if (!b.n)
 		return 0;
+	foretell(w, i, &b);
 	pthread_rwlock_rdlock(&b.collection->moving);
 	r = sync_batch_apply(w, &b, err);
 	if (r == 0)
@@ -480,7 +495,8 @@ static char *make_peek_sql(const struct sync_worker *w)
 	return strbuf_take(&b);
 }
 
-/* Two flags a collection: rows for this worker in its queue, documents to move. */
+/* Two flags a collection: rows for this worker in its queue, or for any when it looks out;
+ * documents to move. The floor is its own: rows of others below are found by their full looks. */
 static int peek(struct sync_worker *w, bool full, bool *flags, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
@@ -492,8 +508,8 @@ static int peek(struct sync_worker *w, bool full, bool *flags, struct err *err)
 		return 0;
 	for (size_t i = 0; i < n; i++) {
 		params[3 * i] = MARIA_U(full ? 0 : sync_queue_floor(&w->queues[i]));
-		params[3 * i + 1] = MARIA_U(w->shared->owners);
-		params[3 * i + 2] = MARIA_U(w->owner);
+		params[3 * i + 1] = MARIA_U(w->looks_out ? 1 : w->shared->owners);
+		params[3 * i + 2] = MARIA_U(w->looks_out ? 0 : w->owner);
 	}
 	r = maria_query(w->db, w->peek_sql, params, 3 * n, &rows, err);
 	if (r == 0)
@@ -613,6 +629,45 @@ static int handle_collection(struct sync_worker *w, size_t i, struct look look, 
 	return 0;
 }
 
+static bool has_any(const bool *flags, size_t n)
+{
+	while (n && !flags[n - 1])
+		n--;
+	return n > 0;
+}
+
+/* All look for what is theirs now, and the first without work looks out again. */
+static void end_lookout(struct sync_worker *w)
+{
+	struct sync_shared *s = w->shared;
+
+	w->looks_out = false;
+	pthread_mutex_lock(&s->mutex);
+	s->has_lookout = false;
+	pthread_mutex_unlock(&s->mutex);
+	sync_shared_alarm(s);
+}
+
+/* Looks out when nobody does; else waits for whoever does, at most `us`. */
+static void idle(struct sync_worker *w, int64_t us)
+{
+	struct sync_shared *s = w->shared;
+	int64_t until = clock_monotonic_us() + us;
+	uint64_t alarms;
+
+	pthread_mutex_lock(&s->mutex);
+	w->looks_out |= !s->has_lookout;
+	s->has_lookout = true;
+	alarms = s->alarms;
+	if (w->looks_out)
+		until = clock_monotonic_us() + POLL_IDLE_US;
+	while (!atomic_load(&s->stop) && !atomic_load(&s->lost) && alarms == s->alarms) {
+		if (!clock_cond_wait(&s->wake, &s->mutex, until))
+			break;
+	}
+	pthread_mutex_unlock(&s->mutex);
+}
+
 static int round_once(struct sync_worker *w, bool full, bool *ret_worked, struct err *err)
 {
 	size_t n = w->shared->mappings->len;
@@ -622,6 +677,8 @@ static int round_once(struct sync_worker *w, bool full, bool *ret_worked, struct
 	arena_clear(&w->arena);
 	if (r == 0)
 		r = peek(w, full, flags, err);
+	if (w->looks_out && has_any(flags, 2 * n))
+		end_lookout(w);
 	for (size_t i = 0;
 	     i < n && r == 0 && !atomic_load(&w->shared->stop) && !atomic_load(&w->shared->lost);
 	     i++)
@@ -669,7 +726,7 @@ static void worker_loop(struct sync_worker *w)
 	int64_t next_full = 0, busy_until = 0, sleep_us = POLL_MIN_US;
 
 	while (!atomic_load(&w->shared->stop) && !atomic_load(&w->shared->lost)) {
-		int64_t now = clock_monotonic_us(), pause, most_us;
+		int64_t now = clock_monotonic_us(), pause;
 		bool full = now >= next_full, worked = false;
 
 		if (full)
@@ -682,10 +739,16 @@ static void worker_loop(struct sync_worker *w)
 		}
 		if (worked && !pause)
 			continue;
-		sync_shared_sleep(w->shared, pause ? pause : sleep_us);
-		most_us = now < busy_until ? POLL_BUSY_US : POLL_MAX_US;
-		sleep_us = sleep_us * 2 < most_us ? sleep_us * 2 : most_us;
+		if (pause && w->looks_out)
+			end_lookout(w);
+		if (pause || now < busy_until)
+			sync_shared_sleep(w->shared, pause ? pause : sleep_us);
+		else
+			idle(w, next_full - now);
+		sleep_us = POLL_BUSY_US;
 	}
+	if (w->looks_out)
+		end_lookout(w);
 }
 
 void *sync_worker_main(void *arg)

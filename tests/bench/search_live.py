@@ -31,6 +31,7 @@ import shop as shop_module  # noqa: E402
 
 NAME = "livebench{}"
 LATE_SECONDS = 10
+ASK_SECONDS = 0.001  # who asks without a rest takes a core from what is measured
 
 
 def connect(shop):
@@ -98,6 +99,7 @@ class Prober:
         while not is_seen():
             if time.monotonic() > since + LATE_SECONDS:
                 raise RuntimeError("a change was not seen in time")
+            time.sleep(ASK_SECONDS)
         return (time.monotonic() - since) * 1000
 
     def word(self):

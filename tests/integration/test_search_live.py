@@ -80,6 +80,32 @@ def test_a_changed_price_moves_it_across_a_filter_and_embeds_nothing(stack):
     assert embedded() == before
 
 
+def test_a_change_is_found_before_it_is_acknowledged(stack):
+    """While the acknowledgement waits for the lease's row, there is no hand-off."""
+    number = insert_found_product(stack, "Quartzlight lamp", price=50)
+    until(lambda: stack.value("SELECT COUNT(*) FROM sync_handoff") == 0, 20)
+    with contextlib.closing(stack.open_sql(autocommit=False)) as db, db.cursor() as cursor:
+        cursor.execute("SELECT * FROM sync_lease FOR UPDATE")
+        stack.sql("UPDATE Products SET price = 150 WHERE product_id = %s", (number,))
+        until(lambda: find(stack, "quartzlight", args=["--mode", "lexical", "--filter", "price>100"])
+              == [str(number)], 3)
+        assert stack.value("SELECT COUNT(*) FROM product_sync_queue") > 0
+        assert stack.value("SELECT COUNT(*) FROM sync_handoff") == 0
+        db.rollback()
+    assert_equal(stack)
+
+
+def test_a_new_brand_is_understood_after_a_moment(stack):
+    def filters():
+        return [f["attribute"] for f in search(stack, "lamp by wobblecorp")["parsed"]["filters"]]
+    assert filters() == []
+    supplier = stack.insert("Suppliers", supplier_name="Wobblecorp")
+    for i in range(3):  # fewer might be a mistake
+        number = insert_found_product(stack, f"Quartzlight{i} lamp")
+        stack.sql("UPDATE Products SET supplier_id = %s WHERE product_id = %s", (supplier, number))
+    until(lambda: filters() == ["brand"], 20)
+
+
 def test_what_is_deleted_is_found_no_more(stack):
     wait_for_words(stack)
     number = insert_product(stack, "Quartzlight lamp")

@@ -88,8 +88,6 @@ CREATE TABLE IF NOT EXISTS sync_handoff (
   PRIMARY KEY (consumer, collection, `key`)
 ) ENGINE=InnoDB COMMENT='Documents that changed, for each consumer';
 
-CREATE SEQUENCE IF NOT EXISTS sync_handoff_version CACHE 1000;
-
 CREATE TABLE IF NOT EXISTS sync_audit_log (
   id               BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   logged_at        TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),

@@ -1,4 +1,6 @@
--- A document changed. Parameters: consumer, collection, key. Index: primary key.
+-- A document changed: a row for each consumer that is there, and goes on being there until this transaction
+-- ends: a row for one that went in between would belong to nobody. Parameters: collection, key, version.
+-- Index: primary keys.
 INSERT INTO sync_handoff (consumer, collection, `key`, version)
-VALUES (?, ?, ?, NEXTVAL(sync_handoff_version))
+SELECT consumer, ?, ?, ? FROM sync_consumer ORDER BY consumer LOCK IN SHARE MODE
 ON DUPLICATE KEY UPDATE version = VALUES(version)

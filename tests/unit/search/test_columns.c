@@ -779,6 +779,41 @@ static void nothing_counts_nothing(void **state)
 	search_columns_free(empty);
 }
 
+static void the_sum_tells_which_values_there_are_and_which_are_rare(void **state)
+{
+	struct search_columns *c = search_columns_new(collection);
+	const struct search_datum lg = {.attribute = BRAND, .text = {"lg", 2}};
+	const struct search_datum nec = {.attribute = BRAND, .text = {"nec", 3}};
+	const struct search_datum member = {
+	    .attribute = SPECS, .member = {"panel", 5}, .text = {"nec", 3}};
+	uint64_t empty = search_columns_values_sum(c), with_lg, with_many;
+
+	(void)state;
+	search_columns_put(c, 1, &lg, 1);
+	with_lg = search_columns_values_sum(c);
+	assert_true(with_lg != empty);
+	search_columns_put(c, 1, &member, 1); /* no value of an attribute */
+	assert_true(search_columns_values_sum(c) == with_lg);
+	search_columns_put(c, 2, &lg, 1);
+	assert_true(search_columns_values_sum(c) != with_lg);
+	search_columns_remove(c, 1, &lg, 1);
+	assert_true(search_columns_values_sum(c) == with_lg);
+	search_columns_put(c, 3, &nec, 1);
+	assert_true(search_columns_values_sum(c) != with_lg);
+	search_columns_remove(c, 3, &nec, 1);
+	assert_true(search_columns_values_sum(c) == with_lg);
+	for (uint32_t i = 10; i < 30; i++)
+		search_columns_put(c, i, &lg, 1);
+	with_many = search_columns_values_sum(c);
+	search_columns_put(c, 30, &lg, 1); /* one of many changes little */
+	assert_true(search_columns_values_sum(c) == with_many);
+	search_columns_remove(c, 2, &lg, 1);
+	for (uint32_t i = 10; i <= 30; i++)
+		search_columns_remove(c, i, &lg, 1);
+	assert_true(search_columns_values_sum(c) == empty);
+	search_columns_free(c);
+}
+
 struct telling {
 	uint32_t n;
 };
@@ -832,6 +867,7 @@ int main(void)
 	    TEST(only_the_most_frequent_values_are_told),
 	    TEST(nothing_counts_nothing),
 	    TEST(values_are_told_with_their_documents),
+	    TEST(the_sum_tells_which_values_there_are_and_which_are_rare),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

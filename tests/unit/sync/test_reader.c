@@ -107,7 +107,7 @@ static void hand_off(const char *collection, const char *key)
 {
 	_cleanup_(mem_freep) char *text =
 	    mem_printf("INSERT INTO sync_handoff VALUES ('me', '%s', '%s', "
-		       "NEXTVAL(sync_handoff_version)) ON DUPLICATE KEY UPDATE version = "
+		       "UUID_SHORT()) ON DUPLICATE KEY UPDATE version = "
 		       "VALUES(version)",
 		       collection, key);
 
@@ -243,8 +243,7 @@ static void what_changes_while_it_is_taken_comes_again(void **state)
 
 	hand_off("people", "1");
 	hand_off("people", "2");
-	s->during =
-	    "UPDATE sync_handoff SET version = NEXTVAL(sync_handoff_version) WHERE `key` = '2'";
+	s->during = "UPDATE sync_handoff SET version = UUID_SHORT() WHERE `key` = '2'";
 	assert_int_equal(step(s, &n), 0);
 	assert_int_equal(n, 3); /* nothing is acknowledged before nothing new is found */
 	assert_string_equal(strbuf_str(&s->log), "1=Ann 2=Ben 2=Ben ");
@@ -258,8 +257,7 @@ static void what_changes_all_the_time_is_acknowledged_at_what_was_seen(void **st
 
 	hand_off("people", "1");
 	hand_off("people", "2");
-	s->during = s->always =
-	    "UPDATE sync_handoff SET version = NEXTVAL(sync_handoff_version) WHERE `key` = '2'";
+	s->during = s->always = "UPDATE sync_handoff SET version = UUID_SHORT() WHERE `key` = '2'";
 	assert_int_equal(step(s, &n), 0);
 	assert_true(n > 2 && n < 20);
 	assert_int_equal(waiting(), 1); /* the one that came while it was taken for the last time */
@@ -268,6 +266,78 @@ static void what_changes_all_the_time_is_acknowledged_at_what_was_seen(void **st
 	assert_int_equal(step(s, &n), 0);
 	assert_string_equal(strbuf_str(&s->log), "2=Bob ");
 	assert_int_equal(waiting(), 0);
+}
+
+static void foretell(const struct seen *s, const char *collection, const char *key,
+		     uint64_t version)
+{
+	sync_reader_foretell(s->reader, collection, &(struct str){key, strlen(key)}, 1, version);
+}
+
+static void what_is_foretold_comes_before_its_row_and_only_once(void **state)
+{
+	struct seen *s = *state;
+	size_t n = 0;
+
+	foretell(s, "people", "1", 7);
+	foretell(s, "people", "9", 7);
+	sync_reader_wait(s->reader, 30000); /* it woke */
+	assert_int_equal(step(s, &n), 0);
+	assert_int_equal(n, 0);
+	assert_string_equal(strbuf_str(&s->log), "1=Ann 9- ");
+	sql("INSERT INTO sync_handoff VALUES ('me', 'people', '1', 7), ('me', 'people', '9', 7)");
+	assert_int_equal(step(s, &n), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(strbuf_str(&s->log), "");
+	assert_int_equal(waiting(), 0);
+}
+
+static void what_changed_since_it_was_foretold_comes_again(void **state)
+{
+	struct seen *s = *state;
+	size_t n = 0;
+
+	foretell(s, "people", "1", 7);
+	foretell(s, "people", "2", 7);
+	assert_int_equal(step(s, &n), 0);
+	sql("INSERT INTO sync_handoff VALUES ('me', 'people', '1', 8), ('me', 'people', '2', 7)");
+	assert_int_equal(step(s, &n), 0);
+	assert_string_equal(strbuf_str(&s->log), "1=Ann ");
+	assert_int_equal(waiting(), 0);
+}
+
+static void what_is_foretold_and_not_durable_comes_with_its_row(void **state)
+{
+	struct seen *s = *state;
+	size_t n = 0;
+
+	s->fails = 1;
+	foretell(s, "people", "1", 7);
+	foretell(s, "zoo", "1", 7); /* nobody wants it */
+	assert_int_equal(step(s, &n), 0);
+	sql("INSERT INTO sync_handoff VALUES ('me', 'people', '1', 7)");
+	assert_int_equal(step(s, &n), 0);
+	assert_string_equal(strbuf_str(&s->log), "1=Ann ");
+	assert_int_equal(waiting(), 0);
+}
+
+/* More than a reader remembers, which does not lose their rows. */
+static void too_much_is_foretold(void **state)
+{
+	struct seen *s = *state;
+	size_t n = 0;
+
+	for (uint64_t i = 0; i < 1000; i++) {
+		foretell(s, "people", i % 2 ? "1" : "2", i);
+		if (i % 50 == 0)
+			assert_int_equal(step(s, &n), 0);
+	}
+	sql("INSERT INTO sync_handoff VALUES ('me', 'people', '1', 1), ('me', 'people', '2', 998)");
+	assert_int_equal(step(s, &n), 0); /* takes what is left, too */
+	assert_int_equal(waiting(), 0);
+	hand_off("people", "1");
+	assert_int_equal(step(s, &n), 0);
+	assert_string_equal(strbuf_str(&s->log), "1=Ann ");
 }
 
 static void what_is_not_durable_stays(void **state)
@@ -407,6 +477,10 @@ int main(void)
 	    TEST(pages_follow_each_other),
 	    TEST(what_changes_while_it_is_taken_comes_again),
 	    TEST(what_changes_all_the_time_is_acknowledged_at_what_was_seen),
+	    TEST(what_is_foretold_comes_before_its_row_and_only_once),
+	    TEST(what_changed_since_it_was_foretold_comes_again),
+	    TEST(what_is_foretold_and_not_durable_comes_with_its_row),
+	    TEST(too_much_is_foretold),
 	    TEST(what_is_not_durable_stays),
 	    TEST(what_can_be_taken_behind_a_page_that_cannot_is),
 	    TEST(one_collection_that_fails_holds_up_no_other),
