@@ -1,6 +1,6 @@
 # Thin: what the words mean is in tools/ and in the program. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup build up down test bench bench-vector bench-embed bench-search check clean
+.PHONY: help setup build up down test bench bench-vector bench-embed bench-search check fault clean
 
 help:
 	@echo 'make up      set up, build, start the servers, load the shop, keep both stores in step'
@@ -10,6 +10,7 @@ help:
 	@echo 'make bench-vector, make bench-embed   the engines beside the libraries people use'
 	@echo 'make bench-search JUDGEMENTS=FILE     search beside what shops have without us'
 	@echo 'make check   all tests, format, linters, sanitizers, fuzzers'
+	@echo 'make fault   kill clients and servers while many order, prove that nothing is lost'
 	@echo 'make build   set up, build'
 	@echo 'make clean   remove build/; data under var/ stays (build/aethermart reset wipes that)'
 
@@ -48,6 +49,12 @@ bench-search: build
 check:
 	@tools/setup check
 	@tools/check
+
+FAULT_SECONDS ?= 60
+
+fault: build
+	@tools/setup test
+	@tests/fault/run.py --seconds $(FAULT_SECONDS) $(if $(FAULT_SEED),--seed $(FAULT_SEED))
 
 clean:
 	@rm -rf build
