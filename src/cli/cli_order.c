@@ -10,6 +10,7 @@
 #include "shop/orders.h"
 
 #include <inttypes.h>
+#include <signal.h>
 
 #include "base/banned.h"
 
@@ -385,6 +386,24 @@ static int print_stress(const struct command_line *line, const struct shop_stres
 	return cli_flush(err);
 }
 
+/* A second signal ends the process: then what was made stays. */
+static volatile sig_atomic_t is_stopped;
+
+static void on_signal(int number)
+{
+	(void)number;
+	is_stopped = 1;
+}
+
+static void stop_on_signals(void)
+{
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+}
+
 static unsigned number(const struct command_line *line, const char *name)
 {
 	return (unsigned)strtoul(command_text(line, name), NULL, 10);
@@ -394,6 +413,7 @@ static int run_stress(const struct command_line *line, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct shop_stress_options o = {.progress = show_orders,
+					.is_stopped = &is_stopped,
 					.keep = command_text(line, "keep") != NULL};
 	struct shop_stress_result result;
 	struct progress progress;
@@ -406,16 +426,19 @@ static int run_stress(const struct command_line *line, struct err *err)
 	    !cli_confirm(line, "This writes products, customers and orders into the shop, and "
 			       "deletes them again. Go on?"))
 		return err_set(err, ERR_INTERRUPTED, "nothing was done");
+	if (command_text(line, "clean"))
+		return shop_order_stress_clean(&o.maria, err);
 	o.arg = &progress;
 	o.clients = number(line, "clients");
 	o.seconds = number(line, "seconds");
 	o.stock = number(line, "stock");
 	o.products = number(line, "products");
+	stop_on_signals();
 	progress_start(&progress, "ordering", "orders", 0);
 	r = shop_order_stress(&o, &result, err);
 	progress_finish(&progress);
-	if ((r == 0 || r == -ERR_DIFFERENT) && print_stress(line, &result, &printed) < 0 &&
-	    r == 0) {
+	if ((r == 0 || r == -ERR_DIFFERENT || r == -ERR_INTERRUPTED) &&
+	    print_stress(line, &result, &printed) < 0 && r == 0) {
 		*err = printed;
 		return -(int)printed.code;
 	}
@@ -452,6 +475,9 @@ static const struct command_option stress_options[] = {
      .fallback = "20",
      .help = "that all of them want"},
     {.name = "keep", .type = COMMAND_FLAG, .help = "leave what was made"},
+    {.name = "clean",
+     .type = COMMAND_FLAG,
+     .help = "only delete what was left by runs that were killed; none may run now"},
     CLI_OPTION_YES,
     {0},
 };

@@ -22,13 +22,15 @@
 
 struct run {
 	const struct shop_stress_options *options;
+	struct shop_stress_result *result;
 	char name[32]; /* "stress-1f2e3d4c": keys that begin so are its own */
 	char like[34];
 	size_t n_products;
 	uint64_t *products;
 	uint64_t *customers;
-	int64_t start_us, end_us;
-	atomic_bool is_failed; /* for a reason that no attempt mends: all stop */
+	int64_t start_us;
+	atomic_int_fast64_t end_us; /* comes nearer when the run is stopped */
+	atomic_bool is_failed;	    /* for a reason that no attempt mends: all stop */
 	atomic_uint_fast64_t orders;
 };
 
@@ -57,7 +59,7 @@ static int ask(struct client *c, struct maria **m, const struct shop_order_reque
 	       struct shop_order_placed *ret, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
-	int64_t until = c->run->end_us + GRACE_US;
+	int64_t until = atomic_load(&c->run->end_us) + GRACE_US;
 
 	while (!*m) {
 		int r = maria_open(&c->run->options->maria, m, err);
@@ -107,13 +109,17 @@ static void order_once(struct client *c, struct maria **m, uint64_t number)
 	}
 }
 
+static bool is_over(struct run *run)
+{
+	return clock_monotonic_us() >= atomic_load(&run->end_us) || atomic_load(&run->is_failed);
+}
+
 static void *client_main(void *arg)
 {
 	struct client *c = arg;
 	struct maria *m = NULL;
 
-	for (uint64_t n = 0;
-	     clock_monotonic_us() < c->run->end_us && !atomic_load(&c->run->is_failed); n++)
+	for (uint64_t n = 0; !is_over(c->run); n++)
 		order_once(c, &m, n);
 	maria_close(m);
 	return NULL;
@@ -152,8 +158,9 @@ static int set_up(struct run *run, struct maria *m, struct err *err)
 
 /* --- after ----------------------------------------------------------------------------------- */
 
-static int prove(struct run *run, struct maria *m, struct shop_stress_result *ret, struct err *err)
+static int prove(struct run *run, struct maria *m, struct err *err)
 {
+	struct shop_stress_result *ret = run->result;
 	const struct maria_value params[] = {MARIA_S(run->like), MARIA_S(run->like)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	uint64_t orders;
@@ -189,10 +196,19 @@ static int delete_all(struct run *run, struct maria *m, struct err *err)
 	static const char *const statements[] = {
 	    shop_sql_stress_drop_events, shop_sql_stress_drop_orders, shop_sql_stress_drop_requests,
 	    shop_sql_stress_drop_products, shop_sql_stress_drop_customers};
+	const struct maria_value like = MARIA_S(run->like);
+	int64_t product = 0;
 	int r = 0;
 
-	for (size_t i = 0; i < run->n_products && r == 0; i++)
-		r = delete_some(m, shop_sql_stress_drop_lines, MARIA_U(run->products[i]), err);
+	while (r == 0) {
+		r = maria_query_int(m, shop_sql_stress_sold, &like, 1, &product, err);
+		if (r == 0)
+			r = delete_some(m, shop_sql_stress_drop_lines, MARIA_I(product), err);
+	}
+	if (r == -ERR_NOT_FOUND) { /* no product has lines */
+		err_clear(err);
+		r = 0;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(statements) && r == 0; i++)
 		r = delete_some(m, statements[i], MARIA_S(run->like), err);
 	return r;
@@ -237,12 +253,19 @@ static void add_up(struct run *run, struct client *clients, struct shop_stress_r
 
 /* --- the run --------------------------------------------------------------------------------- */
 
+static bool is_stopped(const struct run *run)
+{
+	return run->options->is_stopped && *run->options->is_stopped;
+}
+
 static void watch(struct run *run)
 {
 	const struct shop_stress_options *o = run->options;
 
-	while (clock_monotonic_us() < run->end_us && !atomic_load(&run->is_failed)) {
+	while (!is_over(run)) {
 		(void)usleep(20000);
+		if (is_stopped(run))
+			atomic_store(&run->end_us, clock_monotonic_us());
 		if (o->progress)
 			o->progress(o->arg, atomic_load(&run->orders));
 	}
@@ -251,7 +274,7 @@ static void watch(struct run *run)
 static void run_clients(struct run *run, struct client *clients)
 {
 	run->start_us = clock_monotonic_us();
-	run->end_us = run->start_us + (int64_t)run->options->seconds * 1000000;
+	atomic_store(&run->end_us, run->start_us + (int64_t)run->options->seconds * 1000000);
 	for (size_t i = 0; i < run->options->clients; i++) {
 		clients[i] = (struct client){.run = run, .number = i};
 		random_bytes(&clients[i].random, sizeof(clients[i].random));
@@ -262,20 +285,40 @@ static void run_clients(struct run *run, struct client *clients)
 		pthread_join(clients[i].thread, NULL);
 }
 
-static int finish(struct run *run, struct maria *m, struct shop_stress_result *ret, struct err *err)
+/* A step that may be repeated, once more while the server comes back. */
+static int persist(struct run *run, struct maria *m,
+		   int (*step)(struct run *run, struct maria *m, struct err *err), struct err *err)
 {
 	int64_t until = clock_monotonic_us() + SETUP_US;
 	int r;
 
 	do {
+		err_clear(err);
 		r = maria_is_lost(m) ? maria_reconnect(m, err) : 0;
 		if (r == 0)
-			r = prove(run, m, ret, err);
-		if (r == 0 && !run->options->keep)
-			r = delete_all(run, m, err);
+			r = step(run, m, err);
 		if (r == -ERR_UNAVAILABLE)
 			(void)usleep(100000);
 	} while (r == -ERR_UNAVAILABLE && clock_monotonic_us() < until);
+	return r;
+}
+
+/* Whatever became of the run. Its own failure, `r`, is told before that of deleting. */
+static int clean_up(struct run *run, struct maria *m, int r, struct err *err)
+{
+	struct err local = {0};
+	int deleted = run->options->keep ? 0 : persist(run, m, delete_all, &local);
+
+	if (deleted == 0)
+		return r;
+	if (r == 0) {
+		*err = local;
+		r = err_context(err, "deleting what the run made");
+	}
+	(void)err_hint(err,
+		       "products, customers and orders whose external_id begins with \"%s-\" are "
+		       "left: `aethermart order stress --clean` deletes them",
+		       run->name);
 	return r;
 }
 
@@ -306,13 +349,35 @@ static int check(const struct shop_stress_options *o, struct err *err)
 	return 0;
 }
 
+static int run_all(struct run *run, struct maria *m, struct err *err)
+{
+	struct client *clients = mem_alloc_array(run->options->clients, sizeof(*clients));
+	int r = set_up(run, m, err);
+
+	if (r == 0) {
+		run_clients(run, clients);
+		add_up(run, clients, run->result);
+		for (size_t i = 0; i < run->options->clients; i++)
+			mem_free(clients[i].took_us);
+		r = persist(run, m, prove, err);
+	}
+	mem_free(clients);
+	if (r == 0)
+		r = judge(run->result, err);
+	r = clean_up(run, m, r, err);
+	if (r == 0 && is_stopped(run))
+		r = err_set(err, ERR_INTERRUPTED, "stopped after %.0f of %u seconds",
+			    run->result->seconds, run->options->seconds);
+	return r;
+}
+
 int shop_order_stress(const struct shop_stress_options *options, struct shop_stress_result *ret,
 		      struct err *err)
 {
 	_cleanup_(maria_closep) struct maria *m = NULL;
 	struct run run = {.options = options,
+			  .result = ret,
 			  .n_products = options->products ? options->products : PRODUCTS};
-	struct client *clients;
 	uint32_t id;
 	int r = check(options, err);
 
@@ -326,21 +391,18 @@ int shop_order_stress(const struct shop_stress_options *options, struct shop_str
 	(void)snprintf(run.like, sizeof(run.like), "%s-%%", run.name);
 	run.products = mem_alloc_array(run.n_products, sizeof(*run.products));
 	run.customers = mem_alloc_array(options->clients, sizeof(*run.customers));
-	clients = mem_alloc_array(options->clients, sizeof(*clients));
 	ret->initial = (uint64_t)run.n_products * options->stock;
-	r = set_up(&run, m, err);
-	if (r == 0) {
-		run_clients(&run, clients);
-		add_up(&run, clients, ret);
-	}
-	if (r == 0)
-		r = finish(&run, m, ret, err);
-	if (r == 0)
-		r = judge(ret, err);
-	for (size_t i = 0; i < options->clients; i++)
-		mem_free(clients[i].took_us);
-	mem_free(clients);
+	r = run_all(&run, m, err);
 	mem_free(run.products);
 	mem_free(run.customers);
 	return r;
+}
+
+int shop_order_stress_clean(const struct maria_options *maria, struct err *err)
+{
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	struct run run = {.like = "stress-________-%"};
+	int r = maria_open(maria, &m, err);
+
+	return r < 0 ? r : persist(&run, m, delete_all, err);
 }

@@ -18,6 +18,7 @@ extern const char shop_sql_stress_drop_products[];
 extern const char shop_sql_stress_drop_requests[];
 extern const char shop_sql_stress_product[];
 extern const char shop_sql_stress_proof[];
+extern const char shop_sql_stress_sold[];
 extern const char shop_sql_stress_supplier[];
 
 /* Whether the last call was refused because too few were left, or no place on that day. */

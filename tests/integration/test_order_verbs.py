@@ -3,6 +3,7 @@ their documents."""
 import concurrent.futures
 import contextlib
 import json
+import signal
 import time
 
 import pymysql
@@ -10,6 +11,8 @@ import pytest
 
 import waiting
 import web
+
+INTERRUPTED = 11  # exit status
 
 
 @pytest.fixture
@@ -151,16 +154,71 @@ def check_stress(result, clients):
     assert 0 < result["p50_ms"] <= result["p99_ms"]
 
 
+COUNTS = ("SELECT (SELECT COUNT(*) FROM Products), (SELECT COUNT(*) FROM Orders),"
+          " (SELECT COUNT(*) FROM Customers), (SELECT COUNT(*) FROM Order_Requests)")
+
+
 def test_stress_sells_nothing_twice_and_leaves_nothing(stack):
-    count = "SELECT (SELECT COUNT(*) FROM Products), (SELECT COUNT(*) FROM Orders)," \
-            " (SELECT COUNT(*) FROM Customers), (SELECT COUNT(*) FROM Order_Requests)"
-    before = stack.sql(count)
+    before = stack.sql(COUNTS)
     result = stack.json("order", "stress", "--clients", 16, "--seconds", 2, "--stock", 40,
                         "--products", 4)
     check_stress(result, 16)
     assert result["refused"] > 0, "all was sold, but for what is left of one product"
-    assert stack.sql(count) == before
+    assert stack.sql(COUNTS) == before
     stack.assert_in_step()
+
+
+def begin_stress(stack):
+    run = stack.start("order", "stress", "--clients", 8, "--seconds", 60, "--stock", 1000, "--json",
+                      "--quiet")
+    waiting.until(lambda: stack.value("SELECT COUNT(*) > 20 FROM Orders WHERE sales_channel ="
+                                      " 'stress'"), timeout=20)
+    return run
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stress_that_is_stopped_proves_what_it_did_and_leaves_nothing(stack, number):
+    before = stack.sql(COUNTS)
+    run = begin_stress(stack)
+    run.send_signal(number)
+    assert run.wait(timeout=30) == INTERRUPTED
+    result, end = json.JSONDecoder().raw_decode(run.log.read_text())
+    assert result["sold"] > 40
+    check_stress(result, 8)
+    assert "stopped after" in run.log.read_text()[end:]
+    assert stack.sql(COUNTS) == before
+
+
+def test_what_a_killed_stress_leaves_is_deleted_when_it_is_asked_for(stack):
+    stack.insert("Customers", first_name="Ada", last_name="One", external_id="stress-free",
+                 registration_date="2026-01-01")
+    before = stack.sql(COUNTS)
+    run = begin_stress(stack)
+    run.kill()
+    run.wait()
+    assert stack.sql(COUNTS) != before
+    # Calls that the server was in the middle of when their client was killed.
+    waiting.until(lambda: not stack.sql("SELECT ID FROM information_schema.PROCESSLIST"
+                                        " WHERE INFO LIKE 'CALL sp_PlaceOrderFrom%%'"))
+    stack.run("order", "stress", "--clean")
+    assert stack.sql(COUNTS) == before
+    stack.assert_in_step()
+
+
+def test_stress_that_cannot_be_set_up_leaves_nothing(stack):
+    before = stack.sql(COUNTS)
+    stack.sql("CREATE TRIGGER no_third BEFORE INSERT ON Customers FOR EACH ROW IF NEW.external_id"
+              " LIKE 'stress-%-2' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no'; END IF")
+    assert ": no (1644)" in stack.fails("order", "stress", "--seconds", 2)
+    assert stack.sql(COUNTS) == before
+    # And when nothing can be deleted either, it says what is left.
+    stack.sql("CREATE TRIGGER no_end BEFORE DELETE ON Products FOR EACH ROW"
+              " SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no'")
+    told = stack.fails("order", "stress", "--seconds", 2)
+    assert 'begins with "stress-' in told and "order stress --clean" in told
+    stack.sql("DROP TRIGGER no_end")
+    stack.run("order", "stress", "--clean")
+    assert stack.sql(COUNTS) == before
 
 
 def test_stress_survives_killed_connections_and_a_killed_server(stack):
