@@ -530,6 +530,26 @@ def test_a_new_year_gets_its_partition_once_and_what_stood_in_the_last_one(shop,
 
 
 @pytest.mark.parametrize("table", ARCHIVES)
+def test_a_year_that_was_left_out_gets_its_partition_later(shop, table):
+    """As one before the first does: it is cut off the next one, with what stood in that."""
+    *years, _ = partitions(shop, table)
+    last = int(years[-1][1:])
+    base = 800000000 + 10 * last
+    shop.call("sp_AddArchiveYear", table, last + 3)
+    kept_in(shop, table, base, f"{last + 1}-06-01")
+    kept_in(shop, table, base + 1, f"{last + 2}-06-01")
+    try:
+        for year in (last + 1, last + 2, 2014):
+            shop.call("sp_AddArchiveYear", table, year)
+        assert partitions(shop, table) == ["p2014", *years] + [
+            f"p{year}" for year in range(last + 1, last + 4)] + ["p_later"]
+        assert in_partition(shop, table, f"p{last + 1}") == {base}
+        assert in_partition(shop, table, f"p{last + 2}") == {base + 1}
+    finally:
+        shop.sql(f"DELETE FROM {table} WHERE order_id BETWEEN %s AND %s", base, base + 1)
+
+
+@pytest.mark.parametrize("table", ARCHIVES)
 def test_a_year_that_has_its_partition_changes_nothing(shop, table):
     before = shop.sql(f"SHOW CREATE TABLE {table}")
     shop.call("sp_AddArchiveYear", table, 2024)
