@@ -62,7 +62,7 @@ struct sync_queue {
 	uint64_t floor, acked_max, next_floor; /* a hint where to look, never a watermark */
 	uint64_t hold; /* lowest row of the last claim that stays, 0: none; the floor is below it */
 	char *claim_sql[2]; /* [1]: without keys that wait for their document to move */
-	char *delete_sql[6], *insert_sql[3], *move_sql;
+	char *delete_one_sql, *delete_sql, *insert_sql[3], *move_sql;
 };
 void sync_queue_init(struct sync_queue *q, const struct mapping *m, unsigned owner,
 		     unsigned owners);

@@ -12,12 +12,10 @@
  */
 #include "sync/sync_int.h"
 
+#include <inttypes.h>
 #include <zlib.h>
 
 #include "base/banned.h"
-
-/* Statements for this many ids, so that few texts are prepared; the last id is repeated. */
-static const size_t id_buckets[] = {1, 8, 32, 128, 512, 2048};
 
 /* Rows of one INSERT, largest first. */
 static const size_t insert_buckets[] = {128, 16, 1};
@@ -81,15 +79,10 @@ void sync_queue_init(struct sync_queue *q, const struct mapping *m, unsigned own
 		q->insert_sql[i] = strbuf_take(&b);
 	}
 	q->move_sql = mem_printf("UPDATE %s SET `cursor` = ? WHERE id = ?", table);
-	for (size_t i = 0; i < ARRAY_LEN(id_buckets); i++) {
-		struct strbuf b = STRBUF_INIT(0);
-
-		strbuf_addf(&b, "DELETE FROM %s WHERE id IN (?", table);
-		for (size_t k = 1; k < id_buckets[i]; k++)
-			strbuf_addstr(&b, ",?");
-		strbuf_addch(&b, ')');
-		q->delete_sql[i] = strbuf_take(&b);
-	}
+	q->delete_one_sql = mem_printf("DELETE FROM %s WHERE id = ?", table);
+	q->delete_sql = mem_printf("DELETE q FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED"
+				   " PATH '$')) x STRAIGHT_JOIN %s q ON q.id = x.id",
+				   table);
 	strbuf_done(&name);
 }
 
@@ -100,8 +93,8 @@ void sync_queue_done(struct sync_queue *q)
 	for (size_t i = 0; i < ARRAY_LEN(q->insert_sql); i++)
 		mem_free(q->insert_sql[i]);
 	mem_free(q->move_sql);
-	for (size_t i = 0; i < ARRAY_LEN(q->delete_sql); i++)
-		mem_free(q->delete_sql[i]);
+	mem_free(q->delete_one_sql);
+	mem_free(q->delete_sql);
 	*q = (struct sync_queue){0};
 }
 
@@ -155,27 +148,23 @@ int sync_queue_claim(struct sync_queue *q, struct maria *db, unsigned flags, siz
 	return r;
 }
 
+/*
+ * Each id is looked up by itself. With a list of them, WHERE id IN (...), the optimizer walks a
+ * short table instead, and waits for every row that somebody has not committed yet.
+ */
 int sync_queue_delete(struct sync_queue *q, struct maria *db, const uint64_t *ids, size_t n,
 		      struct err *err)
 {
-	const size_t largest = id_buckets[ARRAY_LEN(id_buckets) - 1];
-	_cleanup_(mem_freep) struct maria_value *params = mem_alloc_array(largest, sizeof(*params));
+	_cleanup_(strbuf_done) struct strbuf list = STRBUF_INIT(0);
 
-	while (n) {
-		size_t now = n < largest ? n : largest, bucket = 0;
-		int r;
-
-		while (id_buckets[bucket] < now)
-			bucket++;
-		for (size_t i = 0; i < id_buckets[bucket]; i++)
-			params[i] = MARIA_U(ids[i < now ? i : now - 1]);
-		r = maria_run(db, q->delete_sql[bucket], params, id_buckets[bucket], NULL, err);
-		if (r < 0)
-			return r;
-		ids += now;
-		n -= now;
-	}
-	return 0;
+	if (n == 0)
+		return 0;
+	if (n == 1)
+		return maria_run(db, q->delete_one_sql, &MARIA_U(ids[0]), 1, NULL, err);
+	for (size_t i = 0; i < n; i++)
+		strbuf_addf(&list, "%s%" PRIu64, i ? "," : "[", ids[i]);
+	strbuf_addch(&list, ']');
+	return maria_run(db, q->delete_sql, &MARIA_S(strbuf_str(&list)), 1, NULL, err);
 }
 
 int sync_queue_insert(struct sync_queue *q, struct maria *db, const struct str *keys, size_t n,

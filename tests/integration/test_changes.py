@@ -1,4 +1,5 @@
 """Every kind of change reaches its documents: also those that a common hand-written sync loses."""
+import contextlib
 import decimal
 
 import pytest
@@ -448,3 +449,16 @@ def test_until_is_not_fooled():
     """The waiting of these tests fails when the condition never holds."""
     with pytest.raises(AssertionError):
         until(lambda: False, 0.05)
+
+
+def test_what_somebody_has_not_committed_holds_up_no_other_change(stack):
+    """The acknowledgement looks up its own rows of the queue, and no others."""
+    products = [row[0] for row in stack.sql("SELECT product_id FROM Products ORDER BY 1 LIMIT 40")]
+    with contextlib.closing(stack.open_sql(autocommit=False)) as db, db.cursor() as cursor:
+        cursor.execute("UPDATE Products SET price = price + 1 WHERE product_id = %s", (products[0],))
+        for product in products[1:]:
+            stack.sql("UPDATE Products SET price = 4711 WHERE product_id = %s", (product,))
+        until(lambda: stack.value("SELECT COUNT(*) FROM product_sync_queue") == 0, 30,
+              what="all others are acknowledged")
+        db.rollback()
+    stack.assert_in_step()
