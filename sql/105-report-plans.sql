@@ -1,4 +1,4 @@
--- Reports that are asked for one product, supplier or category read the lines of those alone.
+-- Reports that are asked for one product or supplier read the lines of those alone.
 --
 -- A view over a UNION is made whole before it is joined, and conditions of an outer join are not pushed into
 -- it: so live and archived lines are added up by product each for itself, which the server does for the
@@ -31,7 +31,7 @@ SELECT x.product_id, p.product_name, x.currency, x.units, x.revenue,
                 UNION ALL
                 SELECT product_id, currency, units, revenue FROM v_Archived_Product_Sales) y
          GROUP BY product_id, currency) x
-  JOIN Products p ON p.product_id = x.product_id;
+  LEFT JOIN Products p ON p.product_id = x.product_id; -- what the archive holds may outlive its product
 
 -- Each category with all that stand below it.
 CREATE OR REPLACE VIEW v_CategoryRevenue AS

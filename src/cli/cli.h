@@ -44,6 +44,7 @@ extern const struct command command_migrate;
 extern const struct command command_order;
 extern const struct command command_recommend;
 extern const struct command command_report;
+extern const struct command command_warehouse;
 extern const struct command command_reset;
 extern const struct command command_schema;
 extern const struct command command_search;

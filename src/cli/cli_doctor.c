@@ -369,6 +369,9 @@ static int print_grants(struct doctor *d, struct err *err)
 		strbuf_addf(&rights, "%s%s", i ? ", " : "", admin_rights[i]);
 	strbuf_addstr(&b, "-- MariaDB: the owner of the schema\n");
 	maria_add_grant(&b, strbuf_str(&rights), database, NULL, admin);
+	if (config_bool(c, "warehouse.enabled"))
+		maria_add_grant(&b, strbuf_str(&rights), config_text(c, "warehouse.database"), NULL,
+				admin);
 	strbuf_addstr(&b, "-- MariaDB: the worker\n");
 	add_worker_grants(d, &b, database, worker);
 	strbuf_addf(&b,

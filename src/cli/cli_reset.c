@@ -3,8 +3,8 @@
  *
  * Embedded servers lose their folders, passwords included, and are made anew. On servers of the
  * configuration only what this program created goes: the sync's triggers, queues and tables, what
- * the record of migrations says was made, and documents that carry the sync's mark; the database's
- * name has to be typed for each.
+ * the records of migrations say was made, of the shop and of its warehouse, and documents that
+ * carry the sync's mark; the database's name has to be typed for each.
  */
 #include "cli/cli_stack.h"
 
@@ -24,6 +24,17 @@ static int refused(struct err *err)
 			     "answers it");
 }
 
+static char *make_question(const struct command_line *line, const char *database,
+			   const char *server, bool has_warehouse)
+{
+	_cleanup_(mem_freep) char *warehouse = mem_printf(
+	    ", its warehouse in \"%s\" too,", config_text(line->config, "warehouse.database"));
+
+	return mem_printf("All that aethermart created in the database \"%s\" of your %s%s will be "
+			  "deleted.\nType the database's name to go on:",
+			  database, server, has_warehouse ? warehouse : "");
+}
+
 static int ask(const struct command_line *line, struct err *err)
 {
 	static const struct {
@@ -38,9 +49,8 @@ static int ask(const struct command_line *line, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(named); i++) {
 		const char *database = config_text(line->config, named[i].option);
 		_cleanup_(mem_freep) char *question =
-		    mem_printf("All that aethermart created in the database \"%s\" of your %s will "
-			       "be deleted.\nType the database's name to go on:",
-			       database, named[i].server);
+		    make_question(line, database, named[i].server,
+				  i == 0 && config_bool(line->config, "warehouse.enabled"));
 
 		if (named[i].is_embedded(line->config))
 			is_any_embedded = true;
@@ -77,8 +87,10 @@ static void named_done(struct named *n)
  * an earlier reset, or a person, has dropped them. */
 static int named_load(struct named *n, struct err *err)
 {
-	int r = n->has_maria ? shop_schema_check(n->m, err) : 0;
+	int r = n->has_maria ? shop_schema_check(n->m, &shop_schema, err) : 0;
 
+	if (r == 0 && n->has_maria)
+		r = cli_warehouse_may_drop(n->line, err);
 	if (r == 0)
 		r = cli_load_mappings(n->line, n->m, &n->set, err);
 	if (r < 0 && err->native == MAPPING_NO_TABLE) {
@@ -116,8 +128,10 @@ static int reset_named(const struct command_line *line, struct err *err)
 	if (n.has_mongo)
 		r = sync_uninstall_target(n.m, n.mongo, &n.set, err);
 	if (r == 0 && n.has_maria && n.m)
+		r = cli_warehouse_drop(line, err);
+	if (r == 0 && n.has_maria && n.m)
 		r = sync_uninstall(n.m, &n.set, err);
-	return r == 0 && n.has_maria && n.m ? shop_schema_drop(n.m, err) : r;
+	return r == 0 && n.has_maria && n.m ? shop_schema_drop(n.m, &shop_schema, err) : r;
 }
 
 /* --- the verb -------------------------------------------------------------------------------- */

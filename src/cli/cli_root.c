@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "embed/embed.h"
 #include "shop/generate.h"
+#include "shop/warehouse.h"
 
 #include "embed/embed.h"
 #include "http/http_server.h"
@@ -39,6 +40,7 @@ static const struct command *const root_children[] = {
     &command_generate,
     &command_order,
     &command_report,
+    &command_warehouse,
     &command_schema,
     &heading_sync,
     &command_mapping,
@@ -80,6 +82,7 @@ const struct config_option *const cli_config_tables[] = {
     mongodb_options,
     stack_options,
     shop_options,
+    warehouse_options,
     mapping_options,
     sync_options,
     search_options,

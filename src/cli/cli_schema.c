@@ -54,13 +54,13 @@ static int run_apply(const struct command_line *line, struct err *err)
 
 	r = cli_open_maria(line, ENDPOINT_ADMIN, &m, err);
 	if (r >= 0)
-		r = shop_schema_apply(m, &report, err);
+		r = shop_schema_apply(m, &shop_schema, &report, err);
 	if (r < 0)
 		return r;
 	if (line->json) {
 		_cleanup_(shop_schema_report_done) struct shop_schema_report after = {0};
 
-		r = shop_schema_pending(m, &after, err);
+		r = shop_schema_pending(m, &shop_schema, &after, err);
 		if (r < 0)
 			return r;
 		after.n_applied = report.n_applied;
@@ -105,7 +105,7 @@ static int run_status(const struct command_line *line, struct err *err)
 
 	r = cli_open_maria(line, ENDPOINT_ADMIN, &m, err);
 	if (r >= 0)
-		r = shop_schema_pending(m, &report, err);
+		r = shop_schema_pending(m, &shop_schema, &report, err);
 	if (r < 0)
 		return r;
 	if (line->json)

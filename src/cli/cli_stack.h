@@ -41,6 +41,11 @@ int cli_verify(const struct command_line *line, uint64_t *ret_pending, struct er
 /* Prints the table (or JSON) of `status`. */
 int cli_status_print(const struct command_line *line, struct err *err) _must_check_;
 
+/* The warehouse of the configuration, as shop/warehouse.h says. */
+int cli_warehouse_install(const struct command_line *line, struct err *err) _must_check_;
+int cli_warehouse_may_drop(const struct command_line *line, struct err *err) _must_check_;
+int cli_warehouse_drop(const struct command_line *line, struct err *err) _must_check_;
+
 enum cli_up_flags {
 	CLI_UP_SHOP = 1 << 0,  /* load the default shop */
 	CLI_UP_ASKED = 1 << 1, /* the person has agreed already */

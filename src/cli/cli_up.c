@@ -59,6 +59,9 @@ static void print_plan(struct up *u)
 			"sync its tables,\n  queues and triggers%s\n",
 			config_text(c, "mariadb.database"),
 			u->wants_shop ? "; the default shop is loaded into it" : "");
+	if (!u->has_own_maria && config_bool(c, "warehouse.enabled"))
+		fprintf(stderr, "  MariaDB, database \"%s\": the warehouse\n",
+			config_text(c, "warehouse.database"));
 	if (!u->has_own_mongo)
 		fprintf(stderr,
 			"  MongoDB, database \"%s\": the collections of the mappings with their "
@@ -157,6 +160,23 @@ static int up_rights(struct up *u, struct err *err)
 		r = maria_script(m, "rights", strbuf_str(&sql), err);
 	mapping_set_done(&set);
 	return r < 0 ? err_context(err, "granting the worker its rights") : 0;
+}
+
+/* The account may have no right to a second database, or it may be another shop's: all else goes
+ * on. */
+static int up_warehouse(struct up *u, struct err *err)
+{
+	int r;
+
+	if (!config_bool(u->line->config, "warehouse.enabled"))
+		return 0;
+	r = cli_warehouse_install(u->line, err);
+	if (r == -ERR_PERMISSION || r == -ERR_CONFLICT) {
+		u->said = arena_printf(&u->arena, "left out: %s", err->message);
+		err_clear(err);
+		return 0;
+	}
+	return r < 0 ? err_context(err, "making the warehouse") : 0;
 }
 
 /* --- the shop -------------------------------------------------------------------------------- */
@@ -407,6 +427,7 @@ static const struct step steps[] = {
     {"shop", "loaded", up_shop},
     {"sync", "queues, triggers and collections installed", up_sync},
     {"sync", NULL, up_rights},
+    {"warehouse", "made; `aethermart warehouse refresh` fills it", up_warehouse},
     {"sync", "all collections live", up_migrate},
     {"worker", "keeps both stores in step", up_worker},
     {"verify", "both stores agree", up_verify},
@@ -420,7 +441,9 @@ static int run_steps(struct up *u, struct err *err)
 		int r = steps[i].run(u, err);
 		bool is_skipped = (steps[i].run == up_shop && !u->wants_shop) ||
 				  (steps[i].run == up_verify && !u->has_migrated) ||
-				  (steps[i].run == up_search && !has_search(u));
+				  (steps[i].run == up_search && !has_search(u)) ||
+				  (steps[i].run == up_warehouse &&
+				   !config_bool(u->line->config, "warehouse.enabled"));
 
 		if (r < 0)
 			return r;

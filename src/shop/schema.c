@@ -8,7 +8,6 @@
  */
 #include "shop/schema.h"
 
-#include "base/embed.h"
 #include "base/map.h"
 #include "shop/schema_int.h"
 
@@ -25,6 +24,8 @@
 /* Server errors of a repeated statement that had happened: database, table, column, key, routine,
  * trigger, event, foreign key or view exists; what it drops is gone. */
 static const int happened[] = {1007, 1050, 1060, 1061, 1304, 1359, 1537, 1826, 1051, 1091, 1360};
+
+const struct shop_schema shop_schema = {.files = shop_schema_files, .folder = "sql"};
 
 /* What the database says of one file. */
 struct record {
@@ -115,23 +116,26 @@ void shop_schema_report_done(struct shop_schema_report *report)
 /* Everything that one look or one run needs. */
 struct schema_run {
 	struct maria *m;
+	const struct shop_schema *schema;
 	size_t n_files;
 	struct shop_schema_report *report;
 	struct record *records; /* one an item: first the files in order, then unknown ones */
 	size_t n_records;
+	struct map made; /* names of what was made here, which a later file may replace */
 };
 
 static void schema_run_done(struct schema_run *run)
 {
 	mem_free(run->records);
 	run->records = NULL;
+	map_done(&run->made);
 }
 
 static int add_files(struct schema_run *run, struct err *err)
 {
 	size_t n = 0;
 
-	while (shop_schema_files[n].name)
+	while (run->schema->files[n].name)
 		n++;
 	run->n_files = n;
 	run->report->items = mem_alloc_array(n ? n : 1, sizeof(*run->report->items));
@@ -140,10 +144,10 @@ static int add_files(struct schema_run *run, struct err *err)
 	for (size_t i = 0; i < n; i++) {
 		struct shop_schema_item *item = &run->report->items[i];
 
-		if (shop_schema_number(shop_schema_files[i].name, &item->number, err) < 0)
+		if (shop_schema_number(run->schema->files[i].name, &item->number, err) < 0)
 			return -ERR_INVALID_ARGUMENT;
-		item->name = shop_schema_files[i].name;
-		item->statements = shop_schema_count(shop_schema_files[i].text);
+		item->name = run->schema->files[i].name;
+		item->statements = shop_schema_count(run->schema->files[i].text);
 		run->records[i].item = item;
 	}
 	return 0;
@@ -247,7 +251,7 @@ static int look(struct schema_run *run, struct err *err)
 	for (size_t i = 0; i < run->n_files; i++) {
 		struct record *rec = &run->records[i];
 
-		shop_schema_checksum(shop_schema_files[i].text, checksum);
+		shop_schema_checksum(run->schema->files[i].text, checksum);
 		if (rec->checksum && !cstr_equal(rec->checksum, checksum))
 			rec->item->state = SHOP_SCHEMA_CHANGED;
 		if (rec->item->state == SHOP_SCHEMA_PENDING ||
@@ -284,10 +288,10 @@ static int check_unchanged(const struct schema_run *run, struct err *err)
 			      "afterwards",
 			      item->name);
 		return err_hint(err,
-				"restore sql/%s as it was and put the change into a new file with "
+				"restore %s/%s as it was and put the change into a new file with "
 				"a higher number; or, when the data may go, rebuild the database "
 				"with \"aethermart reset\"",
-				item->name);
+				run->schema->folder, item->name);
 	}
 	return 0;
 }
@@ -355,6 +359,24 @@ static int run_dml(const struct file_run *f, const char *sql, struct err *err)
 	return 0;
 }
 
+/* The files name the shop's database as it mostly is. */
+static char *name_shop(const struct shop_schema *s, struct str statement)
+{
+	static const char usual[] = "aethermart_db.";
+	_cleanup_(mem_freep) char *text = mem_strndup(statement.data, statement.len);
+	struct strbuf b = STRBUF_INIT(0);
+	const char *rest = text, *at;
+
+	while (s->shop && (at = strstr(rest, usual))) {
+		strbuf_add(&b, rest, (size_t)(at - rest));
+		maria_add_identifier(&b, s->shop);
+		strbuf_addch(&b, '.');
+		rest = at + sizeof(usual) - 1;
+	}
+	strbuf_addstr(&b, rest);
+	return strbuf_take(&b);
+}
+
 static int run_statement(void *arg, struct str statement, size_t line, struct err *err)
 {
 	struct file_run *f = arg;
@@ -364,7 +386,7 @@ static int run_statement(void *arg, struct str statement, size_t line, struct er
 	f->at++;
 	if (f->at <= f->record->item->done)
 		return 0;
-	sql = mem_strndup(statement.data, statement.len);
+	sql = name_shop(f->run->schema, statement);
 	r = shop_schema_is_ddl(statement) ? run_ddl(f, sql, err) : run_dml(f, sql, err);
 	if (r < 0) {
 		if (shop_schema_happened(err->native)) {
@@ -389,7 +411,7 @@ static int apply_file(struct schema_run *run, size_t i, struct err *err)
 	int r;
 
 	if (!is_resumed) {
-		shop_schema_checksum(shop_schema_files[i].text, checksum);
+		shop_schema_checksum(run->schema->files[i].text, checksum);
 		r = maria_run(
 		    run->m, shop_sql_schema_add,
 		    (struct maria_value[]){MARIA_U(item->number), name, MARIA_S(checksum)}, 3, NULL,
@@ -397,7 +419,7 @@ static int apply_file(struct schema_run *run, size_t i, struct err *err)
 		if (r < 0)
 			return err_context(err, "recording migration \"%s\"", item->name);
 	}
-	r = maria_script_split(shop_schema_files[i].text, run_statement, &f, err);
+	r = maria_script_split(run->schema->files[i].text, run_statement, &f, err);
 	if (r < 0)
 		return r;
 	r = maria_run(run->m, shop_sql_schema_finish, &name, 1, NULL, err);
@@ -405,6 +427,23 @@ static int apply_file(struct schema_run *run, size_t i, struct err *err)
 		return err_context(err, "recording migration \"%s\"", item->name);
 	run->report->n_applied++;
 	run->report->n_resumed += is_resumed;
+	return 0;
+}
+
+/* What the record says was made here. */
+static int note_made(void *arg, struct str statement, size_t line, struct err *err)
+{
+	struct file_run *f = arg;
+	const char *kind = "";
+	struct str created = shop_schema_created(statement, &kind);
+
+	(void)line;
+	(void)err;
+	f->at++;
+	if (!created.len || f->at > f->record->item->done)
+		return 0;
+	created.data = arena_strndup(&f->run->report->arena, created.data, created.len);
+	*map_put(&f->run->made, created) = f->run;
 	return 0;
 }
 
@@ -420,7 +459,8 @@ static int check_free(void *arg, struct str statement, size_t line, struct err *
 	int r;
 
 	f->at++;
-	if (!created.len || f->at <= f->record->item->done || f->at == f->record->begun)
+	if (!created.len || f->at <= f->record->item->done || f->at == f->record->begun ||
+	    map_get(&f->run->made, created))
 		return 0;
 	if (!cstr_equal(kind, "TABLE") && !cstr_equal(kind, "VIEW"))
 		return 0; /* CREATE without OR REPLACE tells */
@@ -443,8 +483,13 @@ static int check_all_free(struct schema_run *run, struct err *err)
 	for (size_t i = 0; r >= 0 && i < run->n_files; i++) {
 		struct file_run f = {.run = run, .record = &run->records[i]};
 
+		r = maria_script_split(run->schema->files[i].text, note_made, &f, err);
+	}
+	for (size_t i = 0; r >= 0 && i < run->n_files; i++) {
+		struct file_run f = {.run = run, .record = &run->records[i]};
+
 		if (f.record->item->state != SHOP_SCHEMA_APPLIED)
-			r = maria_script_split(shop_schema_files[i].text, check_free, &f, err);
+			r = maria_script_split(run->schema->files[i].text, check_free, &f, err);
 	}
 	return r;
 }
@@ -514,9 +559,10 @@ static void unlock(struct maria *m, const char *name)
 		err_clear(&ignored);
 }
 
-int shop_schema_apply(struct maria *m, struct shop_schema_report *ret, struct err *err)
+int shop_schema_apply(struct maria *m, const struct shop_schema *s, struct shop_schema_report *ret,
+		      struct err *err)
 {
-	_cleanup_(schema_run_done) struct schema_run run = {.m = m, .report = ret};
+	_cleanup_(schema_run_done) struct schema_run run = {.m = m, .schema = s, .report = ret};
 	char name[64];
 	int r;
 
@@ -531,18 +577,19 @@ int shop_schema_apply(struct maria *m, struct shop_schema_report *ret, struct er
 	return r < 0 ? err_context(err, "applying the schema") : 0;
 }
 
-int shop_schema_pending(struct maria *m, struct shop_schema_report *ret, struct err *err)
+int shop_schema_pending(struct maria *m, const struct shop_schema *s,
+			struct shop_schema_report *ret, struct err *err)
 {
-	_cleanup_(schema_run_done) struct schema_run run = {.m = m, .report = ret};
+	_cleanup_(schema_run_done) struct schema_run run = {.m = m, .schema = s, .report = ret};
 
 	*ret = (struct shop_schema_report){0};
 	return look(&run, err);
 }
 
-int shop_schema_check(struct maria *m, struct err *err)
+int shop_schema_check(struct maria *m, const struct shop_schema *s, struct err *err)
 {
 	_cleanup_(shop_schema_report_done) struct shop_schema_report report = {0};
-	_cleanup_(schema_run_done) struct schema_run run = {.m = m, .report = &report};
+	_cleanup_(schema_run_done) struct schema_run run = {.m = m, .schema = s, .report = &report};
 	int r = look(&run, err);
 
 	return r < 0 ? r : check_known(&run, err);
@@ -608,7 +655,7 @@ static int drop_recorded(struct schema_run *run, struct err *err)
 		struct file_run f = {.run = run, .record = &run->records[i]};
 
 		if (f.record->item->state != SHOP_SCHEMA_PENDING)
-			r = maria_script_split(shop_schema_files[i].text, drop_created, &f, err);
+			r = maria_script_split(run->schema->files[i].text, drop_created, &f, err);
 	}
 	return r;
 }
@@ -626,10 +673,10 @@ static int drop_all(struct schema_run *run, struct err *err)
 	return r < 0 ? r : drop_one(run->m, "TABLE", "schema_migrations", err);
 }
 
-int shop_schema_drop(struct maria *m, struct err *err)
+int shop_schema_drop(struct maria *m, const struct shop_schema *s, struct err *err)
 {
 	_cleanup_(shop_schema_report_done) struct shop_schema_report report = {0};
-	_cleanup_(schema_run_done) struct schema_run run = {.m = m, .report = &report};
+	_cleanup_(schema_run_done) struct schema_run run = {.m = m, .schema = s, .report = &report};
 	struct err why = {0};
 	char name[64];
 	bool is_own = false;

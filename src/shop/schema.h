@@ -13,10 +13,14 @@
  * anything is touched. A named lock of the server lets one process apply at a time; it belongs to
  * the connection, so the statement of a killed process ends before the next one begins.
  *
+ * The warehouse, a database of its own, has such files too (sql/warehouse/), and a record of its
+ * own.
+ *
  * A report belongs to its caller. One thread per connection.
  */
 #pragma once
 
+#include "base/embed.h"
 #include "base/mem.h"
 #include "store/maria.h"
 
@@ -37,6 +41,13 @@ struct shop_schema_item {
 	const char *finished_at;
 };
 
+struct shop_schema {			   /* files that belong together */
+	const struct embedded_file *files; /* ended by a NULL name */
+	const char *folder;		   /* "sql" */
+	const char *shop; /* database that stands for `aethermart_db.` in statements; NULL: none */
+};
+extern const struct shop_schema shop_schema; /* of the shop's own database */
+
 struct shop_schema_report {
 	struct arena arena;
 	struct shop_schema_item *items; /* by name; as found before anything was applied */
@@ -54,16 +65,16 @@ struct shop_schema_report {
  * ERR_UNSUPPORTED: the database was made by a newer program. ERR_TIMEOUT: another process is
  * applying. Other classes as in store/maria.h.
  */
-int shop_schema_apply(struct maria *m, struct shop_schema_report *ret, struct err *err)
-    _must_check_;
+int shop_schema_apply(struct maria *m, const struct shop_schema *s, struct shop_schema_report *ret,
+		      struct err *err) _must_check_;
 
 /* What there is to do; changes nothing, not even schema_migrations is made. */
-int shop_schema_pending(struct maria *m, struct shop_schema_report *ret, struct err *err)
-    _must_check_;
+int shop_schema_pending(struct maria *m, const struct shop_schema *s,
+			struct shop_schema_report *ret, struct err *err) _must_check_;
 
 /* What both applying and dropping refuse about the record of migrations: ERR_CONFLICT, it is
  * another program's; ERR_UNSUPPORTED, a newer program made it. Changes nothing. */
-int shop_schema_check(struct maria *m, struct err *err) _must_check_;
+int shop_schema_check(struct maria *m, const struct shop_schema *s, struct err *err) _must_check_;
 
 /*
  * Drops the tables and views that schema_migrations records as made here, with all that is in them,
@@ -71,7 +82,7 @@ int shop_schema_check(struct maria *m, struct err *err) _must_check_;
  * schema_migrations is another program's, stays as it is. ERR_UNSUPPORTED: a newer program made
  * it. Foreign keys are not checked on this connection from then on.
  */
-int shop_schema_drop(struct maria *m, struct err *err) _must_check_;
+int shop_schema_drop(struct maria *m, const struct shop_schema *s, struct err *err) _must_check_;
 
 void shop_schema_report_done(struct shop_schema_report *report);
 

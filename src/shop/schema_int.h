@@ -1,7 +1,6 @@
 /* Insides of schema.c, for it and its unit tests. */
 #pragma once
 
-#include "base/embed.h"
 #include "shop/schema.h"
 
 /* The files of sql/, ended by a NULL name. */

@@ -22,7 +22,7 @@
 
 /* Session state that everything relies on, whatever the server's own settings are. */
 static const char session_sql[] =
-    "SET time_zone = '+00:00', autocommit = 1,"
+    "SET time_zone = '+00:00', autocommit = 1, group_concat_max_len = 1048576,"
     " sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',"
     " character_set_results = utf8mb4, collation_connection = utf8mb4_general_ci";
 
@@ -40,6 +40,8 @@ static const struct {
     {ER_LOCK_DEADLOCK, ERR_RETRY},
     {ER_CHECKREAD, ERR_RETRY}, /* row changed since it was read, under snapshot isolation */
     {ER_ERROR_DURING_COMMIT, ERR_RETRY},
+    {ER_QUERY_INTERRUPTED, ERR_RETRY}, /* KILL QUERY: what it did may be committed */
+    {ER_TABLE_DEF_CHANGED, ERR_RETRY}, /* altered since the snapshot was opened */
     {ER_LOCK_WAIT_TIMEOUT, ERR_TIMEOUT},
     {ER_LOCAL_STATEMENT_TIMEOUT, ERR_TIMEOUT},
     {ER_CON_COUNT_ERROR, ERR_UNAVAILABLE},

@@ -45,7 +45,8 @@ struct sync_engine_options {
 	const struct maria_options *maria; /* copied by the engine's connections */
 	const struct mongo_options *mongo;
 	const char *mapping_dir;
-	/* For each applied change, on worker threads: quick, without blocking. May be NULL. */
+	/* For each document that was written, or found as it was to be, on worker threads: quick,
+	 * without blocking. May be NULL. */
 	void (*on_change)(void *arg, const struct sync_change *change);
 	void *on_change_arg;
 	/* Before a few documents are carried, whose changes are committed: a reader of the hand-off

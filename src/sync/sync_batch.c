@@ -183,14 +183,14 @@ int sync_batch_apply(struct sync_worker *w, struct sync_batch *b, struct err *er
 	int r;
 
 	mapping_batch_clear(&w->batch);
-	r = read_documents(w, b, err);
+	r = mapping_has_target(c->mapping) ? read_documents(w, b, err) : 0;
 	b->read_us = clock_monotonic_us();
 	if (r == -ERR_LIMIT && b->n == 1 && !maria_is_lost(w->db))
 		r = refuse_unreadable(w, b, err);
 	if (r < 0)
 		return err_context(err, "reading %s", mapping_collection(c->mapping));
 	b->writes = arena_alloc(&w->arena, (b->n + 1) * sizeof(*b->writes));
-	for (size_t i = 0; i < b->n; i++)
+	for (size_t i = 0; i < b->n && mapping_has_target(c->mapping); i++)
 		b->writes[i].document = b->unreadable ? b->unreadable : &w->batch.items[i];
 	if (b->n && mapping_has_target(c->mapping))
 		r = sync_sink_apply(w->sink, &context, b->writes, b->n, &w->arena, err);
@@ -246,7 +246,8 @@ static int hand_off_few(struct sync_worker *w, const struct sync_batch *b, const
 
 	for (size_t i = 0; i < b->n && r == 0; i++) {
 		struct maria_value params[] = {MARIA_S(mapping_collection(b->collection->mapping)),
-					       MARIA_B(sorted[i]), MARIA_U(b->version)};
+					       MARIA_B(sorted[i]), MARIA_U(b->version),
+					       MARIA_I(mapping_has_target(b->collection->mapping))};
 
 		r = maria_run(w->db, sync_sql_handoff_add, params, ARRAY_LEN(params), NULL, err);
 	}
@@ -259,7 +260,8 @@ static int hand_off_many(struct sync_worker *w, const struct sync_batch *b,
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	_cleanup_(mem_freep) const char **consumers = NULL;
 	size_t n = 0, cap = 0;
-	int r = maria_query(w->db, sync_sql_consumers, NULL, 0, &rows, err);
+	const struct maria_value has_target = MARIA_I(mapping_has_target(b->collection->mapping));
+	int r = maria_query(w->db, sync_sql_consumers, &has_target, 1, &rows, err);
 
 	if (r < 0)
 		return r;
@@ -340,7 +342,7 @@ static void publish(struct sync_worker *w, const struct sync_batch *b, size_t i,
 				     .operation = names[b->writes[i].outcome],
 				     .lag_us = lag_us};
 
-	if (o->on_change && b->queued_us[i])
+	if (o->on_change && b->queued_us[i] && mapping_has_target(b->collection->mapping))
 		o->on_change(o->on_change_arg, &change);
 }
 

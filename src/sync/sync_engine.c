@@ -290,7 +290,7 @@ static void take_state(struct sync_engine *e, const struct maria_rows *rows,
 	is_news = atomic_exchange(&c->generation, generation) != generation;
 	atomic_store(&c->sweep, maria_rows_int(rows, 6) != 0);
 	is_news |= atomic_exchange(&c->is_migrating, is_migrating) != is_migrating;
-	is_news |= atomic_exchange(&c->is_active, !stopped) == !!stopped;
+	is_news |= atomic_exchange(&c->is_active, !stopped) != !stopped;
 	if (is_news)
 		sync_shared_alarm(s);
 	arena_done(&scratch);

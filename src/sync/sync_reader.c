@@ -26,7 +26,7 @@
 #define TAKEN_MAX      64      /* documents, before they are acknowledged */
 #define LOOKS_MAX      8       /* as many times as long */
 #define FORETOLD_MAX   64      /* documents; others come with their rows */
-#define FORESEEN_MAX   256     /* whose rows are known when they come */
+#define KNOWN_MAX      256     /* whose rows are known when they come */
 
 struct taken { /* and not acknowledged yet */
 	const char *collection;
@@ -48,13 +48,13 @@ struct sync_reader {
 	struct arena arena; /* of a step */
 	struct taken *taken;
 	size_t n_taken, cap_taken;
-	struct foreseen {
+	struct known {
 		char *collection, *key;
 		size_t len;
 		uint64_t version;
-	} foreseen[FORESEEN_MAX]; /* foretold, and taken; the oldest goes first */
-	size_t n_foreseen;	  /* ever */
-	uint64_t registry;	  /* of the mappings that are loaded; 0: none */
+	} known[KNOWN_MAX]; /* foretold, and taken; the oldest goes first */
+	size_t n_known;	    /* ever */
+	uint64_t registry;  /* of the mappings that are loaded; 0: none */
 	int64_t next_seen_us;
 
 	pthread_mutex_t mutex; /* guards all below */
@@ -83,9 +83,9 @@ struct sync_reader *sync_reader_free(struct sync_reader *r)
 	mem_free(r->taken);
 	arena_done(&r->arena);
 	arena_done(&r->foretold.arena);
-	for (size_t i = 0; i < FORESEEN_MAX; i++) {
-		mem_free(r->foreseen[i].collection);
-		mem_free(r->foreseen[i].key);
+	for (size_t i = 0; i < KNOWN_MAX; i++) {
+		mem_free(r->known[i].collection);
+		mem_free(r->known[i].key);
 	}
 	pthread_cond_destroy(&r->woken);
 	pthread_mutex_destroy(&r->mutex);
@@ -136,6 +136,12 @@ static int read_registry(struct sync_reader *r, uint64_t *ret, struct err *err)
 	return e;
 }
 
+/* Of another installation, and of other mappings. */
+static void forget_known(struct sync_reader *r)
+{
+	r->n_known = 0;
+}
+
 static int load_mappings(struct sync_reader *r, bool *ret_changed, struct err *err)
 {
 	_cleanup_(schema_freep) struct schema *schema = NULL;
@@ -155,6 +161,7 @@ static int load_mappings(struct sync_reader *r, bool *ret_changed, struct err *e
 	mapping_set_done(&r->mappings);
 	r->mappings = fresh;
 	r->registry = registry;
+	forget_known(r);
 	*ret_changed = true;
 	return 0;
 }
@@ -167,6 +174,8 @@ static int register_consumer(struct sync_reader *r, struct err *err)
 	int64_t is_known = 0;
 	int e = maria_query_int(r->db, sync_sql_consumer_exists, params, 1, &is_known, err);
 
+	if (!is_known) /* versions may begin anew with the tables */
+		forget_known(r);
 	if (e == 0 && !is_known && r->options.begin)
 		e = r->options.begin(r->options.arg, err);
 	if (e == 0)
@@ -248,7 +257,7 @@ struct page {
 	struct str *keys;
 	uint64_t *versions;
 	size_t n;
-	size_t foreseen; /* rows of documents that need not be read, which are taken */
+	size_t known; /* rows of documents that need not be read, which are taken */
 };
 
 static bool is_taken(const struct sync_reader *r, const char *collection, struct str key,
@@ -264,21 +273,21 @@ static bool is_taken(const struct sync_reader *r, const char *collection, struct
 	return false;
 }
 
-static void foresee(struct sync_reader *r, const struct taken *t)
+static void remember(struct sync_reader *r, const struct taken *t)
 {
-	struct foreseen *f = &r->foreseen[r->n_foreseen++ % FORESEEN_MAX];
+	struct known *f = &r->known[r->n_known++ % KNOWN_MAX];
 
 	mem_free(f->collection);
 	mem_free(f->key);
-	*f = (struct foreseen){mem_strdup(t->collection), mem_dup(t->key.data, t->key.len),
-			       t->key.len, t->version};
+	*f = (struct known){mem_strdup(t->collection), mem_dup(t->key.data, t->key.len), t->key.len,
+			    t->version};
 }
 
-static bool is_foreseen(const struct sync_reader *r, const char *collection, struct str key,
-			uint64_t version)
+static bool remembers(const struct sync_reader *r, const char *collection, struct str key,
+		      uint64_t version)
 {
-	for (size_t i = 0; i < FORESEEN_MAX && i < r->n_foreseen; i++) {
-		const struct foreseen *f = &r->foreseen[i];
+	for (size_t i = 0; i < KNOWN_MAX && i < r->n_known; i++) {
+		const struct known *f = &r->known[i];
 
 		if (f->version == version && str_equal((struct str){f->key, f->len}, key) &&
 		    cstr_equal(f->collection, collection))
@@ -311,9 +320,9 @@ static int read_page(struct sync_reader *r, const char *collection, struct str l
 		if (is_taken(r, collection, t.key, t.version))
 			continue;
 		t.key = arena_str(&r->arena, t.key);
-		if (is_foreseen(r, collection, t.key, t.version)) {
+		if (remembers(r, collection, t.key, t.version)) {
 			add_taken(r, t);
-			ret->foreseen++;
+			ret->known++;
 			continue;
 		}
 		ret->keys[ret->n] = t.key;
@@ -359,6 +368,11 @@ static int done(struct sync_reader *r, struct err *err)
 	}
 	r->n_taken = 0;
 	return e < 0 ? err_context(err, "acknowledging the hand-off") : 0;
+}
+
+static bool wants(const struct sync_reader *r, const char *collection)
+{
+	return !r->options.wants || r->options.wants(r->options.arg, collection);
 }
 
 /* Nobody wants it, or no mapping makes it any more. */
@@ -410,17 +424,16 @@ static void take_behind(struct sync_reader *r, const struct mapping *m, struct p
 static int step_collection(struct sync_reader *r, const char *collection, size_t *ret_n,
 			   struct err *err)
 {
-	const struct sync_reader_options *o = &r->options;
 	const struct mapping *m = mapping_set_find(&r->mappings, collection);
 	struct page page;
 	int e;
 
-	if (!m || (o->wants && !o->wants(o->arg, collection)))
+	if (!m || !wants(r, collection))
 		return drop(r, collection, err);
 	e = read_page(r, collection, (struct str){"", 0}, &page, err);
 	if (e < 0)
 		return e;
-	*ret_n += page.foreseen;
+	*ret_n += page.known;
 	e = take_page(r, m, &page, err);
 	if (e == 0)
 		*ret_n += page.n;
@@ -489,11 +502,10 @@ static void read_foretold(struct sync_reader *r)
 
 		for (n = 0; i + n < f.n && cstr_equal(f.items[i + n].collection, collection); n++)
 			keys[n] = f.items[i + n].key;
-		if (!m || (r->options.wants && !r->options.wants(r->options.arg, collection)) ||
-		    sync_reader_read(r, m, keys, n, &unused) < 0)
+		if (!m || !wants(r, collection) || sync_reader_read(r, m, keys, n, &unused) < 0)
 			continue;
 		for (size_t k = 0; k < n; k++)
-			foresee(r, &f.items[i + k]);
+			remember(r, &f.items[i + k]);
 	}
 	arena_done(&f.arena);
 }

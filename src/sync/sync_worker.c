@@ -364,7 +364,8 @@ static void foretell(const struct sync_worker *w, size_t i, const struct sync_ba
 {
 	const struct sync_engine_options *o = w->shared->options;
 
-	if (o->on_claim && b->n <= FORETELL_MAX && !w->live[i].failures)
+	if (o->on_claim && b->n <= FORETELL_MAX && !w->live[i].failures &&
+	    mapping_has_target(b->collection->mapping))
 		o->on_claim(o->on_claim_arg, mapping_collection(b->collection->mapping), b->keys,
 			    b->n, b->version);
 }
@@ -629,11 +630,18 @@ static int handle_collection(struct sync_worker *w, size_t i, struct look look, 
 	return 0;
 }
 
-static bool has_any(const bool *flags, size_t n)
+/* Whether others have to look, too, or this one will be busy with something else. */
+static bool ends_lookout(const struct sync_worker *w, const bool *flags)
 {
-	while (n && !flags[n - 1])
-		n--;
-	return n > 0;
+	bool ends = false;
+
+	for (size_t i = 0; i < w->shared->mappings->len; i++) {
+		struct sync_collection *c = &w->shared->collections[i];
+
+		ends |= atomic_load(&c->is_active) &&
+			(flags[2 * i] || flags[2 * i + 1] || atomic_load(&c->is_migrating));
+	}
+	return ends;
 }
 
 /* All look for what is theirs now, and the first without work looks out again. */
@@ -677,7 +685,7 @@ static int round_once(struct sync_worker *w, bool full, bool *ret_worked, struct
 	arena_clear(&w->arena);
 	if (r == 0)
 		r = peek(w, full, flags, err);
-	if (w->looks_out && has_any(flags, 2 * n))
+	if (w->looks_out && r == 0 && ends_lookout(w, flags))
 		end_lookout(w);
 	for (size_t i = 0;
 	     i < n && r == 0 && !atomic_load(&w->shared->stop) && !atomic_load(&w->shared->lost);

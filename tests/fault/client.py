@@ -68,7 +68,7 @@ class Client:
         self.link = None
 
     def call(self, procedure, *args):
-        """Its first row; None: refused, or lost, when it is not to be asked again."""
+        """Its first row."""
         marks = ", ".join(["%s"] * len(args))
         if self.link is None:
             self.link = self.stack.open_sql()

@@ -145,7 +145,7 @@ def test_doc_watch_prints_again_when_it_changes(stack):
 
 def test_the_view_of_the_queues_counts(stack):
     rows = stack.sql("SELECT * FROM v_sync_status")
-    assert len(rows) == 3
+    assert len(rows) == 4
     stack.pause()
     stack.sql("UPDATE Reviews SET rating = IF(rating = 1, 2, 1)")
     assert stack.sql("SELECT * FROM v_sync_status") != rows

@@ -75,6 +75,6 @@ def test_migrate_again_repairs_and_removes(stack):
 
 def test_migrate_json_reports(stack):
     report = stack.json("migrate", timeout=100)
-    assert report["collections"] == 3
+    assert report["collections"] == 4
     assert report["documents"] == sum(stack.value(f"SELECT COUNT(*) FROM {table}") for table in
                                       ("Customers", "Products", "Reviews"))

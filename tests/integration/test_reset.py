@@ -54,6 +54,19 @@ def test_what_was_made_is_dropped_and_a_table_beside_it_stays(named):
     assert named.value("SELECT COUNT(*) FROM Suppliers") == 0
 
 
+def test_the_warehouse_goes_with_the_shop_and_a_table_beside_it_stays(named):
+    named.up("--no-shop")
+    named.run("warehouse", "refresh")
+    named.sql("CREATE TABLE aethermart_dw.mine (id INT PRIMARY KEY)")
+    done = reset(named, DATABASE, DOCUMENTS)
+    assert '"aethermart_dw"' in done.stderr + done.stdout
+    assert named.value("SELECT COUNT(*) FROM aethermart_dw.Etl_Runs") == 0  # made anew
+    assert named.sql("SELECT * FROM aethermart_dw.mine") == []
+    assert named.sql("SELECT * FROM sync_consumer") == []
+    named.sql("CALL sp_run_etl_pipeline()")
+    assert named.json("warehouse", "check")["equal"]
+
+
 def test_a_newer_program_s_database_is_not_taken_apart(named):
     named.up("--no-shop")
     before = named.tables()

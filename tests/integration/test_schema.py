@@ -36,6 +36,7 @@ class Database:
         with self.servers.open_sql() as link, link.cursor() as cursor:
             cursor.execute(f"USE {self.name}")
             cursor.execute(statement)
+            link.commit()
             return [tuple(r) for r in cursor.fetchall()]
 
     def shape(self):
@@ -122,3 +123,19 @@ def test_a_table_of_our_name_that_is_not_ours_is_named_before_anything_is_made(d
     assert tables(db) == {"Orders"}
     db.rows("DROP TABLE Orders")
     db.run("apply")
+
+
+def test_a_later_file_replaces_what_an_earlier_one_made(database):
+    """As in a database that was made before the last file was written."""
+    db = database("older")
+    db.run("apply")
+    shape = db.shape()
+    db.rows("DELETE FROM schema_migrations WHERE migration_number = 105")
+    for view in ("v_Live_Product_Sales", "v_Archived_Product_Sales", "v_Supplier_Products"):
+        db.rows(f"DROP VIEW {view}")
+    for table, key in (("Orders", "ix_order_state"), ("TR_Orders_Archive", "ix_archive_state"),
+                       ("TR_Orders_Archive", "ix_archive_address"),
+                       ("Customer_Addresses", "ix_address_state")):
+        db.rows(f"ALTER TABLE {table} DROP KEY {key}")
+    assert json.loads(db.run("apply", "--json").stdout)["applied"] == 1
+    assert db.shape() == shape

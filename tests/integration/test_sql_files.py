@@ -15,6 +15,7 @@ import stack as stack_module
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FILES = sorted(ROOT.glob("src/*/sql/*.sql"))
 TABLES = ROOT / "src" / "sync" / "sql" / "010-tables.sql"  # a script
+WAREHOUSE = ROOT / "sql" / "warehouse" / "010-star.sql"
 DATABASE = "statements"
 
 
@@ -48,10 +49,11 @@ def link(folder, empty_mariadb):
             cursor.execute(f"CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4")
         subprocess.run([str(stack_module.BINARY), "schema", "apply", "--config", str(config)],
                        check=True, capture_output=True, env=stack_module.environment())
-        with TABLES.open() as script:
-            subprocess.run([servers.find_program("mariadb", "mysql"), "--no-defaults",
-                            f"--socket={both.socket}", "--user=root", DATABASE],
-                           check=True, stdin=script)
+        for path in (TABLES, WAREHOUSE):
+            with path.open() as script:
+                subprocess.run([servers.find_program("mariadb", "mysql"), "--no-defaults",
+                                f"--socket={both.socket}", "--user=root", DATABASE],
+                               check=True, stdin=script)
         with contextlib.closing(both.open_sql(database=DATABASE, local_infile=True)) as opened:
             yield opened
     finally:

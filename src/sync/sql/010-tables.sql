@@ -80,6 +80,9 @@ CREATE TABLE IF NOT EXISTS sync_consumer (
   PRIMARY KEY (consumer)
 ) ENGINE=InnoDB COMMENT='Who reads the hand-off';
 
+ALTER TABLE sync_consumer ADD COLUMN IF NOT EXISTS takes_all TINYINT(1) NOT NULL DEFAULT 0
+  COMMENT '1: also of mappings without a target';
+
 CREATE TABLE IF NOT EXISTS sync_handoff (
   consumer    VARCHAR(64) COLLATE utf8mb4_nopad_bin NOT NULL,
   collection  VARCHAR(120) COLLATE utf8mb4_nopad_bin NOT NULL,

@@ -1,0 +1,2 @@
+-- Compares warehouse and shop; a row a subject.
+CALL sp_CheckWarehouse()

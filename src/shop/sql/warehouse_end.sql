@@ -1,0 +1,2 @@
+-- Ends the run; answers a row.
+CALL sp_EndRun(@warehouse_run)

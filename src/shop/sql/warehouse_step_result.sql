@@ -1,0 +1,2 @@
+-- What the step did.
+SELECT @warehouse_rows, @warehouse_is_over
