@@ -125,6 +125,8 @@ static int run_place(const struct command_line *line, struct err *err)
 	q.key = key;
 	q.lines = text;
 	r = shop_order_place(m, &q, clock_monotonic_us() + PLACE_US, &arena, &placed, err);
+	if (r < 0 && !maria_refusal(m))
+		return err_hint(err, "it may have been placed: ask again with --key %s", key);
 	return r < 0 ? r : print_placed(line, &placed, key, err);
 }
 
@@ -423,7 +425,10 @@ static int run_stress(const struct command_line *line, struct err *err)
 	if (r < 0)
 		return r;
 	if (!endpoint_is_embedded_maria(line->config) &&
-	    !cli_confirm(line, "This writes products, customers and orders into the shop, and "
+	    !cli_confirm(line,
+			 command_text(line, "clean")
+			     ? "This deletes what stress runs left in the shop. Go on?"
+			     : "This writes products, customers and orders into the shop, and "
 			       "deletes them again. Go on?"))
 		return err_set(err, ERR_INTERRUPTED, "nothing was done");
 	if (command_text(line, "clean"))

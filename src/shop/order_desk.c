@@ -10,6 +10,8 @@
 
 #define IDLE_MAX 8	 /* connections that are kept open */
 #define PLACE_US 3000000 /* for attempts: clients wait, and so do searches behind them */
+#define READ_S	 5	 /* for an answer */
+#define LOCK_SQL "SET SESSION innodb_lock_wait_timeout = 2"
 
 struct shop_order_desk {
 	struct maria_options maria; /* borrowed texts: those of who made it live longer */
@@ -32,6 +34,7 @@ struct shop_order_desk *shop_order_desk_new(const struct maria_options *maria)
 	struct shop_order_desk *d = MEM_NEW(struct shop_order_desk);
 
 	d->maria = *maria;
+	d->maria.read_timeout_s = READ_S;
 	(void)pthread_mutex_init(&d->mutex, NULL);
 	return d;
 }
@@ -51,17 +54,28 @@ struct shop_order_desk *shop_order_desk_free(struct shop_order_desk *d)
 
 static int take(struct shop_order_desk *d, struct maria **ret, struct err *err)
 {
+	int r;
+
 	*ret = NULL;
 	pthread_mutex_lock(&d->mutex);
 	if (d->n)
 		*ret = d->idle[--d->n];
 	pthread_mutex_unlock(&d->mutex);
-	return *ret ? 0 : maria_open(&d->maria, ret, err);
+	if (*ret)
+		return 0;
+	r = maria_open(&d->maria, ret, err);
+	if (r == 0)
+		r = maria_exec(*ret, LOCK_SQL, err);
+	if (r < 0)
+		*ret = maria_close(*ret);
+	return r;
 }
 
-static void put_back(struct shop_order_desk *d, struct maria *m)
+/* After an error that is no refusal it may be in the middle of something, and lie here with its
+ * locks. */
+static void put_back(struct shop_order_desk *d, struct maria *m, int r)
 {
-	if (maria_is_lost(m)) {
+	if (r < 0 && (maria_is_lost(m) || !maria_refusal(m))) {
 		maria_close(m);
 		return;
 	}
@@ -174,7 +188,7 @@ int shop_order_desk_place(struct shop_order_desk *d, struct str body, const char
 	if (r < 0)
 		return r;
 	r = shop_order_place(m, &request, clock_monotonic_us() + PLACE_US, &arena, &placed, err);
-	put_back(d, m);
+	put_back(d, m, r);
 	if (r < 0)
 		return r;
 	strbuf_addf(json, "{\"order_id\":%llu,\"total_amount\":%s,\"currency\":",

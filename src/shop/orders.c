@@ -105,6 +105,17 @@ static bool may_repeat(enum err_code code)
 	return code == ERR_RETRY || code == ERR_TIMEOUT || code == ERR_UNAVAILABLE;
 }
 
+/* What is no refusal says nothing of the order: its answer may have been lost behind the commit.
+ * What it was asked for is not at fault. */
+static void tell_unknown(const struct maria *m, struct err *err)
+{
+	if (maria_refusal(m))
+		return;
+	if (!may_repeat(err->code))
+		err->code = ERR_UNAVAILABLE;
+	(void)err_hint(err, "it may have been placed: ask again with the same key");
+}
+
 int shop_order_place(struct maria *m, const struct shop_order_request *q, int64_t until_us,
 		     struct arena *arena, struct shop_order_placed *ret, struct err *err)
 {
@@ -115,19 +126,24 @@ int shop_order_place(struct maria *m, const struct shop_order_request *q, int64_
 	const char *row[4];
 	const struct call c = {shop_sql_order_place, params, ARRAY_LEN(params), ARRAY_LEN(row)};
 	unsigned tries = 0;
+	bool is_sent = false;
 
 	for (;;) {
 		struct err local = {0};
 		int r = maria_is_lost(m) ? maria_reconnect(m, &local) : 0;
 
-		if (r == 0)
+		if (r == 0) {
+			is_sent = true;
 			r = run(m, &c, arena, row, &local);
+		}
 		if (r == 0)
 			break;
 		if (!may_repeat(local.code) || clock_monotonic_us() >= until_us) {
+			if (is_sent)
+				tell_unknown(m, &local);
 			if (err)
 				*err = local;
-			return r;
+			return -(int)local.code;
 		}
 		pause_between(tries++);
 	}
@@ -150,7 +166,7 @@ int shop_order_change(struct maria *m, uint64_t order_id, enum shop_order_change
 	const struct call c = {sql, params, change == SHOP_ORDER_CANCEL ? 1 : 2, ARRAY_LEN(row)};
 	int r = run(m, &c, arena, row, err);
 
-	if (r < 0 && maria_is_lost(m))
+	if (r < 0 && !maria_refusal(m))
 		return err_hint(err, "it may have happened: aethermart order show %llu",
 				(unsigned long long)order_id);
 	if (r < 0)

@@ -132,6 +132,28 @@ def test_http_says_why_an_order_cannot_be(stack, goods, change, status, text):
     assert stock(stack, lamp) == 10
 
 
+def test_an_order_that_waits_for_somebody_ends_and_may_be_asked_again(stack, goods):
+    """Searches wait behind it: not for as long as the server lets a row be waited for."""
+    customer, lamp, _ = goods
+    body = {"customer_id": customer, "lines": [{"product_id": lamp, "quantity": 1}]}
+    with contextlib.closing(stack.open_sql(autocommit=False)) as db, db.cursor() as cursor:
+        cursor.execute("SELECT * FROM Products WHERE product_id = %s FOR UPDATE", (lamp,))
+        answer = post(stack, body, key="slow")
+        assert answer.status in (503, 504), answer.text
+        assert "ask again with the same key" in json.loads(answer.text)["hint"]
+        db.rollback()
+    assert post(stack, body, key="slow").status == 201
+    assert stock(stack, lamp) == 9
+
+
+def test_a_server_that_lacks_the_procedure_is_at_fault_and_not_the_order(stack, goods):
+    customer, lamp, _ = goods
+    stack.sql("DROP PROCEDURE sp_PlaceOrderFrom")
+    body = {"customer_id": customer, "lines": [{"product_id": lamp, "quantity": 1}]}
+    web.assert_problem(post(stack, body), 503)
+    assert "ask again with --key" in stack.fails("order", "place", customer, lamp)
+
+
 def test_documents_follow_an_order(stack, goods):
     customer, lamp, _ = goods
     order = stack.json("order", "place", customer, f"{lamp}x3")["order_id"]
@@ -160,7 +182,7 @@ COUNTS = ("SELECT (SELECT COUNT(*) FROM Products), (SELECT COUNT(*) FROM Orders)
 
 def test_stress_sells_nothing_twice_and_leaves_nothing(stack):
     before = stack.sql(COUNTS)
-    result = stack.json("order", "stress", "--clients", 16, "--seconds", 2, "--stock", 40,
+    result = stack.json("order", "stress", "--clients", 16, "--seconds", 2, "--stock", 12,
                         "--products", 4)
     check_stress(result, 16)
     assert result["refused"] > 0, "all was sold, but for what is left of one product"

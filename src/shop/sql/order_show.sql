@@ -18,7 +18,7 @@ SELECT JSON_OBJECT(
                  UNION ALL
                  SELECT order_item_id, product_id, quantity, price, returned_quantity, service_date
                    FROM TR_Order_Items_Archive WHERE order_id = ?) i
-           JOIN Products p ON p.product_id = i.product_id), JSON_ARRAY()),
+           LEFT JOIN Products p ON p.product_id = i.product_id), JSON_ARRAY()),
          'events', COALESCE((SELECT JSON_ARRAYAGG(JSON_OBJECT(
              'at', e.happened_at, 'event', e.event_kind, 'before', e.value_before,
              'after', e.value_after) ORDER BY e.order_event_id)
