@@ -39,9 +39,12 @@ def program(pid):
 
 
 def of_pid_files(folder):
-    """{program: pid} of the pid files below a folder that name a living process."""
+    """{program: pid} of the pid files below a folder that name a living process. Folders may go
+    meanwhile, which os.walk() bears and rglob() does not."""
     found = {}
-    for path in sorted(pathlib.Path(folder).rglob("*.pid")):
+    paths = [pathlib.Path(where) / name for where, _, names in os.walk(folder) for name in names
+             if name.endswith(".pid")]
+    for path in sorted(paths):
         try:
             pid = int(path.read_text().split()[0])
         except (OSError, ValueError, IndexError):
