@@ -2,6 +2,7 @@
 #include "shop/order_desk.h"
 
 #include "base/clock.h"
+#include "shop/order_desk_int.h"
 
 #include <jansson.h>
 #include <pthread.h>
@@ -107,16 +108,18 @@ static int read_id(const json_t *o, const char *name, uint64_t *ret, struct err 
 	return 0;
 }
 
-/* A member as the text of its JSON; NULL when it is not there. Numbers keep their digits. */
+/* A member as the text of its JSON; NULL when it is not there, or null. Numbers keep their digits.
+ * What it has to be is for the procedure to say. */
 static const char *text_of(const json_t *o, const char *name, struct arena *arena)
 {
 	const json_t *v = json_object_get(o, name);
-	char *text =
-	    v && !json_is_null(v) ? json_dumps(v, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
-	const char *ret = text ? arena_strdup(arena, text) : NULL;
+	_cleanup_(mem_freep) char *text = NULL;
 
-	mem_free(text);
-	return ret;
+	if (!v || json_is_null(v))
+		return NULL;
+	text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+	bug_if(!text); /* memory does not run out, and what was parsed can be written */
+	return arena_strdup(arena, text);
 }
 
 static int check_names(const json_t *o, struct err *err)
@@ -142,7 +145,7 @@ static int check_names(const json_t *o, struct err *err)
 	return 0;
 }
 
-static int read_request(const json_t *o, struct arena *arena, struct shop_order_request *ret,
+static int read_members(const json_t *o, struct arena *arena, struct shop_order_request *ret,
 			struct err *err)
 {
 	const json_t *channel = json_object_get(o, "channel");
@@ -170,23 +173,35 @@ static int read_request(const json_t *o, struct arena *arena, struct shop_order_
 	return 0;
 }
 
+int shop_order_desk_read(struct str body, struct arena *arena, struct shop_order_request *ret,
+			 struct err *err)
+{
+	struct shop_order_request request = {0};
+	json_t *o = json_loadb(body.data, body.len, JSON_REJECT_DUPLICATES, NULL);
+	int r = read_members(o, arena, &request, err);
+
+	json_decref(o);
+	if (r == 0)
+		*ret = request;
+	return r;
+}
+
 /* --- placing --------------------------------------------------------------------------------- */
 
 int shop_order_desk_place(struct shop_order_desk *d, struct str body, const char *key,
 			  struct strbuf *json, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
-	struct shop_order_request request = {.key = key};
+	struct shop_order_request request;
 	struct shop_order_placed placed;
 	struct maria *m = NULL;
-	json_t *o = json_loadb(body.data, body.len, JSON_REJECT_DUPLICATES, NULL);
-	int r = read_request(o, &arena, &request, err);
+	int r = shop_order_desk_read(body, &arena, &request, err);
 
-	json_decref(o);
 	if (r == 0)
 		r = take(d, &m, err);
 	if (r < 0)
 		return r;
+	request.key = key;
 	r = shop_order_place(m, &request, clock_monotonic_us() + PLACE_US, &arena, &placed, err);
 	put_back(d, m, r);
 	if (r < 0)

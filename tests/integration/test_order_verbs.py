@@ -117,6 +117,7 @@ def test_an_order_is_placed_over_http_once(stack, goods):
     ({"lines": []}, 400, "an order needs lines"),
     ({"customer_id": "x"}, 400, '"customer_id" is not a number above 0'),
     ({"customer_id": None}, 400, '"customer_id" is missing'),
+    ({"quoted_prices": 19.99}, 400, "quoted prices are an object"),
     ({"channel": 7}, 400, '"channel" is not a text'),
     ({"line": []}, 400, 'an order has no "line"; did you mean "lines"?'),
     ({"lines": [{"product_id": 999999, "quantity": 1}]}, 404, "does not exist"),
