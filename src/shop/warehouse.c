@@ -53,12 +53,27 @@ static int open_database(const struct shop_warehouse *w, const char *database, s
 	return maria_open(&options, ret, err);
 }
 
-/* Of what the message names. */
 static int no_sync(struct err *err)
 {
 	err->code = ERR_UNAVAILABLE;
 	return err_hint(err, "the sync tells what changed: `aethermart up`, or `aethermart sync "
 			     "install`");
+}
+
+/* Asked before anything is made of which half would refer to tables that are not there. */
+static int need_sync(const struct shop_warehouse *w, struct err *err)
+{
+	_cleanup_(maria_closep) struct maria *shop = NULL;
+	bool has_sync = false;
+	int r = maria_open(w->maria, &shop, err);
+
+	if (r == 0)
+		r = maria_has_table(shop, "sync_handoff", &has_sync, err);
+	if (r < 0 || has_sync)
+		return r;
+	(void)err_set(err, ERR_UNAVAILABLE, "the sync is not installed in \"%s\"",
+		      w->maria->database);
+	return no_sync(err);
 }
 
 static int no_rights(const struct shop_warehouse *w, struct err *err)
@@ -116,7 +131,9 @@ int shop_warehouse_open(const struct shop_warehouse *w, struct maria **ret, stru
 	if (r < 0)
 		return err->native == NO_DATABASE ? no_warehouse(w, err) : r;
 	r = check_shop(w, *ret, &is_own, err);
-	return r < 0 || is_own ? r : no_warehouse(w, err);
+	if (r < 0)
+		return r;
+	return is_own ? need_sync(w, err) : no_warehouse(w, err);
 }
 
 /* --- making ---------------------------------------------------------------------------------- */
@@ -193,8 +210,10 @@ int shop_warehouse_install(const struct shop_warehouse *w, struct err *err)
 	_cleanup_(maria_closep) struct maria *m = NULL;
 	struct shop_schema schema = schema_of(w);
 	bool is_own;
-	int r = open_or_make(w, &m, err);
+	int r = need_sync(w, err);
 
+	if (r == 0)
+		r = open_or_make(w, &m, err);
 	if (r == 0)
 		r = check_shop(w, m, &is_own, err);
 	if (r == 0)
@@ -311,8 +330,6 @@ int shop_warehouse_refresh(struct maria *m, bool all, void (*on_page)(void *arg,
 	uint64_t done = 0;
 	int r = maria_run(m, shop_sql_warehouse_start, &MARIA_I(all), 1, NULL, err);
 
-	if (r < 0 && err->native == NO_TABLE)
-		return no_sync(err);
 	for (unsigned i = 1; i <= COLLECTIONS && r == 0; i++) {
 		bool is_over = false;
 

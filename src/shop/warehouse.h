@@ -22,7 +22,7 @@ struct shop_warehouse { /* where it is; texts live as long as it */
  * Makes the database when it is not there, and brings it up to date; also the procedure
  * sp_run_etl_pipeline in the shop's database, unless there is one. Errors as of
  * shop_schema_apply(); ERR_CONFLICT: it is another shop's; ERR_PERMISSION: the account may not
- * make it (the hint says what to grant).
+ * make it (the hint says what to grant); ERR_UNAVAILABLE: the sync is not installed, or not whole.
  */
 int shop_warehouse_install(const struct shop_warehouse *w, struct err *err) _must_check_;
 /* Drops what it made; what waits for it goes with the sync's tables. Without a warehouse, without
@@ -31,7 +31,8 @@ int shop_warehouse_install(const struct shop_warehouse *w, struct err *err) _mus
 int shop_warehouse_may_drop(const struct shop_warehouse *w, struct err *err) _must_check_;
 int shop_warehouse_drop(const struct shop_warehouse *w, struct err *err) _must_check_;
 
-/* ERR_NOT_FOUND: there is none. ERR_CONFLICT: it is another shop's. */
+/* ERR_NOT_FOUND: there is none. ERR_CONFLICT: it is another shop's. ERR_UNAVAILABLE: the sync is
+ * not installed. */
 int shop_warehouse_open(const struct shop_warehouse *w, struct maria **ret, struct err *err)
     _must_check_;
 
@@ -40,8 +41,7 @@ struct shop_warehouse_run { /* documents that were looked at */
 };
 /*
  * Takes what waits; all of the shop the first time, or when it is asked for. `on_page` is called
- * behind each page with the documents so far; may be NULL. ERR_UNAVAILABLE: the sync is not
- * installed.
+ * behind each page with the documents so far; may be NULL.
  */
 int shop_warehouse_refresh(struct maria *m, bool all, void (*on_page)(void *arg, uint64_t done),
 			   void *arg, struct shop_warehouse_run *ret, struct err *err) _must_check_;
@@ -55,6 +55,7 @@ struct shop_warehouse_finding { /* numbers as MariaDB writes them */
 };
 typedef int (*shop_warehouse_fn)(void *arg, const struct shop_warehouse_finding *f,
 				 struct err *err);
-/* Compares warehouse and shop in one snapshot, and calls fn for each subject. */
+/* Compares warehouse and shop in one snapshot, and calls fn for each subject. ERR_UNAVAILABLE: a
+ * table is missing, of a queue for one. */
 int shop_warehouse_check(struct maria *m, shop_warehouse_fn fn, void *arg, struct err *err)
     _must_check_;

@@ -467,6 +467,33 @@ def test_without_its_mapping_of_orders_it_says_so_and_with_it_reads_all(stack):
     assert_agrees(stack)
 
 
+def assert_it_wants_the_sync(stack, verb):
+    done = stack.run("warehouse", verb, check=False)
+    assert done.returncode == 5, done.stderr
+    shop = stack.value("SELECT DATABASE()")
+    assert f'the sync is not installed in "{shop}"\nhint: ' in done.stderr
+    assert "aethermart sync install" in done.stderr and "1146" not in done.stderr
+
+
+def test_before_the_sync_is_installed_it_says_so_and_makes_nothing(named):
+    named.make_database()
+    named.run("schema", "apply")
+    assert_it_wants_the_sync(named, "refresh")
+    assert named.sql("SHOW DATABASES LIKE %s", (DW,)) == []
+    named.run("sync", "install")
+    assert refresh(named)["run"] == 1
+
+
+def test_after_the_sync_was_uninstalled_it_says_so_and_with_it_reads_all_again(stack):
+    refresh(stack)
+    stack.run("sync", "uninstall", "--yes")
+    for verb in ("refresh", "check"):
+        assert_it_wants_the_sync(stack, verb)
+    stack.up()
+    assert refresh(stack)["orders"] == stack.value("SELECT COUNT(*) FROM Orders")
+    assert_agrees(stack)
+
+
 def test_without_autocommit_it_is_the_same(stack):
     with contextlib.closing(stack.open_sql(autocommit=False)) as db, db.cursor() as cursor:
         cursor.execute("CALL sp_run_etl_pipeline()")
