@@ -517,6 +517,17 @@ def test_a_warehouse_of_another_shop_is_left_alone(named):
     assert named.value(f"SELECT COUNT(*) FROM {DATABASE}.sync_consumer WHERE kind = 'warehouse'") == 1
 
 
+@pytest.mark.parametrize("collation", ["utf8mb4_general_ci", "utf8mb4_swedish_ci"])
+def test_it_compares_texts_as_the_shop_does(named, collation):
+    """A database that somebody made with the server's own collation, or one that they like."""
+    with named.servers.open_sql() as link, link.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4 COLLATE {collation}")
+    named.up("--with-shop")
+    assert_agrees(named)
+    place(named, product_with_stock(named))
+    assert_agrees(named)
+
+
 def test_a_database_of_somebody_else_stays_as_it_is(new_stack):
     stack = new_stack
     stack.up("--no-shop")
