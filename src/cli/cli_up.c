@@ -42,8 +42,16 @@ struct up {
 	bool wants_shop;
 	bool has_migrated; /* in this run */
 	bool is_live;	   /* the worker of this folder writes */
-	const char *said;  /* what a step has to tell instead of its text; in the arena */
+	/* What a step sets for run_steps(): */
+	bool is_skipped;  /* nothing to do, nothing to tell */
+	const char *said; /* what it has to tell instead of its text; in the arena */
 };
+
+static int skip(struct up *u)
+{
+	u->is_skipped = true;
+	return 0;
+}
 
 /* --- servers --------------------------------------------------------------------------------- */
 
@@ -169,7 +177,7 @@ static int up_warehouse(struct up *u, struct err *err)
 	int r;
 
 	if (!config_bool(u->line->config, "warehouse.enabled"))
-		return 0;
+		return skip(u);
 	r = cli_warehouse_install(u->line, err);
 	if (r == -ERR_PERMISSION || r == -ERR_CONFLICT) {
 		u->said = arena_printf(&u->arena, "left out: %s", err->message);
@@ -244,9 +252,12 @@ static int up_shop(struct up *u, struct err *err)
 	const char *marker = arena_printf(&u->arena, "%s/shop.loaded", u->var_dir);
 	const char *out = arena_printf(&u->arena, "%s/generated", u->var_dir);
 	bool is_there = false;
-	int r = u->wants_shop ? is_loaded(u, marker, &is_there, err) : 0;
+	int r;
 
-	if (r < 0 || !u->wants_shop)
+	if (!u->wants_shop)
+		return skip(u);
+	r = is_loaded(u, marker, &is_there, err);
+	if (r < 0)
 		return r;
 	if (is_there) {
 		u->said = "already loaded";
@@ -362,17 +373,15 @@ static int up_worker(struct up *u, struct err *err)
 	return r < 0 ? r : wait_until_it_writes(u, err);
 }
 
-static bool has_search(const struct up *u)
-{
-	return u->is_live && config_bool(u->line->config, "index.enabled");
-}
-
 /* The proof that a bring-up worked; later it is the user's to ask for. */
 static int up_verify(struct up *u, struct err *err)
 {
 	uint64_t n_pending = 0;
-	int r = u->has_migrated ? cli_verify(u->line, &n_pending, err) : 0;
+	int r;
 
+	if (!u->has_migrated)
+		return skip(u);
+	r = cli_verify(u->line, &n_pending, err);
 	if (r != -ERR_TIMEOUT || !n_pending)
 		return r;
 	/* Somebody writes: no reason to call a bring-up failed. */
@@ -389,9 +398,11 @@ static int up_search(struct up *u, struct err *err)
 {
 	int64_t until = clock_monotonic_us() + WORDS_WAIT_US;
 	struct progress progress;
-	bool is_ready = !has_search(u), has_waited = false;
+	bool is_ready = false, has_waited = false;
 
 	(void)err;
+	if (!u->is_live || !config_bool(u->line->config, "index.enabled"))
+		return skip(u);
 	progress_start(&progress, "search", "documents", 0);
 	while (!is_ready && clock_monotonic_us() < until) {
 		_cleanup_(json_decrefp) json_t *status = NULL;
@@ -438,19 +449,16 @@ static int run_steps(struct up *u, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		int64_t since = clock_monotonic_us();
-		int r = steps[i].run(u, err);
-		bool is_skipped = (steps[i].run == up_shop && !u->wants_shop) ||
-				  (steps[i].run == up_verify && !u->has_migrated) ||
-				  (steps[i].run == up_search && !has_search(u)) ||
-				  (steps[i].run == up_warehouse &&
-				   !config_bool(u->line->config, "warehouse.enabled"));
+		int r;
 
+		u->is_skipped = false;
+		u->said = NULL;
+		r = steps[i].run(u, err);
 		if (r < 0)
 			return r;
-		if (steps[i].text && !is_skipped)
+		if (steps[i].text && !u->is_skipped)
 			cli_step(u->line, steps[i].part, clock_monotonic_us() - since, "%s",
 				 u->said ? u->said : steps[i].text);
-		u->said = NULL;
 	}
 	return 0;
 }
