@@ -298,11 +298,11 @@ const struct command command_report = {
     .max_args = 1,
     .options = options,
     .help =
-	"quarterly-sales  orders and revenue by quarter\n"
-	"top-products     what brought most\n"
-	"categories       revenue of the top categories, with all below them\n"
-	"cohorts          customers by the quarter of their first order, and who came back\n"
-	"stock            what runs out: five pieces or fewer\n\n"
+	"  quarterly-sales  orders and revenue by quarter\n"
+	"  top-products     what brought most\n"
+	"  categories       revenue of the top categories, with all below them\n"
+	"  cohorts          customers by the quarter of their first order; who came back\n"
+	"  stock            what runs out: five pieces or fewer\n\n"
 	"Revenue is what was charged less what was given back, of orders that were paid; archived "
 	"orders count. Money is never added over currencies.\n\n"
 	"  aethermart report quarterly-sales\n  aethermart report top-products --as bars\n"

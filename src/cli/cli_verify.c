@@ -321,11 +321,12 @@ static int print_json(const struct verdict *v, bool is_equal, struct err *err)
 			      err);
 }
 
+/* Titles are as short as 80 columns want them beside names as long as the shop's. */
 static void print_index(const struct verdict *v)
 {
-	static const char *const titles[] = {
-	    "in the index", ">rows",	">documents", ">missing",	 ">extra",
-	    ">different",   ">pending", ">refused",   ">without vector", NULL};
+	static const char *const titles[] = {"in the index", ">rows",	">documents", ">missing",
+					     ">extra",	     ">differ", ">pending",   ">refused",
+					     ">no vector",   NULL};
 	_cleanup_(table_freep) struct table *table = table_new(titles);
 
 	if (v->without) {
@@ -348,8 +349,8 @@ static void print_index(const struct verdict *v)
 
 static int print_text(const struct verdict *v, struct err *err)
 {
-	static const char *const titles[] = {"collection", ">rows",	 ">documents", ">missing",
-					     ">extra",	   ">different", ">pending",   ">refused",
+	static const char *const titles[] = {"collection", ">rows",   ">documents", ">missing",
+					     ">extra",	   ">differ", ">pending",   ">refused",
 					     ">foreign",   NULL};
 	_cleanup_(table_freep) struct table *table = table_new(titles);
 

@@ -111,7 +111,7 @@ def test_what_has_no_vector_yet_is_late_and_no_difference(stack, provider):
     report = stack.verify("--wait", "3")
     assert report["equal"], report["index"]
     assert entry(report)["late"] == len(numbers)
-    assert "without vector" in stack.run("verify", "--wait", "3").stdout
+    assert "no vector" in stack.run("verify", "--wait", "3").stdout
     provider.set_hangs(False)
     wait_for_meaning(stack, 90)
     assert entry(stack.verify())["late"] == 0
