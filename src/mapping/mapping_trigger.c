@@ -5,10 +5,10 @@
  * change of case or of trailing spaces is one) and NULL-safe; its OLD side only if the key itself
  * has changed. A NULL key joins nothing and is not queued.
  *
- * Each row is an INSERT … VALUES behind an IF. An INSERT … SELECT … WHERE says the same in one
- * statement, but with innodb_autoinc_lock_mode = 1, MariaDB's default, it holds the AUTO-INC lock
- * of the queue to the end of the writer's statement: writers of a table wait for each other, and
- * two tables that feed each other's queues deadlock.
+ * Rows are an INSERT … VALUES, behind an IF where they depend. An INSERT … SELECT … WHERE says the
+ * same in one statement, but with innodb_autoinc_lock_mode = 1, MariaDB's default, it holds the
+ * AUTO-INC lock of the queue to the end of the writer's statement: writers of a table wait for each
+ * other, and two tables that feed each other's queues deadlock.
  *
  * Two types do not show every change in their text: FLOAT prints six digits, therefore it is
  * compared as DOUBLE, and a TIMESTAMP prints the same for two instants when clocks are put back,
@@ -73,32 +73,64 @@ static bool add_condition(struct strbuf *b, const struct mapping_change *c, cons
 	return true;
 }
 
-static void add_row(struct strbuf *b, const struct mapping *m, const struct mapping_change *c,
-		    const char *side, const struct schema_column *const *differs, size_t n_differs)
+static void add_values(struct strbuf *b, const struct mapping_change *c, const char *side)
 {
-	bool has_condition = add_condition(b, c, side, differs, n_differs);
+	strbuf_addf(b, "(%" PRIu32 ", ", c->path);
+	mapping_add_key(b, side, c->key, c->n_key);
+	strbuf_addstr(b, ", SYSDATE(6))");
+}
 
+static void add_insert(struct strbuf *b, const struct mapping *m)
+{
 	strbuf_addstr(b, "INSERT INTO ");
 	maria_add_identifier(b, m->queue);
-	strbuf_addf(b, " (`path`, `key`, queued_at) VALUES (%" PRIu32 ", ", c->path);
-	mapping_add_key(b, side, c->key, c->n_key);
-	strbuf_addstr(b, ", SYSDATE(6));\n");
-	strbuf_addstr(b, has_condition ? "END IF;\n" : "");
+	strbuf_addstr(b, " (`path`, `key`, queued_at) VALUES ");
+}
+
+/* False, and nothing is added: the row has no condition. */
+static bool add_row(struct strbuf *b, const struct mapping *m, const struct mapping_change *c,
+		    const char *side, const struct schema_column *const *differs, size_t n_differs)
+{
+	if (!add_condition(b, c, side, differs, n_differs))
+		return false;
+	add_insert(b, m);
+	add_values(b, c, side);
+	strbuf_addstr(b, ";\nEND IF;\n");
+	return true;
+}
+
+/* Rows that are queued whatever the change is go with one statement. */
+static void add_rows_of_whole(struct strbuf *b, const struct mapping *m, const char *table,
+			      const char *side)
+{
+	struct strbuf values = STRBUF_INIT(0);
+
+	for (size_t i = 0; i < m->n_changes; i++) {
+		const struct mapping_change *c = &m->changes[i];
+
+		if (!cstr_equal(c->table, table) || add_row(b, m, c, side, NULL, 0))
+			continue;
+		strbuf_addstr(&values, values.len ? ",\n" : "");
+		add_values(&values, c, side);
+	}
+	if (values.len) {
+		add_insert(b, m);
+		strbuf_addf(b, "%s;\n", strbuf_str(&values));
+	}
+	strbuf_done(&values);
 }
 
 static void add_rows(struct strbuf *b, const struct mapping *m, const char *table, char event)
 {
-	for (size_t i = 0; i < m->n_changes; i++) {
+	if (event != 'u')
+		add_rows_of_whole(b, m, table, event == 'i' ? "NEW" : "OLD");
+	for (size_t i = 0; i < m->n_changes && event == 'u'; i++) {
 		const struct mapping_change *c = &m->changes[i];
 
 		if (!cstr_equal(c->table, table))
 			continue;
-		if (event != 'u') {
-			add_row(b, m, c, event == 'i' ? "NEW" : "OLD", NULL, 0);
-			continue;
-		}
-		add_row(b, m, c, "NEW", c->used, c->n_used);
-		add_row(b, m, c, "OLD", c->key, c->n_key);
+		bug_if(!add_row(b, m, c, "NEW", c->used, c->n_used));
+		bug_if(!add_row(b, m, c, "OLD", c->key, c->n_key));
 	}
 }
 

@@ -192,6 +192,10 @@ static void triggers_queue_both_sides_of_what_this_mapping_uses(void **state)
 			    "BEGIN\nIF OLD.`customer` IS NOT NULL THEN\n"
 			    "INSERT INTO `people_queue` (`path`, `key`, queued_at) VALUES (0,"
 			    " CAST(OLD.`customer` AS BINARY), SYSDATE(6));\nEND IF;\nEND");
+	t = trigger_of(m, "aethermart_people_kind_ai");
+	assert_ptr_equal(strstr(t->body, "INSERT INTO"), t->body + strlen("BEGIN\n"));
+	assert_null(strstr(t->body + strlen("BEGIN\nINSERT INTO"), "INSERT INTO"));
+	assert_non_null(strstr(t->body, "SYSDATE(6)),\n("));
 	t = trigger_of(m, "aethermart_people_line_au");
 	assert_null(strstr(t->body, "weight"));
 	assert_non_null(strstr(t->body, "BINARY OLD.`price` <=> BINARY NEW.`price`"));
