@@ -65,13 +65,13 @@ static int add_line(const char *text, const char *date, json_t *lines, struct er
 	(void)json_object_set_new(line, "quantity",
 				  quantity ? json_stringn(text + product + 1, quantity)
 					   : json_integer(1));
-	if (text[at])
-		(void)json_object_set_new(line, "price", json_string(text + at + 1));
-	if (date)
-		(void)json_object_set_new(line, "date", json_string(date));
-	return json_array_append_new(lines, line) < 0
-		   ? err_set(err, ERR_INTERNAL, "no line can be made")
-		   : 0;
+	(void)json_array_append_new(lines, line);
+	if (text[at] && json_object_set_new(line, "price", json_string(text + at + 1)) < 0)
+		return err_set(err, ERR_INVALID_ARGUMENT, "the price of product %.*s is no UTF-8",
+			       (int)product, text);
+	if (date && json_object_set_new(line, "date", json_string(date)) < 0)
+		return err_set(err, ERR_INVALID_ARGUMENT, "the date is no UTF-8");
+	return 0;
 }
 
 static char *make_key(void)
