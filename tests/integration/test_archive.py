@@ -237,7 +237,7 @@ def test_an_archived_order_cannot_be_changed(shop, product):
                    lambda: shop.call("sp_ReturnItems", order, None),
                    lambda: shop.call("sp_ReturnItems", order, json.dumps([line(product)])),
                    lambda: shop.call("sp_SetOrderStatus", order, "delivered")):
-        with shop.refused("45013", f"order {order} does not exist"):
+        with shop.refused("45010", f"order {order} is archived and cannot be changed"):
             action()
 
 

@@ -205,8 +205,9 @@ def test_an_order_without_lines_is_refused(shop, customer, lines):
     ("product_id is -1", {"product_id": -1}),
     ("product_id is 1.5", {"product_id": 1.5}),
     ("product_id is 1 OR 1", {"product_id": "1 OR 1"}),
+    ("product_id is [7]", {"product_id": [7]}),
     ("quantity is missing", {"quantity": None}),
-    ("quantity is missing", {"quantity": {}}),
+    ("quantity is {}", {"quantity": {}}),
     ("quantity is 0", {"quantity": 0}),
     ("quantity is -1", {"quantity": -1}),
     ("quantity is 1.5", {"quantity": 1.5}),
@@ -216,14 +217,33 @@ def test_an_order_without_lines_is_refused(shop, customer, lines):
     ("price is cheap", {"price": "cheap"}),
     ("price is -1", {"price": -1}),
     ("price is 10.001", {"price": 10.001}),
+    ("price is [10.0]", {"price": [10.0]}),
+    ('price is {"amount": 10}', {"price": {"amount": 10}}),
+    ("price is true", {"price": True}),
+    ("price is 1000", {"price": "1" + "0" * 70}),
     ("date is tomorrow", {"date": "tomorrow"}),
     ("date is 2030-02-29", {"date": "2030-02-29"}),
     ("date is 2030-13-01", {"date": "2030-13-01"}),
     ("date is 2030-1-1", {"date": "2030-1-1"}),
+    ("date is 2030-01-01T10:00", {"date": "2030-01-01T10:00"}),
+    ('date is ["2030-01-01"]', {"date": ["2030-01-01"]}),
+    ("only product_id, quantity, price and date", {"Price": 10}),
+    ("only product_id, quantity, price and date", {"colour": None}),
 ], ids=lambda value: value if isinstance(value, str) else "")
 def test_a_line_that_is_wrong_is_refused(shop, customer, product, words, wrong):
     with shop.refused("45007", f"line 2: {words}"):
         shop.place(customer, [line(product), {**line(product), **wrong}], "k")
+
+
+def test_a_member_of_a_line_that_stands_twice_is_refused(shop, customer, product):
+    with shop.refused("45007", "line 1: only product_id, quantity, price and date are known"):
+        shop.place(customer, f'[{{"product_id": {product}, "quantity": 1, "price": 10.00,'
+                             ' "price": 9.00}]', "k")
+
+
+def test_members_that_are_null_say_nothing(shop, customer, product):
+    lines = [line(product, price=None, date=None)]
+    assert shop.place(customer, lines, "k", quoted={product: None}).total == amount("10.00")
 
 
 def test_a_line_that_is_no_object_is_refused(shop, customer):
@@ -245,10 +265,33 @@ def test_quoted_prices_that_are_no_object_are_refused(shop, customer, product, q
                   json.dumps(quoted))
 
 
-@pytest.mark.parametrize("quoted", ["cheap", -10, 10.001, ""])
+@pytest.mark.parametrize("quoted", ["cheap", -10, 10.001, [10.0], {"price": 10}, True])
 def test_a_quoted_price_that_is_no_amount_is_refused(shop, customer, product, quoted):
-    with shop.refused("45007", f"price is {quoted}"):
+    words = quoted if isinstance(quoted, str) else json.dumps(quoted)
+    with shop.refused("45007", f"quoted price of product {product} is {words}, not an amount"):
         shop.place(customer, [line(product)], "k", quoted={product: quoted})
+    with shop.refused("45007", "quoted price of product 99999999 is"):
+        shop.place(customer, [line(product)], "k", quoted={product: 10, 99999999: quoted})
+
+
+@pytest.mark.parametrize("name", ["p7", "07", "", 'a"b', "7\n", "7" * 70])
+def test_quoted_prices_of_what_is_no_product_are_refused(shop, customer, product, name):
+    with shop.refused("45007", "quoted prices name"):
+        shop.place(customer, [line(product)], "k", quoted={name: 10})
+
+
+def test_quoted_prices_of_a_product_twice_are_refused(shop, customer, product):
+    for other in (str(product), "".join(f"\\u003{digit}" for digit in str(product))):
+        with shop.refused("45007", "quoted prices name "):
+            shop.call("sp_PlaceOrder", customer, None, json.dumps([line(product)]), "k",
+                      f'{{"{product}": 10.00, "{other}": 9.00}}')
+
+
+def test_an_order_has_500_quoted_prices_at_most(shop, customer, product):
+    quoted = {str(number): 10 for number in range(10 ** 6, 10 ** 6 + 500)}
+    with shop.refused("45007", "500 quoted prices at most"):
+        shop.place(customer, [line(product)], "k", quoted={**quoted, product: 10})
+    shop.place(customer, [line(product)], "k", quoted=quoted)
 
 
 def test_an_order_for_more_than_is_left_is_refused(shop, customer, product):
@@ -287,6 +330,7 @@ def test_another_price_than_was_quoted_is_refused(shop, customer, product):
     for lines, quoted in (([line(product, price="9.99")], None),
                           ([line(product)], {product: 10.01}),
                           ([line(product, price=10), line(product, price=11)], None),
+                          ([line(product, price=10)], {product: 9}),
                           ([line(product, price=9), line(product)], {product: 10})):
         with shop.refused("45008", f"product {product} costs 10.00 USD"):
             shop.place(customer, lines, "k", quoted=quoted)
@@ -353,6 +397,35 @@ def test_a_correction_after_a_lock_that_was_not_got_is_no_order(shop, customer, 
     assert shop.movements(product)[1:] == [(-50, "correction", None)]
 
 
+def test_lines_that_are_placed_hold_up_no_other_lines(shop, customer, product):
+    """Also with the server's own innodb_autoinc_lock_mode, where INSERT … SELECT would."""
+    assert shop.value("SELECT @@innodb_autoinc_lock_mode") == 1
+    service = shop.service()
+    placed(shop, customer, line(service, date="2030-05-01"))
+    holder, other = shop.client(autocommit=False), shop.client()
+    holder.sql("UPDATE Service_Days SET capacity = 9 WHERE product_id = %s", service)
+    other.sql("SET innodb_lock_wait_timeout = 0")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        lines = [line(product), line(service, date="2030-05-01")]
+        answer = pool.submit(shop.client().place, customer, lines, "waits")
+        shop.wait_for_locks()
+        other.place(shop.customer(), [line(shop.product()), line(shop.product())], "k")
+        holder.link.rollback()
+        answer.result()
+
+
+def test_what_a_refused_order_had_told_the_triggers_is_forgotten(shop, customer, product):
+    with pytest.raises(pymysql.Error, match="left"):
+        shop.place(customer, [line(product), line(shop.product(stock=0))], "k")
+    assert shop.value("SELECT @placed_order") is None
+    placed(shop, customer, line(product))
+    assert shop.value("SELECT @placed_order") is None
+    order = shop.order(customer, total_amount="10.00")
+    assert shop.total(order) == 0
+    shop.line(order, product, 2)
+    assert shop.total(order) == amount("20.00")
+
+
 def test_an_order_that_is_interrupted_leaves_nothing(shop, customer, product):
     held = shop.product()
     holder, caller = shop.client(autocommit=False), shop.client()
@@ -361,6 +434,7 @@ def test_an_order_that_is_interrupted_leaves_nothing(shop, customer, product):
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         answer = pool.submit(caller.place, customer, [line(product), line(held)], "k")
         shop.wait_for_locks()
+        time.sleep(0.2)  # one that comes in the moment in which the wait begins is lost by the server
         shop.sql("KILL QUERY %s", caller.link.thread_id())
         with pytest.raises(pymysql.Error, match="interrupted"):
             answer.result()
@@ -409,6 +483,25 @@ def test_a_service_without_a_day_is_booked_after_its_lead_time(shop, customer):
     service = shop.service(lead_days=4)
     order = placed(shop, customer, line(service))
     assert shop.lines(order, "service_date = UTC_DATE() + INTERVAL 4 DAY") == [(1,)]
+
+
+def test_a_service_cannot_be_booked_before_its_lead_time(shop, customer):
+    service = shop.service(lead_days=4)
+    today = shop.value("SELECT UTC_DATE()")
+    for days in (-365, -1, 0, 3):
+        day = today + datetime.timedelta(days)
+        with shop.refused("45002", f"service {service} can be booked from"
+                                   f" {today + datetime.timedelta(4)} on, {day} was wanted"):
+            shop.place(customer, [line(service, date=str(day))], "k")
+    placed(shop, customer, line(service, date=str(today + datetime.timedelta(4))))
+
+
+def test_a_service_that_was_booked_in_time_is_answered_later_too(shop, customer):
+    service = shop.service(lead_days=0)
+    lines = [line(service, date=str(shop.value("SELECT UTC_DATE()")))]
+    first = shop.place(customer, lines, "k")
+    shop.sql("UPDATE Service_Details SET lead_time_days = 9 WHERE product_id = %s", service)
+    assert shop.place(customer, lines, "k") == first
 
 
 def test_a_service_on_two_days_in_one_order_is_refused(shop, customer):
@@ -649,8 +742,8 @@ def test_a_paid_order_that_is_cancelled_is_paid_back(shop, product):
     assert shop.state(order) == ("cancelled", "refunded", amount("30.00"))
     assert shop.events(order) == [
         ("placed", None, "pending"), ("status", "pending", "paid"),
-        ("payment", "open 0.00", "paid 0.00"), ("status", "paid", "cancelled"),
-        ("payment", "paid 0.00", "refunded 30.00")]
+        ("payment", "open", "paid"), ("status", "paid", "cancelled"),
+        ("payment", "paid", "refunded 30.00")]
 
 
 @pytest.mark.parametrize("state", ["shipped", "delivered", "cancelled", "returned"])

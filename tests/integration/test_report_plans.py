@@ -91,6 +91,12 @@ class Many(ordering.Client):
             "SELECT TABLE_NAME, ROWS_READ FROM information_schema.TABLE_STATISTICS"
             " WHERE TABLE_SCHEMA = DATABASE()") if name in SALES}
 
+    def rows_touched(self, query):
+        """Of all tables, those of the archive's partitions too, which TABLE_STATISTICS leaves out."""
+        self.sql("FLUSH STATUS")
+        assert self.sql(query), query
+        return sum(int(n) for _, n in self.sql("SHOW SESSION STATUS LIKE 'Handler_read_%'"))
+
 
 @pytest.fixture(scope="module")
 def many(shop_server):
@@ -208,8 +214,8 @@ def test_one_row_of_a_view_reads_what_belongs_to_it(many, view):
 
 @pytest.mark.parametrize("query", [
     "CALL sp_get_orders_by_state('S7')", "CALL sp_get_orders_in_month(2025, 3)",
+    "CALL sp_get_orders_in_month(2023, 3)",
     "SELECT f_get_order_total(77777)", "SELECT f_get_order_total(7777)",
     "SELECT f_get_customer_lifetime_value({customer}, 'USD')"])
 def test_what_is_asked_of_few_orders_reads_few(many, query):
-    read = many.rows_read(query.format(**many.keys))
-    assert 0 < sum(read.values()) < FEW * many.rows, read
+    assert 0 < many.rows_touched(query.format(**many.keys)) < FEW * many.rows

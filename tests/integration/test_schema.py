@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import time
@@ -139,3 +140,47 @@ def test_a_later_file_replaces_what_an_earlier_one_made(database):
         db.rows(f"ALTER TABLE {table} DROP KEY {key}")
     assert json.loads(db.run("apply", "--json").stdout)["applied"] == 1
     assert db.shape() == shape
+
+
+def test_a_later_file_replaces_what_an_earlier_one_was_making(database):
+    """Cut off between making a view and recording it; 105 replaces it."""
+    db = database("begun")
+    db.run("apply")
+    shape = db.shape()
+    made = [thing for name in ("100-reports", "105-report-plans", "110-order-rules")
+            for thing in re.findall(r"^CREATE (VIEW|FUNCTION|PROCEDURE) (\w+)",
+                                    (stack_module.ROOT / f"sql/{name}.sql").read_text(), re.M)]
+    for kind, thing in made[made.index(("VIEW", "v_TopProducts")) + 1:]:
+        db.rows(f"DROP {kind} {thing}")
+    for table, key in (("Orders", "ix_order_state"), ("TR_Orders_Archive", "ix_archive_state"),
+                       ("TR_Orders_Archive", "ix_archive_address"),
+                       ("Customer_Addresses", "ix_address_state"),
+                       ("TR_Orders_Archive", "ix_archive_date")):
+        db.rows(f"ALTER TABLE {table} DROP KEY {key}")
+    db.rows("DELETE FROM schema_migrations WHERE migration_number > 100")
+    db.rows("UPDATE schema_migrations SET statements_done = 3, statement_begun = 4,"
+            " finished_at = NULL WHERE migration_number = 100")
+    assert json.loads(db.run("apply", "--json").stdout)["applied"] == 3
+    assert db.shape() == shape
+
+
+def test_what_feeds_had_paid_back_before_it_was_kept_is_filled_in(database):
+    db = database("paid_back")
+    db.run("apply")
+    db.rows("INSERT INTO Customers (first_name, last_name, registration_date)"
+            " VALUES ('A', 'B', '2026-01-01')")
+    for name, status, year in (("a", "returned", 2020), ("b", "delivered", 2020),
+                               ("c", "returned", 2026), ("d", "delivered", 2026)):
+        db.rows("INSERT INTO Orders (external_id, customer_id, order_date, order_status,"
+                f" total_amount) VALUES ('{name}', 1, '{year}-01-02', '{status}', 12.50)")
+    db.rows("DROP TRIGGER tr_order_changes")
+    db.rows("UPDATE Orders SET refunded_amount = 0")
+    db.rows("CALL sp_archive_old_orders('2021-01-01')")
+    db.rows("DELETE FROM schema_migrations WHERE migration_number = 110")
+    db.rows("ALTER TABLE TR_Orders_Archive DROP KEY ix_archive_date")
+    for procedure in ("sp_CheckQuotes", "sp_PriceLines"):
+        db.rows(f"DROP PROCEDURE {procedure}")
+    db.run("apply")
+    for table in ("TR_Orders_Archive", "Orders"):
+        refunded = db.rows(f"SELECT refunded_amount FROM {table} ORDER BY order_id")
+        assert [float(row[0]) for row in refunded] == [12.5, 0]

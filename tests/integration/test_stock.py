@@ -2,6 +2,7 @@
 them, on a MariaDB server alone. Fixture `shop` proves at the end of each test what must always
 hold."""
 import decimal
+import json
 import threading
 
 import pymysql
@@ -232,8 +233,43 @@ def test_an_order_from_a_feed_goes_from_any_state_to_any_other(shop, customer, p
     for after in STATES:
         shop.sql("UPDATE Orders SET order_status = %s WHERE order_id = %s", before, order)
         shop.sql("UPDATE Orders SET order_status = %s WHERE order_id = %s", after, order)
-        assert shop.state(order)[:2] == (after, payment.get(after, "paid"))
+        assert shop.state(order) == (after, payment.get(after, "paid"),
+                                     100 if after == "returned" else 0)
     assert shop.events(order) == [] and shop.stock(product) == 100
+
+
+def test_what_a_feed_calls_returned_was_paid_back(shop, customer, product):
+    order = from_feed(shop, customer, product, "100.00", order_status="returned")
+    assert shop.state(order) == ("returned", "refunded", amount("100.00"))
+    shop.sql("UPDATE Orders SET total_amount = 80 WHERE order_id = %s", order)
+    assert shop.state(order) == ("returned", "refunded", amount("80.00"))
+    shop.sql("UPDATE Orders SET order_status = 'delivered' WHERE order_id = %s", order)
+    assert shop.state(order) == ("delivered", "paid", 0)
+
+
+def test_what_was_sent_back_here_stays_whatever_the_feed_says(shop, customer, product):
+    order = from_feed(shop, customer, product, "100.00", order_status="shipped")
+    free = shop.product()
+    shop.line(order, free, 1, "0.00", stock_taken=0)
+    shop.call("sp_ReturnItems", order, json.dumps([line(product, 9)]))
+    shop.sql("UPDATE Orders SET order_status = 'delivered' WHERE order_id = %s", order)
+    assert shop.state(order) == ("delivered", "part_refunded", amount("90.00"))
+    shop.call("sp_ReturnItems", order, json.dumps([line(product)]))
+    shop.call("sp_ReturnItems", order, json.dumps([line(free)]))  # which pays nothing back
+    assert shop.state(order) == ("returned", "refunded", amount("100.00"))
+    for change, state in (("ship_city = 'X'", ("returned", "refunded")),
+                          ("total_amount = 120", ("returned", "refunded")),
+                          ("order_status = 'delivered'", ("delivered", "part_refunded")),
+                          ("order_status = 'cancelled'", ("cancelled", "refunded"))):
+        shop.sql(f"UPDATE Orders SET {change} WHERE order_id = %s", order)
+        assert shop.state(order) == (*state, amount("100.00"))
+
+
+def test_what_was_paid_back_by_hand_stays(shop, customer, product):
+    order = from_feed(shop, customer, product, "100.00", order_status="returned")
+    shop.sql("UPDATE Orders SET refunded_amount = 40 WHERE order_id = %s", order)
+    shop.sql("UPDATE Orders SET ship_city = 'X' WHERE order_id = %s", order)
+    assert shop.state(order) == ("returned", "refunded", amount("40.00"))
 
 
 def test_history_in_an_order_of_the_shop_counts_for_its_total_alone(shop, customer, product):
