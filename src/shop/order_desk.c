@@ -163,9 +163,10 @@ static int read_members(const json_t *o, struct arena *arena, struct shop_order_
 		return r;
 	if (!ret->customer_id)
 		return err_set(err, ERR_INVALID_ARGUMENT, "\"customer_id\" is missing");
-	if (channel && !json_is_string(channel))
+	if (channel && !json_is_null(channel) && !json_is_string(channel))
 		return wrong("channel", "a text", err);
-	ret->channel = channel ? arena_strdup(arena, json_string_value(channel)) : "api";
+	ret->channel =
+	    json_is_string(channel) ? arena_strdup(arena, json_string_value(channel)) : "api";
 	ret->lines = text_of(o, "lines", arena);
 	ret->quoted = text_of(o, "quoted_prices", arena);
 	if (!ret->lines)

@@ -62,7 +62,8 @@ static void check_request(struct str body, const struct shop_order_request *q)
 	check_id(o, "cart_id", q->cart_id);
 	check_text(json_object_get(o, "lines"), q->lines);
 	check_text(json_object_get(o, "quoted_prices"), q->quoted);
-	bug_if(strcmp(q->channel, channel ? json_string_value(channel) : "api") != 0);
+	bug_if(strcmp(q->channel, json_is_string(channel) ? json_string_value(channel) : "api") !=
+	       0);
 	json_decref(o);
 }
 
