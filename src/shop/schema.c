@@ -430,7 +430,7 @@ static int apply_file(struct schema_run *run, size_t i, struct err *err)
 	return 0;
 }
 
-/* What the record says was made here. */
+/* What the record says was made here, or may have been. */
 static int note_made(void *arg, struct str statement, size_t line, struct err *err)
 {
 	struct file_run *f = arg;
@@ -440,7 +440,7 @@ static int note_made(void *arg, struct str statement, size_t line, struct err *e
 	(void)line;
 	(void)err;
 	f->at++;
-	if (!created.len || f->at > f->record->item->done)
+	if (!created.len || (f->at > f->record->item->done && f->at != f->record->begun))
 		return 0;
 	created.data = arena_strndup(&f->run->report->arena, created.data, created.len);
 	*map_put(&f->run->made, created) = f->run;
