@@ -22,7 +22,8 @@
 
 /* Session state that everything relies on, whatever the server's own settings are. */
 static const char session_sql[] =
-    "SET time_zone = '+00:00', autocommit = 1, group_concat_max_len = 1048576,"
+    "SET time_zone = '+00:00', autocommit = 1, group_concat_max_len = 1048576, join_cache_level = "
+    "2,"
     " sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',"
     " character_set_results = utf8mb4, collation_connection = utf8mb4_general_ci";
 
