@@ -316,6 +316,11 @@ void sync_batch_count(struct sync_worker *w, const struct sync_batch *b);
 void sync_batch_failed(struct sync_worker *w, struct sync_collection *c, const char *source,
 		       const struct err *err);
 
+/* Those rows of the worker's claim that are expansions. *ret_done: how many were handled. One that
+ * fails keeps the others from nothing; the first error is returned. */
+int sync_expand_all(struct sync_worker *w, struct sync_collection *c, struct sync_queue *q,
+		    size_t *ret_done, struct err *err) _must_check_;
+
 int sync_migrate_step(struct sync_worker *w, size_t collection, bool *ret_worked, struct err *err)
     _must_check_;
 /* Documents whose key changed; *ret_worked: one was moved or set aside. */
