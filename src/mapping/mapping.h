@@ -142,6 +142,24 @@ int mapping_expand(const struct mapping *m, struct maria *db, const struct mappi
 		   struct arena *arena, struct mapping_keys *ret, struct str *ret_cursor,
 		   struct err *err) _must_check_;
 
+/* What several queued keys of one path touch together. */
+#define MAPPING_EXPAND_MANY 64
+struct mapping_expansions {
+	uint32_t path;
+	size_t n; /* at most MAPPING_EXPAND_MANY */
+	const struct str *keys;
+	size_t limit;
+};
+
+/*
+ * 1: `ret` has all keys that any of them touches, each once, in no order. 0: it cannot be told with
+ * one query, as there are `limit` or more or the way goes by several columns or a tree; `ret` means
+ * nothing, and mapping_expand() tells. ERR_NOT_FOUND as there.
+ */
+int mapping_expand_many(const struct mapping *m, struct maria *db,
+			const struct mapping_expansions *what, struct arena *arena,
+			struct mapping_keys *ret, struct err *err) _must_check_;
+
 /*
  * At most `limit` (2 or more) keys of the root table after `after`, in the order of its key (len 0:
  * from the start). The mapping's filter is not asked: a row that it leaves out reads as ABSENT.

@@ -1,5 +1,6 @@
-/* Runs the queries that list keys: the documents that a queued value touches, and pages of the
- * root's table. Both go on after a key, in the order of the key's columns. */
+/* Runs the queries that list keys: the documents that a queued value touches, or many of them do,
+ * and pages of the root's table. The first and the last go on after a key, in the order of the
+ * key's columns. */
 #include "mapping/mapping_int.h"
 
 #include "base/banned.h"
@@ -65,6 +66,18 @@ int mapping_page(const struct mapping *m, struct maria *db, struct str after, si
 	return r < 0 ? err_context(err, "paging through table \"%s\"", m->root->tables[0].name) : 0;
 }
 
+static int find_way(const struct mapping *m, uint32_t path, size_t *ret, struct err *err)
+{
+	for (size_t i = 0; i < m->n_paths; i++) {
+		if (m->paths[i].id == path) {
+			*ret = i;
+			return 0;
+		}
+	}
+	return err_set(err, ERR_NOT_FOUND, "the mapping of \"%s\" has no path %u", m->collection,
+		       path);
+}
+
 int mapping_expand(const struct mapping *m, struct maria *db, const struct mapping_expansion *what,
 		   struct arena *arena, struct mapping_keys *ret, struct str *ret_cursor,
 		   struct err *err)
@@ -75,13 +88,10 @@ int mapping_expand(const struct mapping *m, struct maria *db, const struct mappi
 	struct str parts[MAPPING_KEY_COLUMNS_MAX], last;
 	const struct mapping_way *w;
 	size_t i = 0, n;
-	int r;
+	int r = find_way(m, what->path, &i, err);
 
-	while (i < m->n_paths && m->paths[i].id != what->path)
-		i++;
-	if (i == m->n_paths)
-		return err_set(err, ERR_NOT_FOUND, "the mapping of \"%s\" has no path %u",
-			       m->collection, what->path);
+	if (r < 0)
+		return r;
 	w = &m->ways[i];
 	ret->len = 0;
 	*ret_cursor = (struct str){NULL, 0};
@@ -107,4 +117,38 @@ int mapping_expand(const struct mapping *m, struct maria *db, const struct mappi
 		*ret_cursor = arena_str(arena, last);
 	}
 	return 0;
+}
+
+int mapping_expand_many(const struct mapping *m, struct maria *db,
+			const struct mapping_expansions *what, struct arena *arena,
+			struct mapping_keys *ret, struct err *err)
+{
+	struct maria_value params[MAPPING_EXPAND_MANY + 1];
+	const struct schema_column *column;
+	size_t i = 0, n = 0, bucket = 0;
+	int r = find_way(m, what->path, &i, err);
+
+	bug_if(what->n > MAPPING_EXPAND_MANY);
+	ret->len = 0;
+	if (r < 0 || !m->ways[i].many_sql[0])
+		return r;
+	column = &m->ways[i].level->links[0].child_column;
+	for (size_t k = 0; k < what->n; k++) {
+		struct str part;
+
+		/* A value that no column can have joins nothing. */
+		if (mapping_key_split(what->keys[k], &column, 1, arena, &part))
+			params[n++] = mapping_key_value(part, column, arena);
+	}
+	if (!n)
+		return 1;
+	while (mapping_many_buckets[bucket] < n)
+		bucket++;
+	for (; n < mapping_many_buckets[bucket]; n++) /* asked twice, found once */
+		params[n] = params[n - 1];
+	params[n++] = MARIA_U(what->limit);
+	r = run(db, m->ways[i].many_sql[bucket], params, n, arena, ret, err);
+	if (r < 0)
+		return err_context(err, "expanding many of %s", m->paths[i].description);
+	return ret->len < what->limit;
 }

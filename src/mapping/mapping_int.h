@@ -23,6 +23,7 @@
 #define MAPPING_NO_SLOT		 SIZE_MAX
 #define MAPPING_BUCKETS		 6 /* numbers of parameters: 1 4 16 64 256 512 */
 #define MAPPING_VALUES_MAX	 512
+#define MAPPING_MANY_BUCKETS	 2		    /* numbers of values expanded together: 8 64 */
 #define MAPPING_DOCUMENT_MAX	 ((size_t)16 << 20) /* MongoDB's limit */
 #define MAPPING_DOCUMENT_RESERVE ((size_t)64 << 10) /* for _sync; MongoDB's own fields */
 
@@ -176,6 +177,7 @@ struct mapping_way { /* a path with its SQL; ways[i] belongs to paths[i] */
 	size_t n_values; /* of the queued key */
 	bool carries_key;
 	const char *first_sql, *next_sql;
+	const char *many_sql[MAPPING_MANY_BUCKETS]; /* NULL: values are expanded one by one */
 };
 
 struct mapping_change { /* what a trigger watches for: one row in the UNION ALL per side */
@@ -221,6 +223,7 @@ struct mapping {
 };
 
 extern const size_t mapping_buckets[MAPPING_BUCKETS];
+extern const size_t mapping_many_buckets[MAPPING_MANY_BUCKETS];
 
 /* --- binding --------------------------------------------------------------------------- */
 

@@ -16,6 +16,8 @@
 
 #include "base/banned.h"
 
+const size_t mapping_many_buckets[MAPPING_MANY_BUCKETS] = {8, MAPPING_EXPAND_MANY};
+
 struct step {
 	const struct mapping_level *level;
 	size_t table;
@@ -146,8 +148,20 @@ static void add_tree(struct strbuf *b, const struct step *s)
 	strbuf_addstr(b, " = t.v) ");
 }
 
+/* "p1.column = ?", or IN a list of as many. */
+static void add_values(struct strbuf *b, const struct mapping_link *l, size_t n_values)
+{
+	mapping_add_column(b, "p1", l->parent);
+	strbuf_addstr(b, n_values > 1 ? " IN (" : " = ");
+	for (size_t i = 0; i < n_values; i++) {
+		strbuf_addstr(b, i ? ", " : "");
+		mapping_add_parameter(b, &l->parent_column);
+	}
+	strbuf_addstr(b, n_values > 1 ? ")" : "");
+}
+
 /* The FROM and WHERE: from the row above the changed one up to where the key is. */
-static void add_climb(struct strbuf *b, const struct way *w)
+static void add_climb(struct strbuf *b, const struct way *w, size_t n_values)
 {
 	const struct mapping_level *first = w->steps[0].level;
 	bool is_tree = first->kind == FIELD_TREE;
@@ -179,11 +193,21 @@ static void add_climb(struct strbuf *b, const struct way *w)
 	strbuf_addstr(b, " WHERE ");
 	for (size_t j = 0; !is_tree && j < first->n_links; j++) {
 		strbuf_addstr(b, j ? " AND " : "");
-		mapping_add_column(b, "p1", first->links[j].parent);
-		strbuf_addstr(b, " = ");
-		mapping_add_parameter(b, &first->links[j].parent_column);
+		add_values(b, &first->links[j], n_values);
 	}
 	strbuf_addstr(b, is_tree ? "TRUE" : "");
+}
+
+static void add_is_key(struct strbuf *b, const char *alias, const struct schema_column *const *key,
+		       size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!key[i]->is_nullable)
+			continue;
+		strbuf_addstr(b, " AND ");
+		mapping_add_column(b, alias, key[i]->name);
+		strbuf_addstr(b, " IS NOT NULL");
+	}
 }
 
 static const char *expansion_sql(struct mapping *m, const struct way *w, bool has_cursor)
@@ -200,20 +224,39 @@ static const char *expansion_sql(struct mapping *m, const struct way *w, bool ha
 		add_tree(&b, &w->steps[0]);
 	strbuf_addstr(&b, "SELECT ");
 	mapping_add_key(&b, alias, key, last->n_links);
-	add_climb(&b, w);
-	for (size_t i = 0; i < last->n_links; i++) {
-		if (!key[i]->is_nullable)
-			continue;
-		strbuf_addstr(&b, " AND ");
-		mapping_add_column(&b, alias, key[i]->name);
-		strbuf_addstr(&b, " IS NOT NULL");
-	}
+	add_climb(&b, w, 1);
+	add_is_key(&b, alias, key, last->n_links);
 	if (has_cursor) {
 		strbuf_addstr(&b, " AND ");
 		add_after(&b, alias, key, last->n_links);
 	}
 	add_list(&b, " GROUP BY ", alias, key, last->n_links);
 	add_list(&b, " ORDER BY ", alias, key, last->n_links);
+	strbuf_addstr(&b, " LIMIT ?");
+	return mapping_take_text(m, &b);
+}
+
+/*
+ * The keys of several values at once; NULL where one value takes several columns or a tree. In no
+ * order, since nothing goes on behind them: so the server stops at the limit, where an order would
+ * make it read all of them, or walk the key's index from its start.
+ */
+static const char *expansion_many_sql(struct mapping *m, const struct way *w, size_t n_values)
+{
+	const struct mapping_level *first = w->steps[0].level, *last = w->steps[w->len - 1].level;
+	const struct schema_column *key[MAPPING_KEY_COLUMNS_MAX];
+	struct strbuf b = STRBUF_INIT(0);
+	char alias[8];
+
+	if (first->kind == FIELD_TREE || first->n_links > 1)
+		return NULL;
+	snprintf(alias, sizeof(alias), "p%u", (unsigned)(w->len - 1));
+	for (size_t i = 0; i < last->n_links; i++)
+		key[i] = &last->links[i].child_column;
+	strbuf_addstr(&b, "SELECT DISTINCT ");
+	mapping_add_key(&b, alias, key, last->n_links);
+	add_climb(&b, w, n_values);
+	add_is_key(&b, alias, key, last->n_links);
 	strbuf_addstr(&b, " LIMIT ?");
 	return mapping_take_text(m, &b);
 }
@@ -352,7 +395,12 @@ static int add_path(struct mapping *m, const struct way *w, uint32_t id, const c
 			       m->file, m->collection, MAPPING_PATHS_MAX);
 	way.first_sql = expansion_sql(m, w, false);
 	way.next_sql = expansion_sql(m, w, true);
+	for (size_t i = 0; i < MAPPING_MANY_BUCKETS; i++)
+		way.many_sql[i] = expansion_many_sql(m, w, mapping_many_buckets[i]);
 	mapping_add_statement(m, arena_printf(&m->arena, "expand %s", description), way.next_sql);
+	if (way.many_sql[0])
+		mapping_add_statement(m, arena_printf(&m->arena, "expand many %s", description),
+				      way.many_sql[MAPPING_MANY_BUCKETS - 1]);
 	mem_grow(&m->paths, &m->paths_cap, m->n_paths + 1, sizeof(*m->paths));
 	mem_grow(&m->ways, &m->ways_cap, m->n_paths + 1, sizeof(*m->ways));
 	m->paths[m->n_paths] = (struct mapping_path){id, step_table(&w->steps[0]), description};

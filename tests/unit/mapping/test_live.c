@@ -12,6 +12,7 @@
 
 #include "mapping/mapping.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/banned.h"
@@ -287,6 +288,126 @@ static void changes_find_their_documents(void **state)
 		"18446744073709551615:k:01FF|18446744073709551615:k%3A%251:01FF|");
 }
 
+/* --- many values at once ---------------------------------------------------------------------- */
+
+static void add_once(struct mapping_keys *keys, struct str key)
+{
+	for (size_t i = 0; i < keys->len; i++) {
+		if (str_equal(keys->items[i], key))
+			return;
+	}
+	mem_grow(&keys->items, &keys->cap, keys->len + 1, sizeof(*keys->items));
+	keys->items[keys->len++] = key;
+}
+
+/* What mapping_expand() says of each. */
+static void one_by_one(const struct mapping *m, const struct mapping_expansions *what,
+		       struct arena *arena, struct mapping_keys *ret)
+{
+	struct mapping_keys page = {0};
+	struct str cursor;
+	struct err err = {0};
+
+	for (size_t i = 0; i < what->n; i++) {
+		struct mapping_expansion one = {what->path, what->keys[i], {NULL, 0}, 1000};
+
+		ok(mapping_expand(m, db, &one, arena, &page, &cursor, &err), &err);
+		assert_int_equal(cursor.len, 0);
+		for (size_t j = 0; j < page.len; j++)
+			add_once(ret, page.items[j]);
+	}
+	mapping_keys_done(&page);
+}
+
+static uint32_t path_of(const struct mapping *m, const char *description)
+{
+	const struct mapping_path *p;
+	size_t n = mapping_paths(m, &p);
+
+	for (size_t i = 0; i < n; i++) {
+		if (cstr_equal(p[i].description, description))
+			return p[i].id;
+	}
+	fail_msg("no path %s", description);
+	return 0;
+}
+
+/* Both ways find the same `n_wanted` keys. */
+static void found_together(const struct mapping *m, const char *description,
+			   const char *const *values, size_t n, size_t n_wanted)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	struct mapping_keys together = {0}, singly = {0};
+	struct str keys[MAPPING_EXPAND_MANY];
+	struct mapping_expansions what = {path_of(m, description), n, keys, n_wanted + 1};
+	struct err err = {0};
+
+	for (size_t i = 0; i < n; i++)
+		keys[i] = str_from(values[i]);
+	assert_int_equal(mapping_expand_many(m, db, &what, &arena, &together, &err), 1);
+	one_by_one(m, &what, &arena, &singly);
+	assert_int_equal(together.len, n_wanted);
+	assert_int_equal(singly.len, n_wanted);
+	for (size_t i = 0; i < together.len; i++)
+		add_once(&singly, together.items[i]);
+	assert_int_equal(singly.len, n_wanted);
+	for (what.limit = n_wanted; what.limit > 0; what.limit /= 2) /* it may be cut off */
+		assert_int_equal(mapping_expand_many(m, db, &what, &arena, &together, &err), 0);
+	mapping_keys_done(&together);
+	mapping_keys_done(&singly);
+}
+
+static void many_values_are_expanded_as_each_of_them(void **state)
+{
+	static const char *const towns[] = {
+	    "1", "2", "3", "4", "999999", "-1", "abc", "007", "", "18446744073709551615", "1"};
+	static const char *const lands[] = {"abc", "ABC ", "de",       "nowhere",
+					    "",	   "\xff", "per%:cent"};
+	static const char *const strange[] = {"x", "1.5", "", "99999999999999999999999"};
+
+	(void)state;
+	found_together(land, "street.town > town.land > land.code", towns, ARRAY_LEN(towns), 2);
+	found_together(land, "street.town > town.land > land.code", towns, 1, 1);
+	found_together(land, "street.town > town.land > land.code", strange, ARRAY_LEN(strange), 0);
+	found_together(land, "town.land > land.code", lands, ARRAY_LEN(lands), 3);
+}
+
+static void as_many_values_as_there_may_be_are_expanded(void **state)
+{
+	const char *values[MAPPING_EXPAND_MANY];
+	char texts[MAPPING_EXPAND_MANY][8];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+		snprintf(texts[i], sizeof(texts[i]), "%zu", ARRAY_LEN(values) - i);
+		values[i] = texts[i];
+	}
+	for (size_t n = 1; n <= ARRAY_LEN(values); n++)
+		found_together(land, "street.town > town.land > land.code",
+			       values + ARRAY_LEN(values) - n, n, n < 3 ? 1 : 2);
+}
+
+static void trees_composite_keys_and_unknown_ways_go_one_by_one(void **state)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	struct str keys[] = {{"1", 1}, {"2", 1}};
+	struct mapping_expansions what = {.n = 2, .keys = keys, .limit = 1000};
+	struct mapping_keys found = {0};
+	const struct mapping_path *p;
+	size_t n = mapping_paths(odd, &p);
+	struct err err = {0};
+
+	(void)state;
+	assert_true(n >= 2);
+	for (size_t i = 0; i < n; i++) {
+		what.path = p[i].id;
+		assert_int_equal(mapping_expand_many(odd, db, &what, &arena, &found, &err), 0);
+	}
+	what.path = 12345;
+	assert_int_equal(mapping_expand_many(odd, db, &what, &arena, &found, &err), -ERR_NOT_FOUND);
+	mapping_keys_done(&found);
+}
+
 static void a_key_that_changed_is_noted(void **state)
 {
 	struct err err = {0};
@@ -339,6 +460,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(texts_join_as_their_collation_says_and_keys_are_bytes),
 	    cmocka_unit_test(every_type_has_its_value),
+	    cmocka_unit_test(many_values_are_expanded_as_each_of_them),
+	    cmocka_unit_test(as_many_values_as_there_may_be_are_expanded),
+	    cmocka_unit_test(trees_composite_keys_and_unknown_ways_go_one_by_one),
 	    cmocka_unit_test(changes_find_their_documents),
 	    cmocka_unit_test(a_key_that_changed_is_noted),
 	    cmocka_unit_test(pages_go_through_composite_keys),

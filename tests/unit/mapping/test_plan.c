@@ -136,6 +136,16 @@ static void joins_of_texts_are_left_to_the_server(void **state)
 	mapping_free(m);
 }
 
+/* Between the two stand the other 63 parameters. */
+static void assert_many(const char *sql, const char *before, const char *after)
+{
+	size_t from = strlen(before), len = strlen(sql);
+
+	assert_memory_equal(sql, before, from);
+	assert_string_equal(sql + len - strlen(after), after);
+	assert_int_equal(len - from - strlen(after), 3 * (MAPPING_EXPAND_MANY - 1));
+}
+
 static void ways_over_several_tables_and_trees_are_all_there(void **state)
 {
 	struct mapping *m = bound(yaml);
@@ -154,6 +164,10 @@ static void ways_over_several_tables_and_trees_are_all_there(void **state)
 	    "SELECT CAST(p1.`customer` AS BINARY) FROM `purchase` p1 WHERE p1.`id` = ? AND"
 	    " p1.`customer` IS NOT NULL AND p1.`customer` > ? GROUP BY p1.`customer` ORDER BY"
 	    " p1.`customer` LIMIT ?");
+	assert_many(sql_of(m, "expand many line.purchase > purchase.customer"),
+		    "SELECT DISTINCT CAST(p1.`customer` AS BINARY) FROM `purchase` p1 WHERE p1.`id`"
+		    " IN (?",
+		    ") AND p1.`customer` IS NOT NULL LIMIT ?");
 	assert_string_equal(
 	    sql_of(m, "expand kind.id (tree by up) > line.purchase > purchase.customer"),
 	    "WITH RECURSIVE t (v) AS (SELECT CAST(? AS UNSIGNED) UNION SELECT c.`id` FROM t"
