@@ -96,13 +96,13 @@ static void status(void *arg, struct strbuf *json)
 	strbuf_addf(json, ",\"http\":\"http://%s:%u\"}", s->listen, http_server_port(http));
 }
 
-static void foretell(void *arg, const char *collection, const struct str *keys, size_t n,
-		     uint64_t version)
+static void offer(void *arg, const struct mapping *m, const struct mapping_document *documents,
+		  size_t n, uint64_t version)
 {
 	struct serve *s = arg;
 
 	if (s->search)
-		search_engine_foretell(s->search, collection, keys, n, version);
+		search_engine_offer(s->search, m, documents, n, version);
 }
 
 /* A line of the feed. Called by workers for each change; nobody may be listening. */
@@ -320,10 +320,8 @@ static void stop_http(struct http_server *server, int r, const struct err *err)
 static int run_serve(const struct command_line *line, struct err *err)
 {
 	struct serve serve = {0};
-	struct sync_engine_options options = {.on_change = publish,
-					      .on_change_arg = &serve,
-					      .on_claim = foretell,
-					      .on_claim_arg = &serve};
+	struct sync_engine_options options = {
+	    .on_change = publish, .on_change_arg = &serve, .on_read = offer, .on_read_arg = &serve};
 	struct http_server_options http = {0};
 	struct http_server *server = NULL;
 	int r = cli_open_engine(line, &options, &serve.engine, err);

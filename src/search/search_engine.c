@@ -662,13 +662,16 @@ void search_engine_wake(struct search_engine *e)
 	pthread_mutex_unlock(&e->mutex);
 }
 
-/* The words alone: what is embedded takes so long that the rest does not matter. */
-void search_engine_foretell(struct search_engine *e, const char *collection, const struct str *keys,
-			    size_t n, uint64_t version)
+void search_engine_offer(struct search_engine *e, const struct mapping *m,
+			 const struct mapping_document *documents, size_t n, uint64_t version)
 {
 	pthread_mutex_lock(&e->mutex);
 	if (e->words)
-		search_words_foretell(e->words, collection, keys, n, version);
+		search_words_offer(e->words, m, documents, n, version);
+	if (e->serving)
+		search_indexer_offer(e->serving->indexer, m, documents, n, version);
+	if (e->building)
+		search_indexer_offer(e->building->indexer, m, documents, n, version);
 	pthread_mutex_unlock(&e->mutex);
 }
 

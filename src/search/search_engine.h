@@ -22,6 +22,7 @@
 
 #include "base/config.h"
 #include "base/mem.h"
+#include "mapping/mapping.h"
 #include "search/search_query.h"
 #include "store/maria.h"
 
@@ -50,9 +51,9 @@ struct search_engine *search_engine_start(const struct search_engine_options *op
 bool search_engine_stop(struct search_engine *e);
 
 void search_engine_wake(struct search_engine *e); /* a change was acknowledged; cheap */
-/* These changed, and are being carried: as sync_reader_foretell(). */
-void search_engine_foretell(struct search_engine *e, const char *collection, const struct str *keys,
-			    size_t n, uint64_t version);
+/* These are being carried: as sync_reader_offer(), for the words and all generations. */
+void search_engine_offer(struct search_engine *e, const struct mapping *m,
+			 const struct mapping_document *documents, size_t n, uint64_t version);
 
 /* A JSON object: state, model, collections of the generation that answers and of one being built.
  */

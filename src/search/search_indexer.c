@@ -734,6 +734,12 @@ void search_indexer_wake(struct search_indexer *x)
 	sync_reader_wake(x->reader);
 }
 
+void search_indexer_offer(struct search_indexer *x, const struct mapping *m,
+			  const struct mapping_document *documents, size_t n, uint64_t version)
+{
+	sync_reader_offer(x->reader, m, documents, n, version);
+}
+
 /* Mutex held. */
 static int ask_for_rebuild(struct search_indexer *x, struct search_target *t, struct err *err)
 {

@@ -56,6 +56,9 @@ void search_indexer_set_role(struct search_indexer *x, bool is_serving,
 			     const char *const *consumers);
 /* Something was acknowledged. Cheap. */
 void search_indexer_wake(struct search_indexer *x);
+/* As sync_reader_offer(). */
+void search_indexer_offer(struct search_indexer *x, const struct mapping *m,
+			  const struct mapping_document *documents, size_t n, uint64_t version);
 /* Embeds and puts every document anew; NULL: of all collections. ERR_NOT_FOUND. */
 int search_indexer_rebuild(struct search_indexer *x, const char *collection, struct err *err)
     _must_check_;

@@ -709,10 +709,10 @@ void search_words_wake(struct search_words *w)
 	sync_reader_wake(w->reader);
 }
 
-void search_words_foretell(struct search_words *w, const char *collection, const struct str *keys,
-			   size_t n, uint64_t version)
+void search_words_offer(struct search_words *w, const struct mapping *m,
+			const struct mapping_document *documents, size_t n, uint64_t version)
 {
-	sync_reader_foretell(w->reader, collection, keys, n, version);
+	sync_reader_offer(w->reader, m, documents, n, version);
 }
 
 int search_words_rebuild(struct search_words *w, const char *collection, struct err *err)

@@ -50,9 +50,9 @@ struct search_words *search_words_free(struct search_words *w); /* it has ended 
 /* Waits until there is something to be asked, or why there is not is known; at most `ms`. */
 bool search_words_wait(struct search_words *w, int64_t ms);
 void search_words_wake(struct search_words *w); /* something was acknowledged; cheap */
-/* As sync_reader_foretell(). */
-void search_words_foretell(struct search_words *w, const char *collection, const struct str *keys,
-			   size_t n, uint64_t version);
+/* As sync_reader_offer(). */
+void search_words_offer(struct search_words *w, const struct mapping *m,
+			const struct mapping_document *documents, size_t n, uint64_t version);
 /* Reads every document anew; NULL: of all collections. ERR_NOT_FOUND, ERR_UNAVAILABLE. */
 int search_words_rebuild(struct search_words *w, const char *collection, struct err *err)
     _must_check_;

@@ -49,11 +49,12 @@ struct sync_engine_options {
 	 * without blocking. May be NULL. */
 	void (*on_change)(void *arg, const struct sync_change *change);
 	void *on_change_arg;
-	/* Before a few documents are carried, whose changes are committed: a reader of the hand-off
-	 * may be told (sync_reader_foretell), where they will be at this version. As on_change. */
-	void (*on_claim)(void *arg, const char *collection, const struct str *keys, size_t n,
-			 uint64_t version);
-	void *on_claim_arg;
+	/* When the documents of a batch have been read, before they are written: a reader of the
+	 * hand-off in this process may be offered them (sync_reader_offer), where they will be at
+	 * this version. As on_change. */
+	void (*on_read)(void *arg, const struct mapping *m,
+			const struct mapping_document *documents, size_t n, uint64_t version);
+	void *on_read_arg;
 	/* For `migrate` without a running worker: return when all work is done; ERR_CONFLICT at
 	 * once when another process holds the lease. */
 	bool exit_when_migrated;

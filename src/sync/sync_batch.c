@@ -167,12 +167,19 @@ static int refuse_unreadable(struct sync_worker *w, struct sync_batch *b, struct
 	return 0;
 }
 
-/* A term has one holder, which is one process. */
-#define VERSIONS_A_TERM ((uint64_t)1 << 40)
-
 uint64_t sync_batch_version(struct sync_shared *s)
 {
-	return (uint64_t)s->term * VERSIONS_A_TERM + atomic_fetch_add(&s->versions, 1);
+	return (uint64_t)s->term * SYNC_VERSIONS_A_TERM + atomic_fetch_add(&s->versions, 1);
+}
+
+/* Readers of the hand-off in this process need not read them again. */
+static void offer(const struct sync_worker *w, const struct sync_batch *b)
+{
+	const struct sync_engine_options *o = w->shared->options;
+
+	if (o->on_read && !b->is_repeated && w->batch.len)
+		o->on_read(o->on_read_arg, b->collection->mapping, w->batch.items, w->batch.len,
+			   b->version);
 }
 
 int sync_batch_apply(struct sync_worker *w, struct sync_batch *b, struct err *err)
@@ -189,6 +196,8 @@ int sync_batch_apply(struct sync_worker *w, struct sync_batch *b, struct err *er
 		r = refuse_unreadable(w, b, err);
 	if (r < 0)
 		return err_context(err, "reading %s", mapping_collection(c->mapping));
+	if (!b->unreadable)
+		offer(w, b);
 	b->writes = arena_alloc(&w->arena, (b->n + 1) * sizeof(*b->writes));
 	for (size_t i = 0; i < b->n && mapping_has_target(c->mapping); i++)
 		b->writes[i].document = b->unreadable ? b->unreadable : &w->batch.items[i];

@@ -300,13 +300,16 @@ struct sync_batch {
 	struct sync_queue *queue;
 	struct str *keys;   /* unique roots */
 	int64_t *queued_us; /* the oldest change of each; 0 for migration */
-	uint64_t version;   /* in the hand-off: no other batch ever has the same */
+	uint64_t version;   /* in the hand-off: no other batch ever has the same; they rise */
 	size_t n;	    /* without those that wait for a key change */
 	int64_t claimed_us, read_us, applied_us;
 	struct sync_write *writes;
 	struct mapping_document *unreadable; /* a single root whose rows cannot be read, or NULL */
+	bool is_repeated;		     /* its like failed just now: it is not offered */
 	struct sync_counts counts;
 };
+/* A term has one holder, which is one process. */
+#define SYNC_VERSIONS_A_TERM ((uint64_t)1 << 40)
 uint64_t sync_batch_version(struct sync_shared *s);
 int sync_batch_apply(struct sync_worker *w, struct sync_batch *b, struct err *err) _must_check_;
 /* The transaction's part besides the queue rows: hand-off, dead letters. */
@@ -379,9 +382,10 @@ extern const char sync_sql_dead_letter_heal[];
 extern const char sync_sql_dead_letter_list[];
 extern const char sync_sql_dead_letter_replayed[];
 extern const char sync_sql_handoff_add[];
-extern const char sync_sql_handoff_next[];
+extern const char sync_sql_handoff_look[];
 extern const char sync_sql_handoff_count[];
 extern const char sync_sql_handoff_done[];
+extern const char sync_sql_handoff_done_many[];
 extern const char sync_sql_handoff_drop[];
 extern const char sync_sql_handoff_drop_collection[];
 extern const char sync_sql_handoff_page[];

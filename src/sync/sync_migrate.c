@@ -157,6 +157,7 @@ static int migrate_page(struct sync_worker *w, size_t i, unsigned generation, st
 	struct sync_collection *c = &w->shared->collections[i];
 	struct sync_batch b = {.collection = c,
 			       .queue = &w->queues[i],
+			       .is_repeated = w->migrating[i].failures > 0,
 			       .version = sync_batch_version(w->shared),
 			       .claimed_us = clock_monotonic_us()};
 	bool is_sweep = cstr_equal(p->phase, "sweep");

@@ -10,12 +10,30 @@
  *
  * What was taken is acknowledged when nothing new is found behind it: where somebody always writes,
  * the next change does not wait for the commit of the one before.
+ *
+ * Offers. The worker of a key offers its documents in the order of its snapshots, each before its
+ * row is committed, and at versions that rise. From that follows:
+ *
+ * - A row at a version that is not above the last one that was taken of its document has nothing
+ *   new: it is acknowledged unread.
+ * - Offers are taken once more between reading the rows and reading documents, so an offer of the
+ *   version of a row, or below, is never taken behind the document that we read for that row.
+ * - One above it may be, though its snapshot is older than ours. What it lacks was committed behind
+ *   that snapshot, has rows in the queue, and so comes with a later batch.
+ * - Not so when another process carries those, because ours has lost the lease and a worker of it
+ *   was slow to notice. So no offer is taken of a term that is below that of a row that was seen,
+ *   or of the lease when we registered: a later holder's row comes to whoever is registered.
+ *
+ * What is dropped, or fails to be taken, comes with its row.
  */
 #include "sync/sync_reader.h"
 
 #include "store/schema.h"
 #include "sync/sync_admin.h"
 #include "sync/sync_int.h"
+#include "sync/sync_offer.h"
+
+#include <inttypes.h>
 
 #include "base/banned.h"
 
@@ -25,19 +43,13 @@
 #define SEEN_US	       5000000 /* how often a consumer says that it is alive */
 #define TAKEN_MAX      64      /* documents, before they are acknowledged */
 #define LOOKS_MAX      8       /* as many times as long */
-#define FORETOLD_MAX   64      /* documents; others come with their rows */
-#define KNOWN_MAX      256     /* whose rows are known when they come */
+#define LOOK_PAGES     2      /* rows that one statement reads; a page of one collection is taken */
+#define LOOK_US	       100000 /* without a wake, while offers come */
 
-struct taken { /* and not acknowledged yet */
+struct row { /* of the hand-off, but for the consumer */
 	const char *collection;
 	struct str key;
 	uint64_t version;
-};
-
-struct foretold {
-	struct arena arena;
-	struct taken items[FORETOLD_MAX];
-	size_t n;
 };
 
 struct sync_reader {
@@ -46,21 +58,20 @@ struct sync_reader {
 	struct mapping_set mappings;
 	struct mapping_batch batch;
 	struct arena arena; /* of a step */
-	struct taken *taken;
+	struct row *taken;  /* and not acknowledged yet */
 	size_t n_taken, cap_taken;
-	struct known {
-		char *collection, *key;
-		size_t len;
-		uint64_t version;
-	} known[KNOWN_MAX]; /* foretold, and taken; the oldest goes first */
-	size_t n_known;	    /* ever */
-	uint64_t registry;  /* of the mappings that are loaded; 0: none */
-	int64_t next_seen_us;
+	struct sync_known known; /* offered, and taken */
+	uint64_t least;		 /* version of an offer that is taken */
+	uint64_t registry;	 /* of the mappings that are loaded; 0: none */
+	int64_t next_seen_us, looked_us;
+	bool is_behind; /* the last look found something: there may be more */
 
-	pthread_mutex_t mutex; /* guards all below */
+	pthread_mutex_t mutex; /* guards all below, and `mappings` against being replaced */
 	pthread_cond_t woken;
 	bool is_woken;
-	struct foretold foretold;
+	bool has_news; /* woken, but not by offers, since the last look */
+	bool *wanted;  /* of each mapping, when the last step began */
+	struct sync_offers offers;
 };
 
 struct sync_reader *sync_reader_new(const struct sync_reader_options *options)
@@ -82,11 +93,9 @@ struct sync_reader *sync_reader_free(struct sync_reader *r)
 	mapping_batch_done(&r->batch);
 	mem_free(r->taken);
 	arena_done(&r->arena);
-	arena_done(&r->foretold.arena);
-	for (size_t i = 0; i < KNOWN_MAX; i++) {
-		mem_free(r->known[i].collection);
-		mem_free(r->known[i].key);
-	}
+	sync_known_done(&r->known);
+	sync_offers_done(&r->offers);
+	mem_free(r->wanted);
 	pthread_cond_destroy(&r->woken);
 	pthread_mutex_destroy(&r->mutex);
 	mem_free(r);
@@ -136,10 +145,20 @@ static int read_registry(struct sync_reader *r, uint64_t *ret, struct err *err)
 	return e;
 }
 
-/* Of another installation, and of other mappings. */
-static void forget_known(struct sync_reader *r)
+/* What was offered, and taken, goes with the former ones. Nothing is known to be wanted until the
+ * next step. */
+static void replace_mappings(struct sync_reader *r, struct mapping_set *fresh)
 {
-	r->n_known = 0;
+	struct mapping_set former = r->mappings;
+
+	pthread_mutex_lock(&r->mutex);
+	sync_offers_done(&r->offers);
+	r->mappings = *fresh;
+	mem_free(r->wanted);
+	r->wanted = mem_alloc_array(fresh->len + 1, sizeof(*r->wanted));
+	pthread_mutex_unlock(&r->mutex);
+	sync_known_done(&r->known);
+	mapping_set_done(&former);
 }
 
 static int load_mappings(struct sync_reader *r, bool *ret_changed, struct err *err)
@@ -158,12 +177,45 @@ static int load_mappings(struct sync_reader *r, bool *ret_changed, struct err *e
 		e = mapping_set_load(r->options.mapping_dir, schema, &fresh, err);
 	if (e < 0)
 		return e;
-	mapping_set_done(&r->mappings);
-	r->mappings = fresh;
+	replace_mappings(r, &fresh);
 	r->registry = registry;
-	forget_known(r);
 	*ret_changed = true;
 	return 0;
+}
+
+/* Whoever holds the lease now may offer, and who took it later. */
+static int read_term(struct sync_reader *r, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	int e = maria_query(r->db, sync_sql_lease_read, NULL, 0, &rows, err);
+
+	if (e == 0)
+		e = maria_rows_next(rows, err);
+	if (e >= 0)
+		r->least = e ? maria_rows_uint(rows, 1) * SYNC_VERSIONS_A_TERM : 0;
+	return e < 0 ? e : 0;
+}
+
+static void forget_offers(struct sync_reader *r)
+{
+	sync_known_done(&r->known);
+	pthread_mutex_lock(&r->mutex);
+	sync_offers_done(&r->offers);
+	pthread_mutex_unlock(&r->mutex);
+}
+
+/* Offers of before are forgotten behind it: a batch that is offered from now on has its rows for
+ * us. Versions may begin anew with the tables. */
+static int register_anew(struct sync_reader *r, const struct maria_value *params, struct err *err)
+{
+	int e = r->options.begin ? r->options.begin(r->options.arg, err) : 0;
+
+	if (e == 0)
+		e = maria_run(r->db, sync_sql_consumer_add, params, 2, NULL, err);
+	if (e == 0)
+		e = read_term(r, err);
+	forget_offers(r);
+	return e;
 }
 
 /* One that is known is never added: dropped at this moment, it would not learn what it missed. */
@@ -174,13 +226,9 @@ static int register_consumer(struct sync_reader *r, struct err *err)
 	int64_t is_known = 0;
 	int e = maria_query_int(r->db, sync_sql_consumer_exists, params, 1, &is_known, err);
 
-	if (!is_known) /* versions may begin anew with the tables */
-		forget_known(r);
-	if (e == 0 && !is_known && r->options.begin)
-		e = r->options.begin(r->options.arg, err);
 	if (e == 0)
 		e = is_known ? maria_run(r->db, sync_sql_consumer_seen, seen, 2, NULL, err)
-			     : maria_run(r->db, sync_sql_consumer_add, params, 2, NULL, err);
+			     : register_anew(r, params, err);
 	return e < 0 ? err_context(err, "registering as a consumer") : 0;
 }
 
@@ -251,7 +299,103 @@ int sync_reader_page(struct sync_reader *r, const struct mapping *m, struct str 
 	return mapping_page(m, r->db, after, limit, arena, ret, err);
 }
 
+static bool wants(const struct sync_reader *r, const char *collection)
+{
+	return !r->options.wants || r->options.wants(r->options.arg, collection);
+}
+
+/* --- offers ---------------------------------------------------------------------------------- */
+
+/* The rules may have changed. */
+static void note_wanted(struct sync_reader *r)
+{
+	bool *wanted = arena_alloc(&r->arena, r->mappings.len * sizeof(*wanted));
+
+	for (size_t i = 0; i < r->mappings.len; i++)
+		wanted[i] = wants(r, mapping_collection(r->mappings.items[i]));
+	pthread_mutex_lock(&r->mutex);
+	if (r->mappings.len)
+		memcpy(r->wanted, wanted, r->mappings.len * sizeof(*wanted));
+	pthread_mutex_unlock(&r->mutex);
+}
+
+static void take_offered(struct sync_reader *r, const struct sync_offer_page *p)
+{
+	const char *collection = mapping_collection(p->mapping);
+
+	for (size_t i = 0, n; i < p->n; i += n) {
+		struct err unused = {0};
+
+		n = p->n - i < r->options.page ? p->n - i : r->options.page;
+		if (r->options.take(r->options.arg, p->mapping, &p->documents[i], n, &unused) < 0)
+			return;
+		for (size_t k = i; k < i + n; k++)
+			sync_known_note(&r->known, collection, p->documents[k].key, p->versions[k]);
+	}
+}
+
+/* Returns whether there were any. What fails here is told of when the rows come. */
+static bool take_offers(struct sync_reader *r)
+{
+	struct sync_offers offers;
+	struct sync_offer_page page;
+	bool had_some;
+
+	pthread_mutex_lock(&r->mutex);
+	offers = r->offers;
+	r->offers = (struct sync_offers){0};
+	pthread_mutex_unlock(&r->mutex);
+	had_some = offers.n;
+	while (sync_offers_next(&offers, r->least, &page)) {
+		if (wants(r, mapping_collection(page.mapping)))
+			take_offered(r, &page);
+	}
+	sync_offers_done(&offers);
+	return had_some;
+}
+
+/* Mutex held. */
+static void wake(struct sync_reader *r)
+{
+	if (!r->is_woken)
+		pthread_cond_signal(&r->woken);
+	r->is_woken = true;
+}
+
+/* Ours, made of the same file and schema, if it is wanted. Mutex held. */
+static const struct mapping *find_wanted(const struct sync_reader *r, const struct mapping *m)
+{
+	for (size_t i = 0; i < r->mappings.len; i++) {
+		const struct mapping *own = r->mappings.items[i];
+
+		if (r->wanted[i] && cstr_equal(mapping_collection(own), mapping_collection(m)) &&
+		    cstr_equal(mapping_hash(own), mapping_hash(m)))
+			return own;
+	}
+	return NULL;
+}
+
+void sync_reader_offer(struct sync_reader *r, const struct mapping *m,
+		       const struct mapping_document *documents, size_t n, uint64_t version)
+{
+	const struct mapping *own;
+
+	pthread_mutex_lock(&r->mutex);
+	own = find_wanted(r, m);
+	for (size_t i = 0; i < n && own; i++)
+		sync_offers_add(&r->offers, own, &documents[i], version);
+	if (own)
+		wake(r);
+	pthread_mutex_unlock(&r->mutex);
+}
+
 /* --- the hand-off ---------------------------------------------------------------------------- */
+
+struct rows {
+	struct row *items;
+	size_t n;
+	bool is_full; /* there may be more */
+};
 
 struct page {
 	struct str *keys;
@@ -260,97 +404,129 @@ struct page {
 	size_t known; /* rows of documents that need not be read, which are taken */
 };
 
-static bool is_taken(const struct sync_reader *r, const char *collection, struct str key,
-		     uint64_t version)
+/* A version of a later term than the offers that were taken so far. */
+static void note_term(struct sync_reader *r, uint64_t version)
 {
-	for (size_t i = 0; i < r->n_taken; i++) {
-		const struct taken *t = &r->taken[i];
+	uint64_t first = version - version % SYNC_VERSIONS_A_TERM;
 
-		if (t->version == version && str_equal(t->key, key) &&
-		    cstr_equal(t->collection, collection))
-			return true;
-	}
-	return false;
+	if (first > r->least)
+		r->least = first;
 }
 
-static void remember(struct sync_reader *r, const struct taken *t)
-{
-	struct known *f = &r->known[r->n_known++ % KNOWN_MAX];
-
-	mem_free(f->collection);
-	mem_free(f->key);
-	*f = (struct known){mem_strdup(t->collection), mem_dup(t->key.data, t->key.len), t->key.len,
-			    t->version};
-}
-
-static bool remembers(const struct sync_reader *r, const char *collection, struct str key,
-		      uint64_t version)
-{
-	for (size_t i = 0; i < KNOWN_MAX && i < r->n_known; i++) {
-		const struct known *f = &r->known[i];
-
-		if (f->version == version && str_equal((struct str){f->key, f->len}, key) &&
-		    cstr_equal(f->collection, collection))
-			return true;
-	}
-	return false;
-}
-
-static void add_taken(struct sync_reader *r, struct taken t)
-{
-	mem_grow(&r->taken, &r->cap_taken, r->n_taken + 1, sizeof(*r->taken));
-	r->taken[r->n_taken++] = t;
-}
-
-/* Without those that are taken already. */
-static int read_page(struct sync_reader *r, const char *collection, struct str lowest,
-		     struct page *ret, struct err *err)
+/* The last parameter is the limit; columns are key, version and, unless `collection` says it, the
+ * collection. Behind it, what was offered up to the versions that were read has been taken. */
+static int read_rows(struct sync_reader *r, const char *sql, const struct maria_value *params,
+		     const char *collection, struct rows *ret, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	struct maria_value params[] = {MARIA_S(r->options.consumer), MARIA_S(collection),
-				       MARIA_B(lowest), MARIA_U(r->options.page)};
-	int e = maria_query(r->db, sync_sql_handoff_page, params, ARRAY_LEN(params), &rows, err);
+	size_t limit = (collection ? 1 : LOOK_PAGES) * r->options.page;
+	int e = maria_query(r->db, sql, params, collection ? 4 : 3, &rows, err);
 
-	*ret = (struct page){
-	    .keys = arena_alloc(&r->arena, (r->options.page + 1) * sizeof(*ret->keys)),
-	    .versions = arena_alloc(&r->arena, (r->options.page + 1) * sizeof(*ret->versions))};
-	while (e >= 0 && ret->n < r->options.page && (e = maria_rows_next(rows, err)) > 0) {
-		struct taken t = {collection, maria_rows_str(rows, 0), maria_rows_uint(rows, 1)};
+	*ret = (struct rows){.items = arena_alloc(&r->arena, (limit + 1) * sizeof(*ret->items))};
+	while (e >= 0 && ret->n < limit && (e = maria_rows_next(rows, err)) > 0) {
+		struct row *row = &ret->items[ret->n++];
 
-		if (is_taken(r, collection, t.key, t.version))
+		row->key = arena_str(&r->arena, maria_rows_str(rows, 0));
+		row->version = maria_rows_uint(rows, 1);
+		row->collection =
+		    collection ? collection : arena_strdup(&r->arena, maria_rows_str(rows, 2).data);
+		note_term(r, row->version);
+	}
+	rows = maria_rows_close(rows);
+	ret->is_full = ret->n == limit;
+	if (ret->n)
+		(void)take_offers(r);
+	return e < 0 ? e : 0;
+}
+
+static bool is_taken(const struct sync_reader *r, const struct row *row)
+{
+	for (size_t i = 0; i < r->n_taken; i++) {
+		const struct row *t = &r->taken[i];
+
+		if (t->version == row->version && str_equal(t->key, row->key) &&
+		    cstr_equal(t->collection, row->collection))
+			return true;
+	}
+	return false;
+}
+
+static void add_taken(struct sync_reader *r, struct row row)
+{
+	mem_grow(&r->taken, &r->cap_taken, r->n_taken + 1, sizeof(*r->taken));
+	r->taken[r->n_taken++] = row;
+}
+
+/* As it was at the row's version, or later. */
+static bool is_known(struct sync_reader *r, const struct row *row)
+{
+	uint64_t version = sync_known_version(&r->known, row->collection, row->key);
+
+	return version && version >= row->version;
+}
+
+/* A page of these rows that is to be read. */
+static struct page choose(struct sync_reader *r, const struct row *rows, size_t n)
+{
+	size_t limit = r->options.page;
+	struct page p = {.keys = arena_alloc(&r->arena, (limit + 1) * sizeof(*p.keys)),
+			 .versions = arena_alloc(&r->arena, (limit + 1) * sizeof(*p.versions))};
+
+	for (size_t i = 0; i < n && p.n < limit; i++) {
+		const struct row *row = &rows[i];
+
+		if (is_taken(r, row))
 			continue;
-		t.key = arena_str(&r->arena, t.key);
-		if (remembers(r, collection, t.key, t.version)) {
-			add_taken(r, t);
-			ret->known++;
+		if (is_known(r, row)) {
+			add_taken(r, *row);
+			p.known++;
 			continue;
 		}
-		ret->keys[ret->n] = t.key;
-		ret->versions[ret->n++] = t.version;
+		p.keys[p.n] = row->key;
+		p.versions[p.n++] = row->version;
 	}
-	return e < 0 ? e : 0;
+	return p;
 }
 
 static int by_key(const void *a, const void *b)
 {
-	const struct taken *x = a, *y = b;
+	const struct row *x = a, *y = b;
 	int c = strcmp(x->collection, y->collection);
 
 	return c ? c : str_compare(x->key, y->key);
 }
 
+static int done_one(struct sync_reader *r, struct err *err)
+{
+	const struct row *t = r->taken;
+	struct maria_value params[] = {MARIA_S(r->options.consumer), MARIA_S(t->collection),
+				       MARIA_B(t->key), MARIA_U(t->version)};
+
+	return maria_run(r->db, sync_sql_handoff_done, params, ARRAY_LEN(params), NULL, err);
+}
+
+/* One statement, and so one commit. */
 static int done_once(struct sync_reader *r, struct err *err)
 {
-	int e = maria_exec(r->db, "START TRANSACTION", err);
+	_cleanup_(strbuf_done) struct strbuf list = STRBUF_INIT(0);
+	struct maria_value params[2];
 
-	for (size_t i = 0; i < r->n_taken && e == 0; i++) {
-		const struct taken *t = &r->taken[i];
-		struct maria_value params[] = {MARIA_S(r->options.consumer), MARIA_S(t->collection),
-					       MARIA_B(t->key), MARIA_U(t->version)};
+	if (r->n_taken == 1)
+		return done_one(r, err);
+	for (size_t i = 0; i < r->n_taken; i++) {
+		const struct row *t = &r->taken[i];
 
-		e = maria_run(r->db, sync_sql_handoff_done, params, ARRAY_LEN(params), NULL, err);
+		strbuf_addstr(&list, i ? ",[" : "[[");
+		strbuf_add_json(&list, t->collection, strlen(t->collection));
+		strbuf_addstr(&list, ",\"");
+		for (size_t k = 0; k < t->key.len; k++)
+			strbuf_addf(&list, "%02X", (unsigned char)t->key.data[k]);
+		strbuf_addf(&list, "\",%" PRIu64 "]", t->version);
 	}
-	return sync_end(r->db, e, err);
+	strbuf_addch(&list, ']');
+	params[0] = MARIA_S(strbuf_str(&list));
+	params[1] = MARIA_S(r->options.consumer);
+	return maria_run(r->db, sync_sql_handoff_done_many, params, ARRAY_LEN(params), NULL, err);
 }
 
 /* In the order in which others lock these rows. */
@@ -368,11 +544,6 @@ static int done(struct sync_reader *r, struct err *err)
 	}
 	r->n_taken = 0;
 	return e < 0 ? err_context(err, "acknowledging the hand-off") : 0;
-}
-
-static bool wants(const struct sync_reader *r, const char *collection)
-{
-	return !r->options.wants || r->options.wants(r->options.arg, collection);
 }
 
 /* Nobody wants it, or no mapping makes it any more. */
@@ -400,130 +571,167 @@ static int take_page(struct sync_reader *r, const struct mapping *m, const struc
 	int e = sync_reader_read(r, m, p->keys, p->n, err);
 
 	for (size_t i = 0; i < p->n && e == 0; i++)
-		add_taken(r, (struct taken){mapping_collection(m), p->keys[i], p->versions[i]});
+		add_taken(r, (struct row){mapping_collection(m), p->keys[i], p->versions[i]});
 	return e;
 }
+
+struct looked {	       /* what came of looks so far */
+	size_t n;      /* rows that are done */
+	bool has_read; /* documents, which takes time */
+};
 
 /* Some of what waits behind a page that is not taken may be: a consumer that cannot take new
  * documents may still remove those that are gone. */
 static void take_behind(struct sync_reader *r, const struct mapping *m, struct page page,
-			size_t *ret_n)
+			struct looked *l)
 {
 	for (int i = 0; i < PAGES_BEHIND && page.n == r->options.page; i++) {
-		struct str lowest = behind(r, &page);
+		const char *collection = mapping_collection(m);
+		struct maria_value params[] = {MARIA_S(r->options.consumer), MARIA_S(collection),
+					       MARIA_B(behind(r, &page)), MARIA_U(r->options.page)};
 		struct err unused = {0};
+		struct rows rows;
 
 		if (maria_is_lost(r->db) ||
-		    read_page(r, mapping_collection(m), lowest, &page, &unused) < 0)
+		    read_rows(r, sync_sql_handoff_page, params, collection, &rows, &unused) < 0)
 			return;
+		page = choose(r, rows.items, rows.n);
+		l->n += page.known;
 		if (page.n && take_page(r, m, &page, &unused) == 0)
-			*ret_n += page.n;
+			l->n += page.n;
 	}
 }
 
-static int step_collection(struct sync_reader *r, const char *collection, size_t *ret_n,
-			   struct err *err)
+static int step_collection(struct sync_reader *r, const struct row *rows, size_t n,
+			   struct looked *l, struct err *err)
 {
+	const char *collection = rows->collection;
 	const struct mapping *m = mapping_set_find(&r->mappings, collection);
 	struct page page;
 	int e;
 
 	if (!m || !wants(r, collection))
 		return drop(r, collection, err);
-	e = read_page(r, collection, (struct str){"", 0}, &page, err);
-	if (e < 0)
-		return e;
-	*ret_n += page.known;
+	page = choose(r, rows, n);
+	l->n += page.known;
+	if (!page.n)
+		return 0;
+	l->has_read = true;
 	e = take_page(r, m, &page, err);
 	if (e == 0)
-		*ret_n += page.n;
+		l->n += page.n;
 	else
-		take_behind(r, m, page, ret_n);
+		take_behind(r, m, page, l);
 	return e;
 }
 
-/* 1: the next collection of which something waits, in the arena; 0: there is none. */
-static int next_collection(struct sync_reader *r, const char **name, struct err *err)
+static size_t count_same(const struct rows *rows, size_t i)
 {
-	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	struct maria_value params[] = {MARIA_S(r->options.consumer), MARIA_S(*name)};
-	int e = maria_query(r->db, sync_sql_handoff_next, params, ARRAY_LEN(params), &rows, err);
+	size_t n = 1;
 
-	if (e == 0)
-		e = maria_rows_next(rows, err);
-	if (e > 0)
-		*name = arena_strdup(&r->arena, maria_rows_str(rows, 0).data);
-	return e;
+	while (i + n < rows->n &&
+	       cstr_equal(rows->items[i + n].collection, rows->items[i].collection))
+		n++;
+	return n;
 }
 
-/* One page of each collection. */
-static int look(struct sync_reader *r, size_t *ret_n, struct err *err)
+/* A page of each collection of these rows. Of the last one there may be more rows: unless they are
+ * all its own, it is left to the next statement. Returns the last one that was looked at. */
+static const char *step_rows(struct sync_reader *r, const struct rows *rows, struct looked *l,
+			     struct err *first)
 {
-	struct err first = {0};
-	const char *name = "";
-	int e;
+	const char *last = "";
 
-	while ((e = next_collection(r, &name, err)) > 0) {
+	for (size_t i = 0, n; i < rows->n && !maria_is_lost(r->db); i += n) {
 		struct err why = {0};
 
-		if (step_collection(r, name, ret_n, &why) < 0 && !first.code)
-			first = why;
-		if (maria_is_lost(r->db))
+		n = count_same(rows, i);
+		if (rows->is_full && i && i + n == rows->n)
 			break;
+		if (step_collection(r, &rows->items[i], n, l, &why) < 0 && !first->code)
+			*first = why;
+		last = rows->items[i].collection;
+	}
+	return last;
+}
+
+/* One page of each collection. Mostly few rows wait, and one statement shows all of them. */
+static int look(struct sync_reader *r, struct looked *l, struct err *err)
+{
+	struct rows rows = {.is_full = true};
+	struct err first = {0};
+	const char *last = "";
+	int e = 0;
+
+	while (rows.is_full && e == 0 && !maria_is_lost(r->db)) {
+		struct maria_value params[] = {MARIA_S(r->options.consumer), MARIA_S(last),
+					       MARIA_U(LOOK_PAGES * r->options.page)};
+
+		e = read_rows(r, sync_sql_handoff_look, params, NULL, &rows, err);
+		if (e == 0)
+			last = step_rows(r, &rows, l, &first);
 	}
 	if (e < 0 || !first.code)
-		return e < 0 ? e : 0;
+		return e;
 	if (err)
 		*err = first;
 	return -(int)first.code;
 }
 
-static struct foretold take_foretold(struct sync_reader *r)
+static bool has_news(struct sync_reader *r)
 {
-	struct foretold f;
+	bool has;
 
 	pthread_mutex_lock(&r->mutex);
-	f = r->foretold;
-	r->foretold = (struct foretold){0};
+	has = r->has_news;
 	pthread_mutex_unlock(&r->mutex);
-	return f;
+	return has;
 }
 
-/* What fails here is told of when the rows come. */
-static void read_foretold(struct sync_reader *r)
+static void begin_look(struct sync_reader *r)
 {
-	struct foretold f = take_foretold(r);
-	struct str keys[FORETOLD_MAX];
+	r->looked_us = clock_monotonic_us();
+	pthread_mutex_lock(&r->mutex);
+	r->has_news = false;
+	pthread_mutex_unlock(&r->mutex);
+}
 
-	for (size_t i = 0, n; i < f.n && !maria_is_lost(r->db); i += n) {
-		const char *collection = f.items[i].collection;
-		const struct mapping *m = mapping_set_find(&r->mappings, collection);
-		struct err unused = {0};
+/* Looks until nothing new is found. */
+static int look_around(struct sync_reader *r, size_t *ret_n, struct err *err)
+{
+	bool goes_on = true;
+	int e = 0;
 
-		for (n = 0; i + n < f.n && cstr_equal(f.items[i + n].collection, collection); n++)
-			keys[n] = f.items[i + n].key;
-		if (!m || !wants(r, collection) || sync_reader_read(r, m, keys, n, &unused) < 0)
-			continue;
-		for (size_t k = 0; k < n; k++)
-			remember(r, &f.items[i + k]);
+	for (int i = 0; i < LOOKS_MAX && goes_on && e == 0 && r->n_taken < TAKEN_MAX; i++) {
+		struct looked l = {0};
+
+		begin_look(r);
+		e = look(r, &l, err);
+		*ret_n += l.n;
+		goes_on = l.has_read || has_news(r);
 	}
-	arena_done(&f.arena);
+	r->is_behind = *ret_n || e < 0;
+	return e;
+}
+
+/* Rows may wait, not only come. */
+static bool is_time_to_look(struct sync_reader *r)
+{
+	return r->is_behind || has_news(r) || clock_monotonic_us() - r->looked_us >= LOOK_US;
 }
 
 int sync_reader_step(struct sync_reader *r, size_t *ret_n, struct err *err)
 {
 	struct err why = {0};
-	size_t n = 1;
-	int e = 0, acknowledged;
+	int e, acknowledged;
 
 	*ret_n = 0;
 	arena_clear(&r->arena);
-	read_foretold(r);
-	for (int i = 0; i < LOOKS_MAX && n && e == 0 && r->n_taken < TAKEN_MAX; i++) {
-		n = 0;
-		e = look(r, &n, err);
-		*ret_n += n;
-	}
+	note_wanted(r);
+	/* Who offers a change, wakes again when its row is there; a migration does not. */
+	if (take_offers(r) && !is_time_to_look(r))
+		return 0;
+	e = look_around(r, ret_n, err);
 	acknowledged = maria_is_lost(r->db) ? 0 : done(r, &why);
 	r->n_taken = 0; /* what is not acknowledged comes again */
 	if (e < 0 || acknowledged == 0)
@@ -556,31 +764,10 @@ void sync_reader_wait(struct sync_reader *r, int64_t ms)
 	pthread_mutex_unlock(&r->mutex);
 }
 
-/* Mutex held. */
-static void wake(struct sync_reader *r)
-{
-	if (!r->is_woken)
-		pthread_cond_signal(&r->woken);
-	r->is_woken = true;
-}
-
 void sync_reader_wake(struct sync_reader *r)
 {
 	pthread_mutex_lock(&r->mutex);
-	wake(r);
-	pthread_mutex_unlock(&r->mutex);
-}
-
-void sync_reader_foretell(struct sync_reader *r, const char *collection, const struct str *keys,
-			  size_t n, uint64_t version)
-{
-	struct foretold *f = &r->foretold;
-
-	pthread_mutex_lock(&r->mutex);
-	for (size_t i = 0; i < n && f->n < FORETOLD_MAX; i++) {
-		f->items[f->n++] = (struct taken){arena_strdup(&f->arena, collection),
-						  arena_str(&f->arena, keys[i]), version};
-	}
+	r->has_news = true;
 	wake(r);
 	pthread_mutex_unlock(&r->mutex);
 }

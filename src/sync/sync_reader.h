@@ -11,7 +11,10 @@
  * Whoever registers for the first time, or was dropped, missed what happened before: `begin` tells,
  * and the consumer reads all documents itself (sync_reader_page, sync_reader_read).
  *
- * One thread, but for sync_reader_wake() and sync_reader_foretell(). A reader has one connection of
+ * In the process that carries the changes, the documents themselves may be offered before their
+ * rows are there (sync_reader_offer): they are given to the consumer at once, and not read again.
+ *
+ * One thread, but for sync_reader_wake() and sync_reader_offer(). A reader has one connection of
  * its own. After an error for which sync_reader_is_lost() holds, sync_reader_connect() is called
  * again.
  */
@@ -54,9 +57,9 @@ bool sync_reader_is_lost(const struct sync_reader *r);
 const struct mapping_set *sync_reader_mappings(const struct sync_reader *r);
 struct maria *sync_reader_maria(struct sync_reader *r); /* for other reads, outside of calls */
 
-/* One page of each collection that waits, a few behind one that is not taken; a collection that
- * fails holds up no other, and the first failure is returned. `ret_n`: rows that were done; 0:
- * nothing waits. */
+/* What was offered; then one page of each collection that waits, a few behind one that is not
+ * taken. A collection that fails holds up no other, and the first failure is returned. `ret_n`:
+ * rows that were done; 0: nothing waits, or it was offered just now and its rows wake again. */
 int sync_reader_step(struct sync_reader *r, size_t *ret_n, struct err *err) _must_check_;
 /* Gives these documents to `take`, whether they wait or not. Halves what is too large. */
 int sync_reader_read(struct sync_reader *r, const struct mapping *m, const struct str *keys,
@@ -74,13 +77,14 @@ int sync_reader_waiting(struct sync_reader *r, const char *collection, int64_t *
 void sync_reader_wait(struct sync_reader *r, int64_t ms);
 void sync_reader_wake(struct sync_reader *r);
 /*
- * The changes of these documents are committed, and their rows of the hand-off will come at this
- * version: the next sync_reader_step() gives them to `take` already, and need not read them again
- * when the rows are there. Saves what the consumer would wait for the writing and the
- * acknowledgement; promises nothing. Wakes, from any thread.
+ * These documents, as `m` makes them, were read by the worker that carries them, and their rows of
+ * the hand-off will come at this version, which is above all that it gave to them before. They are
+ * copied; the next sync_reader_step() gives them to `take`, and does not read them when the rows
+ * are there. What is not wanted, was made by another mapping than the reader has, or finds no room,
+ * is ignored, and comes with its row. Wakes, from any thread.
  */
-void sync_reader_foretell(struct sync_reader *r, const char *collection, const struct str *keys,
-			  size_t n, uint64_t version);
+void sync_reader_offer(struct sync_reader *r, const struct mapping *m,
+		       const struct mapping_document *documents, size_t n, uint64_t version);
 
 /* Removes the consumers of this kind whose names begin with `prefix` and are not in `keep`
  * (NULL-terminated), with all that waits for them. */

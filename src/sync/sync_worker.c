@@ -28,7 +28,6 @@
 #define PAUSE_MAX_US		 2000000
 #define CONFLICTS_BEFORE_HALVING 3
 #define ACK_ATTEMPTS		 10
-#define FORETELL_MAX		 16 /* documents; a larger batch costs too much to be read twice */
 
 /* --- acknowledgement ------------------------------------------------------------------------- */
 
@@ -140,17 +139,6 @@ static size_t ids_of_handled(struct sync_worker *w, const struct sync_batch *b, 
 	return n;
 }
 
-/* Not what is repeated. */
-static void foretell(const struct sync_worker *w, size_t i, const struct sync_batch *b)
-{
-	const struct sync_engine_options *o = w->shared->options;
-
-	if (o->on_claim && b->n <= FORETELL_MAX && !w->live[i].failures &&
-	    mapping_has_target(b->collection->mapping))
-		o->on_claim(o->on_claim_arg, mapping_collection(b->collection->mapping), b->keys,
-			    b->n, b->version);
-}
-
 static int apply_roots(struct sync_worker *w, size_t i, int64_t claimed_us, size_t *ret_done,
 		       struct err *err)
 {
@@ -158,6 +146,7 @@ static int apply_roots(struct sync_worker *w, size_t i, int64_t claimed_us, size
 	struct sync_batch b = {.collection = &s->collections[i],
 			       .queue = &w->queues[i],
 			       .claimed_us = claimed_us,
+			       .is_repeated = w->live[i].failures > 0,
 			       .version = sync_batch_version(s)};
 	uint64_t *ids = arena_alloc(&w->arena, (w->claim.len + 1) * sizeof(*ids));
 	bool fits = gather_roots(w, &b, w->live[i].limit);
@@ -167,7 +156,6 @@ static int apply_roots(struct sync_worker *w, size_t i, int64_t claimed_us, size
 	adapt_claim(&w->live[i], fits, w->claim.len, b.n);
 	if (!b.n)
 		return 0;
-	foretell(w, i, &b);
 	pthread_rwlock_rdlock(&b.collection->moving);
 	r = sync_batch_apply(w, &b, err);
 	if (r == 0)

@@ -95,6 +95,24 @@ def test_a_change_is_found_before_it_is_acknowledged(stack):
     assert_equal(stack)
 
 
+def test_a_new_text_is_embedded_before_it_is_acknowledged(stack):
+    """The vectors, too, are made of what the worker has read."""
+    def embedded():
+        return sum(c["embedded"] for c in status(stack)["serving"]["collections"])
+    number = insert_found_product(stack, "Quartzlight lamp")
+    wait_for_meaning(stack)
+    until(lambda: stack.value("SELECT COUNT(*) FROM sync_handoff") == 0, 20)
+    before = embedded()
+    with contextlib.closing(stack.open_sql(autocommit=False)) as db, db.cursor() as cursor:
+        cursor.execute("SELECT * FROM sync_lease FOR UPDATE")
+        stack.sql("UPDATE Products SET product_description = 'of zebrawood' WHERE product_id = %s",
+                  (number,))
+        until(lambda: embedded() == before + 1, 3)
+        assert stack.value("SELECT COUNT(*) FROM sync_handoff") == 0
+        db.rollback()
+    assert_equal(stack)
+
+
 def test_a_new_brand_is_understood_after_a_moment(stack):
     def filters():
         return [f["attribute"] for f in search(stack, "lamp by wobblecorp")["parsed"]["filters"]]

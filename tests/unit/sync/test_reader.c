@@ -12,24 +12,31 @@
 
 #include "base/file.h"
 #include "people.h"
+#include "store/schema.h"
 #include "sync/sync_int.h"
 #include "sync/sync_reader.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/banned.h"
 
 #define DATABASE "aethermart_reader_test"
 
+#define PETS	 "collection: pets\ntable: customer\nkey: id\nqueue: pets_queue\n" PEOPLE_FIELDS
+
 static struct maria *db;
+static struct schema *schema;
+static struct mapping_set workers; /* mappings, as the sync's worker has them */
 static char dir[] = "/tmp/aethermart-test-reader-XXXXXX";
 
 struct seen {
 	struct sync_reader *reader;
 	struct strbuf log; /* "1=Ann 2- " */
 	unsigned begun;
-	const char *during; /* SQL that happens while documents are taken, once */
-	const char *always; /* the same, each time */
+	void (*meanwhile)(struct seen *s); /* what happens while documents are taken, once */
+	const char *during;		   /* the same as SQL */
+	const char *always;		   /* the same, each time */
 	int fails;
 	bool refuses_present; /* documents; it takes those that are gone */
 	bool wants_all;
@@ -61,18 +68,23 @@ static int take(void *arg, const struct mapping *m, const struct mapping_documen
 		size_t n, struct err *err)
 {
 	struct seen *s = arg;
+	void (*meanwhile)(struct seen *) = s->meanwhile;
 
-	assert_string_equal(mapping_collection(m), "people");
 	for (size_t i = 0; i < n; i++) {
 		bson_iter_t name;
 
+		if (!cstr_equal(mapping_collection(m), "people"))
+			strbuf_addf(&s->log, "%s:", mapping_collection(m));
 		strbuf_addf(&s->log, "%.*s", STR_ARGS(documents[i].key));
 		if (documents[i].state == MAPPING_PRESENT &&
 		    bson_iter_init_find(&name, documents[i].document, "name"))
-			strbuf_addf(&s->log, "=%s ", bson_iter_utf8(&name, NULL));
+			strbuf_addf(&s->log, "=%.9s ", bson_iter_utf8(&name, NULL));
 		else
 			strbuf_addstr(&s->log, "- ");
 	}
+	s->meanwhile = NULL;
+	if (meanwhile)
+		meanwhile(s);
 	if (s->during)
 		sql(s->during);
 	s->during = s->always;
@@ -133,7 +145,8 @@ static int set_up_group(void **state)
 {
 	struct maria_options options = {.socket = getenv("AETHERMART_TEST_MARIADB_SOCKET"),
 					.user = "root"};
-	_cleanup_(mem_freep) char *path = NULL;
+	_cleanup_(mem_freep) char *people = NULL;
+	_cleanup_(mem_freep) char *pets = NULL;
 	struct err err = {0};
 
 	(void)state;
@@ -146,10 +159,14 @@ static int set_up_group(void **state)
 	   &err);
 	ok(maria_script(db, "sync", sync_sql_010_tables, &err), &err);
 	assert_non_null(mkdtemp(dir));
-	path = mem_printf("%s/people.yaml", dir);
-	ok(file_write_atomic(path, PEOPLE_HEAD PEOPLE_FIELDS, strlen(PEOPLE_HEAD PEOPLE_FIELDS),
+	people = mem_printf("%s/people.yaml", dir);
+	pets = mem_printf("%s/pets.yaml", dir);
+	ok(file_write_atomic(people, PEOPLE_HEAD PEOPLE_FIELDS, strlen(PEOPLE_HEAD PEOPLE_FIELDS),
 			     0600, &err),
 	   &err);
+	ok(file_write_atomic(pets, PETS, strlen(PETS), 0600, &err), &err);
+	ok(schema_load(db, DATABASE, &schema, &err), &err);
+	ok(mapping_set_load(dir, schema, &workers, &err), &err);
 	return 0;
 }
 
@@ -157,6 +174,8 @@ static int tear_down_group(void **state)
 {
 	(void)state;
 	sql("DROP DATABASE " DATABASE);
+	mapping_set_done(&workers);
+	schema_free(schema);
 	maria_close(db);
 	return dir_remove(dir, NULL);
 }
@@ -187,6 +206,7 @@ static int set_up(void **state)
 	sql("DELETE FROM customer");
 	sql("DELETE FROM sync_handoff");
 	sql("DELETE FROM sync_consumer");
+	sql("DELETE FROM sync_lease");
 	sql("REPLACE INTO sync_collection (collection, queue, mapping_hash, owned_fields, "
 	    "retired_fields) VALUES ('people', 'people_queue', REPEAT('a', 64), '[]', '[]')");
 	sql("INSERT INTO customer VALUES (1, 'Ann'), (2, 'Ben'), (3, 'Cid'), (4, 'Dan')");
@@ -228,12 +248,34 @@ static void pages_follow_each_other(void **state)
 	struct seen *s = *state;
 	size_t n = 0;
 
-	for (const char *key = "1234"; *key; key++)
+	for (const char *key = "1234567"; *key; key++)
 		hand_off("people", (char[]){*key, '\0'});
 	assert_int_equal(step(s, &n), 0);
-	assert_string_equal(strbuf_str(&s->log), "1=Ann 2=Ben 3=Cid ");
+	assert_string_equal(strbuf_str(&s->log), "1=Ann 2=Ben 3=Cid 4=Dan 5- 6- ");
+	assert_int_equal(waiting(), 1);
 	assert_int_equal(step(s, &n), 0);
-	assert_string_equal(strbuf_str(&s->log), "4=Dan ");
+	assert_string_equal(strbuf_str(&s->log), "7- ");
+}
+
+/* One statement reads six rows. */
+static void a_page_of_each_collection_comes_in_turn(void **state)
+{
+	struct seen *s = *state;
+	size_t n = 0;
+
+	s->wants_all = true;
+	for (const char *key = "1234"; *key; key++) {
+		hand_off("people", (char[]){*key, '\0'});
+		hand_off("pets", (char[]){*key, '\0'});
+	}
+	assert_int_equal(step(s, &n), 0);
+	assert_true(str_starts(strbuf_slice(&s->log),
+			       "1=Ann 2=Ben 3=Cid pets:1=Ann pets:2=Ben pets:3=Cid "));
+	for (const char *key = "567"; *key; key++)
+		hand_off("people", (char[]){*key, '\0'});
+	assert_int_equal(step(s, &n), 0);
+	assert_int_equal(step(s, &n), 0);
+	assert_int_equal(waiting(), 0);
 }
 
 static void what_changes_while_it_is_taken_comes_again(void **state)
@@ -268,76 +310,348 @@ static void what_changes_all_the_time_is_acknowledged_at_what_was_seen(void **st
 	assert_int_equal(waiting(), 0);
 }
 
-static void foretell(const struct seen *s, const char *collection, const char *key,
-		     uint64_t version)
+/* --- offers ----------------------------------------------------------------------------------- */
+
+static void offer_of(const struct seen *s, const struct mapping *m, const char *key,
+		     const char *name, uint64_t version)
 {
-	sync_reader_foretell(s->reader, collection, &(struct str){key, strlen(key)}, 1, version);
-}
+	bson_t *b = bson_new();
+	struct mapping_document d = {.key = str_from(key)};
 
-static void what_is_foretold_comes_before_its_row_and_only_once(void **state)
-{
-	struct seen *s = *state;
-	size_t n = 0;
-
-	foretell(s, "people", "1", 7);
-	foretell(s, "people", "9", 7);
-	sync_reader_wait(s->reader, 30000); /* it woke */
-	assert_int_equal(step(s, &n), 0);
-	assert_int_equal(n, 0);
-	assert_string_equal(strbuf_str(&s->log), "1=Ann 9- ");
-	sql("INSERT INTO sync_handoff VALUES ('me', 'people', '1', 7), ('me', 'people', '9', 7)");
-	assert_int_equal(step(s, &n), 0);
-	assert_int_equal(n, 2);
-	assert_string_equal(strbuf_str(&s->log), "");
-	assert_int_equal(waiting(), 0);
-}
-
-static void what_changed_since_it_was_foretold_comes_again(void **state)
-{
-	struct seen *s = *state;
-	size_t n = 0;
-
-	foretell(s, "people", "1", 7);
-	foretell(s, "people", "2", 7);
-	assert_int_equal(step(s, &n), 0);
-	sql("INSERT INTO sync_handoff VALUES ('me', 'people', '1', 8), ('me', 'people', '2', 7)");
-	assert_int_equal(step(s, &n), 0);
-	assert_string_equal(strbuf_str(&s->log), "1=Ann ");
-	assert_int_equal(waiting(), 0);
-}
-
-static void what_is_foretold_and_not_durable_comes_with_its_row(void **state)
-{
-	struct seen *s = *state;
-	size_t n = 0;
-
-	s->fails = 1;
-	foretell(s, "people", "1", 7);
-	foretell(s, "zoo", "1", 7); /* nobody wants it */
-	assert_int_equal(step(s, &n), 0);
-	sql("INSERT INTO sync_handoff VALUES ('me', 'people', '1', 7)");
-	assert_int_equal(step(s, &n), 0);
-	assert_string_equal(strbuf_str(&s->log), "1=Ann ");
-	assert_int_equal(waiting(), 0);
-}
-
-/* More than a reader remembers, which does not lose their rows. */
-static void too_much_is_foretold(void **state)
-{
-	struct seen *s = *state;
-	size_t n = 0;
-
-	for (uint64_t i = 0; i < 1000; i++) {
-		foretell(s, "people", i % 2 ? "1" : "2", i);
-		if (i % 50 == 0)
-			assert_int_equal(step(s, &n), 0);
+	if (name) {
+		d.state = MAPPING_PRESENT;
+		d.document = b;
+		BSON_APPEND_UTF8(b, "name", name);
 	}
-	sql("INSERT INTO sync_handoff VALUES ('me', 'people', '1', 1), ('me', 'people', '2', 998)");
-	assert_int_equal(step(s, &n), 0); /* takes what is left, too */
-	assert_int_equal(waiting(), 0);
-	hand_off("people", "1");
+	sync_reader_offer(s->reader, m, &d, 1, version);
+	bson_destroy(b); /* it was copied */
+}
+
+/* NULL: it is gone. */
+static void offer(const struct seen *s, const char *key, const char *name, uint64_t version)
+{
+	offer_of(s, mapping_set_find(&workers, "people"), key, name, version);
+}
+
+static void handed_off(const char *key, uint64_t version)
+{
+	_cleanup_(mem_freep) char *text =
+	    mem_printf("REPLACE INTO sync_handoff VALUES ('me', 'people', '%s', %llu)", key,
+		       (unsigned long long)version);
+
+	sql(text);
+}
+
+/* It registers, and knows what it wants. */
+static void begin_reading(struct seen *s)
+{
+	size_t n = 0;
+
 	assert_int_equal(step(s, &n), 0);
-	assert_string_equal(strbuf_str(&s->log), "1=Ann ");
+	assert_string_equal(strbuf_str(&s->log), "");
+}
+
+static void assert_step(struct seen *s, size_t rows, const char *log)
+{
+	size_t n = 0;
+
+	assert_int_equal(step(s, &n), 0);
+	assert_string_equal(strbuf_str(&s->log), log);
+	assert_int_equal(n, rows);
+}
+
+static void what_is_offered_comes_before_its_row_and_is_not_read(void **state)
+{
+	struct seen *s = *state;
+
+	begin_reading(s);
+	offer(s, "1", "Offered", 7);
+	offer(s, "9", NULL, 7);
+	sync_reader_wait(s->reader, 30000); /* it woke */
+	assert_step(s, 0, "1=Offered 9- ");
+	handed_off("1", 7);
+	handed_off("9", 7);
+	assert_step(s, 2, "");
+	assert_int_equal(waiting(), 0);
+}
+
+/* Who offers wakes when the rows are there: until then no statement looks for them, but now and
+ * then. */
+static void a_step_that_takes_offers_looks_when_it_is_woken(void **state)
+{
+	struct seen *s = *state;
+	int64_t since = clock_monotonic_us();
+	size_t n = 0;
+
+	begin_reading(s);
+	handed_off("2", 7);
+	offer(s, "1", "Offered", 8);
+	assert_int_equal(step(s, &n), 0);
+	if (clock_monotonic_us() - since < 100000) /* a machine without much else to do */
+		assert_string_equal(strbuf_str(&s->log), "1=Offered ");
+	handed_off("2", 9);
+	offer(s, "1", "Again", 10);
+	sync_reader_wake(s->reader);
+	assert_step(s, 1, "1=Again 2=Ben ");
+}
+
+static void what_fails_is_told_of_also_while_offers_come(void **state)
+{
+	struct seen *s = *state;
+	size_t n = 0;
+
+	begin_reading(s);
+	handed_off("1", 7);
+	s->fails = 1;
+	assert_int_equal(step(s, &n), -ERR_UNAVAILABLE);
+	offer(s, "2", "Offered", 8);
+	s->fails = 2;
+	assert_int_equal(step(s, &n), -ERR_UNAVAILABLE);
+	assert_string_equal(strbuf_str(&s->log), "2=Offered 1=Ann ");
+}
+
+static void what_changed_since_it_was_offered_is_read(void **state)
+{
+	struct seen *s = *state;
+
+	begin_reading(s);
+	offer(s, "1", "Offered", 7);
+	offer(s, "2", "Offered", 7);
+	assert_step(s, 0, "1=Offered 2=Offered ");
+	handed_off("1", 8);
+	handed_off("2", 7);
+	assert_step(s, 2, "1=Ann ");
+	assert_int_equal(waiting(), 0);
+}
+
+static void the_last_offer_of_a_document_is_taken_and_covers_those_before(void **state)
+{
+	struct seen *s = *state;
+
+	begin_reading(s);
+	offer(s, "1", "Early", 7);
+	offer(s, "2", NULL, 7);
+	offer(s, "1", NULL, 8);
+	offer(s, "2", "Late", 9);
+	assert_step(s, 0, "1- 2=Late ");
+	handed_off("1", 7);
+	assert_step(s, 1, "");
+	handed_off("1", 8);
+	handed_off("2", 7);
+	assert_step(s, 2, "");
+	assert_int_equal(waiting(), 0);
+}
+
+static void offer_and_change(struct seen *s)
+{
+	offer(s, "1", "Old", 6);
+	sql("UPDATE customer SET name = 'New' WHERE id = 1");
+	handed_off("1", 7);
+	sync_reader_wake(s->reader);
+}
+
+/* An offer that comes between the first look for offers and the reading of rows. */
+static void an_offer_never_comes_behind_what_was_read_later(void **state)
+{
+	struct seen *s = *state;
+
+	begin_reading(s);
+	offer(s, "2", "Offered", 5);
+	s->meanwhile = offer_and_change;
+	assert_step(s, 1, "2=Offered 1=Old 1=New ");
+	assert_step(s, 0, "");
+}
+
+static void what_is_offered_and_not_durable_is_read_with_its_row(void **state)
+{
+	struct seen *s = *state;
+
+	begin_reading(s);
+	s->fails = 1;
+	offer(s, "1", "Offered", 7);
+	assert_step(s, 0, "1=Offered ");
+	handed_off("1", 7);
+	assert_step(s, 1, "1=Ann ");
+	assert_int_equal(waiting(), 0);
+}
+
+static void what_is_refused_is_not_offered(void **state)
+{
+	struct seen *s = *state;
+	struct err why = {0};
+	struct mapping_document d = {.key = str_from("1"), .state = MAPPING_REFUSED, .error = &why};
+
+	begin_reading(s);
+	sync_reader_offer(s->reader, mapping_set_find(&workers, "people"), &d, 1, 7);
+	assert_step(s, 0, "");
+	handed_off("1", 7);
+	assert_step(s, 1, "1=Ann ");
+}
+
+/* Documents of a megabyte: seven find room. */
+static void offers_without_room_are_read_with_their_rows(void **state)
+{
+	struct seen *s = *state;
+	_cleanup_(strbuf_done) struct strbuf large = STRBUF_INIT(0);
+
+	while (large.len < (size_t)1 << 20)
+		strbuf_addstr(&large, "Large ");
+	begin_reading(s);
+	for (const char *key = "123456789"; *key; key++)
+		offer(s, (char[]){*key, '\0'}, strbuf_str(&large), 7);
+	assert_step(s, 0,
+		    "1=Large Lar 2=Large Lar 3=Large Lar 4=Large Lar 5=Large Lar 6=Large Lar "
+		    "7=Large Lar ");
+	for (const char *key = "123456789"; *key; key++)
+		handed_off((char[]){*key, '\0'}, 7);
+	assert_step(s, 6, ""); /* of the first rows */
+	assert_step(s, 3, "8- 9- ");
+	assert_int_equal(waiting(), 0);
+}
+
+/* More than a reader keeps, or remembers, which does not lose their rows. */
+static void what_was_offered_long_ago_is_read_with_its_row(void **state)
+{
+	struct seen *s = *state;
+	size_t n = 0;
+
+	begin_reading(s);
+	offer(s, "1", "Offered", 1);
+	for (uint64_t i = 2; i < 12000; i++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "%d", (int)(i + 1000));
+		offer(s, key, NULL, i);
+		if (i % 4000 == 0)
+			assert_int_equal(step(s, &n), 0);
+		if (i == 4000) { /* it is known as yet */
+			handed_off("1", 1);
+			assert_step(s, 1, "");
+		}
+	}
+	assert_int_equal(step(s, &n), 0);
+	handed_off("1", 1);
+	handed_off("12999", 11999);
+	assert_step(s, 2, "1=Ann ");
+}
+
+static void what_another_mapping_makes_or_nobody_wants_is_not_taken(void **state)
+{
+	struct seen *s = *state;
+	struct mapping *other = people_mapping(PEOPLE_HEAD "fields: {id: id}\n", schema);
+
+	begin_reading(s);
+	offer_of(s, other, "1", "Other", 7);
+	offer_of(s, mapping_set_find(&workers, "pets"), "1", "Rex", 7);
+	assert_step(s, 0, "");
+	handed_off("1", 7);
+	assert_step(s, 1, "1=Ann ");
+	s->wants_all = true;
+	assert_step(s, 0, "");
+	offer_of(s, mapping_set_find(&workers, "pets"), "1", "Rex", 7);
+	s->wants_all = false; /* not any more */
+	assert_step(s, 0, "");
+	mapping_free(other);
+}
+
+static void *offer_many(void *arg)
+{
+	struct seen *s = arg;
+
+	for (uint64_t version = 1; version <= 2000; version++) {
+		offer(s, version % 2 ? "1" : "2", version < 1999 ? "Offered" : "Last", version);
+		if (version % 100 == 0)
+			sync_reader_wake(s->reader);
+	}
+	return NULL;
+}
+
+static void a_worker_offers_while_steps_go_on(void **state)
+{
+	struct seen *s = *state;
+	pthread_t thread;
+	size_t n = 0;
+
+	begin_reading(s);
+	assert_int_equal(pthread_create(&thread, NULL, offer_many, s), 0);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(step(s, &n), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(step(s, &n), 0);
+	handed_off("1", 1999);
+	handed_off("2", 2000);
+	assert_step(s, 2, "");
+}
+
+/* Its next step fails, and it connects anew, and so registers. */
+static void lose_connection(struct seen *s)
+{
+	struct err err = {0};
+	size_t n = 0;
+	_cleanup_(mem_freep) char *kill =
+	    mem_printf("KILL %lld", (long long)number("SELECT MAX(id) FROM "
+						      "information_schema.processlist WHERE "
+						      "db = '" DATABASE "' AND id <> "
+						      "CONNECTION_ID()"));
+
+	sql(kill);
+	assert_true(sync_reader_step(s->reader, &n, &err) < 0);
+	assert_true(sync_reader_is_lost(s->reader));
+}
+
+/* The tables were made anew, and versions begin anew with them. */
+static void who_registers_anew_forgets_what_was_offered(void **state)
+{
+	struct seen *s = *state;
+
+	begin_reading(s);
+	offer(s, "1", "Offered", 7);
+	assert_step(s, 0, "1=Offered ");
+	lose_connection(s);
+	offer(s, "2", "Offered", 7);
+	sql("DELETE FROM sync_consumer");
+	assert_step(s, 0, "");
+	assert_int_equal(s->begun, 2);
+	handed_off("1", 7);
+	handed_off("2", 7);
+	assert_step(s, 2, "1=Ann 2=Ben ");
+}
+
+static void other_mappings_forget_what_was_offered(void **state)
+{
+	struct seen *s = *state;
+
+	begin_reading(s);
+	offer(s, "1", "Offered", 7);
+	assert_step(s, 0, "1=Offered ");
+	lose_connection(s);
+	offer(s, "2", "Offered", 7);
+	sql("UPDATE sync_collection SET mapping_hash = REPEAT('b', 64)");
+	assert_step(s, 0, "");
+	assert_int_equal(s->begun, 1);
+	handed_off("1", 7);
+	handed_off("2", 7);
+	assert_step(s, 2, "1=Ann 2=Ben ");
+}
+
+/* A worker that was slow to notice that another process holds the lease. */
+static void what_is_offered_under_a_former_term_is_not_taken(void **state)
+{
+	const uint64_t term = SYNC_VERSIONS_A_TERM;
+	struct seen *s = *state;
+
+	sql("INSERT INTO sync_lease (name, holder, term, expires_at) VALUES ('sync', 'other', 3, "
+	    "SYSDATE(6))");
+	begin_reading(s);
+	offer(s, "1", "Former", 2 * term + 900);
+	offer(s, "2", "Offered", 3 * term + 1);
+	assert_step(s, 0, "2=Offered ");
+	handed_off("1", 4 * term + 2);
+	assert_step(s, 1, "1=Ann ");
+	offer(s, "1", "Former", 3 * term + 1000);
+	assert_step(s, 0, "");
+	offer(s, "1", "Offered", 5 * term);
+	assert_step(s, 0, "1=Offered ");
 }
 
 static void what_is_not_durable_stays(void **state)
@@ -350,6 +664,29 @@ static void what_is_not_durable_stays(void **state)
 	assert_int_equal(step(s, &n), -ERR_UNAVAILABLE);
 	assert_int_equal(waiting(), 1);
 	assert_int_equal(step(s, &n), 0);
+	assert_int_equal(waiting(), 0);
+}
+
+static void what_somebody_has_not_committed_holds_up_no_other_row(void **state)
+{
+	struct seen *s = *state;
+	struct maria_options options = reader_options;
+	_cleanup_(maria_closep) struct maria *other = NULL;
+	struct err err = {0};
+	int64_t since;
+	size_t n = 0;
+
+	assert_int_equal(step(s, &n), 0);
+	ok(maria_open(&options, &other, &err), &err);
+	ok(maria_exec(other, "START TRANSACTION", &err), &err);
+	ok(maria_exec(other, "INSERT INTO sync_handoff VALUES ('me', 'people', '0', 7)", &err),
+	   &err);
+	hand_off("people", "1");
+	hand_off("people", "2");
+	since = clock_monotonic_us();
+	assert_int_equal(step(s, &n), 0);
+	assert_int_equal(n, 2);
+	assert_true(clock_monotonic_us() - since < 4000000); /* a row is waited for 5 s */
 	assert_int_equal(waiting(), 0);
 }
 
@@ -475,13 +812,26 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(documents_come_as_they_are_now_and_their_rows_go),
 	    TEST(pages_follow_each_other),
+	    TEST(a_page_of_each_collection_comes_in_turn),
 	    TEST(what_changes_while_it_is_taken_comes_again),
 	    TEST(what_changes_all_the_time_is_acknowledged_at_what_was_seen),
-	    TEST(what_is_foretold_comes_before_its_row_and_only_once),
-	    TEST(what_changed_since_it_was_foretold_comes_again),
-	    TEST(what_is_foretold_and_not_durable_comes_with_its_row),
-	    TEST(too_much_is_foretold),
+	    TEST(what_is_offered_comes_before_its_row_and_is_not_read),
+	    TEST(a_step_that_takes_offers_looks_when_it_is_woken),
+	    TEST(what_fails_is_told_of_also_while_offers_come),
+	    TEST(what_changed_since_it_was_offered_is_read),
+	    TEST(the_last_offer_of_a_document_is_taken_and_covers_those_before),
+	    TEST(an_offer_never_comes_behind_what_was_read_later),
+	    TEST(what_is_offered_and_not_durable_is_read_with_its_row),
+	    TEST(what_is_refused_is_not_offered),
+	    TEST(offers_without_room_are_read_with_their_rows),
+	    TEST(what_was_offered_long_ago_is_read_with_its_row),
+	    TEST(what_another_mapping_makes_or_nobody_wants_is_not_taken),
+	    TEST(a_worker_offers_while_steps_go_on),
+	    TEST(who_registers_anew_forgets_what_was_offered),
+	    TEST(other_mappings_forget_what_was_offered),
+	    TEST(what_is_offered_under_a_former_term_is_not_taken),
 	    TEST(what_is_not_durable_stays),
+	    TEST(what_somebody_has_not_committed_holds_up_no_other_row),
 	    TEST(what_can_be_taken_behind_a_page_that_cannot_is),
 	    TEST(one_collection_that_fails_holds_up_no_other),
 	    TEST(what_nobody_wants_is_dropped),
