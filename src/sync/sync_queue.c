@@ -81,7 +81,8 @@ void sync_queue_init(struct sync_queue *q, const struct mapping *m, unsigned own
 	q->move_sql = mem_printf("UPDATE %s SET `cursor` = ? WHERE id = ?", table);
 	q->delete_one_sql = mem_printf("DELETE FROM %s WHERE id = ?", table);
 	q->delete_sql = mem_printf("DELETE q FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT UNSIGNED"
-				   " PATH '$')) x STRAIGHT_JOIN %s q ON q.id = x.id",
+				   " PATH '$')) x STRAIGHT_JOIN %s q FORCE INDEX (PRIMARY)"
+				   " ON q.id = x.id",
 				   table);
 	strbuf_done(&name);
 }
@@ -150,7 +151,8 @@ int sync_queue_claim(struct sync_queue *q, struct maria *db, unsigned flags, siz
 
 /*
  * Each id is looked up by itself. With a list of them, WHERE id IN (...), the optimizer walks a
- * short table instead, and waits for every row that somebody has not committed yet.
+ * short table instead, and waits for every row that somebody has not committed yet. With a join it
+ * does so at times, unless the index is forced.
  */
 int sync_queue_delete(struct sync_queue *q, struct maria *db, const uint64_t *ids, size_t n,
 		      struct err *err)
