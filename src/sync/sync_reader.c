@@ -22,7 +22,7 @@
  *   that snapshot, has rows in the queue, and so comes with a later batch.
  * - Not so when another process carries those, because ours has lost the lease and a worker of it
  *   was slow to notice. So no offer is taken of a term that is below that of a row that was seen,
- *   or of the lease when we registered: a later holder's row comes to whoever is registered.
+ *   or of the lease behind our registration: a later holder's row comes to whoever is registered.
  *
  * What is dropped, or fails to be taken, comes with its row.
  */
@@ -212,8 +212,6 @@ static int register_anew(struct sync_reader *r, const struct maria_value *params
 
 	if (e == 0)
 		e = maria_run(r->db, sync_sql_consumer_add, params, 2, NULL, err);
-	if (e == 0)
-		e = read_term(r, err);
 	forget_offers(r);
 	return e;
 }
@@ -229,6 +227,8 @@ static int register_consumer(struct sync_reader *r, struct err *err)
 	if (e == 0)
 		e = is_known ? maria_run(r->db, sync_sql_consumer_seen, seen, 2, NULL, err)
 			     : register_anew(r, params, err);
+	if (e == 0)
+		e = read_term(r, err);
 	return e < 0 ? err_context(err, "registering as a consumer") : 0;
 }
 
