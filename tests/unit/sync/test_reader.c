@@ -599,39 +599,36 @@ static void lose_connection(struct seen *s)
 	assert_true(sync_reader_is_lost(s->reader));
 }
 
-/* The tables were made anew, and versions begin anew with them. */
-static void who_registers_anew_forgets_what_was_offered(void **state)
+/* One offer that is taken and one that waits, when the connection is lost and `change` is made. */
+static void assert_offers_are_forgotten(struct seen *s, const char *change)
 {
-	struct seen *s = *state;
-
 	begin_reading(s);
 	offer(s, "1", "Offered", 7);
 	assert_step(s, 0, "1=Offered ");
 	lose_connection(s);
 	offer(s, "2", "Offered", 7);
-	sql("DELETE FROM sync_consumer");
+	sql(change);
 	assert_step(s, 0, "");
-	assert_int_equal(s->begun, 2);
 	handed_off("1", 7);
 	handed_off("2", 7);
 	assert_step(s, 2, "1=Ann 2=Ben ");
+}
+
+/* The tables were made anew, and versions begin anew with them. */
+static void who_registers_anew_forgets_what_was_offered(void **state)
+{
+	struct seen *s = *state;
+
+	assert_offers_are_forgotten(s, "DELETE FROM sync_consumer");
+	assert_int_equal(s->begun, 2);
 }
 
 static void other_mappings_forget_what_was_offered(void **state)
 {
 	struct seen *s = *state;
 
-	begin_reading(s);
-	offer(s, "1", "Offered", 7);
-	assert_step(s, 0, "1=Offered ");
-	lose_connection(s);
-	offer(s, "2", "Offered", 7);
-	sql("UPDATE sync_collection SET mapping_hash = REPEAT('b', 64)");
-	assert_step(s, 0, "");
+	assert_offers_are_forgotten(s, "UPDATE sync_collection SET mapping_hash = REPEAT('b', 64)");
 	assert_int_equal(s->begun, 1);
-	handed_off("1", 7);
-	handed_off("2", 7);
-	assert_step(s, 2, "1=Ann 2=Ben ");
 }
 
 /* A worker that was slow to notice that another process holds the lease. */
