@@ -102,7 +102,7 @@ static int make_database(struct up *u, struct err *err)
 	o.database = NULL;
 	r = maria_open(&o, &m, err);
 	if (r == 0)
-		r = maria_make_database(m, database, err);
+		r = maria_make_database(m, database, "utf8mb4_unicode_ci", err);
 	return r < 0 ? err_context(err, "making the database") : 0;
 }
 

@@ -142,7 +142,6 @@ int shop_warehouse_open(const struct shop_warehouse *w, struct maria **ret, stru
 /* With the collation of the shop's: texts of both are compared. */
 static int make_database(const struct shop_warehouse *w, struct err *err)
 {
-	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 	_cleanup_(maria_closep) struct maria *m = NULL;
 	_cleanup_(mem_freep) char *collation = NULL;
 	int r = open_database(w, NULL, &m, err);
@@ -150,13 +149,8 @@ static int make_database(const struct shop_warehouse *w, struct err *err)
 	if (r == 0)
 		r = maria_query_text(m, shop_sql_warehouse_collation, &MARIA_S(w->maria->database),
 				     1, &collation, err);
-	if (r == 0) {
-		strbuf_addstr(&sql, "CREATE DATABASE IF NOT EXISTS ");
-		maria_add_identifier(&sql, w->database);
-		strbuf_addstr(&sql, " COLLATE ");
-		maria_add_identifier(&sql, collation);
-		r = maria_exec(m, strbuf_str(&sql), err);
-	}
+	if (r == 0)
+		r = maria_make_database(m, w->database, collation, err);
 	return r < 0 ? err_context(err, "making the warehouse's database") : 0;
 }
 

@@ -145,8 +145,9 @@ int maria_has_right(struct maria *m, const char *right, bool *ret, struct err *e
 int maria_has_table(struct maria *m, const char *name, bool *ret, struct err *err) _must_check_;
 int maria_count_rows(struct maria *m, const char *table, int64_t *ret, struct err *err)
     _must_check_;
-/* Makes a database for utf8mb4 unless there is one of that name. */
-int maria_make_database(struct maria *m, const char *name, struct err *err) _must_check_;
+/* Unless there is one of that name. */
+int maria_make_database(struct maria *m, const char *name, const char *collation, struct err *err)
+    _must_check_;
 
 /* --- text of statements ----------------------------------------------------------------------- */
 

@@ -57,13 +57,14 @@ int maria_count_rows(struct maria *m, const char *table, int64_t *ret, struct er
 	return maria_query_int(m, strbuf_str(&sql), NULL, 0, ret, err);
 }
 
-int maria_make_database(struct maria *m, const char *name, struct err *err)
+int maria_make_database(struct maria *m, const char *name, const char *collation, struct err *err)
 {
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 
 	strbuf_addstr(&sql, "CREATE DATABASE IF NOT EXISTS ");
 	maria_add_identifier(&sql, name);
-	strbuf_addstr(&sql, " CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci");
+	strbuf_addstr(&sql, " COLLATE ");
+	maria_add_identifier(&sql, collation);
 	return maria_exec(m, strbuf_str(&sql), err);
 }
 
