@@ -7,8 +7,8 @@
 -- Lines are priced by one statement and inserted by one, because MariaDB opens all tables that a trigger may
 -- touch for each statement anew. It is an INSERT … VALUES, since INSERT … SELECT holds the AUTO-INC lock of all
 -- lines to its end under innodb_autoinc_lock_mode = 1, MariaDB's default. @placed_order tells the triggers which
--- order it is whose rows are locked, and which is added to when all @placed_lines are there. An interruption
--- may leave it behind: that order is rolled back, and no other ever has its number.
+-- order it is whose rows are locked, and which is added to when all @placed_lines are there; the last line
+-- forgets it. An interruption may leave it behind: that order is rolled back, and no other ever has its number.
 
 ALTER TABLE TR_Orders_Archive ADD KEY ix_archive_date (order_date) COMMENT 'sp_get_orders_in_month; sales of a time';
 
@@ -65,16 +65,14 @@ BEGIN
   SELECT MIN(wrong), CONCAT('[', GROUP_CONCAT(JSON_OBJECT('p', product_id, 'q', quantity, 'low', low, 'high', high,
                                                           'd', day) ORDER BY product_id), ']')
     INTO v_message, ret_lines
-    FROM (SELECT product_id, SUM(quantity) AS quantity, MIN(LEAST(price, quoted)) AS low,
-                 MAX(GREATEST(price, quoted)) AS high, MIN(service_date) AS day,
+    FROM (SELECT product_id, SUM(quantity) AS quantity, MIN(service_date) AS day,
+                 MIN(LEAST(COALESCE(price, quoted), COALESCE(quoted, price))) AS low,
+                 MAX(GREATEST(COALESCE(price, quoted), COALESCE(quoted, price))) AS high,
                  COALESCE(MIN(CONCAT(LPAD(nr, 3, '0'), 'line ', nr, ': ', wrong)),
                           IF(COUNT(DISTINCT service_date) > 1,
                              CONCAT('999product ', product_id, ' stands for two days'), NULL)) AS wrong
-            FROM (SELECT nr, product_id, quantity, service_date,
-                         COALESCE(price, CAST(JSON_VALUE(p_quoted, CONCAT('$."', product_id, '"'))
-                                              AS DECIMAL(12,2))) AS price,
-                         COALESCE(CAST(JSON_VALUE(p_quoted, CONCAT('$."', product_id, '"')) AS DECIMAL(12,2)),
-                                  price) AS quoted,
+            FROM (SELECT nr, product_id, quantity, price, service_date,
+                         CAST(JSON_VALUE(p_quoted, CONCAT('$."', product_id, '"')) AS DECIMAL(12,2)) AS quoted,
                          CASE
                            WHEN NOT COALESCE(product_text REGEXP '^[1-9][0-9]{0,17}$', 0)
                              THEN CONCAT('product_id is ',
@@ -215,6 +213,7 @@ BEGIN
   ELSE
     SET @placed_amount = @placed_amount + NEW.quantity * NEW.price, @placed_lines = @placed_lines - 1;
     IF @placed_lines = 0 THEN
+      SET @placed_order = NULL;
       CALL sp_AddToOrder(NEW.order_id, @placed_amount, FALSE);
     END IF;
   END IF;
@@ -260,7 +259,6 @@ BEGIN
         @placed_lines = JSON_LENGTH(p_lines);
     EXECUTE IMMEDIATE CONCAT(
       'INSERT INTO Order_Items (order_id, product_id, quantity, price, service_date) VALUES ', v_values);
-    SET @placed_order = NULL;
     UPDATE Order_Requests SET order_id = ret_order_id, total_amount = v_total, currency = v_currency
      WHERE customer_id = p_customer_id AND idempotency_key = p_key;
   END IF;
@@ -331,15 +329,15 @@ END IF//
 CREATE OR REPLACE TRIGGER tr_order_changes BEFORE UPDATE ON Orders FOR EACH ROW
 BEGIN
   DECLARE v_message VARCHAR(500);
-  DECLARE v_holding, v_paid_back INT;
+  DECLARE v_refund DECIMAL(14,2);
+  DECLARE v_holding INT;
 
   IF OLD.external_id IS NOT NULL THEN
-    IF NEW.refunded_amount = OLD.refunded_amount THEN
-      SELECT COUNT(*) INTO v_paid_back FROM Order_Events
-       WHERE order_id = OLD.order_id AND event_kind = 'returned';
-      IF v_paid_back = 0 AND OLD.refunded_amount = IF(OLD.order_status = 'returned', OLD.total_amount, 0) THEN
-        SET NEW.refunded_amount = IF(NEW.order_status = 'returned', NEW.total_amount, 0);
-      END IF;
+    SET v_refund = IF(NEW.order_status = 'returned', NEW.total_amount, 0);
+    IF NEW.refunded_amount = OLD.refunded_amount AND NEW.refunded_amount <> v_refund
+       AND OLD.refunded_amount = IF(OLD.order_status = 'returned', OLD.total_amount, 0)
+       AND NOT EXISTS (SELECT 1 FROM Order_Events WHERE order_id = OLD.order_id AND event_kind = 'returned') THEN
+      SET NEW.refunded_amount = v_refund;
     END IF;
     IF NEW.order_status <> OLD.order_status AND NEW.payment_status = OLD.payment_status THEN
       SET NEW.payment_status = f_get_payment_status(NEW.order_status);

@@ -414,6 +414,19 @@ def test_lines_that_are_placed_hold_up_no_other_lines(shop, customer, product):
         answer.result()
 
 
+def test_the_last_line_of_an_order_forgets_that_it_was_placed(shop, customer, product):
+    """An interruption behind it must not leave anything to lines that come later by hand."""
+    caller = shop.client()
+    caller.sql("SET @placed_order = %s, @placed_amount = 0, @placed_lines = 1",
+               order := shop.order(customer))
+    caller.sql("INSERT INTO Order_Items (order_id, product_id, quantity, price)"
+               " VALUES (%s, %s, 1, 10)", order, product)
+    assert caller.value("SELECT @placed_order") is None
+    caller.sql("INSERT INTO Order_Items (order_id, product_id, quantity, price)"
+               " VALUES (%s, %s, 1, 5)", order, shop.product())
+    assert shop.total(order) == amount("15.00")
+
+
 def test_what_a_refused_order_had_told_the_triggers_is_forgotten(shop, customer, product):
     with pytest.raises(pymysql.Error, match="left"):
         shop.place(customer, [line(product), line(shop.product(stock=0))], "k")
