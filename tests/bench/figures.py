@@ -8,6 +8,7 @@ import time
 
 import bson
 
+import indexed
 import stack as stack_module
 from waiting import until
 
@@ -49,6 +50,9 @@ def bring_up(stack, found):
     started = time.perf_counter()
     stack.wait_synced(300)
     found["bring-up until in step (s)"] = found["bring-up (s)"] + time.perf_counter() - started
+    indexed.wait_for_meaning(stack, 900)
+    found["bring-up until found by meaning (s)"] = (
+        found["bring-up (s)"] + time.perf_counter() - started)
     servers_seen["mariadb"] = stack.value("SELECT VERSION()")
     servers_seen["mongodb"] = stack.mongo().client.server_info()["version"]
 
@@ -188,6 +192,7 @@ def measure(folder, seconds, changes, rates):
         drain(stack, found, changes)
         load(stack, found)
         migrate(stack, found)
+        indexed.wait_for_meaning(stack, 900)  # of what was loaded; it takes both cores
         for clients in (8, 64):
             orders(stack, found, clients, seconds)
         found["memory of worker, most after all (MiB)"] = resident_mib(
