@@ -417,14 +417,35 @@ def test_lines_that_are_placed_hold_up_no_other_lines(shop, customer, product):
 def test_the_last_line_of_an_order_forgets_that_it_was_placed(shop, customer, product):
     """An interruption behind it must not leave anything to lines that come later by hand."""
     caller = shop.client()
-    caller.sql("SET @placed_order = %s, @placed_amount = 0, @placed_lines = 1",
-               order := shop.order(customer))
+    caller.sql("SET @placed_order = %s, @placed_lines = 1", order := shop.order(customer))
+    caller.sql("UPDATE Orders SET total_amount = 10 WHERE order_id = %s", order)
     caller.sql("INSERT INTO Order_Items (order_id, product_id, quantity, price)"
                " VALUES (%s, %s, 1, 10)", order, product)
     assert caller.value("SELECT @placed_order") is None
     caller.sql("INSERT INTO Order_Items (order_id, product_id, quantity, price)"
                " VALUES (%s, %s, 1, 5)", order, shop.product())
     assert shop.total(order) == amount("15.00")
+
+
+def test_an_order_that_is_placed_is_written_once(shop, customer, product):
+    shop.sql("CREATE TRIGGER tr_no_change BEFORE UPDATE ON Orders FOR EACH ROW"
+             " SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'written twice'")
+    try:
+        order = placed(shop, customer, line(product, 3), line(shop.product(), 2))
+    finally:
+        shop.sql("DROP TRIGGER tr_no_change")
+    assert shop.total(order) == shop.value(
+        "SELECT SUM(quantity * price) FROM Order_Items WHERE order_id = %s", order) > 0
+
+
+def test_an_order_by_hand_begins_without_a_total_also_after_one_that_was_placed(
+        shop, customer, product):
+    caller = shop.client()
+    caller.place(customer, [line(product)], "k")
+    assert caller.value("SELECT @placed_at") is not None
+    caller.sql("INSERT INTO Orders (customer_id, order_date, total_amount, currency)"
+               " VALUES (%s, UTC_TIMESTAMP(), 10, 'USD')", customer)
+    assert shop.total(caller.value("SELECT LAST_INSERT_ID()")) == 0
 
 
 def test_what_a_refused_order_had_told_the_triggers_is_forgotten(shop, customer, product):
