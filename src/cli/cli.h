@@ -27,6 +27,8 @@ extern const struct command cli_root_command;
 extern const struct config_option *const cli_config_tables[];
 
 /* Verbs, sorted. */
+extern const struct command command_access;
+extern const struct command command_audit;
 extern const struct command command_config;
 extern const struct command command_connection;
 extern const struct command command_doc;
@@ -42,6 +44,7 @@ extern const struct command command_logs;
 extern const struct command command_mapping;
 extern const struct command command_migrate;
 extern const struct command command_order;
+extern const struct command command_privacy;
 extern const struct command command_recommend;
 extern const struct command command_report;
 extern const struct command command_warehouse;

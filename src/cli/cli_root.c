@@ -8,6 +8,7 @@
 #include "shop/warehouse.h"
 
 #include "embed/embed.h"
+#include "govern/access.h"
 #include "http/http_server.h"
 #include "search/search_engine.h"
 #include "sync/sync.h"
@@ -21,6 +22,7 @@ HEADING(heading_stack, "Servers");
 HEADING(heading_sync, "From MariaDB to MongoDB");
 HEADING(heading_shop, "The shop");
 HEADING(heading_search, "Search");
+HEADING(heading_govern, "Who may see what");
 HEADING(heading_program, "The program");
 
 /* clang-format off */
@@ -59,6 +61,10 @@ static const struct command *const root_children[] = {
     &command_embed,
     &command_index,
     &command_vector,
+    &heading_govern,
+    &command_access,
+    &command_privacy,
+    &command_audit,
     &heading_program,
     &command_config,
     &command_version,
@@ -83,6 +89,7 @@ const struct config_option *const cli_config_tables[] = {
     stack_options,
     shop_options,
     warehouse_options,
+    access_options,
     mapping_options,
     sync_options,
     search_options,

@@ -187,6 +187,24 @@ static int up_warehouse(struct up *u, struct err *err)
 	return r < 0 ? err_context(err, "making the warehouse") : 0;
 }
 
+/* Of the embedded server, where who has these names was made for another database of ours. A file
+ * of access that does not fit the mappings gives nobody a right. */
+static int up_access(struct up *u, struct err *err)
+{
+	static const char *const words[] = {"access", "apply", "--adopt", "--quiet", NULL};
+	int r;
+
+	if (!u->has_own_maria)
+		return skip(u);
+	r = cli_run_self(u->line, words, err);
+	if (r == -ERR_INVALID_ARGUMENT) {
+		u->said = "left out: the message is above";
+		err_clear(err);
+		return 0;
+	}
+	return r;
+}
+
 /* --- the shop -------------------------------------------------------------------------------- */
 
 static int generate(struct up *u, const char *out, struct err *err)
@@ -438,6 +456,7 @@ static const struct step steps[] = {
     {"shop", "loaded", up_shop},
     {"sync", "queues, triggers and collections installed", up_sync},
     {"sync", NULL, up_rights},
+    {"access", "roles, people and masked views made", up_access},
     {"warehouse", "made; `aethermart warehouse refresh` fills it", up_warehouse},
     {"sync", "all collections live", up_migrate},
     {"worker", "keeps both stores in step", up_worker},

@@ -101,8 +101,18 @@ struct mapping_statement {
 };
 size_t mapping_statements(const struct mapping *m, const struct mapping_statement **ret);
 
-/* The bound plan as text, a field a line: what mapping_hash() is taken of. */
+/* The bound plan as text, a field a line: what mapping_hash() is taken of. Without the classes of
+ * personal data, of which no document depends. */
 const char *mapping_text(const struct mapping *m);
+
+/* Classes of personal data, NULL-terminated. */
+extern const char *const mapping_pii_classes[];
+
+/* Each column of a table that becomes a part of the document, with the class of its field, or of
+ * the nearest object or array around it; NULL: of none. A column may come several times. */
+typedef void (*mapping_column_fn)(void *arg, const char *table, const char *column,
+				  const char *pii);
+void mapping_each_column(const struct mapping *m, mapping_column_fn fn, void *arg);
 
 /* The PII class of each field that has one, by its dotted path. */
 typedef void (*mapping_pii_fn)(void *arg, const char *field, const char *table, const char *column,

@@ -17,9 +17,9 @@ static const char *const top_keys[] = {"collection", "target",	 "table", "key",
 				       "queue",	     "on_leave", "where", "fields",
 				       "mongodb",    "indexes",	 NULL};
 
-static const char *const pii_classes[] = {"name",      "email",	     "phone",
-					  "address",   "birth_date", "identifier",
-					  "financial", "free_text",  NULL};
+const char *const mapping_pii_classes[] = {"name",	"email",      "phone",	    "address",
+					   "region",	"birth_date", "identifier", "financial",
+					   "free_text", NULL};
 
 static const char *const type_names[] = {"bool", "int64",  "decimal", "double", "string",
 					 "date", "binary", "json",    NULL};
@@ -489,7 +489,7 @@ static int read_figure(struct parser *p, struct mapping_field *f, const struct y
 	if (!f->column)
 		return ynode_error(n, p->err, "a figure names no function");
 	pii = ynode_get(n, "pii");
-	return pii ? read_one_of(p, pii, "the PII class", pii_classes, &f->pii) : 0;
+	return pii ? read_one_of(p, pii, "the PII class", mapping_pii_classes, &f->pii) : 0;
 }
 
 static const char *join_path(struct parser *p, const struct mapping_level *level, const char *name)
@@ -633,7 +633,7 @@ static int read_field(struct parser *p, struct mapping_level *level, struct mapp
 		return r;
 	pii = ynode_get(n, "pii");
 	if (pii) {
-		r = read_one_of(p, pii, "the PII class", pii_classes, &f->pii);
+		r = read_one_of(p, pii, "the PII class", mapping_pii_classes, &f->pii);
 		if (r < 0)
 			return r;
 	}

@@ -67,8 +67,6 @@ static void add_field_text(struct strbuf *b, const struct mapping_level *level,
 		strbuf_addf(b, " %s", json ? json : "");
 		bson_free(json);
 	}
-	if (f->pii)
-		strbuf_addf(b, " pii %s", f->pii);
 	strbuf_addch(b, '\n');
 }
 
@@ -310,6 +308,44 @@ const bson_t *mapping_indexes(const struct mapping *m)
 const bson_t *mapping_validator(const struct mapping *m)
 {
 	return m->validator;
+}
+
+/* The class of what the level is read into. */
+static const char *level_pii(const struct mapping_level *level)
+{
+	for (; level->parent; level = level->parent) {
+		const struct mapping_level *above = level->parent;
+
+		for (size_t i = 0; i < above->n_fields; i++)
+			if (above->fields[i].level == level && above->fields[i].pii)
+				return above->fields[i].pii;
+	}
+	return NULL;
+}
+
+static void tell_column(const struct mapping_level *level, const char *column, const char *pii,
+			mapping_column_fn fn, void *arg)
+{
+	for (size_t i = 0; i < level->n_tables && column; i++)
+		fn(arg, level->tables[i].name, column, pii);
+}
+
+void mapping_each_column(const struct mapping *m, mapping_column_fn fn, void *arg)
+{
+	for (size_t i = 0; i < m->n_levels; i++) {
+		const struct mapping_level *level = m->levels[i];
+		const char *around = level_pii(level);
+
+		tell_column(level, level->tree_field, around, fn, arg);
+		for (size_t j = 0; j < level->n_fields; j++) {
+			const struct mapping_field *f = &level->fields[j];
+			const char *pii = f->pii ? f->pii : around;
+
+			tell_column(level, f->column, pii, fn, arg);
+			for (size_t k = 0; k < f->n_parts; k++)
+				tell_column(level, f->parts[k].column, pii, fn, arg);
+		}
+	}
 }
 
 void mapping_each_pii(const struct mapping *m, mapping_pii_fn fn, void *arg)

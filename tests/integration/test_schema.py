@@ -158,7 +158,7 @@ def test_a_later_file_replaces_what_an_earlier_one_was_making(database):
                        ("Customer_Addresses", "ix_address_state"),
                        ("TR_Orders_Archive", "ix_archive_date")):
         db.rows(f"ALTER TABLE {table} DROP KEY {key}")
-    db.rows("DELETE FROM schema_migrations WHERE migration_number > 100")
+    db.rows("DELETE FROM schema_migrations WHERE migration_number BETWEEN 101 AND 119")
     db.rows("UPDATE schema_migrations SET statements_done = 3, statement_begun = 4,"
             " finished_at = NULL WHERE migration_number = 100")
     assert json.loads(db.run("apply", "--json").stdout)["applied"] == 4

@@ -1,0 +1,259 @@
+/* `aethermart audit`: who did what to whose data. */
+#include "cli/cli_govern.h"
+
+#include "base/table.h"
+#include "govern/audit.h"
+
+#include <inttypes.h>
+#include <sodium.h>
+
+#include "base/banned.h"
+
+#define LIST_FALLBACK "50"
+
+struct place {
+	struct arena arena;
+	struct maria *db;
+	unsigned char public_key[crypto_sign_PUBLICKEYBYTES];
+	unsigned char secret_key[crypto_sign_SECRETKEYBYTES];
+	struct audit_witness witness;
+};
+
+static void place_done(struct place *p)
+{
+	sodium_memzero(p->secret_key, sizeof(p->secret_key));
+	p->db = maria_close(p->db);
+	arena_done(&p->arena);
+}
+
+static int open_place(const struct command_line *line, struct place *p, struct err *err)
+{
+	unsigned char seed[crypto_sign_SEEDBYTES];
+	int r = cli_open_maria(line, ENDPOINT_ADMIN, &p->db, err);
+
+	if (r == 0)
+		r = cli_govern_key(line, "audit", seed, err);
+	if (r < 0)
+		return r;
+	crypto_sign_seed_keypair(p->public_key, p->secret_key, seed);
+	sodium_memzero(seed, sizeof(seed));
+	p->witness.public_key = p->public_key;
+	p->witness.path =
+	    arena_printf(&p->arena, "%s/audit.head", endpoint_var_dir(line->config, &p->arena));
+	return 0;
+}
+
+/* --- verify ---------------------------------------------------------------------------------- */
+
+static int run_verify(const struct command_line *line, struct err *err)
+{
+	_cleanup_(place_done) struct place p = {0};
+	struct audit_state s;
+	int r = open_place(line, &p, err);
+
+	if (r == 0)
+		r = audit_verify(p.db, &p.witness, &s, err);
+	if (r < 0)
+		return r;
+	if (line->json)
+		return cli_print_json(json_pack("{s:I,s:I,s:I,s:I,s:I,s:s}", "first",
+						(json_int_t)s.first, "last", (json_int_t)s.last,
+						"events", (json_int_t)s.n, "details",
+						(json_int_t)s.n_details, "erased",
+						(json_int_t)s.n_erased, "head", s.head),
+				      err);
+	printf("%" PRIu64 " event%s, none changed, none missing; %" PRIu64
+	       " with details, of %" PRIu64 " they were erased.\nThe last is %" PRIu64
+	       ", %.16s...\n",
+	       s.n, s.n == 1 ? "" : "s", s.n_details, s.n_erased, s.last, s.head);
+	return cli_flush(err);
+}
+
+/* --- list, who-saw --------------------------------------------------------------------------- */
+
+struct listed {
+	json_t *list; /* with --json */
+	struct table *table;
+};
+
+static int list_row(void *arg, const struct audit_row *row, struct err *err)
+{
+	struct listed *l = arg;
+	char id[24], rows[24];
+
+	(void)err;
+	if (l->list) {
+		json_array_append_new(l->list,
+				      json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:s,s:s}", "id",
+						(json_int_t)row->id, "at", row->happened_at,
+						"actor", row->actor, "role", row->role, "action",
+						row->action, "object", row->object, "purpose",
+						row->purpose, "rows", (json_int_t)row->rows,
+						"outcome", row->outcome, "subject", row->subject));
+		return 0;
+	}
+	(void)snprintf(id, sizeof(id), "%" PRIu64, row->id);
+	(void)snprintf(rows, sizeof(rows), "%" PRIu64, row->rows);
+	table_add(l->table, (const char *const[]){id, row->happened_at, row->actor, row->role,
+						  row->action, row->object, rows, row->outcome,
+						  row->subject, row->purpose});
+	return 0;
+}
+
+static int list(const struct command_line *line, const char *subject, struct err *err)
+{
+	static const char *const titles[] = {">ID",	"AT",	   "ACTOR", "ROLE",
+					     "ACTION",	"OBJECT",  ">ROWS", "OUTCOME",
+					     "SUBJECT", "PURPOSE", NULL};
+	_cleanup_(maria_closep) struct maria *db = NULL;
+	_cleanup_(table_freep) struct table *table = table_new(titles);
+	struct listed l = {.table = table};
+	uint64_t limit = 0;
+	int r = parse_uint64(str_from(command_text(line, "limit")), UINT64_MAX, &limit, err);
+
+	if (r == 0)
+		r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
+	if (r < 0)
+		return r;
+	l.list = line->json ? json_array() : NULL;
+	r = audit_list(db, subject, limit, list_row, &l, err);
+	if (r < 0) {
+		json_decref(l.list);
+		return r;
+	}
+	if (line->json)
+		return cli_print_json(l.list, err);
+	table_print(table, stdout);
+	return cli_flush(err);
+}
+
+static int run_list(const struct command_line *line, struct err *err)
+{
+	return list(line, NULL, err);
+}
+
+static int run_who_saw(const struct command_line *line, struct err *err)
+{
+	return list(line, line->argv[0], err);
+}
+
+/* --- purge ----------------------------------------------------------------------------------- */
+
+static int run_purge(const struct command_line *line, struct err *err)
+{
+	_cleanup_(place_done) struct place p = {0};
+	const char *before = command_text(line, "before");
+	uint64_t purged = 0;
+	int r;
+
+	if (!before)
+		return err_set(err, ERR_INVALID_ARGUMENT, "say until when: --before 2026-01-01");
+	if (!cli_confirm(line, "This deletes the audit from before that day. Go on?"))
+		return err_set(err, ERR_INTERRUPTED, "nothing was done");
+	r = open_place(line, &p, err);
+	if (r == 0)
+		r = audit_purge(p.db, &p.witness, p.secret_key, before, &purged, err);
+	if (r == 0)
+		r = cli_govern_audit(p.db,
+				     &(struct audit_event){.action = "audit.purge",
+							   .object = "Audit_Events",
+							   .rows = purged,
+							   .outcome = "done"},
+				     err);
+	if (r < 0)
+		return r;
+	if (line->json)
+		return cli_print_json(json_pack("{s:I}", "purged", (json_int_t)purged), err);
+	printf("%" PRIu64 " event%s deleted; a signed checkpoint stands for them.\n", purged,
+	       purged == 1 ? "" : "s");
+	return cli_flush(err);
+}
+
+/* --- erase ----------------------------------------------------------------------------------- */
+
+static int run_erase(const struct command_line *line, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	_cleanup_(maria_closep) struct maria *db = NULL;
+	uint64_t erased = 0;
+	int r;
+
+	if (!cli_confirm(line, "This makes the audit forget whose data it was. Go on?"))
+		return err_set(err, ERR_INTERRUPTED, "nothing was done");
+	r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
+	if (r == 0)
+		r = audit_erase(db, audit_os_actor(&arena), line->argv[0], &erased, err);
+	if (r < 0)
+		return r;
+	if (line->json)
+		return cli_print_json(json_pack("{s:I}", "erased", (json_int_t)erased), err);
+	printf("the details of %" PRIu64 " event%s erased; the events stay.\n", erased,
+	       erased == 1 ? " are" : "s are");
+	return cli_flush(err);
+}
+
+/* --- the group ------------------------------------------------------------------------------- */
+
+#define OPTION_LIMIT                                                                            \
+	{                                                                                       \
+		.name = "limit", .type = COMMAND_NUMBER, .argument = "N", .min = 1,             \
+		.max = 1000000, .fallback = LIST_FALLBACK, .help = "how many, the newest first" \
+	}
+
+static const struct command_option list_options[] = {OPTION_LIMIT, {0}};
+static const struct command_option erase_options[] = {CLI_OPTION_YES, {0}};
+static const struct command_option purge_options[] = {
+    CLI_OPTION_YES,
+    {.name = "before",
+     .type = COMMAND_TEXT,
+     .argument = "DAY",
+     .help = "what is older goes: 2026-01-01, UTC"},
+    {0},
+};
+
+static const struct command command_audit_verify = {
+    .name = "verify",
+    .summary = "whether an event was changed, or is missing",
+    .run = run_verify,
+};
+static const struct command command_audit_list = {
+    .name = "list",
+    .summary = "the newest events",
+    .options = list_options,
+    .run = run_list,
+};
+static const struct command command_audit_who_saw = {
+    .name = "who-saw",
+    .summary = "what was done with the data of a customer",
+    .arguments = "CUSTOMER",
+    .min_args = 1,
+    .max_args = 1,
+    .options = list_options,
+    .run = run_who_saw,
+};
+static const struct command command_audit_erase = {
+    .name = "erase",
+    .summary = "forgets that events were about a customer",
+    .arguments = "CUSTOMER",
+    .min_args = 1,
+    .max_args = 1,
+    .options = erase_options,
+    .run = run_erase,
+};
+static const struct command command_audit_purge = {
+    .name = "purge",
+    .summary = "deletes old events behind a signed checkpoint",
+    .options = purge_options,
+    .run = run_purge,
+};
+
+static const struct command *const children[] = {
+    &command_audit_verify, &command_audit_list,	 &command_audit_who_saw,
+    &command_audit_erase,  &command_audit_purge, NULL,
+};
+
+const struct command command_audit = {
+    .name = "audit",
+    .summary = "who did what to whose data",
+    .children = children,
+};

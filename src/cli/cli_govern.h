@@ -1,0 +1,28 @@
+/* What the verbs of governance share: the file of access, bound to the shop's schema. */
+#pragma once
+
+#include "cli/cli.h"
+#include "govern/access.h"
+#include "store/schema.h"
+
+struct cli_govern {
+	struct arena arena;
+	struct maria *db; /* of the schema's owner */
+	struct schema *schema;
+	struct mapping_set mappings;
+	struct access *access;
+};
+
+/* Where the file is: access.rules, or that of the installation. Lives as long as the arena. */
+const char *cli_access_rules(const struct command_line *line, struct arena *arena);
+int cli_govern_open(const struct command_line *line, struct cli_govern *ret, struct err *err)
+    _must_check_;
+/* 32 bytes made of the text of secrets/NAME in the run-time folder, which is made when missing. */
+int cli_govern_key(const struct command_line *line, const char *name, unsigned char ret[32],
+		   struct err *err) _must_check_;
+
+/* Writes into the audit what this verb did, by whom, in the shop's database. */
+struct audit_event;
+int cli_govern_audit(struct maria *db, const struct audit_event *event, struct err *err)
+    _must_check_;
+void cli_govern_done(struct cli_govern *g); /* also after an error of cli_govern_open() */

@@ -1,0 +1,21 @@
+/* What the files of access.h share. */
+#pragma once
+
+#include "base/map.h"
+#include "govern/access.h"
+
+#define ACCESS_OPEN "open" /* the class of what is not personal */
+
+struct access_plan {
+	const char *shop, *warehouse;
+	struct map classes; /* "table\0column" to class */
+	struct access_items wanted;
+};
+
+/* Appends the column as a clearance sees it, an expression over alias t (and k, the keys). */
+void access_add_mask(struct strbuf *b, enum access_mask mask, const char *pii,
+		     const struct schema_column *c);
+
+void access_items_add(struct access_items *list, struct access_item item);
+void access_items_sort(struct access_items *list);
+int access_item_compare(const struct access_item *a, const struct access_item *b);

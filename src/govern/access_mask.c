@@ -1,0 +1,111 @@
+/*
+ * Masks as SQL expressions. All of them leave NULL as NULL, and none tells more of a short value
+ * than of a long one: what has too few characters becomes "***".
+ */
+#include "govern/access_int.h"
+
+#include "base/banned.h"
+
+static void add_column(struct strbuf *b, const char *column)
+{
+	strbuf_addstr(b, "t.");
+	maria_add_identifier(b, column);
+}
+
+/* A text, whatever the column's type is. */
+static void add_text(struct strbuf *b, const struct schema_column *c)
+{
+	strbuf_addstr(b, "CAST(");
+	add_column(b, c->name);
+	strbuf_addstr(b, " AS CHAR CHARACTER SET utf8mb4)");
+}
+
+static void add_initial(struct strbuf *b, const struct schema_column *c)
+{
+	strbuf_addstr(b, "IF(CHAR_LENGTH(");
+	add_text(b, c);
+	strbuf_addstr(b, ") < 2, '***', CONCAT(LEFT(");
+	add_text(b, c);
+	strbuf_addstr(b, ", 1), '***'))");
+}
+
+/* First character of name and of domain, and the top domain, when each has something left to hide.
+ */
+static void add_email(struct strbuf *b, const struct schema_column *c)
+{
+	strbuf_addstr(b, "IF(");
+	add_text(b, c);
+	strbuf_addstr(
+	    b, " NOT REGEXP '^[^@]{3,}@[^@.]{3,}[.](.*[.])?[A-Za-z]{2,}$', '***', CONCAT(LEFT(");
+	add_text(b, c);
+	strbuf_addstr(b, ", 1), '***@', LEFT(SUBSTRING_INDEX(");
+	add_text(b, c);
+	strbuf_addstr(b, ", '@', -1), 1), '***.', SUBSTRING_INDEX(");
+	add_text(b, c);
+	strbuf_addstr(b, ", '.', -1)))");
+}
+
+static void add_end(struct strbuf *b, const struct schema_column *c)
+{
+	strbuf_addstr(b, "IF(CHAR_LENGTH(");
+	add_text(b, c);
+	strbuf_addstr(b, ") < 7, '***', CONCAT('***', RIGHT(");
+	add_text(b, c);
+	strbuf_addstr(b, ", 2)))");
+}
+
+/* Above 89 there are few: they are one band. */
+static void add_age_band(struct strbuf *b, const struct schema_column *c)
+{
+	strbuf_addstr(b, "CASE WHEN TIMESTAMPDIFF(YEAR, ");
+	add_column(b, c->name);
+	strbuf_addstr(b, ", UTC_DATE()) >= 90 THEN '90+' WHEN TIMESTAMPDIFF(YEAR, ");
+	add_column(b, c->name);
+	strbuf_addstr(b, ", UTC_DATE()) >= 0 THEN CONCAT(TIMESTAMPDIFF(YEAR, ");
+	add_column(b, c->name);
+	strbuf_addstr(b, ", UTC_DATE()) DIV 10 * 10, '-', TIMESTAMPDIFF(YEAR, ");
+	add_column(b, c->name);
+	strbuf_addstr(b, ", UTC_DATE()) DIV 10 * 10 + 9) END");
+}
+
+/* HMAC as in RFC 2104, with both padded keys made before; the column's name is a part of what is
+ * hashed, so that numbers of different things do not meet. */
+static void add_pseudonym(struct strbuf *b, const struct schema_column *c)
+{
+	strbuf_addstr(b, "IF(");
+	add_column(b, c->name);
+	strbuf_addstr(b, " IS NULL, NULL, LEFT(CONVERT(SHA2(CONCAT(k.outer_pad, UNHEX(SHA2(CONCAT("
+			 "k.inner_pad, CAST(");
+	maria_add_literal(b, str_from(c->name));
+	strbuf_addstr(b, " AS BINARY), 0x00, CAST(");
+	add_column(b, c->name);
+	strbuf_addstr(b, " AS BINARY)), 256))), 256) USING ascii), 32))");
+}
+
+void access_add_mask(struct strbuf *b, enum access_mask mask, const char *pii,
+		     const struct schema_column *c)
+{
+	switch (mask) {
+	case ACCESS_HIDDEN:
+	case ACCESS_PLAIN:
+		add_column(b, c->name);
+		break;
+	case ACCESS_INITIAL:
+		add_initial(b, c);
+		break;
+	case ACCESS_PARTIAL:
+		if (cstr_equal(pii, "email"))
+			add_email(b, c);
+		else
+			add_end(b, c);
+		break;
+	case ACCESS_AGE_BAND:
+		add_age_band(b, c);
+		break;
+	case ACCESS_PSEUDONYM:
+		add_pseudonym(b, c);
+		break;
+	}
+	strbuf_addstr(b, " AS ");
+	maria_add_identifier(b, c->name);
+}

@@ -1,0 +1,523 @@
+/* What a server grants, how that differs from the file, and how it is brought about: see access.h.
+ */
+#include "govern/access_int.h"
+#include "govern/govern_sql_int.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "base/banned.h"
+
+#define STATEMENT_MAX ((size_t)64 << 10)
+
+static const char *const kind_names[] = {"role",   "view",    "account", "grant",
+					 "member", "default", "person"};
+
+static_assert(ARRAY_LEN(kind_names) == ACCESS_KINDS, "a name for each kind");
+
+/* --- what is there --------------------------------------------------------------------------- */
+
+static bool is_system(const struct access *a, const char *who)
+{
+	size_t len = strcspn(who, "@");
+
+	for (size_t i = 0; i < a->n_system; i++)
+		if (strlen(a->system[i]) == len && memcmp(a->system[i], who, len) == 0)
+			return true;
+	return false;
+}
+
+/* "Select,Create View" in as many items. */
+static void add_rights(struct access_items *list, struct arena *arena, struct access_item item,
+		       struct str rights)
+{
+	const char *at = rights.data;
+
+	while (*at) {
+		size_t len = strcspn(at, ",");
+		char *right = arena_strndup(arena, at, len);
+
+		for (char *c = right; *c && item.kind == ACCESS_GRANT; c++)
+			*c = (char)toupper((unsigned char)*c);
+		item.right = right;
+		access_items_add(list, item);
+		at += len + (at[len] == ',');
+	}
+}
+
+static void add_found(const struct access *a, struct arena *arena, struct access_items *list,
+		      const struct maria_rows *rows)
+{
+	struct access_item item = {.who = arena_str(arena, maria_rows_str(rows, 1)).data,
+				   .right = "",
+				   .object = arena_str(arena, maria_rows_str(rows, 3)).data};
+	struct str kind = maria_rows_str(rows, 0), rights = maria_rows_str(rows, 2);
+
+	while (!str_equal(kind, str_from(kind_names[item.kind]))) {
+		item.kind++;
+		bug_if(item.kind == ACCESS_KINDS);
+	}
+	if (item.kind != ACCESS_VIEW && is_system(a, item.who))
+		return;
+	if (item.kind == ACCESS_ROLE || item.kind == ACCESS_ACCOUNT || item.kind == ACCESS_VIEW) {
+		item.right = arena_str(arena, rights).data;
+		access_items_add(list, item);
+	} else {
+		add_rights(list, arena, item, rights);
+	}
+}
+
+static int load_found(const struct access *a, struct maria *m, struct arena *arena,
+		      struct access_items *ret, struct err *err)
+{
+	const struct maria_value params[] = {MARIA_S(a->plan->warehouse)};
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	int r = maria_query(m, govern_sql_access_found, params, ARRAY_LEN(params), &rows, err);
+
+	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
+		add_found(a, arena, ret, rows);
+	access_items_sort(ret);
+	if (r == -ERR_PERMISSION)
+		(void)err_hint(err, "the account that owns the schema needs SELECT on mysql.*");
+	else if (r == -ERR_NOT_FOUND)
+		(void)err_hint(err, "run `aethermart schema apply`");
+	return r;
+}
+
+/* Names of what was made here, "role maria". */
+static int load_records(struct maria *m, struct arena *arena, struct map *ret, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	int r = maria_query(m, govern_sql_access_records, NULL, 0, &rows, err);
+
+	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
+		struct str kind = maria_rows_str(rows, 0), name = maria_rows_str(rows, 1);
+
+		*map_put(ret, str_from(arena_printf(arena, "%.*s %.*s", STR_ARGS(kind),
+						    STR_ARGS(name)))) = ret;
+	}
+	return r;
+}
+
+static bool is_ours(const struct map *records, const char *kind, const char *who)
+{
+	_cleanup_(mem_freep) char *key = mem_printf("%s %s", kind, who);
+
+	return map_get(records, str_from(key)) != NULL;
+}
+
+/* --- statements ------------------------------------------------------------------------------ */
+
+/* `role`, or 'name'@'host'. */
+static void add_who(struct strbuf *b, const char *who)
+{
+	const char *at = strrchr(who, '@');
+
+	if (!at) {
+		maria_add_identifier(b, who);
+		return;
+	}
+	maria_add_literal(b, (struct str){who, (size_t)(at - who)});
+	strbuf_addch(b, '@');
+	maria_add_literal(b, str_from(at + 1));
+}
+
+/* "TABLE Orders" and "PROCEDURE sp_X" are the shop's, a name with a dot is another database's. */
+static void add_object(struct strbuf *b, const struct access *a, const char *object)
+{
+	const char *name = strchr(object, ' ');
+	const char *dot = name ? strchr(name, '.') : NULL;
+	_cleanup_(mem_freep) char *database = NULL;
+
+	if (!name) {
+		strbuf_addstr(b, "*.*");
+		return;
+	}
+	if (str_starts(str_from(object), "DATABASE ")) {
+		maria_add_identifier(b, name + 1);
+		strbuf_addstr(b, ".*");
+		return;
+	}
+	if (!str_starts(str_from(object), "TABLE "))
+		strbuf_add(b, object, (size_t)(name + 1 - object));
+	database =
+	    dot ? mem_strndup(name + 1, (size_t)(dot - name - 1)) : mem_strdup(a->plan->shop);
+	maria_add_identifier(b, database);
+	strbuf_addch(b, '.');
+	maria_add_identifier(b, dot ? dot + 1 : name + 1);
+}
+
+/* "COLUMN Orders.total_amount": rights of columns are taken back from their table. */
+static void add_column(struct strbuf *b, const struct access *a, const char *right,
+		       const char *object)
+{
+	const char *name = object + strlen("COLUMN "), *column = strrchr(name, '.');
+	_cleanup_(mem_freep) char *table = mem_printf("TABLE %.*s", (int)(column - name), name);
+
+	strbuf_addf(b, "%s (", right);
+	maria_add_identifier(b, column + 1);
+	strbuf_addstr(b, ") ON ");
+	add_object(b, a, table);
+}
+
+static void add_right(struct strbuf *b, const struct access *a, const struct access_item *i)
+{
+	if (str_starts(str_from(i->object), "COLUMN ")) {
+		add_column(b, a, i->right, i->object);
+		return;
+	}
+	strbuf_addf(b, "%s ON ", cstr_equal(i->object, "SERVER") ? "ALL PRIVILEGES" : i->right);
+	add_object(b, a, i->object);
+}
+
+static void add_make(struct strbuf *b, const struct access *a, const struct access_item *i)
+{
+	switch (i->kind) {
+	case ACCESS_ROLE:
+		strbuf_addstr(b, "CREATE ROLE ");
+		add_who(b, i->who);
+		break;
+	case ACCESS_VIEW:
+		strbuf_addstr(b, i->sql);
+		break;
+	case ACCESS_ACCOUNT: /* the password comes when it runs */
+		strbuf_addstr(b, "CREATE USER ");
+		add_who(b, i->who);
+		break;
+	case ACCESS_GRANT:
+		strbuf_addstr(b, "GRANT ");
+		add_right(b, a, i);
+		strbuf_addstr(b, " TO ");
+		add_who(b, i->who);
+		break;
+	case ACCESS_MEMBER:
+		strbuf_addstr(b, "GRANT ");
+		maria_add_identifier(b, i->right);
+		strbuf_addstr(b, " TO ");
+		add_who(b, i->who);
+		break;
+	case ACCESS_DEFAULT:
+		strbuf_addstr(b, "SET DEFAULT ROLE ");
+		maria_add_identifier(b, i->right);
+		strbuf_addstr(b, " FOR ");
+		add_who(b, i->who);
+		break;
+	case ACCESS_PERSON:
+	case ACCESS_KINDS:
+		break;
+	}
+}
+
+static void add_take(struct strbuf *b, const struct access *a, const struct access_item *i)
+{
+	_cleanup_(mem_freep) char *role = NULL;
+
+	switch (i->kind) {
+	case ACCESS_ROLE:
+		strbuf_addstr(b, "DROP ROLE ");
+		add_who(b, i->who);
+		break;
+	case ACCESS_VIEW:
+		strbuf_addstr(b, "DROP VIEW ");
+		maria_add_identifier(b, i->who);
+		break;
+	case ACCESS_ACCOUNT:
+		strbuf_addstr(b, "DROP USER ");
+		add_who(b, i->who);
+		break;
+	case ACCESS_GRANT:
+		strbuf_addstr(b, "REVOKE ");
+		add_right(b, a, i);
+		strbuf_addstr(b, " FROM ");
+		add_who(b, i->who);
+		break;
+	case ACCESS_MEMBER:
+		role = mem_strndup(i->right, strcspn(i->right, " "));
+		strbuf_addstr(b, "REVOKE ");
+		maria_add_identifier(b, role);
+		strbuf_addstr(b, " FROM ");
+		add_who(b, i->who);
+		break;
+	case ACCESS_DEFAULT:
+		strbuf_addstr(b, "SET DEFAULT ROLE NONE FOR ");
+		add_who(b, i->who);
+		break;
+	case ACCESS_PERSON:
+	case ACCESS_KINDS:
+		break;
+	}
+}
+
+/* --- differences ----------------------------------------------------------------------------- */
+
+struct comparer {
+	const struct access *a;
+	const struct map *records;
+	const struct access_items *found;
+	struct access_diff *diff;
+};
+
+static bool has_item(const struct access_items *list, enum access_kind kind, const char *who)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->items[i].kind == kind && cstr_equal(list->items[i].who, who))
+			return true;
+	return false;
+}
+
+static bool is_in_file(const struct access *a, const char *who)
+{
+	return has_item(&a->plan->wanted, strchr(who, '@') ? ACCESS_ACCOUNT : ACCESS_ROLE, who);
+}
+
+/* The one whom an item is about is ours when the file names it, or it was made here. */
+static bool is_about_ours(const struct comparer *c, const struct access_item *i)
+{
+	const char *kind = strchr(i->who, '@') ? "account" : "role";
+
+	if (i->kind == ACCESS_VIEW)
+		return true; /* only those that are recorded were found */
+	if (i->kind == ACCESS_ROLE || i->kind == ACCESS_ACCOUNT)
+		return is_ours(c->records, kind, i->who);
+	return is_in_file(c->a, i->who) || is_ours(c->records, kind, i->who);
+}
+
+static void add_difference(struct comparer *c, enum access_state state,
+			   const struct access_item *item)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(STATEMENT_MAX);
+	struct access_diff *d = c->diff;
+
+	if (state == ACCESS_MISSING)
+		add_make(&b, c->a, item);
+	else if (state == ACCESS_BEYOND)
+		add_take(&b, c->a, item);
+	mem_grow(&d->items, &d->cap, d->n + 1, sizeof(*d->items));
+	d->items[d->n++] = (struct access_difference){
+	    .state = state,
+	    .item = {item->kind, arena_strdup(&d->arena, item->who),
+		     arena_strdup(&d->arena, item->right), arena_strdup(&d->arena, item->object),
+		     item->sql},
+	    .sql = b.len ? arena_strdup(&d->arena, strbuf_str(&b)) : NULL};
+	d->n_foreign += state == ACCESS_FOREIGN;
+}
+
+/* Who is there is nobody's concern until it has a right on the shop. */
+static bool is_stranger(const struct comparer *c, const struct access_item *i)
+{
+	return i->kind == ACCESS_ROLE || i->kind == ACCESS_ACCOUNT || i->kind == ACCESS_DEFAULT ||
+	       (i->kind == ACCESS_MEMBER && !has_item(&c->a->plan->wanted, ACCESS_ROLE, i->right));
+}
+
+static void compare_found(struct comparer *c, const struct access_item *i)
+{
+	bool is_view = i->kind == ACCESS_VIEW;
+
+	if (is_about_ours(c, i)) {
+		/* A view of another definition is made anew, not dropped before. */
+		if (!is_view || !has_item(&c->a->plan->wanted, ACCESS_VIEW, i->who))
+			add_difference(c, ACCESS_BEYOND, i);
+	} else if (!is_stranger(c, i)) {
+		add_difference(c, ACCESS_FOREIGN, i);
+	}
+}
+
+/* What goes does so first, in the other order; of who goes, the rights go with it. */
+static void compare(struct comparer *c)
+{
+	const struct access_items *wanted = &c->a->plan->wanted, *found = c->found;
+	size_t w = 0;
+
+	for (size_t f = found->n; f-- > 0;)
+		if (!bsearch(&found->items[f], wanted->items, wanted->n, sizeof(*wanted->items),
+			     (int (*)(const void *, const void *))access_item_compare))
+			compare_found(c, &found->items[f]);
+	for (size_t f = 0; w < wanted->n; w++) {
+		const struct access_item *item = &wanted->items[w];
+
+		while (f < found->n && access_item_compare(&found->items[f], item) < 0)
+			f++;
+		if (f < found->n && access_item_compare(&found->items[f], item) == 0) {
+			if (!c->diff->stranger &&
+			    (item->kind == ACCESS_ROLE || item->kind == ACCESS_ACCOUNT) &&
+			    !is_ours(c->records, kind_names[item->kind], item->who))
+				c->diff->stranger = arena_strdup(&c->diff->arena, item->who);
+			continue;
+		}
+		add_difference(c, ACCESS_MISSING, item);
+	}
+}
+
+int access_compare(const struct access *a, struct maria *m, struct access_diff *ret,
+		   struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	struct access_items found = {0};
+	struct map records = {0};
+	struct comparer c = {.a = a, .records = &records, .found = &found, .diff = ret};
+	int r;
+
+	*ret = (struct access_diff){0};
+	r = load_found(a, m, &arena, &found, err);
+	if (r == 0)
+		r = load_records(m, &arena, &records, err);
+	if (r == 0)
+		compare(&c);
+	mem_free(found.items);
+	map_done(&records);
+	return r;
+}
+
+void access_diff_done(struct access_diff *diff)
+{
+	mem_free(diff->items);
+	arena_done(&diff->arena);
+	*diff = (struct access_diff){0};
+}
+
+/* --- apply ----------------------------------------------------------------------------------- */
+
+static int store_key(struct maria *m, const unsigned char *key, struct err *err)
+{
+	unsigned char inner[64] = {0}, outer[64] = {0};
+	const struct maria_value params[] = {
+	    MARIA_B(((struct str){(const char *)inner, sizeof(inner)})),
+	    MARIA_B(((struct str){(const char *)outer, sizeof(outer)}))};
+	int r;
+
+	memcpy(inner, key, ACCESS_KEY_SIZE);
+	memcpy(outer, key, ACCESS_KEY_SIZE);
+	for (size_t i = 0; i < sizeof(inner); i++) {
+		inner[i] ^= 0x36;
+		outer[i] ^= 0x5c;
+	}
+	r = maria_run(m, govern_sql_access_key, params, ARRAY_LEN(params), NULL, err);
+	sodium_memzero(inner, sizeof(inner));
+	sodium_memzero(outer, sizeof(outer));
+	return r;
+}
+
+static int make_account(struct maria *m, const struct access_difference *d,
+			const struct access_apply *how, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(STATEMENT_MAX);
+	const char *password;
+	int r = how->password(how->arg, d->item.who, &arena, &password, err);
+
+	if (r < 0)
+		return r;
+	strbuf_addf(&b, "%s IDENTIFIED BY ", d->sql);
+	maria_add_literal(&b, str_from(password));
+	r = maria_exec(m, strbuf_str(&b), err);
+	sodium_memzero(b.data, b.len);
+	return r;
+}
+
+static int change_person(struct maria *m, const struct access_difference *d, struct err *err)
+{
+	const struct maria_value params[] = {MARIA_S(d->item.who), MARIA_S(d->item.right)};
+
+	return maria_run(m,
+			 d->state == ACCESS_MISSING ? govern_sql_access_person
+						    : govern_sql_access_person_gone,
+			 params, ARRAY_LEN(params), NULL, err);
+}
+
+static int run(struct maria *m, const struct access_difference *d, const struct access_apply *how,
+	       struct err *err)
+{
+	if (d->item.kind == ACCESS_PERSON)
+		return change_person(m, d, err);
+	if (d->item.kind == ACCESS_ACCOUNT && d->state == ACCESS_MISSING)
+		return make_account(m, d, how, err);
+	return maria_exec(m, d->sql, err);
+}
+
+/* The record stands before what it tells of is made, and goes after it. */
+static int bring_about(struct maria *m, const struct access_difference *d,
+		       const struct access_apply *how, struct err *err)
+{
+	const char *kind = kind_names[d->item.kind];
+	const struct maria_value named[] = {MARIA_S(kind), MARIA_S(d->item.who)};
+	const struct maria_value hashed[] = {MARIA_S(d->item.right), MARIA_S(d->item.who)};
+	bool is_object = d->item.kind == ACCESS_ROLE || d->item.kind == ACCESS_ACCOUNT ||
+			 d->item.kind == ACCESS_VIEW;
+	bool is_made = d->state == ACCESS_MISSING;
+	int r = 0;
+
+	if (is_object && is_made)
+		r = maria_run(m, govern_sql_access_record, named, ARRAY_LEN(named), NULL, err);
+	if (r == 0)
+		r = run(m, d, how, err);
+	if (r == 0 && is_made && d->item.kind == ACCESS_VIEW)
+		r = maria_run(m, govern_sql_access_record_view, hashed, ARRAY_LEN(hashed), NULL,
+			      err);
+	if (r == 0 && is_object && !is_made)
+		r = maria_run(m, govern_sql_access_drop_record, named, ARRAY_LEN(named), NULL, err);
+	return r < 0 ? err_context(err, "%s \"%s\"", kind, d->item.who) : 0;
+}
+
+/* Those that were there before are ours from now on. */
+static int adopt(const struct access *a, struct maria *m, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < a->plan->wanted.n && r == 0; i++) {
+		const struct access_item *item = &a->plan->wanted.items[i];
+		const struct maria_value named[] = {MARIA_S(kind_names[item->kind]),
+						    MARIA_S(item->who)};
+
+		if (item->kind == ACCESS_ROLE || item->kind == ACCESS_ACCOUNT)
+			r = maria_run(m, govern_sql_access_record, named, ARRAY_LEN(named), NULL,
+				      err);
+	}
+	return r;
+}
+
+static int apply_locked(const struct access *a, struct maria *m, const struct access_apply *how,
+			size_t *ret_changes, struct err *err)
+{
+	_cleanup_(access_diff_done) struct access_diff diff = {0};
+	int r = access_compare(a, m, &diff, err);
+
+	if (r == 0 && diff.stranger && !how->adopts) {
+		(void)err_set(err, ERR_CONFLICT, "\"%s\" is on the server, and was not made here",
+			      diff.stranger);
+		return err_hint(err,
+				"choose another name in the file, or take it over with --adopt: "
+				"it then has the rights of the file and no others");
+	}
+	if (r == 0 && diff.stranger)
+		r = adopt(a, m, err);
+	if (r == 0)
+		r = store_key(m, how->pseudonym_key, err);
+	for (size_t i = 0; i < diff.n && r == 0; i++) {
+		if (diff.items[i].state == ACCESS_FOREIGN)
+			continue;
+		r = bring_about(m, &diff.items[i], how, err);
+		*ret_changes += r == 0;
+	}
+	return r;
+}
+
+int access_apply(const struct access *a, struct maria *m, const struct access_apply *how,
+		 size_t *ret_changes, struct err *err)
+{
+	struct err local = {0};
+	int64_t has_lock = 0;
+	int r = maria_query_int(m, govern_sql_access_lock, NULL, 0, &has_lock, err);
+
+	*ret_changes = 0;
+	if (r < 0)
+		return r;
+	if (!has_lock)
+		return err_set(err, ERR_CONFLICT, "somebody else applies rules of access just now");
+	r = apply_locked(a, m, how, ret_changes, err);
+	/* A lost connection has given it back. */
+	return err_first(
+	    r, maria_is_lost(m) ? 0 : maria_run(m, govern_sql_access_unlock, NULL, 0, NULL, &local),
+	    &local, err);
+}

@@ -1,0 +1,84 @@
+/*
+ * The audit: who did what to whose data, under which role, for which purpose, how many rows, when.
+ *
+ * Events are appended and never changed. Each holds the hash of the one before it, so that a
+ * change, a gap or another order is found (audit_verify). What is personal of an event, whose data
+ * it was and details, stands apart, behind a hash with a salt that goes with it: erased, the chain
+ * holds, and nobody can guess from the hash whom it was about.
+ *
+ * event_hash = SHA-256 of the fields audit_id, happened_at, actor, role_name, action_name,
+ * object_name, purpose, row_count, outcome, details_hash and previous_hash, each as
+ * "LENGTH:BYTES," (a netstring), numbers in decimal. details_hash = SHA-256 of the netstrings of
+ * salt, subject and details; empty when an event has none. The first event's previous_hash is
+ * 64 zeros.
+ *
+ * Details that are gone are in order only when an event "audit.erase" names them, or they were
+ * purged. A purge deletes the oldest events and leaves a checkpoint, signed with Ed25519: the chain
+ * goes on from its hash. Whoever may delete in the database can cut off the end of the chain, too:
+ * the file `audit.head` in the run-time folder remembers how far it was, and verifying compares.
+ *
+ * One connection, one thread. Appending serialises by the row of Audit_Head until the transaction
+ * ends.
+ */
+#pragma once
+
+#include "base/mem.h"
+#include "store/maria.h"
+
+#define AUDIT_HASH_SIZE 65 /* hex, and NUL */
+
+struct audit_event { /* texts: NULL is the empty one; too long ones are cut at their column */
+	const char *actor, *role, *action, *object, *purpose, *outcome;
+	uint64_t rows;
+	const char *subject; /* NULL: nobody's */
+	const char *details; /* JSON; NULL: none */
+};
+
+/* In a transaction of its own. */
+int audit_append(struct maria *m, const struct audit_event *event, struct err *err) _must_check_;
+
+/* "os:NAME" of who runs this process. In the arena. */
+const char *audit_os_actor(struct arena *arena);
+
+struct audit_state {
+	uint64_t first, last, n; /* events that are there */
+	uint64_t n_details, n_erased;
+	char head[AUDIT_HASH_SIZE]; /* hash of the last event */
+};
+
+/* Where the chain was when it was last looked at: the file is read before and written after. */
+struct audit_witness {
+	const char *path;		 /* of audit.head; NULL: none is kept */
+	const unsigned char *public_key; /* 32 bytes: whose signatures of checkpoints count */
+};
+
+/*
+ * Reads all events. ERR_CORRUPTED names the first that is wrong and how: changed, a gap, a wrong
+ * order, details changed or gone without an event that says so, a checkpoint without a good
+ * signature, an end that was cut off.
+ */
+int audit_verify(struct maria *m, const struct audit_witness *witness, struct audit_state *ret,
+		 struct err *err) _must_check_;
+
+struct audit_row {
+	uint64_t id, rows;
+	const char *happened_at, *actor, *role, *action, *object, *purpose, *outcome;
+	const char *subject; /* "" : nobody's, or erased */
+};
+typedef int (*audit_row_fn)(void *arg, const struct audit_row *row, struct err *err);
+
+/* The newest first; of one subject, unless it is NULL. */
+int audit_list(struct maria *m, const char *subject, size_t limit, audit_row_fn fn, void *arg,
+	       struct err *err) _must_check_;
+
+/* Deletes the details of all events about a subject, and appends an event that says so. */
+int audit_erase(struct maria *m, const char *actor, const char *subject, uint64_t *ret_erased,
+		struct err *err) _must_check_;
+
+/*
+ * Deletes events from before a time ("2026-01-01 00:00:00", UTC), with their details, in pieces;
+ * the newest event stays. The chain is verified first. `secret_key` has 64 bytes (libsodium).
+ */
+int audit_purge(struct maria *m, const struct audit_witness *witness,
+		const unsigned char *secret_key, const char *before, uint64_t *ret_purged,
+		struct err *err) _must_check_;

@@ -1,0 +1,32 @@
+/* What the files of audit.h share. */
+#pragma once
+
+#include "govern/audit.h"
+
+#define AUDIT_FIELDS	 10 /* that are hashed besides the hash of the event before */
+#define AUDIT_FIRST_HASH "0000000000000000000000000000000000000000000000000000000000000000"
+#define AUDIT_ERASE	 "audit.erase"
+
+/* The last event, as Audit_Head or a checkpoint has it. */
+struct audit_head {
+	uint64_t id;
+	char hash[AUDIT_HASH_SIZE];
+};
+
+/* Within a transaction of the caller's. */
+int audit_append_here(struct maria *m, const struct audit_event *event, struct err *err)
+    _must_check_;
+
+/* SHA-256 in hex of texts as netstrings. */
+void audit_hash(const struct str *fields, size_t n, char ret[AUDIT_HASH_SIZE]);
+
+/* What a checkpoint's signature is made of. In the arena. */
+const char *audit_checkpoint_text(struct arena *arena, uint64_t id, const char *hash);
+
+/* audit_verify() in a snapshot that is open; `ret_checkpoint` (may be NULL): where it began. */
+int audit_check_chain(struct maria *m, const struct audit_witness *witness, struct audit_state *ret,
+		      struct err *err) _must_check_;
+
+/* The file of a witness, by the state that was found. */
+int audit_witness_write(const struct audit_witness *witness, const struct audit_state *state,
+			struct err *err) _must_check_;

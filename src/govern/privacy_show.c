@@ -1,0 +1,136 @@
+/* What is held of one subject, as a clearance sees it: see privacy.h. */
+#include "govern/privacy.h"
+
+#include "govern/access_int.h"
+
+#include "base/banned.h"
+
+#define STATEMENT_MAX ((size_t)1 << 20)
+
+struct shower {
+	const struct access *a;
+	const struct privacy_question *q;
+};
+
+static enum access_mask mask_of(const struct shower *s, const struct schema_table *t,
+				const struct schema_column *c, const char **ret_pii)
+{
+	*ret_pii = access_class(s->a, t->name, c->name);
+	return access_mask_in(s->q->clearance, *ret_pii);
+}
+
+/* The same expressions as in the views; a hidden column is NULL, so that positions are kept. */
+static void add_statement(const struct shower *s, const struct schema_table *t, struct strbuf *b)
+{
+	const struct schema_index *key = schema_primary_key(t);
+	bool has_pseudonym = false;
+
+	strbuf_addstr(b, "SELECT ");
+	for (size_t i = 0; i < t->n_columns; i++) {
+		const char *pii;
+		enum access_mask mask = mask_of(s, t, &t->columns[i], &pii);
+
+		strbuf_addstr(b, i ? ", " : "");
+		has_pseudonym = has_pseudonym || mask == ACCESS_PSEUDONYM;
+		if (mask == ACCESS_HIDDEN)
+			strbuf_addstr(b, "NULL");
+		else
+			access_add_mask(b, mask, pii, &t->columns[i]);
+	}
+	strbuf_addstr(b, " FROM ");
+	maria_add_identifier(b, t->name);
+	strbuf_addstr(b, " t");
+	if (has_pseudonym)
+		strbuf_addstr(b, " JOIN Access_Keys k ON k.key_name = 'pseudonym'");
+	strbuf_addstr(b, " WHERE t.");
+	maria_add_identifier(b, s->a->subject_key);
+	strbuf_addstr(b, " = ?");
+	for (size_t i = 0; key && i < key->n_columns; i++) {
+		strbuf_addstr(b, i ? ", t." : " ORDER BY t.");
+		maria_add_identifier(b, key->columns[i]->name);
+		strbuf_addstr(b, " DESC");
+	}
+	strbuf_addf(b, " LIMIT %d", PRIVACY_ROWS_MAX);
+}
+
+static int tell_row(struct shower *s, const struct schema_table *t, const struct maria_rows *rows,
+		    size_t row, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < t->n_columns && r == 0; i++) {
+		struct privacy_value v = {.table = t->name,
+					  .column = t->columns[i].name,
+					  .row = row,
+					  .is_first = i == 0,
+					  .text = maria_rows_str(rows, i)};
+
+		v.mask = mask_of(s, t, &t->columns[i], &v.pii);
+		r = s->q->fn(s->q->arg, &v, err);
+	}
+	return r;
+}
+
+static int show_table(struct shower *s, const struct schema_table *t, struct maria *m,
+		      size_t *ret_rows, struct err *err)
+{
+	const struct maria_value params[] = {MARIA_S(s->q->subject)};
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(STATEMENT_MAX);
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	int r;
+
+	*ret_rows = 0;
+	add_statement(s, t, &sql);
+	r = strbuf_check(&sql, t->name, err);
+	if (r == 0)
+		r = maria_query(m, strbuf_str(&sql), params, ARRAY_LEN(params), &rows, err);
+	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
+		r = tell_row(s, t, rows, ++*ret_rows, err);
+	return r;
+}
+
+static int check_key(const struct shower *s, struct maria *m, struct err *err)
+{
+	bool is_needed = false;
+	int64_t n = 1;
+	int r = 0;
+
+	for (size_t i = 0; mapping_pii_classes[i]; i++)
+		is_needed = is_needed || access_mask_in(s->q->clearance, mapping_pii_classes[i]) ==
+					     ACCESS_PSEUDONYM;
+	if (is_needed)
+		r = maria_query_int(m, "SELECT COUNT(*) FROM Access_Keys", NULL, 0, &n, err);
+	if (r < 0 || n)
+		return r;
+	(void)err_set(err, ERR_NOT_FOUND, "there is no key for pseudonyms yet");
+	return err_hint(err, "`aethermart access apply` makes it");
+}
+
+int privacy_show(const struct access *a, const struct schema *schema, struct maria *m,
+		 const struct privacy_question *q, struct err *err)
+{
+	struct shower s = {.a = a, .q = q};
+	const struct schema_table *own;
+	size_t n;
+	int r;
+
+	if (!a->subject_table)
+		return ynode_error(
+		    ydoc_root(a->doc), err,
+		    "the file does not say whose data it is: \"subject\" is missing");
+	own = schema_find_table(schema, a->subject_table);
+	r = check_key(&s, m, err);
+	if (r < 0)
+		return r;
+	r = show_table(&s, own, m, &n, err);
+	if (r == 0 && !n)
+		return err_set(err, ERR_NOT_FOUND, "%s has no row with %s %.60s", a->subject_table,
+			       a->subject_key, q->subject);
+	for (size_t i = 0; i < schema->n_tables && r == 0; i++) {
+		const struct schema_table *t = &schema->tables[i];
+
+		if (t != own && !t->is_view && schema_find_column(t, a->subject_key))
+			r = show_table(&s, t, m, &n, err);
+	}
+	return r;
+}

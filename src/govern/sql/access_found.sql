@@ -1,0 +1,70 @@
+-- What the server grants on the shop and its warehouse: kind, who, rights (several: by commas), object.
+-- Kinds: role, account, view, grant, member, default, person. Parameter: the warehouse's database.
+-- Rights that a pattern gives (GRANT … ON `aether%`.*) are found by what it matches.
+WITH names AS (SELECT DATABASE() AS database_name UNION SELECT ?),
+     accounts AS (
+       SELECT User, Host, Priv, COALESCE(JSON_VALUE(Priv, '$.is_role'), 0) = 1 AS is_role,
+              IF(COALESCE(JSON_VALUE(Priv, '$.is_role'), 0) = 1, User, CONCAT(User, '@', Host)) AS who
+         FROM mysql.global_priv)
+SELECT IF(is_role, 'role', 'account') AS kind, who, '' AS rights, '' AS object FROM accounts
+UNION ALL
+SELECT 'view', o.object_name,
+       IF(SHA2(CONCAT(v.VIEW_DEFINITION, '|', v.SECURITY_TYPE, '|', v.DEFINER), 256) <=> o.found_hash,
+          COALESCE(o.planned_hash, ''), ''), ''
+  FROM Access_Objects o
+  JOIN information_schema.VIEWS v ON v.TABLE_SCHEMA = DATABASE() AND v.TABLE_NAME = o.object_name
+ WHERE o.object_kind = 'view'
+UNION ALL
+SELECT 'grant', who, CONCAT('rights ', JSON_VALUE(Priv, '$.access')), 'SERVER' FROM accounts
+ WHERE COALESCE(JSON_VALUE(Priv, '$.access'), 0) <> 0
+UNION ALL
+SELECT 'grant', COALESCE(a.who, d.User), CONCAT_WS(',',
+         IF(d.Select_priv = 'Y', 'SELECT', NULL), IF(d.Insert_priv = 'Y', 'INSERT', NULL),
+         IF(d.Update_priv = 'Y', 'UPDATE', NULL), IF(d.Delete_priv = 'Y', 'DELETE', NULL),
+         IF(d.Create_priv = 'Y', 'CREATE', NULL), IF(d.Drop_priv = 'Y', 'DROP', NULL),
+         IF(d.Index_priv = 'Y', 'INDEX', NULL), IF(d.Alter_priv = 'Y', 'ALTER', NULL),
+         IF(d.References_priv = 'Y', 'REFERENCES', NULL),
+         IF(d.Create_tmp_table_priv = 'Y', 'CREATE TEMPORARY TABLES', NULL),
+         IF(d.Lock_tables_priv = 'Y', 'LOCK TABLES', NULL), IF(d.Event_priv = 'Y', 'EVENT', NULL),
+         IF(d.Trigger_priv = 'Y', 'TRIGGER', NULL), IF(d.Execute_priv = 'Y', 'EXECUTE', NULL),
+         IF(d.Create_view_priv = 'Y', 'CREATE VIEW', NULL), IF(d.Show_view_priv = 'Y', 'SHOW VIEW', NULL),
+         IF(d.Create_routine_priv = 'Y', 'CREATE ROUTINE', NULL),
+         IF(d.Alter_routine_priv = 'Y', 'ALTER ROUTINE', NULL),
+         IF(d.Delete_history_priv = 'Y', 'DELETE HISTORY', NULL),
+         IF(d.Grant_priv = 'Y', 'GRANT OPTION', NULL)),
+       CONCAT('DATABASE ', d.Db)
+  FROM mysql.db d
+  JOIN names n ON n.database_name LIKE d.Db
+  LEFT JOIN accounts a ON a.User = d.User AND a.Host = d.Host
+UNION ALL
+SELECT 'grant', COALESCE(a.who, t.User), REPLACE(REPLACE(t.Table_priv, 'Grant', 'GRANT OPTION'), 'Delete versioning rows', 'DELETE HISTORY'),
+       CONCAT('TABLE ', IF(t.Db = DATABASE(), '', CONCAT(t.Db, '.')), t.Table_name)
+  FROM mysql.tables_priv t
+  JOIN names n ON n.database_name = t.Db
+  LEFT JOIN accounts a ON a.User = t.User AND a.Host = t.Host
+ WHERE t.Table_priv <> ''
+UNION ALL
+SELECT 'grant', COALESCE(a.who, c.User), c.Column_priv,
+       CONCAT('COLUMN ', IF(c.Db = DATABASE(), '', CONCAT(c.Db, '.')), c.Table_name, '.', c.Column_name)
+  FROM mysql.columns_priv c
+  JOIN names n ON n.database_name = c.Db
+  LEFT JOIN accounts a ON a.User = c.User AND a.Host = c.Host
+UNION ALL
+SELECT 'grant', COALESCE(a.who, p.User), REPLACE(p.Proc_priv, 'Grant', 'GRANT OPTION'),
+       CONCAT(p.Routine_type, ' ', IF(p.Db = DATABASE(), '', CONCAT(p.Db, '.')),
+              COALESCE((SELECT r.ROUTINE_NAME FROM information_schema.ROUTINES r
+                         WHERE r.ROUTINE_SCHEMA = p.Db AND r.ROUTINE_NAME = p.Routine_name
+                           AND r.ROUTINE_TYPE = p.Routine_type), p.Routine_name))
+  FROM mysql.procs_priv p
+  JOIN names n ON n.database_name = p.Db
+  LEFT JOIN accounts a ON a.User = p.User AND a.Host = p.Host
+ WHERE p.Proc_priv <> ''
+UNION ALL
+SELECT 'member', COALESCE(a.who, m.User), CONCAT(m.Role, IF(m.Admin_option = 'Y', ' WITH ADMIN OPTION', '')), ''
+  FROM mysql.roles_mapping m
+  LEFT JOIN accounts a ON a.User = m.User AND a.Host = m.Host
+UNION ALL
+SELECT 'default', who, JSON_VALUE(Priv, '$.default_role'), '' FROM accounts
+ WHERE COALESCE(JSON_VALUE(Priv, '$.default_role'), '') <> ''
+UNION ALL
+SELECT 'person', account_name, customer_id, '' FROM Access_People

@@ -1,0 +1,2 @@
+-- What `access apply` made.
+SELECT object_kind, object_name FROM Access_Objects

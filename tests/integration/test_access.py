@@ -1,0 +1,601 @@
+"""Roles hold: what rules/access.yaml says is what MariaDB grants, and no way leads around it.
+
+What is expected is worked out here from the file once more, in another way than the program's."""
+
+import datetime
+import hashlib
+import hmac
+import json
+import os
+import pathlib
+import random
+import re
+import signal
+import subprocess
+import tempfile
+import time
+
+import pymysql
+import pytest
+import yaml
+
+import ordering
+import stack as stack_module
+from ordering import DATABASE
+
+RULES = yaml.safe_load((stack_module.ROOT / "rules" / "access.yaml").read_text())
+DENIED = {1142, 1143, 1044, 1045, 1227, 1370, 1290, 1419, 1356}
+PEOPLE = sorted(RULES["people"])
+FULL = {"personal"}
+SECRET = {"first_name": "Quentina", "last_name": "Zyxmann", "email": "quentina@zyxmail.example",
+          "phone_number": "+49 30 5550123", "date_of_birth": "1985-03-09"}
+STREET = "Wolpertingergasse 17"
+
+
+class Access:
+    """The program's verbs on a server of the test's own, and its people as clients."""
+
+    def __init__(self, root, servers):
+        self.root, self.servers = pathlib.Path(root), servers
+        self.rules = self.root / "access.yaml"
+        self.config = self.root / "aethermart.yaml"
+        self.config.write_text(
+            f"mariadb:\n  socket: {servers.socket}\n  user: root\n  database: {DATABASE}\n"
+            f"access:\n  rules: {self.rules}\nstack:\n  dir: {self.root}/var\n")
+        self.write(RULES)
+        self.shop = ordering.Shop(servers)
+        self.links = []
+
+    def close(self):
+        self.shop.close()
+        for link in self.links:
+            link.close()
+
+    def write(self, rules):
+        self.rules.write_text(yaml.safe_dump(rules, sort_keys=False))
+
+    def command(self, *args):
+        return [str(stack_module.BINARY), "access", *args, "--config", str(self.config)]
+
+    def run(self, *args, check=True):
+        return subprocess.run(self.command(*args), check=check, capture_output=True, text=True,
+                              timeout=60, env=stack_module.environment())
+
+    def apply(self, *args):
+        return json.loads(self.run("apply", "--yes", "--json", *args).stdout)["changes"]
+
+    def privacy(self, *args, status=0):
+        answer = subprocess.run([str(stack_module.BINARY), "privacy", *args, "--json", "--config",
+                                 str(self.config)], capture_output=True, text=True, timeout=60,
+                                env=stack_module.environment())
+        assert answer.returncode == status, answer.stderr
+        return json.loads(answer.stdout) if status == 0 else None
+
+    def named_rows(self, person, statement):
+        with self.link(person).cursor() as cursor:
+            cursor.execute(statement)
+            names = [c[0] for c in cursor.description]
+            return [(names, row) for row in cursor.fetchall()]
+
+    def differences(self):
+        answer = self.run("check", "--json", check=False)
+        found = {(d["state"], d["what"]) for d in json.loads(answer.stdout)} if answer.stdout else None
+        assert answer.returncode == (14 if found else 0), answer.stderr
+        return found
+
+    def secret(self, name):
+        return (self.root / "var" / "secrets" / name).read_text().strip()
+
+    def link(self, person, **options):
+        link = pymysql.connect(unix_socket=str(self.servers.socket), user=person, autocommit=True,
+                               password=self.secret(f"mariadb-{person}"), database=DATABASE, **options)
+        self.links.append(link)
+        if len(self.links) > 20:
+            self.links.pop(0).close()
+        return link
+
+    def rows(self, person, statement):
+        with self.link(person).cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+
+    def customer(self, **columns):
+        return self.shop.insert("Customers", registration_date="2024-01-01", **columns)
+
+
+@pytest.fixture(scope="module")
+def applied(session_folder, shop_mariadb):
+    """One server for the tests that change no rights."""
+    root = pathlib.Path(tempfile.mkdtemp(prefix="t", dir=session_folder))
+    root.chmod(0o755)
+    with ordering.running(root, shop_mariadb) as servers:
+        made = Access(root, servers)
+        made.first = made.customer(**SECRET)
+        made.shop.insert("Customer_Addresses", customer_id=made.first, street=STREET, city="Zyxstadt",
+                         state="Zyxland", zip="98765", country="DE", is_default=1)
+        made.apply()
+        try:
+            yield made
+        finally:
+            made.close()
+    stack_module.remove_tree(root)
+
+
+@pytest.fixture
+def own(folder, shop_mariadb):
+    with ordering.running(folder, shop_mariadb) as servers:
+        made = Access(folder, servers)
+        made.first = made.customer(**SECRET)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+# --- what the file says ----------------------------------------------------------------------
+
+
+def members(names):
+    return {member for name in names for member in RULES["objects"].get(name, [name])}
+
+
+def role_of(person):
+    return RULES["roles"][RULES["people"][person]["role"]]
+
+
+def own_view(table, clearance):
+    return f"v_{re.sub('^[vV]_', '', table)}_{clearance}".lower()
+
+
+def may_read(person, table, views):
+    """Names that the role may select from, for one object of its list."""
+    clearance = role_of(person)["clearance"]
+    if clearance in FULL:
+        return {table}
+    is_open = set(RULES["columns"].get(table, {}).values()) <= {"open", *(
+        c for c, mask in RULES["clearances"][clearance].items() if mask == "plain")}
+    return {table} if table in views and is_open else {own_view(table, clearance)}
+
+
+def readable(person, views):
+    return {name for table in members(role_of(person).get("read", []))
+            for name in may_read(person, table, views)}
+
+
+# --- the matrix ------------------------------------------------------------------------------
+
+
+def denied(cursor, statement):
+    """PREPARE asks for rights and does nothing."""
+    try:
+        cursor.execute("PREPARE asked FROM %s", (statement,))
+    except pymysql.Error as error:
+        if error.args[0] in DENIED:
+            return True
+        assert error.args[0] in (1064, 1288, 1347, 1348, 1394, 1471), (statement, error)
+    return False
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+def test_each_role_may_do_what_the_file_says_with_each_table_and_view(applied, person):
+    rows = applied.shop.sql("SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES"
+                            " WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE <> 'SEQUENCE'")
+    views = {name for name, kind in rows if kind == "VIEW"}
+    columns = dict(applied.shop.sql("SELECT TABLE_NAME, MAX(COLUMN_NAME) FROM information_schema.COLUMNS"
+                                    " WHERE TABLE_SCHEMA = DATABASE() GROUP BY TABLE_NAME"))
+    role = role_of(person)
+    may = {"SELECT": readable(person, views)}
+    for verb in ("insert", "update", "delete"):
+        may[verb.upper()] = members(role.get(verb, []))
+    assert len(rows) > 70
+    with applied.link(person).cursor() as cursor:
+        for name, _ in rows:
+            statements = {"SELECT": f"SELECT 1 FROM {name}",
+                          "INSERT": f"INSERT INTO {name} () VALUES ()",
+                          "DELETE": f"DELETE FROM {name}",
+                          "UPDATE": f"UPDATE {name} SET {columns[name]} = NULL"}
+            for verb, statement in statements.items():
+                if name in views and verb != "SELECT":
+                    continue  # no role has more than SELECT on a view
+                expected = role.get("everything", False) or name in may[verb]
+                assert denied(cursor, statement) != expected, (person, statement)
+
+
+@pytest.mark.parametrize("person", sorted(set(PEOPLE) - {"alex"}))
+def test_only_who_has_everything_changes_what_tables_are(applied, person):
+    link = applied.link(person)
+    for statement in ("DROP TABLE Reviews", "TRUNCATE TABLE Reviews", "ALTER TABLE Reviews ADD x INT",
+                      "CREATE TABLE mine (x INT)", "CREATE VIEW mine AS SELECT 1",
+                      "CREATE OR REPLACE VIEW v_customers_masked AS SELECT 1",
+                      "CREATE TRIGGER mine BEFORE INSERT ON Reviews FOR EACH ROW SET @x = 1",
+                      "CREATE PROCEDURE mine() SELECT 1", "CREATE INDEX mine ON Reviews (rating)",
+                      "DROP DATABASE " + DATABASE, "CREATE USER mine", "CREATE ROLE mine",
+                      "GRANT SELECT ON Customers TO " + person, "SET ROLE db_admin",
+                      "RENAME TABLE Reviews TO mine", "LOCK TABLES Customers READ",
+                      "DROP VIEW v_customers_masked", "SET GLOBAL general_log = 1",
+                      "CREATE TEMPORARY TABLE mine (x INT)", "FLUSH TABLES"):
+        with link.cursor() as cursor, pytest.raises(pymysql.Error) as refused:
+            cursor.execute(statement)
+        assert refused.value.args[0] in DENIED | {1410, 1959, 1064}, (statement, refused.value)
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+def test_each_role_may_call_what_the_file_says(applied, person):
+    routines = applied.shop.sql("SELECT ROUTINE_NAME, ROUTINE_TYPE FROM information_schema.ROUTINES"
+                                " WHERE ROUTINE_SCHEMA = DATABASE()")
+    role = role_of(person)
+    allowed = members(role.get("call", []))
+    assert allowed <= {name for name, _ in routines}
+    with applied.link(person).cursor() as cursor:
+        for name, kind in routines:
+            # Too many arguments: who may call it is told that, and nothing is done.
+            marks = ", ".join(["NULL"] * 20)
+            with pytest.raises(pymysql.Error) as told:
+                cursor.execute(f"CALL {name}({marks})" if kind == "PROCEDURE"
+                               else f"SELECT {DATABASE}.{name}({marks})")
+            expected = role.get("everything", False) or name in allowed
+            assert (told.value.args[0] not in DENIED) == expected, (person, name, told.value)
+
+
+# --- masks -----------------------------------------------------------------------------------
+
+
+def pseudonym(applied, column, value):
+    key = hashlib.blake2b(applied.secret("pseudonym").encode(), digest_size=32).digest()
+    return hmac.new(key, column.encode() + b"\0" + str(value).encode(), "sha256").hexdigest()[:32]
+
+
+def test_masks_show_what_they_are_meant_to_and_no_more(applied):
+    age = (datetime.date.today() - datetime.date(1985, 3, 9)).days // 365.2425
+    band = int(age // 10 * 10)
+    row = applied.rows("maria", "SELECT customer_id, first_name, last_name, email, phone_number,"
+                                " date_of_birth FROM v_customers_masked"
+                                " WHERE first_name LIKE 'Q%'")[0]
+    assert row == (pseudonym(applied, "customer_id", applied.first), "Q***", "Z***", "q***@z***.example",
+                   "***23", f"{band}-{band + 9}")
+    address = applied.rows("maria", "SELECT * FROM v_customer_addresses_masked")[0]
+    assert address[2] == row[0] and address[-2:] == ("Zyxland", "DE")
+    assert STREET not in address and "98765" not in address and "Zyxstadt" not in address
+
+
+@pytest.mark.parametrize("value, masked", [
+    ("a@b.de", "***"), ("x", "***"), ("ab@longname.com", "***"), ("abc@de.com", "***"),
+    ("abc@def.com", "a***@d***.com"), ("abc@def.co.uk", "a***@d***.uk"), ("", "***"), (None, None),
+    ("Zoë.ß@straße.de", "Z***@s***.de")])
+def test_a_short_address_is_hidden_whole(applied, value, masked):
+    statement = applied.shop.sql("SHOW CREATE VIEW v_customers_masked")[0][1]
+    mask = re.search("AS `last_name`,(.*) AS `email`", statement).group(1)
+    assert applied.shop.value(f"SELECT {mask} FROM (SELECT %s AS email) t", value) == masked
+
+
+def test_a_pseudonym_joins_what_is_one_and_tells_apart_what_is_not(applied):
+    order = applied.shop.order(applied.first)
+    assert applied.rows("maria", "SELECT COUNT(*) FROM v_customers_masked JOIN v_orders_masked"
+                                 " USING (customer_id)") == [(applied.shop.value(
+                                     "SELECT COUNT(*) FROM Orders"),)]
+    in_orders = applied.rows("finance", f"SELECT customer_id FROM v_orders_figures WHERE order_id = {order}")
+    assert in_orders == [(pseudonym(applied, "customer_id", applied.first),)]
+    assert pseudonym(applied, "address_id", applied.first) != in_orders[0][0]
+
+
+def test_what_nobody_has_classed_is_not_seen(own):
+    own.shop.sql("ALTER TABLE Customers ADD favourite_colour VARCHAR(20) DEFAULT 'mauve'")
+    own.apply()
+    assert "favourite_colour" not in [
+        c for c, in own.rows("maria", "SELECT COLUMN_NAME FROM information_schema.COLUMNS")]
+    assert own.rows("sarah", "SELECT favourite_colour FROM Customers")[0] == ("mauve",)
+
+
+def texts(applied, person, name):
+    return [dict(zip(names, row)) for names, row in applied.named_rows(person, f"SELECT * FROM {name}")]
+
+
+@pytest.mark.parametrize("person", sorted(p for p in PEOPLE if role_of(p)["clearance"] not in FULL))
+def test_nothing_that_a_masked_role_reads_shows_whom_it_is_about(applied, person):
+    """Every table and view of it, with a row of the person in all of them."""
+    shop = applied.shop
+    if not shop.value("SELECT COUNT(*) FROM TR_Orders_Archive"):
+        address = shop.value("SELECT MIN(address_id) FROM Customer_Addresses")
+        for order in range(2):
+            shop.place(applied.first, [{"product_id": shop.product("10.00", 5), "quantity": 1}],
+                       f"seen{order}", address)
+        shop.insert("Reviews", customer_id=applied.first, product_id=shop.product(), rating=5,
+                    review_text=f"Yours, {SECRET['first_name']}", review_date="2024-01-01")
+        shop.sql("INSERT INTO TR_Orders_Archive (order_id, customer_id, address_id, order_date,"
+                 " order_status, total_amount, currency, sales_channel, payment_status,"
+                 " refunded_amount, ship_street) VALUES (9000001, %s, %s, '2019-05-05', 'delivered',"
+                 " 10, 'USD', 'web', 'paid', 0, %s)", applied.first, address, STREET)
+    views = {name for name, in shop.sql("SELECT TABLE_NAME FROM information_schema.VIEWS"
+                                        " WHERE TABLE_SCHEMA = DATABASE()")}
+    looked = 0
+    for name in readable(person, views):
+        for row in texts(applied, person, name):
+            looked += 1
+            for column in ("customer_id", "address_id"):
+                assert row.get(column) is None or re.fullmatch("[0-9a-f]{32}", row[column]), (name, row)
+            told = str(row)
+            for value in (*SECRET.values(), STREET, "98765", "Zyxstadt"):
+                assert value not in told, (name, row)
+    assert looked or person in ("customer_user", "visitor", "david")
+
+
+def test_every_column_that_looks_personal_is_classed(applied):
+    assert applied.privacy("detect") == []
+
+
+def test_what_looks_personal_is_found_by_its_name_and_by_its_values(own):
+    shop = own.shop
+    shop.sql("CREATE TABLE Suspects (suspect_id INT PRIMARY KEY, note VARCHAR(99), mobile_no VARCHAR(30),"
+             " dob DATE, bank VARCHAR(40), host VARCHAR(40), colour VARCHAR(20), few VARCHAR(60))")
+    for number in range(10):
+        shop.insert("Suspects", suspect_id=number, note=f"user{number}@post.example",
+                    mobile_no="0", dob="1990-01-01", bank="DE89 3704 0044 0532 0130 00",
+                    host=f"10.0.0.{number}", colour="red",
+                    few=f"a{number}@b.example" if number < 4 else "none")
+    answer = own.privacy("detect")
+    found = {(f["column"], f["looks_like"], f["by_name"]) for f in answer if f["table"] == "Suspects"}
+    assert found == {("note", "email", False), ("mobile_no", "phone", True), ("dob", "birth_date", True),
+                     ("bank", "financial", False), ("host", "identifier", False)}
+
+
+def test_one_record_looks_as_each_role_sees_it(applied):
+    seen = {role: {(v["table"], v["column"]): v["value"]
+                   for v in applied.privacy("show", str(applied.first), "--as", role) if v["row"] == 1}
+            for role in ("operations_manager", "marketing_analyst", "finance_analyst", "shop_visitor")}
+    email, street = ("Customers", "email"), ("Customer_Addresses", "street")
+    assert seen["operations_manager"][email] == SECRET["email"]
+    assert seen["operations_manager"][street] == STREET
+    assert seen["marketing_analyst"][email] == "q***@z***.example"
+    assert seen["finance_analyst"][email] is None and seen["marketing_analyst"][street] is None
+    masked = applied.rows("maria", "SELECT * FROM v_customers_masked WHERE first_name LIKE 'Q%'")[0]
+    assert masked[0] == seen["marketing_analyst"]["Customers", "customer_id"]
+    assert seen["shop_visitor"]["Customers", "customer_id"] is None
+    assert applied.privacy("show", "99999999", "--as", "agent", status=3) is None
+
+
+# --- ways around -----------------------------------------------------------------------------
+
+BYPASSES = [
+    "SELECT * FROM v_customers_masked HAVING email LIKE 'quentina@%%'",
+    "SELECT * FROM v_customers_masked WHERE email = 'quentina@zyxmail.example'",
+    "SELECT * FROM v_customers_masked WHERE MD5(email) = MD5('quentina@zyxmail.example')",
+    "SELECT * FROM v_customers_masked ORDER BY street",
+    "SELECT * FROM v_customers_masked ORDER BY (SELECT email FROM Customers LIMIT 1)",
+    "SELECT first_name FROM v_customers_masked UNION SELECT email FROM Customers",
+    "SELECT (SELECT email FROM Customers LIMIT 1)",
+    "SELECT c.* FROM v_customers_masked v JOIN Customers c ON c.email = v.email",
+    "SELECT t.email, k.* FROM v_customers_masked t JOIN Access_Keys k",
+    "SELECT v.k.outer_pad FROM v_customers_masked v",
+    "SELECT k.inner_pad FROM v_customers_masked",
+    "SELECT * FROM Customers", "SELECT * FROM Customers c NATURAL JOIN v_customers_masked",
+    "SELECT * FROM Access_Keys", "SELECT * FROM Access_People",
+    "WITH c AS (SELECT * FROM Customers) SELECT * FROM c",
+    "EXPLAIN SELECT * FROM Customers WHERE email = 'quentina@zyxmail.example'",
+    "EXPLAIN EXTENDED SELECT * FROM v_customers_masked", "EXPLAIN FORMAT=JSON SELECT * FROM v_customers_masked",
+    "ANALYZE FORMAT=JSON SELECT * FROM v_customers_masked", "ANALYZE TABLE Customers",
+    "SHOW CREATE TABLE Customers", "SHOW CREATE VIEW v_customers_masked", "SHOW COLUMNS FROM Customers",
+    "SHOW INDEX FROM Customers", "SHOW TABLE STATUS LIKE 'Customers'", "CHECK TABLE Customers",
+    "CHECKSUM TABLE Customers",
+    "SELECT * FROM information_schema.COLUMNS WHERE TABLE_NAME = 'Customers'",
+    "SELECT * FROM information_schema.STATISTICS WHERE TABLE_NAME = 'Customers'",
+    "SELECT VIEW_DEFINITION FROM information_schema.VIEWS WHERE VIEW_DEFINITION LIKE '%%Customers%%'",
+    "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS",
+    "SELECT ROUTINE_DEFINITION FROM information_schema.ROUTINES WHERE ROUTINE_DEFINITION LIKE '%%email%%'",
+    "SELECT * FROM information_schema.INNODB_TRX", "SHOW ENGINE INNODB STATUS", "SHOW BINLOG EVENTS",
+    "SHOW BINARY LOGS", "SELECT * FROM mysql.column_stats", "SELECT * FROM mysql.proc",
+    "SELECT * FROM mysql.global_priv", "SELECT * FROM mysql.general_log",
+    "HANDLER Customers OPEN", "HANDLER v_customers_masked OPEN",
+    "SELECT * FROM v_customers_masked INTO OUTFILE '/tmp/am-masked'",
+    "SELECT LOAD_FILE('/etc/hostname')",
+    "SELECT EXTRACTVALUE(1, CONCAT('~', (SELECT email FROM Customers LIMIT 1)))",
+    "SELECT EXTRACTVALUE(1, CONCAT('~', (SELECT email FROM v_customers_masked WHERE first_name LIKE 'Q%%')))",
+    "SELECT COUNT(*), CONCAT((SELECT email FROM v_customers_masked LIMIT 1), FLOOR(RAND(0)*2)) x"
+    " FROM v_categories_masked GROUP BY x",
+    "SELECT email + 1 FROM v_customers_masked", "SELECT ~0 + customer_id FROM v_customers_masked",
+    "PREPARE s FROM 'SELECT email FROM Customers'",
+    "EXECUTE IMMEDIATE 'SELECT email FROM Customers'",
+    "SET STATEMENT sql_mode = '' FOR SELECT email FROM Customers",
+    "DO (SELECT email FROM Customers INTO @x)",
+    "CALL sp_MyProfile()", "CALL sp_get_orders_by_state('Zyxland')",
+    "SELECT f_my_customer_id()", "SELECT f_get_customer_lifetime_value(1, 'USD')",
+    "UPDATE v_customers_masked SET first_name = 'x'", "DELETE FROM v_customers_masked",
+    "INSERT INTO v_customers_masked (email) VALUES ('quentina@zyxmail.example')",
+    "SELECT * FROM V_Customer_Value_Summary", "SELECT * FROM V_Customer_Order_History",
+    "SELECT * FROM V_Order_Balance_Sheet", "SELECT * FROM v_Sales",
+    "SELECT * FROM v_customers_masked PROCEDURE ANALYSE()",
+    "SELECT JSON_ARRAYAGG(email) FROM v_customers_masked",
+    "SELECT * FROM v_customers_masked FOR UPDATE",
+    "LOAD DATA INFILE '/etc/hostname' INTO TABLE Customers",
+    "SHOW GRANTS FOR root@localhost", "SET ROLE operations_manager", "SET ROLE db_admin",
+    "SHOW PROCESSLIST",
+]
+
+
+@pytest.mark.parametrize("statement", BYPASSES)
+def test_no_statement_of_a_masked_role_shows_what_is_masked(applied, statement):
+    link = applied.link("maria")
+    with link.cursor() as cursor:
+        try:
+            cursor.execute(statement.replace("%%", "%"))
+            told = str(cursor.fetchall())
+        except pymysql.Error as error:
+            told = str(error).replace("quentina@zyxmail.example'", "")
+        cursor.execute("SHOW WARNINGS")
+        told += str(cursor.fetchall())
+    pads = applied.shop.sql("SELECT HEX(inner_pad), HEX(outer_pad) FROM Access_Keys")[0]
+    for value in (*SECRET.values(), STREET, "98765", "Zyxstadt", *pads):
+        assert value not in told, told
+    assert not re.search(rf"\b{applied.first}\b.*Q\*\*\*", told), told
+
+
+def test_an_equal_guess_finds_nobody(applied):
+    for guess in ("email = 'quentina@zyxmail.example'", "first_name = 'Quentina'",
+                  f"customer_id = '{applied.first}'", "phone_number LIKE '%5550%'",
+                  "date_of_birth = '1985-03-09'"):
+        assert applied.rows("maria", f"SELECT 1 FROM v_customers_masked WHERE {guess}") == [], guess
+
+
+# --- what is theirs --------------------------------------------------------------------------
+
+
+def test_a_customer_sees_and_cancels_what_is_theirs_alone(applied):
+    shop = applied.shop
+    other, product = shop.customer(), shop.product("10.00", 50)
+    theirs = shop.place(other, [{"product_id": product, "quantity": 1}], "theirs").order
+    profile = applied.rows("customer_user", "CALL sp_MyProfile()")
+    assert [row[0] for row in profile] == [applied.first] and profile[0][3] == SECRET["email"]
+    with applied.link("customer_user").cursor() as cursor:
+        cursor.execute("CALL sp_MyOrder(NULL, %s, 'mine', NULL)",
+                       (json.dumps([{"product_id": product, "quantity": 2}]),))
+        mine = cursor.fetchone()[0]
+    assert shop.value("SELECT customer_id FROM Orders WHERE order_id = %s", mine) == applied.first
+    orders = [row[0] for row in applied.rows("customer_user", "CALL sp_MyOrders()")]
+    assert mine in orders and theirs not in orders
+    assert applied.rows("customer_user", f"CALL sp_MyOrderLines({theirs})") == []
+    assert len(applied.rows("customer_user", f"CALL sp_MyOrderLines({mine})")) == 1
+    said = []
+    for order in (theirs, theirs + 1000000):
+        with pytest.raises(pymysql.Error) as refused:
+            applied.rows("customer_user", f"CALL sp_CancelMyOrder({order})")
+        said.append(refused.value.args[1].replace(str(order), "N"))
+    assert said[0] == said[1] == "order N does not exist"
+    applied.rows("customer_user", f"CALL sp_CancelMyOrder({mine})")
+    assert shop.value("SELECT order_status FROM Orders WHERE order_id = %s", mine) == "cancelled"
+    assert shop.value("SELECT order_status FROM Orders WHERE order_id = %s", theirs) == "pending"
+
+
+# --- apply and check -------------------------------------------------------------------------
+
+
+def test_applying_twice_changes_nothing(own):
+    assert own.apply() > 200
+    assert own.differences() == set()
+    assert own.apply() == 0
+    assert own.run("diff").stdout == ""
+
+
+def test_every_difference_is_named_and_mended_but_for_those_of_strangers(own):
+    own.apply()
+    shop = own.shop
+    shop.sql("GRANT SELECT ON Customers TO marketing_analyst")
+    shop.sql("GRANT SELECT (email) ON Customers TO finance_analyst")
+    shop.sql(f"GRANT DROP ON {DATABASE}.* TO david@'%'")
+    shop.sql("GRANT RELOAD ON *.* TO david@'%'")
+    shop.sql("GRANT EXECUTE ON PROCEDURE sp_ChangePrice TO agent")
+    shop.sql("GRANT operations_manager TO maria@'%'")
+    shop.sql("SET DEFAULT ROLE NONE FOR sarah@'%'")
+    shop.sql("REVOKE SELECT ON v_orders_figures FROM finance_analyst")
+    shop.sql("CREATE OR REPLACE VIEW v_customers_masked AS SELECT * FROM Customers")
+    shop.sql("CREATE USER bob IDENTIFIED BY 'x'")
+    shop.sql("GRANT SELECT ON Orders TO bob")
+    shop.sql(f"GRANT SELECT ON `{DATABASE[:2]}%`.* TO bob")
+    shop.sql("GRANT marketing_analyst TO bob")
+    mended = {
+        ("beyond", "marketing_analyst may SELECT on TABLE Customers"),
+        ("beyond", "finance_analyst may SELECT on COLUMN Customers.email"),
+        ("beyond", f"david@% may DROP on DATABASE {DATABASE}"),
+        ("beyond", "agent may EXECUTE on PROCEDURE sp_ChangePrice"),
+        ("beyond", "maria@% has role operations_manager"),
+        ("missing", "sarah@% begins as operations_manager"),
+        ("missing", "finance_analyst may SELECT on TABLE v_orders_figures"),
+        ("missing", "view v_customers_masked")}
+    strange = {("foreign", "bob@% may SELECT on TABLE Orders"),
+               ("foreign", f"bob@% may SELECT on DATABASE {DATABASE[:2]}%"),
+               ("foreign", "bob@% has role marketing_analyst")}
+    found = own.differences()
+    server = {d for d in found if d[1].endswith("on SERVER")}
+    assert len(server) == 1 and found - server == mended | strange
+    assert own.apply() == len(mended) + 1
+    assert own.differences() == strange
+    assert own.rows("maria", "SELECT first_name FROM v_customers_masked") == [("Q***",)]
+
+
+def test_who_leaves_the_file_leaves_the_server(own):
+    own.apply()
+    less = json.loads(json.dumps(RULES))
+    del less["people"]["finance"], less["roles"]["finance_analyst"], less["people"]["customer_user"]
+    own.write(less)
+    own.apply()
+    assert own.differences() == set()
+    assert own.shop.sql("SELECT User FROM mysql.global_priv"
+                        " WHERE User IN ('finance', 'finance_analyst', 'customer_user')") == []
+    assert own.shop.sql("SHOW TABLES LIKE '%%_figures'") == []
+    assert own.shop.sql("SELECT * FROM Access_People") == []
+    assert own.rows("maria", "SELECT COUNT(*) FROM v_customers_masked") == [(1,)]
+
+
+def test_an_account_that_was_there_is_taken_over_only_on_request(own):
+    own.shop.sql("CREATE USER maria IDENTIFIED BY 'hers'")
+    own.shop.sql("GRANT SELECT ON Suppliers TO maria")
+    refused = own.run("apply", "--yes", check=False)
+    assert refused.returncode == 4 and '"maria@%" is on the server' in refused.stderr
+    assert own.shop.sql("SELECT * FROM Access_Objects") == []
+    own.apply("--adopt")
+    assert own.differences() == set()
+    assert not (own.root / "var" / "secrets" / "mariadb-maria").exists()
+    link = pymysql.connect(unix_socket=str(own.servers.socket), user="maria", password="hers",
+                           database=DATABASE)
+    own.links.append(link)
+    with link.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM v_customers_masked")
+        with pytest.raises(pymysql.Error):
+            cursor.execute("SELECT * FROM Suppliers")
+
+
+def test_a_killed_apply_goes_on(own):
+    dice = random.Random(7)
+    for _ in range(8):
+        child = subprocess.Popen(own.command("apply", "--yes"), stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL, env=stack_module.environment())
+        time.sleep(dice.uniform(0.02, 0.25))
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+    own.apply()
+    assert own.differences() == set()
+    assert own.rows("maria", "SELECT first_name FROM v_customers_masked") == [("Q***",)]
+
+
+@pytest.mark.parametrize("change, told", [
+    (("roles", "agent", "clearance", "high"), 'there is no clearance "high"'),
+    (("roles", "agent", "read", ["Custumers"]), 'there is no table or view "Custumers"'),
+    (("roles", "agent", "read", ["Order_Requests_"]), "there is no table or view"),
+    (("roles", "agent", "call", ["sp_nothing"]), 'there is no procedure "sp_nothing"'),
+    (("roles", "agent", "update", ["Reviews"]), "only a role that sees everything plain can update"),
+    (("roles", "agent", "everything", True), "only a role that sees everything plain"),
+    (("roles", "agent", "reads", []), 'reads'),
+    (("people", "agent_user", "role", "king"), 'there is no role "king"'),
+    (("people", "agent", {"role": "agent"}), '"agent" is a role already'),
+    (("people", "Agnes", {"role": "agent"}), "a name has a to z"),
+    (("clearances", "masked", "email", "blurred"), 'there is no mask "blurred"'),
+    (("clearances", "masked", "colour", "plain"), "colour"),
+    (("clearances", "masked", "name", "age_band"), "is no date"),
+    (("columns", "Customers", "shoe_size", "open"), 'Customers has no column "shoe_size"'),
+    (("columns", "Customers", "email", "open"), 'the mapping says that Customers.email is of class "email"'),
+    (("columns", "Shoes", {"*": "open"}), 'there is no table or view "Shoes"'),
+])
+def test_a_mistake_is_told_with_its_place_and_changes_nothing(applied, change, told):
+    wrong = json.loads(json.dumps(RULES))
+    *way, last, value = change
+    place = wrong
+    for step in way:
+        place = place[step]
+    place[last] = value
+    try:
+        applied.write(wrong)
+        answer = applied.run("apply", "--yes", check=False)
+        assert answer.returncode == 2, answer.stderr
+        assert told in answer.stderr and re.search(r"access\.yaml:\d+:\d+: ", answer.stderr)
+    finally:
+        applied.write(RULES)
+    assert applied.differences() == set()
+
+
+def test_show_tells_roles_and_what_one_of_them_sees(applied):
+    shown = json.loads(applied.run("show", "--json").stdout)
+    assert {p["person"]: p["role"] for p in shown["people"]} == {
+        name: person["role"] for name, person in RULES["people"].items()}
+    seen = {(c["object"], c["column"]): c["seen"]
+            for c in json.loads(applied.run("show", "marketing_analyst", "--json").stdout)}
+    assert seen["Customers", "email"] == "partial" and seen["Customers", "customer_id"] == "pseudonym"
+    assert seen["Customer_Addresses", "street"] == "hidden" and seen["Products", "price"] == "plain"
+    assert max(map(len, applied.run("show").stdout.splitlines())) <= 100

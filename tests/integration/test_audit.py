@@ -1,0 +1,190 @@
+"""The audit: what was done stands there, and whatever else was done to it is found."""
+
+import concurrent.futures
+import datetime
+import json
+import os
+import pathlib
+import pwd
+import subprocess
+
+import pymysql
+import pytest
+
+import ordering
+import stack as stack_module
+from ordering import DATABASE
+
+ROLE = "operations_manager"
+TOMORROW = str(datetime.date.today() + datetime.timedelta(days=2))
+CHANGED, OTHER = "event 3 of the audit was changed", "event 3 of the audit has other details"
+
+
+class Audit:
+    def __init__(self, root, servers):
+        self.root = pathlib.Path(root)
+        self.config = self.root / "aethermart.yaml"
+        self.config.write_text(
+            f"mariadb:\n  socket: {servers.socket}\n  user: root\n  database: {DATABASE}\n"
+            f"stack:\n  dir: {self.root}/var\n")
+        self.shop = ordering.Shop(servers)
+        self.customer = self.shop.customer()
+
+    def start(self, *args):
+        return subprocess.run([str(stack_module.BINARY), *args, "--json", "--config",
+                               str(self.config)], capture_output=True, text=True, timeout=60,
+                              env=stack_module.environment())
+
+    def run(self, *args, status=0):
+        answer = self.start(*args)
+        assert answer.returncode == status, answer.stderr
+        return json.loads(answer.stdout if status == 0 else answer.stderr)
+
+    def show(self, customer=None, *more):
+        return self.run("privacy", "show", str(customer or self.customer), "--as", ROLE, *more)
+
+    def verify(self):
+        return self.run("audit", "verify")
+
+    def complaint(self):
+        return self.run("audit", "verify", status=6)["error"]["message"]
+
+    def unguarded(self, *statements):
+        """As somebody who may do anything in the database."""
+        triggers = self.shop.sql("SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE"
+                                 " TRIGGER_SCHEMA = DATABASE() AND EVENT_OBJECT_TABLE LIKE 'Audit%'")
+        for name, in triggers:
+            self.shop.sql(f"DROP TRIGGER {name}")
+        for statement in statements:
+            self.shop.sql(statement)
+
+
+@pytest.fixture
+def audit(folder, shop_mariadb):
+    with ordering.running(folder, shop_mariadb) as servers:
+        made = Audit(folder, servers)
+        try:
+            yield made
+        finally:
+            made.shop.close()
+
+
+def test_who_looked_at_a_customer_stands_in_the_audit(audit):
+    other = audit.shop.customer()
+    values = audit.show(None, "--purpose", "ticket 4711")
+    audit.show(other)
+    seen = audit.run("audit", "who-saw", str(audit.customer))
+    assert len(seen) == 1
+    event = seen[0]
+    assert event["actor"] == f"os:{pwd.getpwuid(os.geteuid()).pw_name}"
+    assert (event["role"], event["action"], event["object"], event["purpose"], event["outcome"]) == (
+        ROLE, "privacy.show", "Customers", "ticket 4711", "done")
+    assert event["rows"] == len({(v["table"], v["row"]) for v in values}) >= 1
+    assert [e["subject"] for e in audit.run("audit", "list")] == [str(other), str(audit.customer)]
+    assert audit.verify()["events"] == 2
+
+
+def test_what_cannot_be_written_down_is_not_shown(audit):
+    audit.shop.sql("RENAME TABLE Audit_Events TO Audit_Away")
+    answer = audit.start("privacy", "show", str(audit.customer), "--as", ROLE)
+    assert answer.returncode != 0 and answer.stdout == ""
+
+
+def test_events_written_at_once_are_one_chain_without_gaps(audit):
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: audit.show(), range(32)))
+    state = audit.verify()
+    assert (state["first"], state["last"], state["events"], state["details"]) == (1, 32, 32, 32)
+
+
+def test_the_database_refuses_changes_of_events(audit):
+    audit.show()
+    for statement in ("UPDATE Audit_Events SET actor = 'nobody'", "DELETE FROM Audit_Events",
+                      "UPDATE Audit_Details SET subject = '5'"):
+        with pytest.raises(pymysql.Error, match="audit"):
+            audit.shop.sql(statement)
+    audit.verify()
+
+
+@pytest.mark.parametrize("done, told", [
+    (["UPDATE Audit_Events SET actor = 'os:nobody' WHERE audit_id = 3"], CHANGED),
+    (["UPDATE Audit_Events SET row_count = row_count + 1 WHERE audit_id = 3"], CHANGED),
+    (["UPDATE Audit_Events SET purpose = 'x', role_name = '' WHERE audit_id = 3"], CHANGED),
+    (["UPDATE Audit_Events SET happened_at = happened_at + INTERVAL 1 MICROSECOND"
+      " WHERE audit_id = 3"], CHANGED),
+    (["DELETE FROM Audit_Events WHERE audit_id = 3"], "event 3 of the audit is missing"),
+    (["DELETE FROM Audit_Events WHERE audit_id = 1"], "event 1 of the audit is missing"),
+    (["DELETE FROM Audit_Events WHERE audit_id = 5"], "ends with event 4"),
+    (["DELETE FROM Audit_Details WHERE audit_id = 3"], "event 3 of the audit has lost its details"),
+    (["UPDATE Audit_Details SET subject = '77' WHERE audit_id = 3"], OTHER),
+    (["UPDATE Audit_Details SET details = '{}' WHERE audit_id = 3"], OTHER),
+    (["UPDATE Audit_Events SET audit_id = 99 WHERE audit_id = 3",
+      "UPDATE Audit_Events SET audit_id = 3 WHERE audit_id = 4",
+      "UPDATE Audit_Events SET audit_id = 4 WHERE audit_id = 99"],
+     "event 3 of the audit does not follow"),
+    (["INSERT INTO Audit_Checkpoints SELECT audit_id, event_hash, UTC_TIMESTAMP(6), REPEAT('0', 128)"
+      " FROM Audit_Events WHERE audit_id = 3", "DELETE FROM Audit_Events WHERE audit_id <= 3"],
+     "the checkpoint at event 3 is not signed"),
+    (["UPDATE Audit_Head SET audit_id = 9"], "its head says otherwise"),
+])
+def test_whatever_is_changed_is_found(audit, done, told):
+    for _ in range(5):
+        audit.show()
+    audit.unguarded(*done)
+    assert told in audit.complaint()
+
+
+def test_an_end_that_was_cut_off_is_found_by_who_has_seen_it(audit):
+    for _ in range(5):
+        audit.show()
+    audit.verify()
+    audit.unguarded("DELETE FROM Audit_Events WHERE audit_id > 3",
+                    "DELETE FROM Audit_Details WHERE audit_id > 3",
+                    "UPDATE Audit_Head SET audit_id = 3, event_hash ="
+                    " (SELECT event_hash FROM Audit_Events WHERE audit_id = 3)")
+    assert "ends with event 3, and it had 5" in audit.complaint()
+    for _ in range(2):  # made as long again
+        audit.show()
+    assert "event 5 of the audit is another one" in audit.complaint()
+
+
+def test_a_person_is_forgotten_and_the_chain_holds(audit):
+    other = audit.shop.customer()
+    for customer in (audit.customer, other, audit.customer):
+        audit.show(customer)
+    assert audit.run("audit", "erase", str(audit.customer), "--yes") == {"erased": 2}
+    assert audit.run("audit", "who-saw", str(audit.customer)) == []
+    assert len(audit.run("audit", "who-saw", str(other))) == 1
+    state = audit.verify()
+    assert (state["events"], state["erased"]) == (4, 2)
+    assert audit.run("audit", "erase", str(audit.customer), "--yes") == {"erased": 0}
+    audit.unguarded("DELETE FROM Audit_Details WHERE audit_id = 2")
+    assert "event 2 of the audit has lost its details" in audit.complaint()
+
+
+def test_a_purge_leaves_a_checkpoint_from_which_the_chain_goes_on(audit):
+    for _ in range(6):
+        audit.show()
+    assert audit.run("audit", "purge", "--before", "2020-01-01", "--yes") == {"purged": 0}
+    assert audit.run("audit", "purge", "--before", TOMORROW, "--yes") == {"purged": 6}
+    state = audit.verify()  # the newest stays: that of the first purge
+    assert (state["first"], state["events"]) == (7, 2)
+    audit.show()
+    assert audit.verify()["last"] == 9
+    assert audit.shop.value("SELECT COUNT(*) FROM Audit_Details") == 1
+    audit.unguarded("DELETE FROM Audit_Events WHERE audit_id = 7")
+    assert "event 7 of the audit is missing" in audit.complaint()
+
+
+def test_a_purge_that_was_cut_off_is_completed_by_the_next(audit):
+    for _ in range(6):
+        audit.show()
+    kept = audit.shop.sql("SELECT * FROM Audit_Events WHERE audit_id IN (3, 4)")
+    audit.run("audit", "purge", "--before", TOMORROW, "--yes")
+    for row in kept:
+        marks = ", ".join(["%s"] * len(row))
+        audit.shop.sql(f"INSERT INTO Audit_Events VALUES ({marks})", *row)
+    assert audit.verify()["first"] == 6
+    audit.run("audit", "purge", "--before", "2020-01-01", "--yes")
+    assert audit.shop.value("SELECT MIN(audit_id) FROM Audit_Events") == 6
+    audit.verify()
