@@ -79,7 +79,7 @@ struct listed {
 static int list_row(void *arg, const struct audit_row *row, struct err *err)
 {
 	struct listed *l = arg;
-	char id[24], rows[24];
+	char id[24], rows[24], at[20];
 
 	(void)err;
 	if (l->list) {
@@ -94,9 +94,10 @@ static int list_row(void *arg, const struct audit_row *row, struct err *err)
 	}
 	(void)snprintf(id, sizeof(id), "%" PRIu64, row->id);
 	(void)snprintf(rows, sizeof(rows), "%" PRIu64, row->rows);
-	table_add(l->table, (const char *const[]){id, row->happened_at, row->actor, row->role,
-						  row->action, row->object, rows, row->outcome,
-						  row->subject, row->purpose});
+	(void)snprintf(at, sizeof(at), "%.19s", row->happened_at); /* --json has the rest */
+	table_add(l->table,
+		  (const char *const[]){id, at, row->actor, row->role, row->action, row->object,
+					rows, row->outcome, row->subject, row->purpose});
 	return 0;
 }
 

@@ -2,6 +2,7 @@
  * `aethermart doctor`: everything that must hold, each with its fix. A check that fails goes on the
  * list and the next one runs; the exit status is not 0 when something must be fixed.
  */
+#include "cli/cli_govern.h"
 #include "cli/cli_index.h"
 #include "cli/cli_stack.h"
 
@@ -403,6 +404,44 @@ static void check_index(struct doctor *d)
 	     problem ? hint : NULL);
 }
 
+/* --- who may see what ------------------------------------------------------------------------ */
+
+/* Where the rules were never applied, nobody has a right by them. */
+static int compare_access(struct doctor *d, struct cli_govern *g, struct access_diff *ret,
+			  bool *ret_applied, struct err *err)
+{
+	int64_t n = 0;
+	int r = cli_govern_open(d->line, g, err);
+
+	if (r == 0)
+		r = maria_query_int(g->db, "SELECT COUNT(*) FROM Access_Objects", NULL, 0, &n, err);
+	*ret_applied = n > 0;
+	return r < 0 || !n ? r : access_compare(g->access, g->db, ret, err);
+}
+
+static void check_access(struct doctor *d)
+{
+	_cleanup_(cli_govern_done) struct cli_govern g = {0};
+	_cleanup_(access_diff_done) struct access_diff diff = {0};
+	struct err err = {0};
+	bool is_applied = false;
+
+	if (compare_access(d, &g, &diff, &is_applied, &err) < 0) {
+		if (is_applied)
+			note_error(d, "access", &err);
+	} else if (is_applied && diff.n) {
+		note(d,
+		     arena_printf(&d->arena, "access: MariaDB and the rules differ in %zu things",
+				  diff.n),
+		     "`aethermart access check` names them");
+	} else if (is_applied) {
+		note(d,
+		     arena_printf(&d->arena, "access: MariaDB grants what the rules say, %zu roles",
+				  g.access->n_roles),
+		     NULL);
+	}
+}
+
 /* --- the verb -------------------------------------------------------------------------------- */
 
 static int print_checks(struct doctor *d, struct err *err)
@@ -435,6 +474,7 @@ static int run(const struct command_line *line, struct err *err)
 		check_stores(&d);
 		check_embed(&d);
 		check_index(&d);
+		check_access(&d);
 		r = print_checks(&d, err);
 		if (r == 0 && d.n_bad)
 			r = err_set(err, ERR_CONFLICT, "%u of %zu checks ask for a fix", d.n_bad,

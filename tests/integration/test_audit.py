@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import datetime
+import hashlib
 import json
 import os
 import pathlib
@@ -82,6 +83,30 @@ def test_who_looked_at_a_customer_stands_in_the_audit(audit):
     assert event["rows"] == len({(v["table"], v["row"]) for v in values}) >= 1
     assert [e["subject"] for e in audit.run("audit", "list")] == [str(other), str(audit.customer)]
     assert audit.verify()["events"] == 2
+
+
+def netstrings(*fields):
+    told = b"".join(b"%d:%b," % (len(f), f) for f in
+                    (f if isinstance(f, bytes) else str(f).encode() for f in fields))
+    return hashlib.sha256(told).hexdigest()
+
+
+def test_the_chain_is_what_its_description_says(audit):
+    """By another implementation of src/govern/audit.h."""
+    audit.show(None, "--purpose", "Größe 42 — €")
+    audit.show()
+    audit.run("audit", "erase", "0", "--yes")
+    rows = audit.shop.sql("SELECT e.*, d.salt, d.subject, d.details FROM Audit_Events e"
+                          " LEFT JOIN Audit_Details d USING (audit_id) ORDER BY audit_id")
+    before = "0" * 64
+    assert len(rows) == 2
+    for row in rows:
+        number, at, *texts, details_hash, previous, own = row[:12]
+        assert details_hash == netstrings(*row[12:])
+        assert own == netstrings(number, at.strftime("%Y-%m-%d %H:%M:%S.%f"), *texts, details_hash,
+                                 previous)
+        assert previous == before
+        before = own
 
 
 def test_what_cannot_be_written_down_is_not_shown(audit):

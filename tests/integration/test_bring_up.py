@@ -213,6 +213,10 @@ def test_doc_prints_a_document(stack):
 
 def test_doctor_is_content_with_a_fresh_stack(stack):
     stack.run("doctor")
+    stack.sql("GRANT SELECT ON Customers TO marketing_analyst")
+    assert "access: MariaDB and the rules differ" in stack.run("doctor", check=False).stdout
+    stack.run("access", "apply")
+    assert "access: MariaDB grants what the rules say" in stack.run("doctor").stdout
     trigger = stack.value("SELECT TRIGGER_NAME FROM information_schema.TRIGGERS"
                           " WHERE TRIGGER_SCHEMA = DATABASE() ORDER BY 1 LIMIT 1")
     stack.sql(f"DROP TRIGGER `{trigger}`")
