@@ -31,6 +31,7 @@ extern const struct command command_access;
 extern const struct command command_audit;
 extern const struct command command_config;
 extern const struct command command_connection;
+extern const struct command command_dictionary;
 extern const struct command command_doc;
 extern const struct command command_doctor;
 extern const struct command command_down;

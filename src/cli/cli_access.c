@@ -6,6 +6,7 @@
 #include "cluster/folder.h"
 #include "cluster/layout.h"
 #include "govern/audit.h"
+#include "govern/dictionary.h"
 
 #include <sodium.h>
 
@@ -291,7 +292,7 @@ static int run_apply(const struct command_line *line, struct err *err)
 				   .adopts = command_text(line, "adopt") != NULL,
 				   .password = password_of,
 				   .arg = (void *)(uintptr_t)var_dir};
-	size_t changes = 0;
+	size_t changes = 0, columns;
 	int r = cli_govern_open(line, &p, err);
 
 	if (r == 0 && !endpoint_is_embedded_maria(line->config) &&
@@ -303,6 +304,8 @@ static int run_apply(const struct command_line *line, struct err *err)
 	if (r == 0)
 		r = access_apply(p.access, p.db, &how, &changes, err);
 	sodium_memzero(key, sizeof(key));
+	if (r == 0)
+		r = dictionary_write(p.access, p.schema, &p.mappings, p.db, &columns, err);
 	if (r == 0 && changes)
 		r = cli_govern_audit(p.db,
 				     &(struct audit_event){.action = "access.apply",

@@ -65,6 +65,7 @@ static const struct command *const root_children[] = {
     &command_access,
     &command_privacy,
     &command_audit,
+    &command_dictionary,
     &heading_program,
     &command_config,
     &command_version,

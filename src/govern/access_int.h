@@ -16,6 +16,9 @@ struct access_plan {
 void access_add_mask(struct strbuf *b, enum access_mask mask, const char *pii,
 		     const struct schema_column *c);
 
+/* "table\0column": no name has a NUL byte. In the arena. */
+struct str access_column_key(struct arena *arena, const char *table, const char *column);
+
 void access_items_add(struct access_items *list, struct access_item item);
 void access_items_sort(struct access_items *list);
 int access_item_compare(const struct access_item *a, const struct access_item *b);

@@ -93,8 +93,7 @@ void access_item_text(const struct access_item *i, struct strbuf *b)
 
 /* --- classes --------------------------------------------------------------------------------- */
 
-/* "table\0column": no name has a NUL byte. */
-static struct str class_key(struct arena *arena, const char *table, const char *column)
+struct str access_column_key(struct arena *arena, const char *table, const char *column)
 {
 	size_t n = strlen(table) + 1, len = n + strlen(column);
 	char *key = arena_alloc(arena, len + 1);
@@ -108,7 +107,7 @@ const char *access_class(const struct access *a, const char *table, const char *
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 
-	return map_get(&a->plan->classes, class_key(&arena, table, column));
+	return map_get(&a->plan->classes, access_column_key(&arena, table, column));
 }
 
 struct classing {
@@ -117,13 +116,14 @@ struct classing {
 };
 
 /* Of two fields of one column the one that is personal counts. */
-static void add_mapped(void *arg, const char *table, const char *column, const char *pii)
+static void add_mapped(void *arg, const struct mapping_column *column)
 {
 	struct classing *c = arg;
-	void **slot = map_put(&c->plan->classes, class_key(&c->a->arena, table, column));
+	void **slot = map_put(&c->plan->classes,
+			      access_column_key(&c->a->arena, column->table, column->column));
 
-	if (!*slot || pii)
-		*slot = (void *)(uintptr_t)(pii ? pii : ACCESS_OPEN);
+	if (!*slot || column->pii)
+		*slot = (void *)(uintptr_t)(column->pii ? column->pii : ACCESS_OPEN);
 }
 
 static int add_own(struct classing *c, const struct schema_table *t, const struct ynode *columns,
@@ -140,7 +140,7 @@ static int add_own(struct classing *c, const struct schema_table *t, const struc
 		if (!schema_find_column(t, n->key))
 			return ynode_key_error(n, err, "%s has no column \"%.60s\"", t->name,
 					       n->key);
-		slot = map_put(&c->plan->classes, class_key(&c->a->arena, t->name, n->key));
+		slot = map_put(&c->plan->classes, access_column_key(&c->a->arena, t->name, n->key));
 		if (*slot && !cstr_equal(*slot, ACCESS_OPEN) && !cstr_equal(*slot, n->text))
 			return ynode_error(n, err, "the mapping says that %s.%s is of class \"%s\"",
 					   t->name, n->key, (const char *)*slot);
@@ -148,7 +148,7 @@ static int add_own(struct classing *c, const struct schema_table *t, const struc
 	}
 	for (size_t i = 0; others && i < t->n_columns; i++) {
 		void **slot = map_put(&c->plan->classes,
-				      class_key(&c->a->arena, t->name, t->columns[i].name));
+				      access_column_key(&c->a->arena, t->name, t->columns[i].name));
 
 		if (!*slot)
 			*slot = (void *)(uintptr_t)others->text;

@@ -27,3 +27,5 @@ extern const char govern_sql_audit_purge_details[];
 extern const char govern_sql_audit_purge_end[];
 extern const char govern_sql_audit_purge_events[];
 extern const char govern_sql_audit_subject_events[];
+extern const char govern_sql_dictionary_add[];
+extern const char govern_sql_dictionary_clear[];

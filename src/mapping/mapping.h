@@ -110,8 +110,12 @@ extern const char *const mapping_pii_classes[];
 
 /* Each column of a table that becomes a part of the document, with the class of its field, or of
  * the nearest object or array around it; NULL: of none. A column may come several times. */
-typedef void (*mapping_column_fn)(void *arg, const char *table, const char *column,
-				  const char *pii);
+struct mapping_column {
+	const char *table, *column;
+	const char *field; /* its dotted path */
+	const char *pii;
+};
+typedef void (*mapping_column_fn)(void *arg, const struct mapping_column *c);
 void mapping_each_column(const struct mapping *m, mapping_column_fn fn, void *arg);
 
 /* The PII class of each field that has one, by its dotted path. */

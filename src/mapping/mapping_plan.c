@@ -323,27 +323,36 @@ static const char *level_pii(const struct mapping_level *level)
 	return NULL;
 }
 
-static void tell_column(const struct mapping_level *level, const char *column, const char *pii,
+static void tell_column(const struct mapping_level *level, const struct mapping_column *column,
 			mapping_column_fn fn, void *arg)
 {
-	for (size_t i = 0; i < level->n_tables && column; i++)
-		fn(arg, level->tables[i].name, column, pii);
+	for (size_t i = 0; i < level->n_tables && column->column; i++) {
+		struct mapping_column c = *column;
+
+		c.table = level->tables[i].name;
+		fn(arg, &c);
+	}
 }
 
 void mapping_each_column(const struct mapping *m, mapping_column_fn fn, void *arg)
 {
 	for (size_t i = 0; i < m->n_levels; i++) {
 		const struct mapping_level *level = m->levels[i];
-		const char *around = level_pii(level);
+		struct mapping_column c = {
+		    .column = level->tree_field, .field = level->path, .pii = level_pii(level)};
 
-		tell_column(level, level->tree_field, around, fn, arg);
+		tell_column(level, &c, fn, arg);
 		for (size_t j = 0; j < level->n_fields; j++) {
 			const struct mapping_field *f = &level->fields[j];
-			const char *pii = f->pii ? f->pii : around;
 
-			tell_column(level, f->column, pii, fn, arg);
-			for (size_t k = 0; k < f->n_parts; k++)
-				tell_column(level, f->parts[k].column, pii, fn, arg);
+			c = (struct mapping_column){.column = f->column,
+						    .field = f->path,
+						    .pii = f->pii ? f->pii : level_pii(level)};
+			tell_column(level, &c, fn, arg);
+			for (size_t k = 0; k < f->n_parts; k++) {
+				c.column = f->parts[k].column;
+				tell_column(level, &c, fn, arg);
+			}
 		}
 	}
 }

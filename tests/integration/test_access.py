@@ -353,6 +353,37 @@ def test_one_record_looks_as_each_role_sees_it(applied):
     assert applied.privacy("show", "99999999", "--as", "agent", status=3) is None
 
 
+# --- the dictionary --------------------------------------------------------------------------
+
+
+def test_the_dictionary_tells_of_each_column_what_it_is_and_who_reads_it(applied):
+    shop = applied.shop
+    assert shop.value("SELECT COUNT(*) FROM data_dictionary") == shop.value(
+        "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND"
+        " TABLE_NAME NOT IN (SELECT object_name FROM Access_Objects WHERE object_kind = 'view')")
+    for table, column, pii, fields in (
+            ("Customers", "email", "email", "customer_profiles.email"),
+            ("Customers", "first_name", "name", "customer_profiles.full_name,"
+             " customer_profiles.first_name, reviews.customer.full_name"),
+            ("Customer_Addresses", "street", "address", "customer_profiles.addresses.street"),
+            ("Customer_Addresses", "state", "region", "customer_profiles.location.state,"
+             " customer_profiles.addresses.state"),
+            ("Products", "price", "open", "product_catalog.price"),
+            ("Access_Keys", "inner_pad", None, "")):
+        found = shop.sql("SELECT pii_class, document_fields, readers FROM data_dictionary"
+                         " WHERE table_name = %s AND column_name = %s", table, column)[0]
+        assert found[:2] == (pii, fields), (table, column, found)
+        readers = dict(r.split() for r in found[2].split(", "))
+        expected = {}
+        for name, role in RULES["roles"].items():
+            masks = RULES["clearances"][role["clearance"]]
+            mask = ("plain" if role["clearance"] in FULL or pii == "open" else masks.get(pii, "hidden"))
+            if mask != "hidden" and (role.get("everything") or table in members(role.get("read", []))):
+                expected[name] = mask
+        assert readers == expected, (table, column)
+    assert applied.rows("david", "SELECT COUNT(*) FROM v_data_dictionary_public")[0][0] > 500
+
+
 # --- ways around -----------------------------------------------------------------------------
 
 BYPASSES = [

@@ -1,0 +1,2 @@
+-- Before the dictionary is written anew, within the same transaction.
+DELETE FROM data_dictionary
