@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "govern/access.h"
 #include "shop/schema.h"
 #include "sync/sync_admin.h"
 
@@ -131,6 +132,8 @@ static int reset_named(const struct command_line *line, struct err *err)
 		r = cli_warehouse_drop(line, err);
 	if (r == 0 && n.has_maria && n.m)
 		r = sync_uninstall(n.m, &n.set, err);
+	if (r == 0 && n.has_maria && n.m)
+		r = access_remove(n.m, err);
 	return r == 0 && n.has_maria && n.m ? shop_schema_drop(n.m, &shop_schema, err) : r;
 }
 

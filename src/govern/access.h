@@ -187,5 +187,9 @@ struct access_apply {
 	void *arg;
 };
 #define ACCESS_KEY_SIZE 32
+
+/* Drops every role, account and view that was made here: before the shop itself goes. */
+int access_remove(struct maria *m, struct err *err) _must_check_;
+
 int access_apply(const struct access *a, struct maria *m, const struct access_apply *how,
 		 size_t *ret_changes, struct err *err) _must_check_;

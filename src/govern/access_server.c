@@ -521,3 +521,65 @@ int access_apply(const struct access *a, struct maria *m, const struct access_ap
 	    r, maria_is_lost(m) ? 0 : maria_run(m, govern_sql_access_unlock, NULL, 0, NULL, &local),
 	    &local, err);
 }
+
+/* --- remove ---------------------------------------------------------------------------------- */
+
+struct record {
+	enum access_kind kind;
+	const char *name;
+};
+
+static int list_records(struct maria *m, struct arena *arena, struct record **ret, size_t *ret_n,
+			struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	size_t cap = 0;
+	int r = maria_query(m, govern_sql_access_records, NULL, 0, &rows, err);
+
+	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
+		struct str kind = maria_rows_str(rows, 0);
+		struct record record = {.name = arena_str(arena, maria_rows_str(rows, 1)).data};
+
+		while (record.kind < ACCESS_ACCOUNT &&
+		       !str_equal(kind, str_from(kind_names[record.kind])))
+			record.kind++;
+		mem_grow(ret, &cap, *ret_n + 1, sizeof(**ret));
+		(*ret)[(*ret_n)++] = record;
+	}
+	return r;
+}
+
+static int drop_record(struct maria *m, const struct record *record, struct err *err)
+{
+	static const char *const words[] = {"ROLE", "VIEW", "USER"};
+	const struct maria_value params[] = {MARIA_S(kind_names[record->kind]),
+					     MARIA_S(record->name)};
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(STATEMENT_MAX);
+	int r;
+
+	strbuf_addf(&b, "DROP %s IF EXISTS ", words[record->kind]);
+	if (record->kind == ACCESS_VIEW)
+		maria_add_identifier(&b, record->name);
+	else
+		add_who(&b, record->name);
+	r = maria_exec(m, strbuf_str(&b), err);
+	if (r == 0)
+		r = maria_run(m, govern_sql_access_drop_record, params, ARRAY_LEN(params), NULL,
+			      err);
+	return r < 0 ? err_context(err, "%s \"%s\"", kind_names[record->kind], record->name) : 0;
+}
+
+int access_remove(struct maria *m, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	_cleanup_(mem_freep) struct record *records = NULL;
+	bool has_table = false;
+	size_t n = 0;
+	int r = maria_has_table(m, "Access_Objects", &has_table, err);
+
+	if (r == 0 && has_table)
+		r = list_records(m, &arena, &records, &n, err);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = drop_record(m, &records[i], err);
+	return r;
+}

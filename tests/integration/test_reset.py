@@ -67,6 +67,21 @@ def test_the_warehouse_goes_with_the_shop_and_a_table_beside_it_stays(named):
     assert named.json("warehouse", "check")["equal"]
 
 
+def test_roles_accounts_and_masked_views_go_and_those_of_others_stay(named):
+    named.up("--no-shop")
+    made = named.tables()
+    named.sql("CREATE USER maria2 IDENTIFIED BY 'x'")
+    named.run("access", "apply", "--yes")
+    names = named.sql("SELECT object_name FROM Access_Objects WHERE object_kind <> 'view'")
+    assert len(names) == 18 and len(named.tables()) > len(made)
+    reset(named, DATABASE, DOCUMENTS)
+    assert named.tables() == made
+    left = {row[0] for row in named.sql("SELECT User FROM mysql.global_priv")}
+    assert not left & {name.split("@")[0] for name, in names} and "maria2" in left
+    named.run("access", "apply", "--yes")
+    named.run("access", "check")
+
+
 def test_a_newer_program_s_database_is_not_taken_apart(named):
     named.up("--no-shop")
     before = named.tables()
