@@ -400,6 +400,24 @@ static int load_routines(struct planner *p, struct maria *m)
 	return r;
 }
 
+/* `Low_Stock` and `v_low_stock` would have one masked view. */
+static int check_views(struct planner *p)
+{
+	const struct access_items *wanted = &p->plan->wanted;
+
+	for (size_t i = 1; i < wanted->n; i++) {
+		const struct access_item *one = &wanted->items[i - 1], *other = &wanted->items[i];
+
+		if (other->kind == ACCESS_VIEW && one->kind == ACCESS_VIEW &&
+		    cstr_equal(one->who, other->who))
+			return ynode_error(ydoc_root(p->a->doc), p->err,
+					   "two tables or views would be masked as %s: one of them "
+					   "needs another name",
+					   one->who);
+	}
+	return 0;
+}
+
 static int check_subject(struct planner *p)
 {
 	const struct ynode *at = ynode_get(ydoc_root(p->a->doc), "subject");
@@ -437,5 +455,5 @@ int access_bind(struct access *a, const struct mapping_set *set,
 		plan_person(&p, &a->people[i]);
 	access_items_sort(&a->plan->wanted);
 	map_done(&p.routines);
-	return r;
+	return r < 0 ? r : check_views(&p);
 }

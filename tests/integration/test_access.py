@@ -621,6 +621,17 @@ def test_a_mistake_is_told_with_its_place_and_changes_nothing(applied, change, t
     assert applied.differences() == set()
 
 
+def test_two_tables_are_not_masked_by_one_view(own):
+    own.shop.sql("CREATE TABLE LowStock (number INT PRIMARY KEY)")
+    rules = json.loads(json.dumps(RULES))
+    rules["columns"]["LowStock"] = {"*": "open"}
+    rules["columns"]["v_LowStock"] = {"supplier_name": "name", "*": "open"}
+    rules["roles"]["marketing_analyst"]["read"] += ["LowStock", "v_LowStock"]
+    own.write(rules)
+    answer = own.run("apply", "--yes", check=False)
+    assert answer.returncode == 2 and "would be masked as v_lowstock_masked" in answer.stderr
+
+
 def test_show_tells_roles_and_what_one_of_them_sees(applied):
     shown = json.loads(applied.run("show", "--json").stdout)
     assert {p["person"]: p["role"] for p in shown["people"]} == {
