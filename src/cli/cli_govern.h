@@ -26,3 +26,10 @@ struct audit_event;
 int cli_govern_audit(struct maria *db, const struct audit_event *event, struct err *err)
     _must_check_;
 void cli_govern_done(struct cli_govern *g); /* also after an error of cli_govern_open() */
+
+/* Parts of `privacy` (cli_erase.c). */
+extern const struct command command_privacy_certificate;
+extern const struct command command_privacy_erase;
+extern const struct command command_privacy_erasures;
+extern const struct command command_privacy_hold;
+extern const struct command command_privacy_release;

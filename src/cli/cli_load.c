@@ -4,10 +4,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/table.h"
-#include "cli/cli.h"
+#include "cli/cli_govern.h"
 #include "store/maria.h"
 
 #include <inttypes.h>
+#include <sodium.h>
 
 #include "base/banned.h"
 
@@ -103,6 +104,8 @@ static int run(const struct command_line *line, struct err *err)
 	    .dry_run = command_has(line, "dry-run"),
 	    .quiet = line->quiet,
 	};
+	unsigned char key[SHOP_LOAD_KEY_SIZE] = {0};
+	bool has_erased = false;
 	int r;
 
 	if (cstr_equal(order, "dmy"))
@@ -118,7 +121,13 @@ static int run(const struct command_line *line, struct err *err)
 	}
 	r = cli_open_maria(line, ENDPOINT_ADMIN, &m, err);
 	if (r == 0)
+		r = shop_load_has_erased(m, &has_erased, err);
+	if (r == 0 && has_erased)
+		r = cli_govern_key(line, "erasure", key, err);
+	o.erased_key = has_erased ? key : NULL;
+	if (r == 0)
 		r = shop_load(m, &o, &report, err);
+	sodium_memzero(key, sizeof(key));
 	if (r < 0)
 		return r;
 	if (line->json)

@@ -85,6 +85,7 @@ struct access {
 	struct access_person *people;
 	const char **system;			 /* accounts that the file leaves alone */
 	const char *subject_table, *subject_key; /* whose data it is; NULL: not said */
+	const char *subject_erase;		 /* the procedure that erases one; NULL: not said */
 	const struct ynode *columns;		 /* classes beside the mapping's */
 	struct access_plan *plan;		 /* after access_bind() */
 };

@@ -341,15 +341,18 @@ static int check_names(const struct access *a, struct err *err)
 
 static int read_subject(struct access *a, const struct ynode *n, struct err *err)
 {
-	static const char *const keys[] = {"table", "key", NULL};
-	const struct ynode *table = ynode_get(n, "table"), *key = ynode_get(n, "key");
+	static const char *const keys[] = {"table", "key", "erase", NULL};
+	const struct ynode *table = ynode_get(n, "table"), *key = ynode_get(n, "key"),
+			   *erase = ynode_get(n, "erase");
 	int r = ynode_check_keys(n, "the subject", keys, err);
 
 	if (r == 0 && (!table || !key))
 		r = ynode_error(n, err, "the subject is a table and a key");
 	if (r == 0)
 		r = ynode_text(table, &a->subject_table, err);
-	return r < 0 ? r : ynode_text(key, &a->subject_key, err);
+	if (r == 0)
+		r = ynode_text(key, &a->subject_key, err);
+	return r < 0 || !erase ? r : ynode_text(erase, &a->subject_erase, err);
 }
 
 static int read_part(const struct ynode *root, const char *key, const struct ynode **ret,

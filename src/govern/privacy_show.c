@@ -106,6 +106,28 @@ static int check_key(const struct shower *s, struct maria *m, struct err *err)
 	return err_hint(err, "`aethermart access apply` makes it");
 }
 
+struct owner_search {
+	const char *root, *key, *field;
+};
+
+static void note_owner(void *arg, const struct mapping_column *c)
+{
+	struct owner_search *o = arg;
+
+	if (cstr_equal(c->table, o->root) && cstr_equal(c->column, o->key) &&
+	    !strchr(c->field, '.'))
+		o->field = c->field;
+}
+
+const char *privacy_owner_field(const struct access *a, const struct mapping *m)
+{
+	struct owner_search o = {.root = mapping_root_table(m), .key = a->subject_key};
+
+	if (o.key)
+		mapping_each_column(m, note_owner, &o);
+	return o.field;
+}
+
 int privacy_show(const struct access *a, const struct schema *schema, struct maria *m,
 		 const struct privacy_question *q, struct err *err)
 {
