@@ -303,8 +303,9 @@ static int run_anonymity(const struct command_line *line, struct err *err)
 		return err_set(err, ERR_INVALID_ARGUMENT, "say whose eyes: --as ROLE");
 	if (r == 0 && copy)
 		r = split_columns(copy, names, err);
-	if (r == 0)
-		r = cli_govern_open(line, &g, err);
+	if (r < 0)
+		return r;
+	r = cli_govern_open(line, &g, err);
 	if (r < 0)
 		return r;
 	role = find_role(g.access, command_text(line, "as"), err);

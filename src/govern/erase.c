@@ -460,21 +460,29 @@ static int list_remains(const struct eraser *e, json_t *ret, struct err *err)
 	return 0;
 }
 
-static int make_certificate(const struct eraser *e, const struct record *rec, const char *subject,
-			    const struct erase_sought *s, json_t *receipts,
-			    const struct totals *found, char **ret, struct err *err)
+struct proof {
+	const struct record *rec;
+	const char *subject;
+	const struct erase_sought *sought;
+	json_t *receipts;
+	const struct totals *found;
+};
+
+static int make_certificate(const struct eraser *e, const struct proof *p, char **ret,
+			    struct err *err)
 {
 	json_t *remains = json_array(), *content;
 	char now[CLOCK_TEXT_SIZE];
 	int r = list_remains(e, remains, err);
 
 	clock_format(clock_wall_us(), now);
-	content = json_pack(
-	    "{s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:{s:I,s:I},s:O,s:O,s:o}", "erasure", (json_int_t)rec->id,
-	    "subject", subject, "requested_by", rec->by, "purpose", rec->purpose, "begun_at",
-	    rec->begun_at, "finished_at", now, "made_by", e->program, "texts", "searched_for",
-	    (json_int_t)(s->n - s->n_shared), "shared_with_others", (json_int_t)s->n_shared,
-	    "receipts", receipts, "searched", found->stores, "remains", remains);
+	content = json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:{s:I,s:I},s:O,s:O,s:o}", "erasure",
+			    (json_int_t)p->rec->id, "subject", p->subject, "requested_by",
+			    p->rec->by, "purpose", p->rec->purpose, "begun_at", p->rec->begun_at,
+			    "finished_at", now, "made_by", e->program, "texts", "searched_for",
+			    (json_int_t)(p->sought->n - p->sought->n_shared), "shared_with_others",
+			    (json_int_t)p->sought->n_shared, "receipts", p->receipts, "searched",
+			    p->found->stores, "remains", remains);
 	if (r == 0)
 		*ret = erase_certificate_sign(content, e->secret_key);
 	json_decref(content);
@@ -519,7 +527,13 @@ static int follow(const struct eraser *e, const struct record *rec, const char *
 	if (r == 0)
 		r = search_until_none(e, subject, &s, &found, err);
 	if (r == 0)
-		r = make_certificate(e, rec, subject, &s, receipts, &found, &certificate, err);
+		r = make_certificate(e,
+				     &(struct proof){.rec = rec,
+						     .subject = subject,
+						     .sought = &s,
+						     .receipts = receipts,
+						     .found = &found},
+				     &certificate, err);
 	json_decref(receipts);
 	if (r == 0)
 		r = finish(e, rec, certificate, err);

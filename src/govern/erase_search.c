@@ -176,10 +176,12 @@ int erase_search_maria(const struct eraser *e, const struct erase_search *s, str
 	/* As it is now: a table may have come since. */
 	int r = schema_load(e->m, e->schema->database, &now, err);
 
-	if (r == 0)
-		r = search_database(e, s, now, err);
-	if (r == 0)
-		r = schema_load(e->m, e->warehouse, &warehouse, err);
+	if (r < 0)
+		return r;
+	r = search_database(e, s, now, err);
+	if (r < 0)
+		return r;
+	r = schema_load(e->m, e->warehouse, &warehouse, err);
 	return r < 0 ? r : search_database(e, s, warehouse, err);
 }
 
