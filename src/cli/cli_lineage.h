@@ -9,16 +9,23 @@
 #pragma once
 
 #include "cli/cli.h"
-#include "govern/lineage.h"
+#include "govern/lineage_graph.h"
 
 struct cli_lineage;
 
-/* NULL, with a warning, when it could not be begun, and without one when the shop has no table for
- * it yet. */
+/* NULL, with a warning, when there can be none; without one when lineage.enabled is false, or the
+ * shop has no table for it yet. */
+struct cli_lineage *cli_lineage_new(const struct command_line *line, enum endpoint_role role);
+/* Of a lineage that is there: what the stores are made of; never NULL. */
+const struct lineage_graph *cli_lineage_graph(const struct cli_lineage *l);
+/* Begins the run. Without inputs of the job: those that its outputs are made of, as the graph has
+ * it. NULL is nothing, as below. */
+void cli_lineage_start(struct cli_lineage *l, const struct lineage_job *job);
+/* Both. */
 struct cli_lineage *cli_lineage_begin(const struct command_line *line, enum endpoint_role role,
 				      const struct lineage_job *job);
-/* `io` NULL: that of the job, without counts. `r` and `err` are the verb's own; `err` is left as it
- * is. Frees; NULL is nothing. */
+/* Ends the run and frees. `io` NULL: that of the job; without inputs, or outputs: those of the job.
+ * `r` and `err` are the verb's own; `err` is left as it is. */
 void cli_lineage_end(struct cli_lineage *l, const struct lineage_io *io, int r,
 		     const struct err *err);
 
@@ -29,6 +36,8 @@ struct cli_lineage_place {
 	struct schema *schema;
 	struct mapping_set mappings;
 	struct access *access; /* NULL: it does not fit, or the account may not read all of it */
+	struct search_rules *rules; /* NULL: they do not fit */
+	struct lineage_graph *graph;
 	struct lineage_place place;
 };
 int cli_lineage_open(const struct command_line *line, enum endpoint_role role,

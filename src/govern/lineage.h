@@ -17,11 +17,14 @@
  */
 #pragma once
 
-#include "govern/access.h"
+#include "base/config.h"
+#include "store/maria.h"
 
 extern const struct config_option lineage_options[]; /* section "lineage" */
 
 #define LINEAGE_JOB_MAX 190 /* bytes of a job's name */
+
+struct lineage_graph;
 
 /* Where the stores are, and what is known of what is in them. */
 struct lineage_place {
@@ -29,14 +32,12 @@ struct lineage_place {
 	const char *job_namespace; /* "aethermart" */
 	const char *maria, *mongo; /* "mysql://db.example:3306", "mongodb://aethermart" */
 	const char *database, *mongo_database, *warehouse;
-	/* Each may be NULL: what it would say is left out. */
-	const struct schema *schema;
-	const struct mapping_set *mappings;
-	const struct access *access;
+	const struct lineage_graph *graph; /* NULL: events name datasets and say no more */
 };
 
 enum lineage_kind {
 	LINEAGE_TABLE,	    /* of the shop */
+	LINEAGE_VIEW,	    /* of the shop */
 	LINEAGE_COLLECTION, /* of MongoDB */
 	LINEAGE_INDEX,	    /* of a collection */
 	LINEAGE_WAREHOUSE,  /* a table of it */
@@ -76,6 +77,7 @@ struct lineage_job {
 struct lineage_run {
 	char id[37]; /* UUID; "": it was not begun, and the calls below do nothing */
 	char job[LINEAGE_JOB_MAX + 1];
+	bool is_stream;
 };
 
 /* Writes START, and ABORT for runs of this job whose process is gone. */
@@ -83,7 +85,8 @@ int lineage_run_begin(struct maria *db, const struct lineage_place *place,
 		      const struct lineage_job *job, struct lineage_run *ret, struct err *err)
     _must_check_;
 
-/* RUNNING: counts since the last one. */
+/* RUNNING: counts since the last one. `io` NULL: nothing happened, and no event tells so; that the
+ * run goes on is noted. */
 int lineage_run_progress(struct maria *db, const struct lineage_place *place,
 			 const struct lineage_run *run, const struct lineage_io *io,
 			 struct err *err) _must_check_;
@@ -100,7 +103,7 @@ int lineage_run_end(struct maria *db, const struct lineage_place *place, struct 
 
 /*
  * A run of job "quality" that is over: datasets with the assertions that were checked of them, as
- * START and COMPLETE. In a transaction of its own.
+ * START and COMPLETE.
  */
 int lineage_quality_event(struct maria *db, const struct lineage_place *place,
 			  const struct lineage_dataset *datasets, size_t n, struct err *err)
@@ -109,6 +112,33 @@ int lineage_quality_event(struct maria *db, const struct lineage_place *place,
 /* Ends runs of the job (NULL: of all) whose process is gone. */
 int lineage_abort_dead(struct maria *db, const struct lineage_place *place, const char *job,
 		       uint64_t *ret_n, struct err *err) _must_check_;
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+struct lineage_listed { /* a run; texts live for the call, "" where there is nothing to tell */
+	const char *run, *job, *started_at, *state; /* START's time; type of the last event */
+	const char *ended_at, *inputs, *outputs, *error_class;
+	const char *rows_read, *rows_written; /* "": nobody counted */
+	bool is_open;			      /* it goes on, or was killed */
+};
+typedef int (*lineage_listed_fn)(void *arg, const struct lineage_listed *run, struct err *err);
+/* The newest first; job NULL: of all. */
+int lineage_list(struct maria *db, const char *job, size_t limit, lineage_listed_fn fn, void *arg,
+		 struct err *err) _must_check_;
+
+struct lineage_shown { /* an event */
+	uint64_t id;
+	const char *type, *time, *rows_read, *rows_written, *gtid, *error_class, *exported_at;
+	struct str event; /* JSON */
+};
+typedef int (*lineage_shown_fn)(void *arg, const struct lineage_shown *event, struct err *err);
+/* In order. ERR_NOT_FOUND: there is no such run. */
+int lineage_show(struct maria *db, const char *run, lineage_shown_fn fn, void *arg, struct err *err)
+    _must_check_;
+
+/* Deletes events of runs that are over from before a time ("2026-01-01", UTC), in pieces. */
+int lineage_purge(struct maria *db, const char *before, uint64_t *ret_n, struct err *err)
+    _must_check_;
 
 /* Appends the rights that an account needs which writes lineage, as lines of SQL. */
 void lineage_add_grants(struct strbuf *b, const char *database, const char *user);

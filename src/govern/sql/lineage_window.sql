@@ -1,0 +1,7 @@
+-- The window of a sync in which a time lies, and how far the binary log was at its end and at the end of the one
+-- before. Parameters: job, time, job, time. Index: ix_lineage_job.
+SELECT e.run_id, e.event_time, COALESCE(e.gtid_position, ''), COALESCE(b.event_time, ''), COALESCE(b.gtid_position, '')
+  FROM (SELECT run_id, event_time, gtid_position FROM data_lineage_tracker
+         WHERE job_name = ? AND event_time >= ? ORDER BY event_time, lineage_id LIMIT 1) e
+  LEFT JOIN (SELECT event_time, gtid_position FROM data_lineage_tracker
+              WHERE job_name = ? AND event_time < ? ORDER BY event_time DESC, lineage_id DESC LIMIT 1) b ON TRUE
