@@ -5,7 +5,7 @@ CREATE TABLE data_lineage_tracker (
   lineage_id     BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
   run_id         CHAR(36) CHARACTER SET ascii NOT NULL COMMENT 'UUID',
   job_namespace  VARCHAR(190) NOT NULL,
-  job_name       VARCHAR(190) NOT NULL COMMENT 'load, migrate, sync.COLLECTION, index.COLLECTION, warehouse, erase, quality',
+  job_name       VARCHAR(190) NOT NULL COMMENT 'load, migrate, sync.COLLECTION, index.words.COLLECTION, warehouse, erase, quality',
   event_type     ENUM('START','RUNNING','COMPLETE','FAIL','ABORT','OTHER') NOT NULL,
   event_time     DATETIME(6) NOT NULL COMMENT 'UTC',
   producer       VARCHAR(190) NOT NULL COMMENT 'program and version',

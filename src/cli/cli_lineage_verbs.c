@@ -1,14 +1,19 @@
 /* `aethermart lineage`: which run made which data of which, and what depends on what. */
 #include "cli/cli_lineage.h"
 
+#include "base/file.h"
 #include "base/table.h"
 #include "govern/dictionary.h"
+#include "govern/lineage_export.h"
+#include "govern/lineage_trace.h"
 
 #include <inttypes.h>
+#include <signal.h>
 
 #include "base/banned.h"
 
 #define GRAPH_MAX ((size_t)16 << 20)
+#define TOKEN_MAX 4096
 
 /* --- list ------------------------------------------------------------------------------------ */
 
@@ -264,6 +269,293 @@ static int run_impact(const struct command_line *line, struct err *err)
 	return cli_flush(err);
 }
 
+/* --- graph ----------------------------------------------------------------------------------- */
+
+static json_t *picture_json(const struct lineage_picture *p)
+{
+	json_t *nodes = json_array(), *links = json_array();
+
+	for (size_t i = 0; i < p->g->n_nodes; i++) {
+		const struct lineage_node *n = &p->g->nodes[i];
+
+		if (p->is_shown[i])
+			json_array_append_new(nodes,
+					      json_pack("{s:s,s:s,s:I,s:b}", "kind",
+							lineage_kind_name(n->kind), "name", n->name,
+							"columns", (json_int_t)n->n_columns - 1,
+							"personal", lineage_is_personal(p->g, i)));
+	}
+	for (size_t i = 0; i < p->n_links; i++) {
+		const struct lineage_node *from = &p->g->nodes[p->links[i].from];
+		const struct lineage_node *to = &p->g->nodes[p->links[i].to];
+
+		json_array_append_new(links, json_pack("{s:[s,s],s:[s,s],s:b}", "from",
+						       lineage_kind_name(from->kind), from->name,
+						       "to", lineage_kind_name(to->kind), to->name,
+						       "direct", p->links[i].is_direct));
+	}
+	return json_pack("{s:o,s:o}", "datasets", nodes, "edges", links);
+}
+
+static int draw(const struct command_line *line, const struct cli_lineage_place *place,
+		struct lineage_picture *p, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(GRAPH_MAX);
+	const char *format = line->json ? "json" : command_text(line, "format");
+	size_t only = 0;
+	int r = line->argc ? lineage_parse_name(place->graph, line->argv[0], &only, err) : 0;
+
+	if (r < 0)
+		return r;
+	lineage_picture_init(p, place->graph, line->argc ? &only : NULL);
+	if (cstr_equal(format, "json"))
+		return cli_print_json(picture_json(p), err);
+	if (cstr_equal(format, "svg"))
+		lineage_picture_svg(p, &b);
+	else if (cstr_equal(format, "dot"))
+		lineage_picture_dot(p, &b);
+	else
+		return err_set(err, ERR_INVALID_ARGUMENT,
+			       "--format is \"%s\"; it has to be dot, svg or json", format);
+	fputs(strbuf_str(&b), stdout);
+	r = strbuf_check(&b, "the picture", err);
+	return r < 0 ? r : cli_flush(err);
+}
+
+static int run_graph(const struct command_line *line, struct err *err)
+{
+	_cleanup_(cli_lineage_close) struct cli_lineage_place place = {0};
+	_cleanup_(lineage_picture_done) struct lineage_picture picture = {0};
+	int r = cli_lineage_open(line, ENDPOINT_ADMIN, &place, err);
+
+	return r < 0 ? r : draw(line, &place, &picture, err);
+}
+
+/* --- trace ----------------------------------------------------------------------------------- */
+
+struct traced {
+	struct arena arena;
+	struct maria *db;
+	struct mongo *mongo;
+	struct mapping_set mappings;
+	struct lineage_trace trace;
+};
+
+static void traced_done(struct traced *t)
+{
+	lineage_trace_done(&t->trace);
+	mapping_set_done(&t->mappings);
+	t->mongo = mongo_close(t->mongo);
+	t->db = maria_close(t->db);
+	arena_done(&t->arena);
+}
+
+static int no_collection(const struct mapping_set *set, const char *name, struct err *err)
+{
+	const char **names = mem_alloc_array(set->len + 1, sizeof(*names));
+	const char *near;
+
+	for (size_t i = 0; i < set->len; i++)
+		names[i] = mapping_collection(set->items[i]);
+	near = cstr_nearest(name, names);
+	(void)err_set(err, ERR_NOT_FOUND, "there is no collection \"%.100s\"%s%s%s", name,
+		      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	mem_free(names);
+	return -ERR_NOT_FOUND;
+}
+
+static int trace(const struct command_line *line, struct traced *t, const struct mapping **ret,
+		 struct err *err)
+{
+	const char *name = line->argv[0], *slash = strchr(name, '/');
+	struct str key;
+	int r;
+
+	if (!slash || !slash[1]) {
+		(void)err_set(err, ERR_INVALID_ARGUMENT, "\"%.100s\" names no document", name);
+		return err_hint(err, "COLLECTION/ID: product_catalog/123");
+	}
+	name = arena_strndup(&t->arena, name, (size_t)(slash - name));
+	r = cli_open_maria(line, ENDPOINT_ADMIN, &t->db, err);
+	if (r == 0)
+		r = cli_load_mappings(line, t->db, &t->mappings, err);
+	if (r < 0)
+		return r;
+	*ret = mapping_set_find(&t->mappings, name);
+	if (!*ret)
+		return no_collection(&t->mappings, name, err);
+	r = mapping_key_parse(*ret, slash + 1, &t->arena, &key, err);
+	if (r == 0 && mapping_has_target(*ret))
+		r = cli_open_mongo(line, ENDPOINT_ADMIN, &t->mongo, err);
+	return r == 0 ? lineage_trace(*ret, t->db, t->mongo, key, &t->trace, err) : r;
+}
+
+static json_t *rows_json(const struct lineage_trace *t)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < t->n_rows; i++)
+		json_array_append_new(rows,
+				      json_pack("{s:s,s:s,s:o,s:b}", "field", t->rows[i].field,
+						"table", t->rows[i].table, "key",
+						cli_json_text(str_from(t->rows[i].key)), "more",
+						t->rows[i].is_cut));
+	return rows;
+}
+
+static json_t *trace_json(const struct mapping *m, const struct lineage_trace *t)
+{
+	json_t *document = json_pack("{s:b,s:s?,s:s?,s:s?,s:I}", "exists", t->has_document,
+				     "mapping_version", t->version, "written_at", t->written_at,
+				     "left_at", t->left_at, "term", (json_int_t)t->term);
+	json_t *mapping =
+	    json_pack("{s:s?,s:I,s:b,s:s?,s:s?,s:s?}", "hash", t->mapping_hash, "version",
+		      (json_int_t)t->mapping_version, "is_current", t->is_current, "state",
+		      t->state, "installed_at", t->installed_at, "migrated_at", t->migrated_at);
+	json_t *change =
+	    json_pack("{s:s?,s:s?,s:s?,s:s?,s:s?,s:s?,s:s?,s:s?,s:s?}", "source", t->source,
+		      "batch_at", t->batch_at, "first_queued_at", t->first_queued_at,
+		      "last_queued_at", t->last_queued_at, "run", t->run, "after", t->after,
+		      "after_gtid", t->after_gtid, "until", t->until, "until_gtid", t->until_gtid);
+
+	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:I,s:s?,s:o}", "collection", mapping_collection(m),
+			 "key", cli_json_text(str_from(t->key)), "document", document, "mapping",
+			 mapping, "change", change, "pending", (json_int_t)t->pending,
+			 "dead_letter", t->dead_letter, "rows", rows_json(t));
+}
+
+static void print_document(const struct lineage_trace *t)
+{
+	if (t->written_at)
+		printf("document  written %s by mapping %s%s, term %" PRId64 "\n", t->written_at,
+		       t->version ? t->version : "?",
+		       t->is_current ? ", the present one" : ", which is not the present one",
+		       t->term);
+	else if (t->left_at)
+		printf("document  its row left at %s; what others added to it stays\n", t->left_at);
+	else
+		printf("document  %s\n",
+		       t->has_document ? "is there, but was not made by the sync" : "is not there");
+	if (t->mapping_hash)
+		printf("mapping   %.12s, version %" PRId64 ", installed %s, %s\n", t->mapping_hash,
+		       t->mapping_version, t->installed_at ? t->installed_at : "?",
+		       t->state ? t->state : "?");
+}
+
+static void print_positions(const struct lineage_trace *t)
+{
+	if (!t->until) {
+		if (t->written_at)
+			printf("          the window in which it lies is not written yet\n");
+		return;
+	}
+	printf("run       %s, until %s\n", t->run, t->until);
+	if (t->until_gtid)
+		printf("          committed in the binary log behind %s, up to %s\n",
+		       t->after_gtid ? t->after_gtid : "its beginning", t->until_gtid);
+}
+
+static void print_change(const struct lineage_trace *t)
+{
+	if (t->source) {
+		printf("change    by the %s", t->source);
+		if (t->first_queued_at)
+			printf(", in a batch queued between %s and %s", t->first_queued_at,
+			       t->last_queued_at);
+		printf("\n");
+	}
+	print_positions(t);
+	if (t->pending)
+		printf("pending   %" PRId64 " change%s not carried yet\n", t->pending,
+		       t->pending == 1 ? " is" : "s are");
+	if (t->dead_letter)
+		printf("refused   %s\n", t->dead_letter);
+}
+
+static int run_trace(const struct command_line *line, struct err *err)
+{
+	static const char *const titles[] = {"ROW OF", "KEY", "READ INTO", NULL};
+	_cleanup_(traced_done) struct traced t = {0};
+	_cleanup_(table_freep) struct table *table = table_new(titles);
+	const struct mapping *m = NULL;
+	int r = trace(line, &t, &m, err);
+
+	if (r < 0)
+		return r;
+	if (line->json)
+		return cli_print_json(trace_json(m, &t.trace), err);
+	print_document(&t.trace);
+	print_change(&t.trace);
+	printf("\n");
+	for (size_t i = 0; i < t.trace.n_rows; i++) {
+		const struct lineage_row *row = &t.trace.rows[i];
+
+		table_add(table, (const char *const[]){row->table, row->key,
+						       row->is_cut ? "... and more" : row->field});
+	}
+	table_print(table, stdout);
+	return cli_flush(err);
+}
+
+/* --- export ---------------------------------------------------------------------------------- */
+
+static volatile int stops; /* for the signal handler */
+
+static void on_signal(int number)
+{
+	(void)number;
+	stops = 1;
+}
+
+static int read_token(const char *path, struct strbuf *ret, struct err *err)
+{
+	int r = path ? file_read(path, ret, err) : 0;
+
+	if (r < 0)
+		return err_context(err, "reading the token");
+	strbuf_truncate(ret, strcspn(strbuf_str(ret), "\r\n"));
+	if (path && !ret->len)
+		return err_set(err, ERR_INVALID_ARGUMENT, "token file \"%s\" is empty", path);
+	return 0;
+}
+
+static int run_export(const struct command_line *line, struct err *err)
+{
+	_cleanup_(maria_closep) struct maria *db = NULL;
+	_cleanup_(strbuf_done) struct strbuf token = STRBUF_INIT(TOKEN_MAX);
+	struct sigaction action = {.sa_handler = on_signal};
+	struct lineage_export how = {
+	    .url = command_text(line, "url"),
+	    .since = command_text(line, "since"),
+	    .all = command_has(line, "all"),
+	    .retry_ms = command_number(line, "retry") * 1000,
+	    .stops = &stops,
+	};
+	uint64_t n = 0;
+	int r;
+
+	if (!how.url) {
+		(void)err_set(err, ERR_INVALID_ARGUMENT, "say where to: --url URL");
+		return err_hint(err, "Marquez listens at http://HOST:5000/api/v1/lineage");
+	}
+	r = read_token(command_text(line, "token-file"), &token, err);
+	if (r < 0)
+		return r;
+	how.token = token.len ? strbuf_str(&token) : NULL;
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
+	if (r == 0)
+		r = lineage_export(db, &how, &n, err);
+	if (r < 0)
+		return n ? err_context(err, "after %" PRIu64 " event%s", n, n == 1 ? "" : "s") : r;
+	if (line->json)
+		return cli_print_json(json_pack("{s:I}", "exported", (json_int_t)n), err);
+	printf("%" PRIu64 " event%s exported\n", n, n == 1 ? "" : "s");
+	return cli_flush(err);
+}
+
 /* --- purge ----------------------------------------------------------------------------------- */
 
 static int run_purge(const struct command_line *line, struct err *err)
@@ -313,6 +605,34 @@ static const struct command_option purge_options[] = {
     {0},
 };
 
+static const struct command_option graph_options[] = {
+    {.name = "format",
+     .type = COMMAND_TEXT,
+     .argument = "dot|svg|json",
+     .fallback = "dot",
+     .help = "dot is Graphviz's language; --json means json"},
+    {0},
+};
+static const struct command_option export_options[] = {
+    {.name = "url", .type = COMMAND_TEXT, .argument = "URL", .help = "where events are posted to"},
+    {.name = "token-file",
+     .type = COMMAND_TEXT,
+     .argument = "FILE",
+     .help = "a file with the token that the endpoint wants"},
+    {.name = "since",
+     .type = COMMAND_TEXT,
+     .argument = "DAY",
+     .help = "only events from this day on: 2026-01-01, UTC"},
+    {.name = "all", .type = COMMAND_FLAG, .help = "also those that were exported before"},
+    {.name = "retry",
+     .type = COMMAND_NUMBER,
+     .argument = "SECONDS",
+     .fallback = "30",
+     .max = 86400,
+     .help = "how long an event is tried again while the endpoint is away"},
+    {0},
+};
+
 static const struct command command_lineage_list = {
     .name = "list",
     .summary = "the newest runs: what they made, and how they ended",
@@ -340,6 +660,37 @@ static const struct command command_lineage_impact = {
 	    "  aethermart lineage impact product_catalog.category.name",
     .run = run_impact,
 };
+static const struct command command_lineage_graph = {
+    .name = "graph",
+    .summary = "which dataset is made of which, as a picture",
+    .arguments = "[NAME]",
+    .max_args = 1,
+    .options = graph_options,
+    .help =
+	"All of them, or what a table, view or collection is made of and what is made of it.\n\n"
+	"  aethermart lineage graph --format svg > lineage.svg\n"
+	"  aethermart lineage graph Products --format dot",
+    .run = run_graph,
+};
+static const struct command command_lineage_trace = {
+    .name = "trace",
+    .summary = "from which rows, change and mapping a document comes, and when",
+    .arguments = "COLLECTION/ID",
+    .min_args = 1,
+    .max_args = 1,
+    .help = "Rows by table and primary key, as they join now; no values.\n\n"
+	    "  aethermart lineage trace product_catalog/123",
+    .run = run_trace,
+};
+static const struct command command_lineage_export = {
+    .name = "export",
+    .summary = "sends events to an endpoint of OpenLineage",
+    .options = export_options,
+    .help = "In order, those that were not sent yet. An export that was interrupted goes on where "
+	    "it was.\n\n"
+	    "  aethermart lineage export --url http://localhost:5000/api/v1/lineage",
+    .run = run_export,
+};
 static const struct command command_lineage_purge = {
     .name = "purge",
     .summary = "deletes old events of runs that are over",
@@ -348,11 +699,10 @@ static const struct command command_lineage_purge = {
 };
 
 static const struct command *const children[] = {
-    &command_lineage_list,
-    &command_lineage_show,
-    &command_lineage_impact,
-    &command_lineage_purge,
-    NULL,
+    &command_lineage_list,  &command_lineage_show,
+    &command_lineage_trace, &command_lineage_impact,
+    &command_lineage_graph, &command_lineage_export,
+    &command_lineage_purge, NULL,
 };
 
 const struct command command_lineage = {

@@ -18,10 +18,9 @@
 
 #include "base/banned.h"
 
-#define GIVEN_UP_S   (7 * 24 * 3600)
-#define PROCESS_SIZE 190
-#define LIST_MAX     60000 /* bytes of a TEXT */
-#define GTID_MAX     512
+#define GIVEN_UP_S (7 * 24 * 3600)
+#define LIST_MAX   60000 /* bytes of a TEXT */
+#define GTID_MAX   512
 
 const struct config_option lineage_options[] = {
     {.section = "lineage",
@@ -30,6 +29,14 @@ const struct config_option lineage_options[] = {
      .fallback = "true",
      .help = "Whether load, migrate, sync, index, warehouse and erase write what they made of what "
 	     "into data_lineage_tracker."},
+    {.section = "lineage",
+     .name = "window",
+     .type = CONFIG_DURATION,
+     .fallback = "1m",
+     .min = 1000,
+     .max = 86400000,
+     .help = "How often a worker writes how much it carried into each collection; nothing when it "
+	     "carried nothing."},
     {.section = "lineage",
      .name = "namespace",
      .type = CONFIG_TEXT,
@@ -51,7 +58,8 @@ static void read_line(const char *path, char *ret, size_t size)
 			       strbuf_str(&b));
 }
 
-/* Field 22 of /proc/PID/stat: behind the name, which may hold anything, and its ")". */
+/* Field 22 of /proc/PID/stat: behind the name, which may hold anything, and its ")". 0: it is gone,
+ * or has ended and nobody has asked how (state Z, X). */
 static uint64_t start_of(long pid)
 {
 	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(4096);
@@ -63,6 +71,8 @@ static uint64_t start_of(long pid)
 	if (file_read(path, &b, NULL) < 0)
 		return 0;
 	at = strrchr(strbuf_str(&b), ')');
+	if (at && (str_starts(str_from(at), ") Z") || str_starts(str_from(at), ") X")))
+		return 0;
 	for (int field = 2; at && field < 22; field++)
 		at = strchr(at + 1, ' ');
 	if (at &&
@@ -88,10 +98,17 @@ static struct process this_process(void)
 	return p;
 }
 
-static void process_text(const struct process *p, char ret[PROCESS_SIZE])
+static void process_text(const struct process *p, char ret[LINEAGE_PROCESS_SIZE])
 {
-	(void)snprintf(ret, PROCESS_SIZE, "%s/%s/%s/%" PRIu64 "/%" PRIu64, p->machine, p->boot,
-		       p->names, p->pid, p->start);
+	(void)snprintf(ret, LINEAGE_PROCESS_SIZE, "%s/%s/%s/%" PRIu64 "/%" PRIu64, p->machine,
+		       p->boot, p->names, p->pid, p->start);
+}
+
+void lineage_this_process(char ret[LINEAGE_PROCESS_SIZE])
+{
+	struct process us = this_process();
+
+	process_text(&us, ret);
 }
 
 static bool process_parse(const char *text, struct process *ret)
@@ -317,10 +334,9 @@ int lineage_abort_dead(struct maria *db, const struct lineage_place *place, cons
 
 static int add_run(struct maria *db, const struct lineage_fact *f, struct err *err)
 {
-	struct process us = this_process();
-	char process[PROCESS_SIZE];
+	char process[LINEAGE_PROCESS_SIZE];
 
-	process_text(&us, process);
+	lineage_this_process(process);
 	return maria_run(db, govern_sql_lineage_run_add,
 			 (const struct maria_value[]){MARIA_S(f->run), MARIA_S(f->job),
 						      MARIA_S(process), MARIA_S(f->time),

@@ -2,7 +2,8 @@
  * Lineage: which run made which data of which, as events of OpenLineage (spec 2-0-2) in table
  * data_lineage_tracker, from where they can be sent to any endpoint that takes them.
  *
- * A run of a job (load, migrate, sync.COLLECTION, index.COLLECTION, warehouse, erase, quality) has
+ * A run of a job (load, migrate, sync.COLLECTION, index.words.COLLECTION, index.meaning.COLLECTION,
+ * warehouse, erase, quality) has
  * one START and one end: COMPLETE, FAIL, or ABORT when it was stopped or killed. While it goes on
  * it stands in Lineage_Runs with the process that runs it; one whose process is gone is ended by
  * the next run of its job, or by lineage_abort_dead(). START and end carry all that is known of

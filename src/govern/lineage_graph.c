@@ -176,7 +176,8 @@ static void add_tables(struct lineage_graph *g, const struct lineage_parts *p)
 			g->columns[id].type = arena_strdup(&g->arena, c->sql_type);
 			g->columns[id].meaning =
 			    arena_strdup(&g->arena, c->comment ? c->comment : "");
-			if (pii && !cstr_equal(pii, ACCESS_OPEN))
+			g->columns[id].is_open = pii && cstr_equal(pii, ACCESS_OPEN);
+			if (pii && !g->columns[id].is_open)
 				g->columns[id].pii = arena_strdup(&g->arena, pii);
 		}
 	}
@@ -248,12 +249,10 @@ struct indexed {
 	size_t node, collection;
 };
 
-static void add_path(struct indexed *x, const char *path, const char *into, const char *pii)
+static void add_path(struct indexed *x, const char *path, const char *into)
 {
 	size_t to = lineage_add_column(x->g, x->node, into);
 
-	if (pii && !x->g->columns[to].pii) /* "free_text (title, text)" */
-		x->g->columns[to].pii = arena_strndup(&x->g->arena, pii, strcspn(pii, " ("));
 	/* Columns may be added to other nodes meanwhile: their list is read anew each time. */
 	for (size_t i = 1; i < x->g->nodes[x->collection].n_columns; i++) {
 		size_t from = x->g->nodes[x->collection].columns[i];
@@ -264,11 +263,11 @@ static void add_path(struct indexed *x, const char *path, const char *into, cons
 }
 
 static void add_parts(struct indexed *x, const struct search_part *parts, size_t n,
-		      const char *into, const char *pii)
+		      const char *into)
 {
 	for (size_t i = 0; i < n; i++)
 		if (parts[i].kind != SEARCH_PART_SAY)
-			add_path(x, parts[i].text, into, pii);
+			add_path(x, parts[i].text, into);
 }
 
 static void add_collection(struct indexed *x, const struct search_collection *c)
@@ -276,25 +275,23 @@ static void add_collection(struct indexed *x, const struct search_collection *c)
 	struct arena *arena = &x->g->arena;
 
 	if (c->title)
-		add_path(x, c->title, "title", c->title_pii);
+		add_path(x, c->title, "title");
 	for (size_t i = 0; i < c->n_compositions; i++) {
 		const struct search_composition *k = &c->compositions[i];
 
-		add_parts(x, k->parts, k->n_parts, "meaning", k->pii);
+		add_parts(x, k->parts, k->n_parts, "meaning");
 		if (k->when)
-			add_path(x, k->when, "meaning", k->pii);
+			add_path(x, k->when, "meaning");
 	}
 	for (size_t i = 0; i < c->n_fields; i++)
 		add_parts(x, c->fields[i].parts, c->fields[i].n_parts,
-			  arena_printf(arena, "words.%s", c->fields[i].name), c->fields[i].pii);
+			  arena_printf(arena, "words.%s", c->fields[i].name));
 	for (size_t i = 0; i < c->n_attributes; i++)
 		for (size_t j = 0; j < c->attributes[i].n_paths; j++)
 			add_path(x, c->attributes[i].paths[j],
-				 arena_printf(arena, "attributes.%s", c->attributes[i].name),
-				 c->attributes[i].pii);
+				 arena_printf(arena, "attributes.%s", c->attributes[i].name));
 	for (size_t i = 0; i < c->n_shown; i++)
-		add_path(x, c->shown[i].path, arena_printf(arena, "shown.%s", c->shown[i].name),
-			 NULL);
+		add_path(x, c->shown[i].path, arena_printf(arena, "shown.%s", c->shown[i].name));
 }
 
 static void add_rules(struct lineage_graph *g, const struct search_rules *rules)
@@ -329,10 +326,11 @@ static int add_views(struct lineage_graph *g, const struct lineage_parts *p, str
 	return r;
 }
 
-static int read_procedures(struct lineage_graph *g, const struct lineage_parts *p, struct err *err)
+static int read_procedures(struct lineage_graph *g, const struct lineage_parts *p, bool only_tables,
+			   struct err *err)
 {
 	const struct maria_value params[] = {MARIA_S(p->warehouse)};
-	const struct lineage_databases databases = {p->schema->database, p->warehouse};
+	const struct lineage_databases databases = {p->schema->database, p->warehouse, only_tables};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r = maria_query(p->db, govern_sql_lineage_routines, params, 1, &rows, err);
 
@@ -353,10 +351,29 @@ static int add_warehouse(struct lineage_graph *g, const struct lineage_parts *p,
 		    g, lineage_add_node(g, LINEAGE_WAREHOUSE, maria_rows_str(rows, 0).data, ""),
 		    maria_rows_str(rows, 1).data);
 	rows = maria_rows_close(rows);
-	/* Twice: what one of them reads, another one may write, and be known by that alone. */
 	if (r == 0)
-		r = read_procedures(g, p, err);
-	return r == 0 ? read_procedures(g, p, err) : r;
+		r = read_procedures(g, p, true, err);
+	return r == 0 ? read_procedures(g, p, false, err) : r;
+}
+
+/* A value that came from a personal column is personal, where nobody has said otherwise. */
+static void carry_classes(struct lineage_graph *g)
+{
+	bool has_changed;
+
+	do {
+		has_changed = false;
+		for (size_t i = 0; i < g->n_edges; i++) {
+			const struct lineage_edge *e = &g->edges[i];
+			struct lineage_column *to = &g->columns[e->to];
+
+			if (!g->columns[e->from].pii || to->pii || to->is_open || !*to->name ||
+			    !lineage_use_is_direct(e->use))
+				continue;
+			to->pii = g->columns[e->from].pii;
+			has_changed = true;
+		}
+	} while (has_changed);
 }
 
 int lineage_graph_new(const struct lineage_parts *parts, struct lineage_graph **ret,
@@ -374,6 +391,7 @@ int lineage_graph_new(const struct lineage_parts *parts, struct lineage_graph **
 		r = add_warehouse(g, parts, err);
 	if (r < 0)
 		return err_context(err, "reading what is made of what");
+	carry_classes(g);
 	*ret = TAKE_PTR(g);
 	return 0;
 }
@@ -457,29 +475,37 @@ static void reach(struct walk *w, struct lineage_reach next)
 	w->place[next.column] = w->ret->len;
 }
 
+/*
+ * Who depends on the whole of a dataset depends on each of its columns. Who depends on a column
+ * depends on the whole in that other rows may be there: that much is told of the whole of what is
+ * made of it, and not of each column.
+ */
 static void step(struct walk *w, const struct lineage_reach at)
 {
 	const struct lineage_graph *g = w->g;
-	const struct lineage_node *node = &g->nodes[g->columns[at.column].node];
+	size_t node = g->columns[at.column].node;
 	bool is_whole = !*g->columns[at.column].name;
 
 	for (size_t i = 0; i < g->n_edges; i++) {
 		const struct lineage_edge *e = &g->edges[i];
 		const struct lineage_column *from = &g->columns[e->from];
+		bool is_same = e->from == at.column;
+		struct lineage_reach next = {.column = e->to,
+					     .from = at.column,
+					     .use = e->use,
+					     .is_direct = at.is_direct && is_same &&
+							  lineage_use_is_direct(e->use),
+					     .pii = at.pii};
 
-		/* Who depends on any column depends on the whole, and on a column who depends on
-		 * the whole. */
-		if (e->from != at.column && from->node != g->columns[at.column].node)
+		if (from->node != node || (!is_same && !is_whole && *from->name))
 			continue;
-		if (e->from != at.column && !is_whole && *from->name)
-			continue;
-		reach(w, (struct lineage_reach){
-			     .column = e->to,
-			     .from = at.column,
-			     .use = e->use,
-			     .is_direct = at.is_direct && lineage_use_is_direct(e->use) &&
-					  (!is_whole || node->is_passing || e->from == at.column),
-			     .pii = at.pii});
+		if (!is_same && is_whole) {
+			next.column = g->nodes[g->columns[e->to].node].columns[0];
+			/* Who asks for a dataset asks for the values of all its columns. */
+			next.is_direct = at.from == at.column && lineage_use_is_direct(e->use);
+			next.use = next.is_direct ? e->use : LINEAGE_FILTER;
+		}
+		reach(w, next);
 	}
 }
 
@@ -561,7 +587,8 @@ int lineage_parse_name(const struct lineage_graph *g, const char *text, size_t *
 					 dot ? arena_strndup(&arena, text, (size_t)(dot - text))
 					     : text);
 	if (!node)
-		return unknown(g, text, err);
+		return unknown(
+		    g, arena_strndup(&arena, text, dot ? (size_t)(dot - text) : strlen(text)), err);
 	*ret = lineage_find_column(g, node, dot ? dot + 1 : "");
 	return *ret == LINEAGE_NONE ? unknown_column(g, node, dot + 1, err) : 0;
 }

@@ -39,7 +39,8 @@ struct lineage_edge {
 struct lineage_column {
 	const char *name;	    /* "": the dataset as a whole */
 	const char *type, *meaning; /* "" when not known */
-	const char *pii;	    /* own class; NULL: none, or `open` */
+	const char *pii; /* own class, or the one that came along with its value; NULL: none */
+	bool is_open;	 /* somebody has said that it is not personal */
 	size_t node;
 };
 
@@ -114,5 +115,24 @@ int lineage_parse_name(const struct lineage_graph *g, const char *text, size_t *
 
 /* --- drawn ----------------------------------------------------------------------------------- */
 
-void lineage_graph_dot(const struct lineage_graph *g, struct strbuf *b);
-void lineage_graph_svg(const struct lineage_graph *g, struct strbuf *b);
+/* Datasets and which of them is made of which, without what nothing is known of: all, or those that
+ * a column's dataset is made of or that are made of it. */
+struct lineage_link {
+	size_t from, to; /* nodes */
+	bool is_direct;	 /* a value goes this way, not only which rows */
+};
+struct lineage_picture {
+	const struct lineage_graph *g;
+	struct arena arena;
+	bool *is_shown; /* by node */
+	size_t n_links;
+	struct lineage_link *links;
+};
+void lineage_picture_init(struct lineage_picture *p, const struct lineage_graph *g,
+			  const size_t *only);
+void lineage_picture_done(struct lineage_picture *p);
+/* Whether a column of it is personal. */
+bool lineage_is_personal(const struct lineage_graph *g, size_t node);
+
+void lineage_picture_dot(const struct lineage_picture *p, struct strbuf *b);
+void lineage_picture_svg(const struct lineage_picture *p, struct strbuf *b);

@@ -29,9 +29,24 @@ void lineage_read_view(struct lineage_graph *g, const char *database, size_t vie
  */
 struct lineage_databases {
 	const char *shop, *warehouse;
+	bool only_tables; /* makes the passing tables, and no edge: one procedure may know another's
+			   */
 };
 void lineage_read_procedure(struct lineage_graph *g, const struct lineage_databases *databases,
 			    struct str text);
+
+/* --- text of views and procedures ------------------------------------------------------------ */
+
+enum lineage_token_kind { TOKEN_END, TOKEN_NAME, TOKEN_WORD, TOKEN_SIGN };
+
+struct lineage_token {
+	enum lineage_token_kind kind;
+	struct str text; /* of a NAME without its backquotes; a text in quotes is the SIGN "?" */
+};
+/* Takes the next one from the text; comments and white space are passed over. */
+struct lineage_token lineage_next_token(struct str *s);
+/* A word or a sign, in any case of its letters; a name in backquotes is none. */
+bool lineage_token_is(struct lineage_token t, const char *word);
 
 /* --- events ---------------------------------------------------------------------------------- */
 
@@ -62,6 +77,9 @@ void lineage_dataset_name(const struct lineage_place *place, enum lineage_kind k
 
 /* --- runs ------------------------------------------------------------------------------------ */
 
+#define LINEAGE_PROCESS_SIZE 190
+/* Names this process for good, as Lineage_Runs has it. */
+void lineage_this_process(char ret[LINEAGE_PROCESS_SIZE]);
 /* Whether the process, as Lineage_Runs has it, is known to be over; of another machine after a week
  * of silence. */
 bool lineage_is_gone(const char *process, int64_t silent_s);

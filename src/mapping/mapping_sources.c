@@ -105,7 +105,7 @@ void mapping_each_source(const struct mapping *m, mapping_source_fn fn, void *ar
 		     (struct mapping_source){.field = level->path,
 					     .use = MAPPING_USE_CONVERTED,
 					     .pii = mapping_level_pii(level)});
-		for (size_t j = 0; j < level->n_fields; j++)
+		for (size_t j = 0; j < level->n_fields && level->kind != FIELD_TREE; j++)
 			tell_field(&t, level, &level->fields[j]);
 	}
 }
