@@ -1,7 +1,7 @@
 /* Any bytes as the definition of a view and as the text of a procedure: edges between columns that
  * are there, and no others. */
 #include "fuzz.h"
-#include "govern/lineage_int.h"
+#include "govern/lineage_text.h"
 
 #include "base/banned.h"
 
