@@ -33,6 +33,7 @@ extern const char govern_sql_lineage_add[];
 extern const char govern_sql_lineage_all[];
 extern const char govern_sql_lineage_batch[];
 extern const char govern_sql_lineage_columns[];
+extern const char govern_sql_lineage_day[];
 extern const char govern_sql_lineage_dead_letter[];
 extern const char govern_sql_lineage_installed[];
 extern const char govern_sql_lineage_list[];

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "govern/govern_sql_int.h"
+#include "govern/lineage_int.h"
 
 #include <curl/curl.h>
 #include <inttypes.h>
@@ -186,6 +187,8 @@ int lineage_export(struct maria *db, const struct lineage_export *how, uint64_t 
 	int r = sender_init(&s, how, err);
 
 	*ret_n = 0;
+	if (r == 0 && how->since)
+		r = lineage_check_day(db, how->since, err);
 	do {
 		page_clear(&page);
 		if (r == 0)

@@ -18,9 +18,10 @@ struct lineage_export {
 };
 
 /*
- * ERR_INVALID_ARGUMENT: the URL. ERR_DOCUMENT: the endpoint refuses an event (its number and the
- * status are told). ERR_UNAVAILABLE: it did not answer, or not well, until `retry_ms` were over.
- * ERR_PERMISSION: it wants another token. `ret_n` counts what it took, also with an error.
+ * ERR_INVALID_ARGUMENT: the URL, or `since`. ERR_DOCUMENT: the endpoint refuses an event (its
+ * number and the status are told). ERR_UNAVAILABLE: it did not answer, or not well, until
+ * `retry_ms` were over. ERR_PERMISSION: it wants another token. `ret_n` counts what it took, also
+ * with an error.
  */
 int lineage_export(struct maria *db, const struct lineage_export *how, uint64_t *ret_n,
 		   struct err *err) _must_check_;

@@ -45,6 +45,9 @@ json_t *lineage_event_json(const struct lineage_place *place, const struct linea
 void lineage_dataset_name(const struct lineage_place *place, enum lineage_kind kind,
 			  const char *name, struct strbuf *b);
 
+/* ERR_INVALID_ARGUMENT: what a person wrote as day or time is none. */
+int lineage_check_day(struct maria *db, const char *day, struct err *err) _must_check_;
+
 /* --- runs ------------------------------------------------------------------------------------ */
 
 #define LINEAGE_PROCESS_SIZE 190

@@ -67,11 +67,24 @@ int lineage_show(struct maria *db, const char *run, lineage_shown_fn fn, void *a
 	return err_hint(err, "`aethermart lineage list` has their numbers");
 }
 
+/* A comparison with what is no time would be true of anything. */
+int lineage_check_day(struct maria *db, const char *day, struct err *err)
+{
+	const struct maria_value params[] = {MARIA_S(day)};
+	_cleanup_(mem_freep) char *text = NULL;
+	int r = maria_query_text(db, govern_sql_lineage_day, params, 1, &text, err);
+
+	if (r < 0 || text)
+		return r;
+	(void)err_set(err, ERR_INVALID_ARGUMENT, "\"%.40s\" is no day", day);
+	return err_hint(err, "2026-01-01, or \"2026-01-01 12:00:00\", UTC");
+}
+
 int lineage_purge(struct maria *db, const char *before, uint64_t *ret_n, struct err *err)
 {
 	const struct maria_value params[] = {MARIA_S(before), MARIA_U(PURGE_AT_ONCE)};
 	uint64_t n = PURGE_AT_ONCE;
-	int r = 0;
+	int r = lineage_check_day(db, before, err);
 
 	*ret_n = 0;
 	while (r == 0 && n == PURGE_AT_ONCE) {

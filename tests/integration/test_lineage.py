@@ -508,6 +508,15 @@ def test_old_events_go_but_not_those_of_runs_that_go_on(stack):
                        " WHERE event_type = 'START'") >= 3
 
 
+def test_what_is_no_day_deletes_and_sends_nothing(stack):
+    before = stack.value("SELECT COUNT(*) FROM data_lineage_tracker")
+    for wrong in "yesterday", "2026-13-45", "":
+        assert "is no day" in stack.fails("lineage", "purge", "--yes", "--before", wrong), wrong
+    assert "is no day" in stack.fails("lineage", "export", "--url", "http://127.0.0.1:1/",
+                                      "--since", "yesterday")
+    assert stack.value("SELECT COUNT(*) FROM data_lineage_tracker") >= before
+
+
 def test_a_run_cannot_have_two_ends(stack):
     stack.run("load", feed(stack, "customers.csv", *CUSTOMERS))
     with pytest.raises(pymysql.err.IntegrityError):
