@@ -3,6 +3,7 @@
  * server beside it. SIGTERM and SIGINT finish the batches in hand and release the lease.
  */
 #include "cli/cli_index.h"
+#include "cli/cli_lineage_stream.h"
 
 #include "base/clock.h"
 #include "base/logger.h"
@@ -74,6 +75,7 @@ struct serve {
 	const char *listen;
 	struct search_engine *search;
 	struct shop_order_desk *orders;
+	struct cli_lineage_stream *lineage;
 };
 
 static bool is_ready(void *arg)
@@ -113,6 +115,7 @@ static void publish(void *arg, const struct sync_change *change)
 	char when[CLOCK_TEXT_SIZE];
 	struct http_server *http = atomic_load(&s->http);
 
+	cli_lineage_stream_count(s->lineage, change);
 	if (s->search)
 		search_engine_wake(s->search);
 	if (!http || !http_server_readers(http))
@@ -140,7 +143,11 @@ static int index_rebuild(void *arg, const char *collection, struct err *err)
 {
 	struct serve *s = arg;
 
-	return search_engine_rebuild(s->search, collection, err);
+	int r = search_engine_rebuild(s->search, collection, err);
+
+	if (r == 0)
+		cli_lineage_stream_rebuild(s->lineage, collection);
+	return r;
 }
 
 static int index_query(void *arg, const struct http_index_query *q, struct strbuf *json,
@@ -282,6 +289,15 @@ static void start_index(const struct command_line *line, struct serve *s,
 	http->search = search;
 }
 
+static void start_lineage(const struct command_line *line, struct serve *s,
+			  const struct http_server_options *http)
+{
+	const struct cli_lineage_stream_options options = {.index_status = http->index_status,
+							   .arg = s};
+
+	s->lineage = cli_lineage_stream_new(line, &options);
+}
+
 /* A provider that hangs must not keep the worker from ending: what is on disk is safe. */
 static void end_without_provider(int r, const struct err *err)
 {
@@ -339,8 +355,10 @@ static int run_serve(const struct command_line *line, struct err *err)
 		http.stands_by = true;
 		r = stack_prepare_socket(line->config, err);
 	}
-	if (r == 0)
+	if (r == 0) {
 		start_index(line, &serve, &http);
+		start_lineage(line, &serve, &http);
+	}
 	if (r == 0) {
 		r = http_server_start(&http, &server, err);
 		atomic_store(&serve.http, server);
@@ -353,6 +371,7 @@ static int run_serve(const struct command_line *line, struct err *err)
 	}
 	atomic_store(&serve.http, NULL);
 	stop_http(server, r, err);
+	cli_lineage_stream_stop(serve.lineage);
 	serve.orders = shop_order_desk_free(serve.orders);
 	stop_index(&serve, r, err);
 	cli_close_engine(&serve.engine);
