@@ -9,6 +9,7 @@
 
 #include "embed/embed.h"
 #include "govern/access.h"
+#include "govern/quality.h"
 #include "http/http_server.h"
 #include "search/search_engine.h"
 #include "sync/sync.h"
@@ -66,6 +67,7 @@ static const struct command *const root_children[] = {
     &command_privacy,
     &command_audit,
     &command_dictionary,
+    &command_quality,
     &heading_program,
     &command_config,
     &command_version,
@@ -91,6 +93,7 @@ const struct config_option *const cli_config_tables[] = {
     shop_options,
     warehouse_options,
     access_options,
+    quality_options,
     mapping_options,
     sync_options,
     search_options,
