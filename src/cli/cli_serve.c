@@ -3,10 +3,12 @@
  * server beside it. SIGTERM and SIGINT finish the batches in hand and release the lease.
  */
 #include "cli/cli_index.h"
+#include "cli/cli_quality.h"
 
 #include "base/clock.h"
 #include "base/logger.h"
 #include "cluster/stack.h"
+#include "govern/quality_stream.h"
 #include "http/http_server.h"
 #include "search/search_engine.h"
 #include "search/search_orders.h"
@@ -74,6 +76,7 @@ struct serve {
 	const char *listen;
 	struct search_engine *search;
 	struct shop_order_desk *orders;
+	struct quality_stream *quality;
 };
 
 static bool is_ready(void *arg)
@@ -103,6 +106,15 @@ static void offer(void *arg, const struct mapping *m, const struct mapping_docum
 
 	if (s->search)
 		search_engine_offer(s->search, m, documents, n, version);
+}
+
+static void judge(void *arg, const struct mapping *m, const struct mapping_document *documents,
+		  size_t n)
+{
+	struct serve *s = arg;
+
+	if (s->quality)
+		quality_stream_judge(s->quality, m, documents, n);
 }
 
 /* A line of the feed. Called by workers for each change; nobody may be listening. */
@@ -282,6 +294,21 @@ static void start_index(const struct command_line *line, struct serve *s,
 	http->search = search;
 }
 
+/* Checks that cannot be read hold up no change: they are told, and nothing is judged. */
+static void start_quality(const struct command_line *line, struct serve *s)
+{
+	const char *dir = cli_quality_rules(line, &s->engine.arena);
+	struct quality_checks *checks = NULL;
+	struct err err = {0};
+
+	if (!config_bool(line->config, "quality.stream"))
+		return;
+	if (quality_load(dir, &checks, &err) < 0)
+		logger_error(LOGGER_ERROR, "quality", "documents are not judged", &err);
+	else
+		s->quality = quality_stream_start(checks, &s->engine.maria);
+}
+
 /* A provider that hangs must not keep the worker from ending: what is on disk is safe. */
 static void end_without_provider(int r, const struct err *err)
 {
@@ -320,8 +347,12 @@ static void stop_http(struct http_server *server, int r, const struct err *err)
 static int run_serve(const struct command_line *line, struct err *err)
 {
 	struct serve serve = {0};
-	struct sync_engine_options options = {
-	    .on_change = publish, .on_change_arg = &serve, .on_read = offer, .on_read_arg = &serve};
+	struct sync_engine_options options = {.on_change = publish,
+					      .on_change_arg = &serve,
+					      .on_read = offer,
+					      .on_read_arg = &serve,
+					      .on_written = judge,
+					      .on_written_arg = &serve};
 	struct http_server_options http = {0};
 	struct http_server *server = NULL;
 	int r = cli_open_engine(line, &options, &serve.engine, err);
@@ -339,8 +370,10 @@ static int run_serve(const struct command_line *line, struct err *err)
 		http.stands_by = true;
 		r = stack_prepare_socket(line->config, err);
 	}
-	if (r == 0)
+	if (r == 0) {
 		start_index(line, &serve, &http);
+		start_quality(line, &serve);
+	}
 	if (r == 0) {
 		r = http_server_start(&http, &server, err);
 		atomic_store(&serve.http, server);
@@ -354,6 +387,7 @@ static int run_serve(const struct command_line *line, struct err *err)
 	atomic_store(&serve.http, NULL);
 	stop_http(server, r, err);
 	serve.orders = shop_order_desk_free(serve.orders);
+	quality_stream_stop(serve.quality);
 	stop_index(&serve, r, err);
 	cli_close_engine(&serve.engine);
 	return r;
