@@ -234,7 +234,7 @@ static void make_own(const struct quality_check *c, size_t limit, struct strbuf 
 		strbuf_addstr(count, "0, ");
 	}
 	strbuf_addf(count, "COUNT(*) FROM (%s\n) q", c->sql);
-	strbuf_addf(keys, "SELECT q.* FROM (%s\n) q LIMIT %zu", c->sql, limit);
+	strbuf_addf(keys, "SELECT q.* FROM (%s\n) q ORDER BY 1 LIMIT %zu", c->sql, limit);
 }
 
 int quality_plan_make(const struct quality_check *c, const struct schema *s, size_t limit,
