@@ -38,8 +38,8 @@ CREATE TABLE Quality_Baselines (
 
 CREATE TABLE Quality_Quarantine (
   check_name   VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
-  entity       VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'table or collection',
-  entity_key   VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL
+  entity       VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL COMMENT 'table or collection',
+  entity_key   VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL
                COMMENT 'primary key or _id as text, parts joined by ":"; what is longer is cut',
   reason       VARCHAR(600) NOT NULL COMMENT 'what the check asks for; no values',
   found_by     ENUM('run','stream') NOT NULL COMMENT 'who saw it first',
@@ -83,8 +83,8 @@ ALTER TABLE data_quality_logs ADD CONSTRAINT fk_quality_ack FOREIGN KEY (ack_id)
 
 CREATE TABLE Quality_Samples (
   quality_log_id  BIGINT UNSIGNED NOT NULL,
-  entity          VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'table or collection',
-  entity_key      VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'as in Quality_Quarantine',
+  entity          VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL COMMENT 'table or collection',
+  entity_key      VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL COMMENT 'as in Quality_Quarantine',
   PRIMARY KEY (quality_log_id, entity_key),
   KEY ix_sample_key (entity, entity_key) COMMENT 'erasure',
   CONSTRAINT fk_sample_log FOREIGN KEY (quality_log_id) REFERENCES data_quality_logs (quality_log_id)

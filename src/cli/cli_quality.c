@@ -55,14 +55,15 @@ static int choose(const struct command_line *line, struct quality_place *p, stru
 		return err_set(err, ERR_INVALID_ARGUMENT, "there is no severity \"%.60s\"",
 			       severity);
 	p->chosen = mem_alloc_array(p->checks->n + (size_t)line->argc + 1, sizeof(*p->chosen));
-	for (int i = 0; i < line->argc; i++) {
-		p->chosen[p->n] = quality_find(p->checks, line->argv[i], err);
-		if (!p->chosen[p->n++])
+	for (size_t i = 0; i < (line->argc ? (size_t)line->argc : p->checks->n); i++) {
+		const struct quality_check *c =
+		    line->argc ? quality_find(p->checks, line->argv[i], err) : &p->checks->items[i];
+
+		if (!c)
 			return -ERR_NOT_FOUND;
+		if (!severity || c->is_warning == !only_fail)
+			p->chosen[p->n++] = c;
 	}
-	for (size_t i = 0; i < p->checks->n && !line->argc; i++)
-		if (!severity || p->checks->items[i].is_warning == !only_fail)
-			p->chosen[p->n++] = &p->checks->items[i];
 	return 0;
 }
 

@@ -162,7 +162,7 @@ static int report_json(struct shown *s, const struct quality_run_head *head, str
 
 static int run_report(const struct command_line *line, struct err *err)
 {
-	static const char *const titles[] = {"CHECK", "OF",    ">OUTCOME", ">FAILED",
+	static const char *const titles[] = {"CHECK", "OF",    "OUTCOME", ">FAILED",
 					     "OWNER", ">TOOK", NULL};
 	_cleanup_(shown_done) struct shown s = {0};
 	struct quality_run_head head;

@@ -230,8 +230,22 @@ static void describe_schema(const struct quality_check *c, const struct schema *
 	}
 }
 
-/* Lines by name; the texts are cut in place. */
-static void index_lines(char *text, struct map *ret)
+/* Columns in the order of the text, which is cut in place, and by name. */
+struct columns {
+	struct column {
+		const char *name, *what;
+	} * items;
+	size_t n, cap;
+	struct map by_name; /* to what they are */
+};
+
+static void columns_done(struct columns *c)
+{
+	mem_free(c->items);
+	map_done(&c->by_name);
+}
+
+static void read_columns(char *text, struct columns *ret)
 {
 	for (char *line = text; line && *line;) {
 		char *end = strchr(line, '\n'), *tab = strchr(line, '\t');
@@ -240,7 +254,9 @@ static void index_lines(char *text, struct map *ret)
 			*end = '\0';
 		if (tab && (!end || tab < end)) {
 			*tab = '\0';
-			*map_put(ret, str_from(line)) = tab + 1;
+			*map_put(&ret->by_name, str_from(line)) = tab + 1;
+			mem_grow(&ret->items, &ret->cap, ret->n + 1, sizeof(*ret->items));
+			ret->items[ret->n++] = (struct column){line, tab + 1};
 		}
 		line = end ? end + 1 : NULL;
 	}
@@ -266,30 +282,41 @@ static void add_drift(struct drift *d, const char *column, const char *was, cons
 		strbuf_addf(&d->text, ", was %s", was);
 }
 
-static void compare_schemas(struct drift *d, const struct map *was, const struct map *is)
+static void compare_columns(struct drift *d, const struct columns *was, const struct columns *is)
 {
-	for (size_t i = 0; i < is->cap; i++) {
-		const struct map_entry *e = &is->entries[i];
-		const char *before = e->key.data ? map_get(was, e->key) : NULL;
+	for (size_t i = 0; i < is->n; i++) {
+		const struct column *c = &is->items[i];
+		const char *before = map_get(&was->by_name, str_from(c->name));
 
-		if (e->key.data && (!before || !cstr_equal(before, e->value)))
-			add_drift(d, e->key.data, before, e->value);
+		if (!before || !cstr_equal(before, c->what))
+			add_drift(d, c->name, before, c->what);
 	}
-	for (size_t i = 0; i < was->cap; i++) {
-		const struct map_entry *e = &was->entries[i];
+	for (size_t i = 0; i < was->n; i++)
+		if (!map_get(&is->by_name, str_from(was->items[i].name)))
+			add_drift(d, was->items[i].name, was->items[i].what, NULL);
+}
 
-		if (e->key.data && !map_get(is, e->key))
-			add_drift(d, e->key.data, e->value, NULL);
-	}
+static void tell_drift(struct quality_runner *rn, struct quality_result *r, const char *before,
+		       const char *now)
+{
+	_cleanup_(columns_done) struct columns was = {0}, is = {0};
+	_cleanup_(mem_freep) char *was_text = mem_strdup(before);
+	_cleanup_(mem_freep) char *now_text = mem_strdup(now);
+	struct drift d = {.rn = rn, .keys = {.max = QUALITY_SAMPLE}, .text = STRBUF_INIT(4096)};
+
+	read_columns(was_text, &was);
+	read_columns(now_text, &is);
+	compare_columns(&d, &was, &is);
+	r->failed = d.n;
+	r->keys = d.keys.items;
+	r->n_keys = d.keys.n;
+	r->details = d.n ? arena_strdup(&rn->run->arena, strbuf_str(&d.text) + 2) : NULL;
+	strbuf_done(&d.text);
 }
 
 int quality_measure_schema(struct quality_runner *rn, struct quality_result *r, struct err *err)
 {
 	_cleanup_(strbuf_done) struct strbuf now = STRBUF_INIT(0);
-	struct drift d = {.rn = rn, .keys = {.max = QUALITY_SAMPLE}, .text = STRBUF_INIT(4096)};
-	_cleanup_(mem_freep) char *was_text = NULL;
-	_cleanup_(mem_freep) char *now_text = NULL;
-	struct map was = {0}, is = {0};
 	const char *before = NULL;
 	int rc = quality_read_baseline(rn, r->check->name, &before, err);
 
@@ -302,20 +329,9 @@ int quality_measure_schema(struct quality_runner *rn, struct quality_result *r, 
 		quality_keep_baseline(rn, r->check->name, strbuf_slice(&now));
 		r->details =
 		    arena_printf(&rn->run->arena, "recorded: %" PRIu64 " columns", r->checked);
-		return 0;
+	} else {
+		tell_drift(rn, r, before, strbuf_str(&now));
 	}
-	was_text = mem_strdup(before);
-	now_text = mem_strdup(strbuf_str(&now));
-	index_lines(was_text, &was);
-	index_lines(now_text, &is);
-	compare_schemas(&d, &was, &is);
-	r->failed = d.n;
-	r->keys = d.keys.items;
-	r->n_keys = d.keys.n;
-	r->details = d.n ? arena_strdup(&rn->run->arena, strbuf_str(&d.text) + 2) : NULL;
-	strbuf_done(&d.text);
-	map_done(&was);
-	map_done(&is);
 	return 0;
 }
 

@@ -57,6 +57,7 @@ struct quality_stream {
 	uint64_t lost;
 	/* */
 	atomic_size_t n_open; /* so that nobody asks the map for nothing */
+	atomic_bool is_read;  /* before, any key could be one that fails, so all are told */
 };
 
 /* --- keys that fail -------------------------------------------------------------------------- */
@@ -95,7 +96,7 @@ static void push(struct quality_stream *s, const struct quality_check *c, struct
 	struct str name = open_name(b, c, key);
 	int64_t now_us = clock_monotonic_us(), told_us = OPEN_US(map_get(&s->open, name));
 
-	if (fails ? told_us && now_us - told_us < AGAIN_US : !told_us)
+	if (fails ? told_us && now_us - told_us < AGAIN_US : !told_us && atomic_load(&s->is_read))
 		return; /* it is known */
 	if (s->n_waiting == QUALITY_WAITING_MAX) {
 		s->lost++;
@@ -112,6 +113,12 @@ static bool fails_check(const struct quality_check *c, const struct mapping_docu
 	return d->state == MAPPING_PRESENT && !quality_judge(c, d->document);
 }
 
+static bool may_be_open(const struct quality_stream *s)
+{
+	return atomic_load_explicit(&s->n_open, memory_order_relaxed) ||
+	       !atomic_load_explicit(&s->is_read, memory_order_relaxed);
+}
+
 /* What passes is looked at only when something fails; then the mutex is held for the batch. */
 static void judge_check(struct quality_stream *s, const struct quality_check *c,
 			const struct mapping_document *documents, size_t n)
@@ -122,8 +129,7 @@ static void judge_check(struct quality_stream *s, const struct quality_check *c,
 	for (size_t i = 0; i < n; i++) {
 		bool fails = fails_check(c, &documents[i]);
 
-		if (documents[i].state == MAPPING_REFUSED ||
-		    (!fails && !atomic_load_explicit(&s->n_open, memory_order_relaxed)))
+		if (documents[i].state == MAPPING_REFUSED || (!fails && !may_be_open(s)))
 			continue;
 		if (!is_locked)
 			pthread_mutex_lock(&s->mutex);
@@ -321,6 +327,9 @@ static void read_all_open(struct quality_stream *s)
 		arena = old;
 		open = old_open;
 	}
+	/* What is refused for good (no such table, no right) is told when something is recorded. */
+	if (r == 0 || !err_is_retryable(r))
+		atomic_store(&s->is_read, true);
 	pthread_mutex_unlock(&s->mutex);
 	map_done(&open);
 	arena_done(&arena);
@@ -372,6 +381,7 @@ static void *record_main(void *arg)
 			mem_free(in_hand[i].key);
 		ends = ends || is_over(s);
 	}
+	tell_lost(s, &told);
 	return NULL;
 }
 

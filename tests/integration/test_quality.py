@@ -387,7 +387,7 @@ def test_what_somebody_knows_of_ends_with_its_day_and_when_it_passes(quality):
 
 
 def test_a_mistake_in_the_file_is_told_with_its_place(quality):
-    path = quality.rules(named={"kind": "missing", "column": "nam"})
+    path = quality.rules(named={"kind": "missing", "column": "namee"})
     error = quality.ask("run", status=INVALID)["error"]["message"]
     assert error.startswith(f"{path}:3:") and 'did you mean "name"?' in error
     quality.rules(named={"kind": "missing", "column": "name", "table": "Thing"})
