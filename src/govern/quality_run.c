@@ -231,8 +231,15 @@ static int run_half(struct quality_runner *rn, bool of_snapshot, struct err *err
 static int read_start(struct quality_runner *rn, struct err *err)
 {
 	_cleanup_(mem_freep) char *now = NULL;
-	int r = maria_query_text(rn->stores->db, govern_sql_quality_now, NULL, 0, &now, err);
+	bool has_tables = false;
+	int r = maria_has_table(rn->stores->db, "Quality_Runs", &has_tables, err);
 
+	if (r == 0 && !has_tables) {
+		(void)err_set(err, ERR_NOT_FOUND, "there is no table \"Quality_Runs\" for results");
+		return err_hint(err, "run `aethermart schema apply`");
+	}
+	if (r == 0)
+		r = maria_query_text(rn->stores->db, govern_sql_quality_now, NULL, 0, &now, err);
 	if (r == 0)
 		rn->run->started_at = arena_strdup(&rn->run->arena, now);
 	return r;

@@ -31,19 +31,25 @@
 #define STOP_US	   2000000
 #define OPEN_US(p) ((int64_t)(uintptr_t)(p)) /* what the map holds: when it was told; 0: passes */
 
-struct finding {
+struct streamed {
 	const struct quality_check *check;
+	atomic_size_t n_open; /* keys that fail: so that nobody asks the map for nothing */
+};
+
+struct finding {
+	struct streamed *of;
 	char *key; /* owned */
 	bool fails;
 };
 
 struct quality_stream {
 	struct quality_checks *checks;
-	const struct quality_check **streams;
+	struct streamed *streams;
 	size_t n_streams;
 	const struct maria_options *maria;
 	struct maria *db; /* of the thread that records */
 	struct metric *m_judged, *m_failed, *m_lost, *m_waiting;
+	atomic_bool is_read; /* before, any key could be one that fails, so all are told */
 	pthread_t thread;
 	pthread_mutex_t mutex;
 	pthread_cond_t wake;
@@ -55,9 +61,7 @@ struct quality_stream {
 	struct arena arena; /* of the keys of `open` */
 	struct map open;    /* "check key" to when it was told */
 	uint64_t lost;
-	/* */
-	atomic_size_t n_open; /* so that nobody asks the map for nothing */
-	atomic_bool is_read;  /* before, any key could be one that fails, so all are told */
+	size_t n_open; /* of all checks */
 };
 
 /* --- keys that fail -------------------------------------------------------------------------- */
@@ -71,17 +75,20 @@ static struct str open_name(struct strbuf *b, const struct quality_check *c, str
 	return strbuf_slice(b);
 }
 
-static void mark(struct quality_stream *s, struct str name, bool fails, int64_t now_us)
+static void mark(struct quality_stream *s, struct streamed *of, struct str name, bool fails,
+		 int64_t now_us)
 {
 	void *known = map_get(&s->open, name);
 
 	if (fails && !known) {
-		if (atomic_load(&s->n_open) >= OPEN_MAX)
+		if (s->n_open >= OPEN_MAX)
 			return;
 		name.data = arena_strndup(&s->arena, name.data, name.len);
-		atomic_fetch_add(&s->n_open, 1);
+		s->n_open++;
+		atomic_fetch_add(&of->n_open, 1);
 	} else if (!fails && known) {
-		atomic_fetch_sub(&s->n_open, 1);
+		s->n_open--;
+		atomic_fetch_sub(&of->n_open, 1);
 	} else if (!fails) {
 		return;
 	}
@@ -90,11 +97,12 @@ static void mark(struct quality_stream *s, struct str name, bool fails, int64_t 
 
 /* --- the sync's threads ---------------------------------------------------------------------- */
 
-static void push(struct quality_stream *s, const struct quality_check *c, struct str key,
-		 bool fails, struct strbuf *b)
+static void push(struct quality_stream *s, struct streamed *of, struct str key, bool fails,
+		 struct strbuf *b)
 {
-	struct str name = open_name(b, c, key);
-	int64_t now_us = clock_monotonic_us(), told_us = OPEN_US(map_get(&s->open, name));
+	struct str name = open_name(b, of->check, key);
+	int64_t told_us = OPEN_US(map_get(&s->open, name));
+	int64_t now_us = fails ? clock_monotonic_us() : 0;
 
 	if (fails ? told_us && now_us - told_us < AGAIN_US : !told_us && atomic_load(&s->is_read))
 		return; /* it is known */
@@ -104,8 +112,8 @@ static void push(struct quality_stream *s, const struct quality_check *c, struct
 		return;
 	}
 	s->waiting[(s->first + s->n_waiting++) % QUALITY_WAITING_MAX] =
-	    (struct finding){c, mem_strndup(key.data, key.len), fails};
-	mark(s, name, fails, now_us);
+	    (struct finding){of, mem_strndup(key.data, key.len), fails};
+	mark(s, of, name, fails, now_us);
 }
 
 static bool fails_check(const struct quality_check *c, const struct mapping_document *d)
@@ -113,29 +121,29 @@ static bool fails_check(const struct quality_check *c, const struct mapping_docu
 	return d->state == MAPPING_PRESENT && !quality_judge(c, d->document);
 }
 
-static bool may_be_open(const struct quality_stream *s)
+static bool may_be_open(const struct quality_stream *s, const struct streamed *of)
 {
-	return atomic_load_explicit(&s->n_open, memory_order_relaxed) ||
+	return atomic_load_explicit(&of->n_open, memory_order_relaxed) ||
 	       !atomic_load_explicit(&s->is_read, memory_order_relaxed);
 }
 
 /* What passes is looked at only when something fails; then the mutex is held for the batch. */
-static void judge_check(struct quality_stream *s, const struct quality_check *c,
+static void judge_check(struct quality_stream *s, struct streamed *of,
 			const struct mapping_document *documents, size_t n)
 {
 	struct strbuf name = STRBUF_INIT(0);
 	bool is_locked = false;
 
 	for (size_t i = 0; i < n; i++) {
-		bool fails = fails_check(c, &documents[i]);
+		bool fails = fails_check(of->check, &documents[i]);
 
-		if (documents[i].state == MAPPING_REFUSED || (!fails && !may_be_open(s)))
+		if (documents[i].state == MAPPING_REFUSED || (!fails && !may_be_open(s, of)))
 			continue;
 		if (!is_locked)
 			pthread_mutex_lock(&s->mutex);
 		is_locked = true;
 		metric_add(s->m_failed, fails);
-		push(s, c, documents[i].key, fails, &name);
+		push(s, of, documents[i].key, fails, &name);
 	}
 	if (is_locked) {
 		if (s->n_waiting)
@@ -152,9 +160,9 @@ void quality_stream_judge(struct quality_stream *s, const struct mapping *m,
 	size_t n_judged = 0;
 
 	for (size_t i = 0; i < s->n_streams; i++) {
-		if (!cstr_equal(s->streams[i]->collection, collection))
+		if (!cstr_equal(s->streams[i].check->collection, collection))
 			continue;
-		judge_check(s, s->streams[i], documents, n);
+		judge_check(s, &s->streams[i], documents, n);
 		n_judged += n;
 	}
 	metric_add(s->m_judged, n_judged);
@@ -164,7 +172,7 @@ void quality_stream_judge(struct quality_stream *s, const struct mapping *m,
 
 static int write_finding(struct quality_stream *s, const struct finding *f, struct err *err)
 {
-	const struct quality_check *c = f->check;
+	const struct quality_check *c = f->of->check;
 
 	if (f->fails)
 		return maria_run(s->db, govern_sql_quality_quarantine_add,
@@ -275,7 +283,7 @@ static void record(struct quality_stream *s, const struct finding *f, size_t n)
 /* --- what others recorded -------------------------------------------------------------------- */
 
 static int read_open(struct quality_stream *s, const struct quality_check *c, struct arena *arena,
-		     struct map *open, struct err *err)
+		     struct map *open, size_t *ret_n, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	_cleanup_(strbuf_done) struct strbuf name = STRBUF_INIT(0);
@@ -287,8 +295,10 @@ static int read_open(struct quality_stream *s, const struct quality_check *c, st
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		struct str key = open_name(&name, c, maria_rows_str(rows, 0));
 
-		if (open->len < OPEN_MAX)
-			*map_put(open, arena_str(arena, key)) = (void *)(uintptr_t)now_us;
+		if (open->len == OPEN_MAX)
+			continue;
+		*map_put(open, arena_str(arena, key)) = (void *)(uintptr_t)now_us;
+		++*ret_n;
 	}
 	return r;
 }
@@ -302,7 +312,7 @@ static void put_on_top(struct quality_stream *s)
 	for (size_t i = 0; i < s->n_waiting; i++) {
 		const struct finding *f = &s->waiting[(s->first + i) % QUALITY_WAITING_MAX];
 
-		mark(s, open_name(&name, f->check, str_from(f->key)), f->fails, now_us);
+		mark(s, f->of, open_name(&name, f->of->check, str_from(f->key)), f->fails, now_us);
 	}
 }
 
@@ -310,11 +320,12 @@ static void read_all_open(struct quality_stream *s)
 {
 	struct arena arena = {0};
 	struct map open = {0};
+	size_t *n = mem_alloc_array(s->n_streams + 1, sizeof(*n));
 	struct err err = {0};
 	int r = connect_db(s, &err);
 
 	for (size_t i = 0; i < s->n_streams && r == 0; i++)
-		r = read_open(s, s->streams[i], &arena, &open, &err);
+		r = read_open(s, s->streams[i].check, &arena, &open, &n[i], &err);
 	pthread_mutex_lock(&s->mutex);
 	if (r == 0) {
 		struct arena old = s->arena;
@@ -322,7 +333,9 @@ static void read_all_open(struct quality_stream *s)
 
 		s->arena = arena;
 		s->open = open;
-		atomic_store(&s->n_open, open.len);
+		s->n_open = open.len;
+		for (size_t i = 0; i < s->n_streams; i++)
+			atomic_store(&s->streams[i].n_open, n[i]);
 		put_on_top(s);
 		arena = old;
 		open = old_open;
@@ -333,6 +346,7 @@ static void read_all_open(struct quality_stream *s)
 	pthread_mutex_unlock(&s->mutex);
 	map_done(&open);
 	arena_done(&arena);
+	mem_free(n);
 }
 
 static void tell_lost(struct quality_stream *s, uint64_t *told)
@@ -397,7 +411,7 @@ struct quality_stream *quality_stream_start(struct quality_checks *checks,
 	s->streams = mem_alloc_array(checks->n + 1, sizeof(*s->streams));
 	for (size_t i = 0; i < checks->n; i++)
 		if (checks->items[i].streams)
-			s->streams[s->n_streams++] = &checks->items[i];
+			s->streams[s->n_streams++].check = &checks->items[i];
 	s->m_judged =
 	    metric_series(METRIC_COUNTER, "aethermart_quality_judged_total",
 			  "Documents that streaming checks have judged, once a check.", NULL, NULL);
@@ -440,7 +454,7 @@ void quality_stream_state(struct quality_stream *s, struct quality_stream_state 
 {
 	pthread_mutex_lock(&s->mutex);
 	*ret = (struct quality_stream_state){.n_checks = s->n_streams,
-					     .n_open = atomic_load(&s->n_open),
+					     .n_open = s->n_open,
 					     .n_waiting = s->n_waiting,
 					     .lost = s->lost};
 	pthread_mutex_unlock(&s->mutex);
