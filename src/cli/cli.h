@@ -40,6 +40,7 @@ extern const struct command command_eval;
 extern const struct command command_generate;
 extern const struct command command_help;
 extern const struct command command_index;
+extern const struct command command_lineage;
 extern const struct command command_load;
 extern const struct command command_logs;
 extern const struct command command_mapping;

@@ -9,6 +9,7 @@
 
 #include "embed/embed.h"
 #include "govern/access.h"
+#include "govern/lineage.h"
 #include "govern/quality.h"
 #include "http/http_server.h"
 #include "search/search_engine.h"
@@ -68,6 +69,7 @@ static const struct command *const root_children[] = {
     &command_audit,
     &command_dictionary,
     &command_quality,
+    &command_lineage,
     &heading_program,
     &command_config,
     &command_version,
@@ -94,6 +96,7 @@ const struct config_option *const cli_config_tables[] = {
     warehouse_options,
     access_options,
     quality_options,
+    lineage_options,
     mapping_options,
     sync_options,
     search_options,

@@ -3,6 +3,7 @@
  * server beside it. SIGTERM and SIGINT finish the batches in hand and release the lease.
  */
 #include "cli/cli_index.h"
+#include "cli/cli_lineage_stream.h"
 #include "cli/cli_quality.h"
 
 #include "base/clock.h"
@@ -77,6 +78,7 @@ struct serve {
 	struct search_engine *search;
 	struct shop_order_desk *orders;
 	struct quality_stream *quality;
+	struct cli_lineage_stream *lineage;
 };
 
 static bool is_ready(void *arg)
@@ -125,6 +127,7 @@ static void publish(void *arg, const struct sync_change *change)
 	char when[CLOCK_TEXT_SIZE];
 	struct http_server *http = atomic_load(&s->http);
 
+	cli_lineage_stream_count(s->lineage, change);
 	if (s->search)
 		search_engine_wake(s->search);
 	if (!http || !http_server_readers(http))
@@ -152,7 +155,11 @@ static int index_rebuild(void *arg, const char *collection, struct err *err)
 {
 	struct serve *s = arg;
 
-	return search_engine_rebuild(s->search, collection, err);
+	int r = search_engine_rebuild(s->search, collection, err);
+
+	if (r == 0)
+		cli_lineage_stream_rebuild(s->lineage, collection);
+	return r;
 }
 
 static int index_query(void *arg, const struct http_index_query *q, struct strbuf *json,
@@ -309,6 +316,15 @@ static void start_quality(const struct command_line *line, struct serve *s)
 		s->quality = quality_stream_start(checks, &s->engine.maria);
 }
 
+static void start_lineage(const struct command_line *line, struct serve *s,
+			  const struct http_server_options *http)
+{
+	const struct cli_lineage_stream_options options = {.index_status = http->index_status,
+							   .arg = s};
+
+	s->lineage = cli_lineage_stream_new(line, &options);
+}
+
 /* A provider that hangs must not keep the worker from ending: what is on disk is safe. */
 static void end_without_provider(int r, const struct err *err)
 {
@@ -373,6 +389,7 @@ static int run_serve(const struct command_line *line, struct err *err)
 	if (r == 0) {
 		start_index(line, &serve, &http);
 		start_quality(line, &serve);
+		start_lineage(line, &serve, &http);
 	}
 	if (r == 0) {
 		r = http_server_start(&http, &server, err);
@@ -386,6 +403,7 @@ static int run_serve(const struct command_line *line, struct err *err)
 	}
 	atomic_store(&serve.http, NULL);
 	stop_http(server, r, err);
+	cli_lineage_stream_stop(serve.lineage);
 	serve.orders = shop_order_desk_free(serve.orders);
 	quality_stream_stop(serve.quality);
 	stop_index(&serve, r, err);

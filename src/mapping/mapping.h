@@ -123,6 +123,45 @@ typedef void (*mapping_pii_fn)(void *arg, const char *field, const char *table, 
 			       const char *pii);
 void mapping_each_pii(const struct mapping *m, mapping_pii_fn fn, void *arg);
 
+/* --- where it comes from ---------------------------------------------------------------------- */
+
+enum mapping_use {
+	MAPPING_USE_SAME,      /* the field is the column's value */
+	MAPPING_USE_CONVERTED, /* it is made of it */
+	MAPPING_USE_AGGREGATE, /* it is a figure over rows */
+	MAPPING_USE_JOIN,      /* which rows belong to it */
+	MAPPING_USE_FILTER,    /* which rows count */
+	MAPPING_USE_SORT,      /* in which order, and so which are the first N */
+};
+struct mapping_source {	   /* one column that has a part in one field */
+	const char *field; /* its dotted path; "": the document as a whole; "_id" */
+	const char *table, *column;
+	enum mapping_use use;
+	const char *pii; /* class of the field, NULL: none */
+};
+typedef void (*mapping_source_fn)(void *arg, const struct mapping_source *s);
+void mapping_each_source(const struct mapping *m, mapping_source_fn fn, void *arg);
+
+/* Each field with the type that it has in MongoDB: "long", "decimal", "object", "constant". */
+typedef void (*mapping_field_fn)(void *arg, const char *field, const char *type, const char *pii);
+void mapping_each_field(const struct mapping *m, mapping_field_fn fn, void *arg);
+
+/*
+ * The rows that a document is made of now, level by level: of each its table and primary key, as
+ * canonical bytes. Call it inside a snapshot. ERR_NOT_FOUND: no row has this key, or the mapping's
+ * filter leaves it out. At most MAPPING_TRACE_MAX rows of a level below one row are told.
+ */
+#define MAPPING_TRACE_MAX 1000
+struct mapping_row_of {
+	const char *field; /* into which it is read; "": the root */
+	const char *table;
+	struct str key;
+	bool is_cut; /* there are more behind this one */
+};
+typedef int (*mapping_row_fn)(void *arg, const struct mapping_row_of *row, struct err *err);
+int mapping_trace(const struct mapping *m, struct maria *db, struct str key, mapping_row_fn fn,
+		  void *arg, struct err *err) _must_check_;
+
 /* --- keys and paths -------------------------------------------------------------------------- */
 
 /* Keys of one call, in an arena of the caller's. */

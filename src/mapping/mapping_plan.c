@@ -311,7 +311,7 @@ const bson_t *mapping_validator(const struct mapping *m)
 }
 
 /* The class of what the level is read into. */
-static const char *level_pii(const struct mapping_level *level)
+const char *mapping_level_pii(const struct mapping_level *level)
 {
 	for (; level->parent; level = level->parent) {
 		const struct mapping_level *above = level->parent;
@@ -338,8 +338,9 @@ void mapping_each_column(const struct mapping *m, mapping_column_fn fn, void *ar
 {
 	for (size_t i = 0; i < m->n_levels; i++) {
 		const struct mapping_level *level = m->levels[i];
-		struct mapping_column c = {
-		    .column = level->tree_field, .field = level->path, .pii = level_pii(level)};
+		struct mapping_column c = {.column = level->tree_field,
+					   .field = level->path,
+					   .pii = mapping_level_pii(level)};
 
 		tell_column(level, &c, fn, arg);
 		for (size_t j = 0; j < level->n_fields; j++) {
@@ -347,7 +348,8 @@ void mapping_each_column(const struct mapping *m, mapping_column_fn fn, void *ar
 
 			c = (struct mapping_column){.column = f->column,
 						    .field = f->path,
-						    .pii = f->pii ? f->pii : level_pii(level)};
+						    .pii =
+							f->pii ? f->pii : mapping_level_pii(level)};
 			tell_column(level, &c, fn, arg);
 			for (size_t k = 0; k < f->n_parts; k++) {
 				c.column = f->parts[k].column;

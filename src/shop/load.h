@@ -35,6 +35,8 @@ enum load_entity_id {
 
 /* "customers"; NULL beyond the last. */
 const char *load_entity_name(enum load_entity_id id);
+/* The table of the shop that it is merged into: "Customers". */
+const char *load_entity_table(enum load_entity_id id);
 
 struct shop_load_options {
 	const char *const *paths;	  /* files and folders; ended by NULL */
