@@ -242,6 +242,7 @@ static int run_run(const struct command_line *line, struct err *err)
 	r = quality_run(&p.stores, &how, &run, err);
 	if (r < 0)
 		return r;
+	cli_quality_tell(line, &run);
 	verdict = judge(&run, err);
 	r = line->json ? print_json(&run, verdict == 0, verdict < 0 ? NULL : err)
 		       : print_text(&run, verdict < 0 ? NULL : err);

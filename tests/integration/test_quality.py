@@ -396,6 +396,37 @@ def test_a_mistake_in_the_file_is_told_with_its_place(quality):
     assert 'did you mean "named"?' in quality.ask("run", "nemed", status=3)["error"]["message"]
 
 
+def assertions(quality):
+    """Those of the last run, by name, with the dataset they are of."""
+    event, = quality.sql("SELECT event FROM data_lineage_tracker WHERE job_name = 'quality' AND"
+                         " event_type = 'COMPLETE' ORDER BY lineage_id DESC LIMIT 1")[0]
+    found = {}
+    for dataset in json.loads(event)["inputs"]:
+        facets = {**dataset.get("facets", {}), **dataset.get("inputFacets", {})}
+        for a in facets["dataQualityAssertions"]["assertions"]:
+            found[a.get("name") or a["assertion"]] = (dataset["name"], a)
+    return found
+
+
+def test_results_are_assertions_of_openlineage(quality):
+    quality.sql("UPDATE Things SET name = NULL WHERE thing_id = 3")
+    quality.rules(named={"kind": "missing", "column": "name"},
+                  coded={"kind": "unique", "column": "code", "severity": "warn"},
+                  wrong={"kind": "sql", "table": "Things", "sql": "SELECT nothing FROM Things"})
+    quality.run(status=DIFFERENT)
+    found = assertions(quality)
+    assert sorted(found) == ["coded", "named"]  # what could not be judged asserts nothing
+    dataset, named = found["named"]
+    assert dataset == f"{DATABASE}.Things"
+    assert (named["assertion"], named["success"], named["column"]) == ("not_null", False, "name")
+    assert (found["coded"][1]["assertion"], found["coded"][1]["success"]) == ("unique", True)
+    assert "thing 3" not in str(quality.sql("SELECT event FROM data_lineage_tracker"))
+    quality.configure(rules=str(quality.rules_dir))
+    quality.sql("UPDATE Things SET name = 'x' WHERE thing_id = 3")
+    quality.run("named")
+    assert assertions(quality)["named"][1]["success"] is True
+
+
 # --- documents ---------------------------------------------------------------------------------
 
 
