@@ -47,6 +47,7 @@ extern const struct command command_mapping;
 extern const struct command command_migrate;
 extern const struct command command_order;
 extern const struct command command_privacy;
+extern const struct command command_quality;
 extern const struct command command_recommend;
 extern const struct command command_report;
 extern const struct command command_warehouse;

@@ -4,10 +4,12 @@
  */
 #include "cli/cli_index.h"
 #include "cli/cli_lineage_stream.h"
+#include "cli/cli_quality.h"
 
 #include "base/clock.h"
 #include "base/logger.h"
 #include "cluster/stack.h"
+#include "govern/quality_stream.h"
 #include "http/http_server.h"
 #include "search/search_engine.h"
 #include "search/search_orders.h"
@@ -75,6 +77,7 @@ struct serve {
 	const char *listen;
 	struct search_engine *search;
 	struct shop_order_desk *orders;
+	struct quality_stream *quality;
 	struct cli_lineage_stream *lineage;
 };
 
@@ -105,6 +108,15 @@ static void offer(void *arg, const struct mapping *m, const struct mapping_docum
 
 	if (s->search)
 		search_engine_offer(s->search, m, documents, n, version);
+}
+
+static void judge(void *arg, const struct mapping *m, const struct mapping_document *documents,
+		  size_t n)
+{
+	struct serve *s = arg;
+
+	if (s->quality)
+		quality_stream_judge(s->quality, m, documents, n);
 }
 
 /* A line of the feed. Called by workers for each change; nobody may be listening. */
@@ -289,6 +301,21 @@ static void start_index(const struct command_line *line, struct serve *s,
 	http->search = search;
 }
 
+/* Checks that cannot be read hold up no change: they are told, and nothing is judged. */
+static void start_quality(const struct command_line *line, struct serve *s)
+{
+	const char *dir = cli_quality_rules(line, &s->engine.arena);
+	struct quality_checks *checks = NULL;
+	struct err err = {0};
+
+	if (!config_bool(line->config, "quality.stream"))
+		return;
+	if (quality_load(dir, &checks, &err) < 0)
+		logger_error(LOGGER_ERROR, "quality", "documents are not judged", &err);
+	else
+		s->quality = quality_stream_start(checks, &s->engine.maria);
+}
+
 static void start_lineage(const struct command_line *line, struct serve *s,
 			  const struct http_server_options *http)
 {
@@ -336,8 +363,12 @@ static void stop_http(struct http_server *server, int r, const struct err *err)
 static int run_serve(const struct command_line *line, struct err *err)
 {
 	struct serve serve = {0};
-	struct sync_engine_options options = {
-	    .on_change = publish, .on_change_arg = &serve, .on_read = offer, .on_read_arg = &serve};
+	struct sync_engine_options options = {.on_change = publish,
+					      .on_change_arg = &serve,
+					      .on_read = offer,
+					      .on_read_arg = &serve,
+					      .on_written = judge,
+					      .on_written_arg = &serve};
 	struct http_server_options http = {0};
 	struct http_server *server = NULL;
 	int r = cli_open_engine(line, &options, &serve.engine, err);
@@ -357,6 +388,7 @@ static int run_serve(const struct command_line *line, struct err *err)
 	}
 	if (r == 0) {
 		start_index(line, &serve, &http);
+		start_quality(line, &serve);
 		start_lineage(line, &serve, &http);
 	}
 	if (r == 0) {
@@ -373,6 +405,7 @@ static int run_serve(const struct command_line *line, struct err *err)
 	stop_http(server, r, err);
 	cli_lineage_stream_stop(serve.lineage);
 	serve.orders = shop_order_desk_free(serve.orders);
+	quality_stream_stop(serve.quality);
 	stop_index(&serve, r, err);
 	cli_close_engine(&serve.engine);
 	return r;

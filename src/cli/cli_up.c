@@ -23,6 +23,7 @@
 #include "base/progress.h"
 #include "cluster/layout.h"
 #include "govern/lineage.h"
+#include "govern/quality_stream.h"
 #include "http/http_client.h"
 #include "shop/load.h"
 #include "shop/order_desk.h"
@@ -160,6 +161,7 @@ static int up_rights(struct up *u, struct err *err)
 		return 0;
 	sync_add_read_grant(&sql, database, LAYOUT_SYNC_USER);
 	shop_order_desk_add_grant(&sql, database, LAYOUT_SYNC_USER);
+	quality_stream_add_grant(&sql, database, LAYOUT_SYNC_USER);
 	lineage_add_grants(&sql, database, LAYOUT_SYNC_USER);
 	r = cli_open_maria(u->line, ENDPOINT_ADMIN, &m, err);
 	if (r == 0)
