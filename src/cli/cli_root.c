@@ -9,6 +9,7 @@
 
 #include "embed/embed.h"
 #include "govern/access.h"
+#include "govern/rbac_audit.h"
 #include "http/http_server.h"
 #include "search/search_engine.h"
 #include "sync/sync.h"
@@ -91,6 +92,7 @@ const struct config_option *const cli_config_tables[] = {
     shop_options,
     warehouse_options,
     access_options,
+    audit_options,
     mapping_options,
     sync_options,
     search_options,

@@ -191,6 +191,12 @@ const struct config_option stack_options[] = {
      .flags = CONFIG_PATH,
      .help = "Program of the embedded MariaDB. Unset: mariadbd from the PATH or /usr/sbin."},
     {.section = "stack",
+     .name = "server_audit",
+     .type = CONFIG_BOOL,
+     .fallback = "on",
+     .help = "Whether the embedded MariaDB writes down what people do by SQL (its plugin "
+	     "server_audit), from its next start on."},
+    {.section = "stack",
      .name = "mongodb_server",
      .type = CONFIG_TEXT,
      .flags = CONFIG_PATH,

@@ -18,7 +18,10 @@
  */
 #pragma once
 
+#include "base/config.h"
 #include "store/maria.h"
+
+extern const struct config_option audit_options[]; /* section "audit" */
 
 #define RBAC_FILE "server_audit.log"
 
@@ -59,3 +62,6 @@ int rbac_audit_scrub(struct maria *m, const struct rbac_scrub_question *q, uint6
 /* How many lines and rows still hold a needle. */
 int rbac_audit_scan(struct maria *m, const struct rbac_scrub_question *q, uint64_t *ret_found,
 		    struct err *err) _must_check_;
+
+/* Appends the rights that the account which follows needs beside SELECT. */
+void rbac_audit_add_grant(struct strbuf *b, const char *database, const char *user);
