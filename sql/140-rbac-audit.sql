@@ -39,5 +39,6 @@ CREATE TABLE Retention_Samples (
   store_name  VARCHAR(64) NOT NULL COMMENT 'a store of `retention show`',
   sampled_at  DATETIME NOT NULL COMMENT 'UTC',
   byte_count  BIGINT UNSIGNED NOT NULL,
-  PRIMARY KEY (store_name, sampled_at)
+  PRIMARY KEY (store_name, sampled_at),
+  KEY ix_sample_time (sampled_at) COMMENT 'purge by age'
 ) ENGINE=InnoDB COMMENT='How large each store was when: `doctor` forecasts from it';

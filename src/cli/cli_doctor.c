@@ -4,6 +4,7 @@
  */
 #include "cli/cli_govern.h"
 #include "cli/cli_index.h"
+#include "cli/cli_retention.h"
 #include "cli/cli_stack.h"
 
 #include "base/clock.h"
@@ -474,6 +475,25 @@ static void check_witness(struct doctor *d)
 				  : "run tools/setup, then `aethermart down` and `aethermart up`");
 }
 
+#define FULL_SOON_DAYS 14
+
+static void check_growth(struct doctor *d)
+{
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
+	const char *dir = endpoint_var_dir(d->line->config, &d->arena);
+	struct retention_forecast f;
+
+	if (cli_open_maria(d->line, ENDPOINT_ADMIN, &m, NULL) < 0 ||
+	    retention_foresee(m, RETENTION_DISK, cli_retention_free(dir), &f, NULL) < 0)
+		return; /* told above, or there is no schema yet */
+	cli_retention_forecast(&f, &b);
+	note(d, strbuf_str(&b),
+	     f.bytes_a_day > 0 && f.days_left < FULL_SOON_DAYS
+		 ? "`aethermart retention show` tells what grows; keep it shorter, or make room"
+		 : NULL);
+}
+
 /* --- the verb -------------------------------------------------------------------------------- */
 
 static int print_checks(struct doctor *d, struct err *err)
@@ -508,6 +528,7 @@ static int run(const struct command_line *line, struct err *err)
 		check_index(&d);
 		check_access(&d);
 		check_witness(&d);
+		check_growth(&d);
 		r = print_checks(&d, err);
 		if (r == 0 && d.n_bad)
 			r = err_set(err, ERR_CONFLICT, "%u of %zu checks ask for a fix", d.n_bad,

@@ -7,12 +7,19 @@
 #include "base/clock.h"
 #include "base/logger.h"
 #include "base/metrics.h"
+#include "cli/cli_retention.h"
+#include "sync/sync_admin.h"
 
 #include <pthread.h>
 
 #include "base/banned.h"
 
-#define FOLLOW_US 1000000
+#define FOLLOW_US  1000000
+#define FIRST_US   60000000 /* after the start, which has enough to do */
+#define PAUSE_US   20000    /* between pieces of a purge: most of the time is others' */
+#define BUSY_US	   1000000  /* while the sync has much to do */
+#define BUSY_ROWS  5000	    /* of its queues */
+#define BUSY_WAITS 60	    /* then a piece goes all the same, or a disk fills */
 
 struct cli_keeper {
 	const struct command_line *line;
@@ -23,8 +30,9 @@ struct cli_keeper {
 	bool is_stopping; /* under the mutex */
 	struct cli_witness witness;
 	struct maria *db; /* of the sync's account, which the server's audit leaves out */
-	bool is_failing;
+	bool is_failing, is_purge_failing;
 	struct metric *rows;
+	int64_t next_follow_us, next_purge_us;
 };
 
 static int follow(struct cli_keeper *k, struct err *err)
@@ -52,6 +60,7 @@ static void follow_and_tell(struct cli_keeper *k)
 	if (r == 0 && k->is_failing)
 		logger_event(LOGGER_INFO, "audit", "the server's audit is followed again", NULL);
 	k->is_failing = r < 0;
+	k->next_follow_us = clock_monotonic_us() + FOLLOW_US;
 }
 
 /* False: it is time to end. */
@@ -67,12 +76,84 @@ static bool wait_until(struct cli_keeper *k, int64_t until_us)
 	return goes_on;
 }
 
-static void *keep(void *arg)
+/* --- retention ------------------------------------------------------------------------------- */
+
+/* What waits in the queues; nothing when that cannot be told. */
+static int64_t queued(struct cli_keeper *k)
+{
+	struct sync_status s = {0};
+	int64_t n = 0;
+
+	if (!k->db || maria_is_lost(k->db) || sync_status_read(k->db, &s, NULL) < 0)
+		return 0;
+	for (size_t i = 0; i < s.len; i++)
+		n += s.items[i].pending;
+	sync_status_done(&s);
+	return n;
+}
+
+/* Of a purge, which may go on for long: the server's audit is followed meanwhile. */
+static bool pause_purge(void *arg)
 {
 	struct cli_keeper *k = arg;
 
-	while (wait_until(k, clock_monotonic_us() + FOLLOW_US))
+	if (!wait_until(k, clock_monotonic_us() + PAUSE_US))
+		return false;
+	for (int i = 0; i < BUSY_WAITS && queued(k) > BUSY_ROWS; i++)
+		if (!wait_until(k, clock_monotonic_us() + BUSY_US))
+			return false;
+	if (clock_monotonic_us() >= k->next_follow_us)
 		follow_and_tell(k);
+	return true;
+}
+
+static int purge_all(struct cli_keeper *k, struct err *err)
+{
+	_cleanup_(cli_retention_done) struct cli_retention s = {0};
+	bool is_wanted = config_bool(k->line->config, "retention.purge");
+	struct err why = {0};
+	int r = cli_retention_open(k->line, &s, err);
+
+	if (r < 0)
+		return r;
+	s.place.pause = pause_purge;
+	s.place.arg = k;
+	s.place.actor = "serve";
+	for (const struct retention_store *store = retention_stores; store->name; store++) {
+		uint64_t n = 0;
+
+		if (is_wanted)
+			r = err_first(r, retention_purge(&s.place, store, false, &n, &why), &why,
+				      err);
+	}
+	return err_first(r, retention_sample(&s.place, s.dir, &why), &why, err);
+}
+
+static void purge_and_tell(struct cli_keeper *k)
+{
+	struct err err = {0};
+	int r = purge_all(k, &err);
+
+	if (r < 0 && !k->is_purge_failing)
+		logger_error(LOGGER_WARN, "retention",
+			     "what is too old stays; `aethermart retention purge` deletes it",
+			     &err);
+	k->is_purge_failing = r < 0;
+	k->next_purge_us =
+	    clock_monotonic_us() + config_int(k->line->config, "retention.every") * 1000;
+}
+
+static void *keep(void *arg)
+{
+	struct cli_keeper *k = arg;
+	int64_t every_us = config_int(k->line->config, "retention.every") * 1000;
+
+	k->next_purge_us = clock_monotonic_us() + (every_us < FIRST_US ? every_us : FIRST_US);
+	while (wait_until(k, clock_monotonic_us() + FOLLOW_US)) {
+		follow_and_tell(k);
+		if (clock_monotonic_us() >= k->next_purge_us)
+			purge_and_tell(k);
+	}
 	return NULL;
 }
 

@@ -10,6 +10,7 @@
 #include "embed/embed.h"
 #include "govern/access.h"
 #include "govern/rbac_audit.h"
+#include "govern/retention.h"
 #include "http/http_server.h"
 #include "search/search_engine.h"
 #include "sync/sync.h"
@@ -67,6 +68,7 @@ static const struct command *const root_children[] = {
     &command_privacy,
     &command_audit,
     &command_dictionary,
+    &command_retention,
     &heading_program,
     &command_config,
     &command_version,
@@ -93,6 +95,7 @@ const struct config_option *const cli_config_tables[] = {
     warehouse_options,
     access_options,
     audit_options,
+    retention_options,
     mapping_options,
     sync_options,
     search_options,

@@ -277,7 +277,8 @@ static int start_server(struct stack *s, const char *program, const char *plugin
 	    "--log-slave-updates=ON",
 	    "--sync-binlog=1",
 	    "--max-binlog-size=256M",
-	    "--binlog-expire-logs-seconds=259200",
+	    arena_printf(&s->arena, "--binlog-expire-logs-seconds=%lld",
+			 (long long)config_int(s->config, "stack.binlog_keep") / 1000),
 	    /* The outside witness, which nobody unloads: what people do by SQL. Without the
 	     * accounts that replicate and keep the stores in step, which would drown the others. */
 	    plugin_dir ? "--plugin-load-add=server_audit" : NULL,

@@ -35,3 +35,8 @@ extern const char govern_sql_rbac_position[];
 extern const char govern_sql_rbac_position_move[];
 extern const char govern_sql_rbac_scrub[];
 extern const char govern_sql_rbac_server[];
+extern const char govern_sql_retention_binlogs[];
+extern const char govern_sql_retention_sample[];
+extern const char govern_sql_retention_samples[];
+extern const char govern_sql_retention_size[];
+extern const char govern_sql_retention_table[];
