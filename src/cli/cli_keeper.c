@@ -111,10 +111,13 @@ static int purge_all(struct cli_keeper *k, struct err *err)
 {
 	_cleanup_(cli_retention_done) struct cli_retention s = {0};
 	bool is_wanted = config_bool(k->line->config, "retention.purge");
+	bool is_shop = false;
 	struct err why = {0};
 	int r = cli_retention_open(k->line, &s, err);
 
-	if (r < 0)
+	if (r == 0)
+		r = maria_has_table(s.db, "Retention_Samples", &is_shop, err);
+	if (r < 0 || !is_shop) /* the sync keeps other schemas, too */
 		return r;
 	s.place.pause = pause_purge;
 	s.place.arg = k;

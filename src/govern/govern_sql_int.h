@@ -34,6 +34,7 @@ extern const char govern_sql_rbac_page[];
 extern const char govern_sql_rbac_position[];
 extern const char govern_sql_rbac_position_move[];
 extern const char govern_sql_rbac_scrub[];
+extern const char govern_sql_rbac_self[];
 extern const char govern_sql_rbac_server[];
 extern const char govern_sql_retention_binlogs[];
 extern const char govern_sql_retention_sample[];

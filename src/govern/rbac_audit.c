@@ -2,6 +2,7 @@
 #include "govern/rbac_audit.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "govern/govern_sql_int.h"
 #include "govern/rbac_files.h"
 
@@ -44,6 +45,7 @@ struct pending {
 struct following {
 	struct maria *m;
 	const struct rbac_follow *f;
+	char *self; /* the account that follows */
 	struct strbuf scratch;
 	struct pending pending[PENDING_ROWS]; /* the oldest at `first` */
 	size_t first, n;
@@ -53,6 +55,7 @@ struct following {
 
 static void following_done(struct following *s)
 {
+	mem_free(s->self);
 	strbuf_done(&s->scratch);
 	for (size_t i = 0; i < PENDING_ROWS; i++)
 		strbuf_done(&s->pending[i].texts);
@@ -168,8 +171,16 @@ static int add_mark(struct following *s, const char *action, struct err *err)
 	return add_row(s, &l, action, err);
 }
 
+/* What the follower itself does: where the plugin does not leave it out, each row would make two.
+ */
+static bool is_own(const struct following *s, const struct rbac_line *l)
+{
+	return str_equal(l->user, str_from(s->self)) &&
+	       !memmem(l->action.data, l->action.len, "CONNECT", 7);
+}
+
 /* The server looks up its own statistics with each statement. */
-static bool is_noise(const struct rbac_line *l)
+static bool is_statistics(const struct rbac_line *l)
 {
 	static const char *const tables[] = {"table_stats", "column_stats", "index_stats"};
 
@@ -193,7 +204,7 @@ static int take_line(void *arg, struct str line, uint64_t offset, struct err *er
 	if (!rbac_line_parse(line, &l))
 		return add_mark(s, "UNREADABLE", err);
 	memcpy(s->last, l.happened_at, sizeof(s->last));
-	if (is_noise(&l))
+	if (is_statistics(&l) || is_own(s, &l))
 		return 0;
 	(void)snprintf(action, sizeof(action), "%.*s", STR_ARGS(l.action));
 	return add_row(s, &l, action, err);
@@ -320,6 +331,8 @@ int rbac_audit_follow(struct maria *m, const struct rbac_follow *f, uint64_t *re
 
 	*ret_rows = 0;
 	now(s.last);
+	if (r == 0)
+		r = maria_query_text(m, govern_sql_rbac_self, NULL, 0, &s.self, err);
 	while (r == 0 && more) {
 		s.rows = 0;
 		s.n = 0;

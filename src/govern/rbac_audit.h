@@ -12,9 +12,8 @@
  * file it was, for server and follower, and the bytes do not live on in free blocks of the disk.
  * What is left of such a line is its time, and asterisks.
  *
- * The account that follows must be one that the plugin leaves out, or what it writes makes new
- * lines without end. Scrubbing sends no needle to the server, for the plugin would write it down
- * again.
+ * What the account that follows does is left out, by the plugin (its file would grow each second)
+ * and here. Scrubbing sends no needle to the server, for the plugin would write it down again.
  */
 #pragma once
 

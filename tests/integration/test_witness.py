@@ -192,3 +192,15 @@ def test_doctor_says_whether_the_witness_is_on(stack):
 def test_the_files_are_private(stack):
     assert (pathlib.Path(stack.var) / "mariadb" / "audit").stat().st_mode & 0o077 == 0
     assert all(path.stat().st_mode & 0o007 == 0 for path in files(stack))
+
+
+def test_who_follows_does_not_follow_itself(stack):
+    """Where the plugin leaves nobody out, each row that is written would make two lines."""
+    stack.sql("SET GLOBAL server_audit_excl_users = ''")
+    for _ in range(3):
+        stack.sql("SELECT 1 AS not_of_the_sync")
+        follow(stack)
+    assert stack.value("SELECT COUNT(*) FROM rbac_audit WHERE user_name = 'mongo_sync_user'"
+                       " AND action_name NOT LIKE '%CONNECT'") == 0
+    assert stack.value("SELECT SUM(times) FROM v_rbac_audit WHERE query_text LIKE '%not_of_the_sync'") == 3
+    assert any(",mongo_sync_user," in line and ",QUERY," in line for line in lines(stack))
