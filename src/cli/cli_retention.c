@@ -62,8 +62,8 @@ void cli_retention_forecast(const struct retention_forecast *f, struct strbuf *b
 {
 	if (!f->is_known)
 		strbuf_addf(b,
-			    "when the disk is full is not known yet: %" PRIu64
-			    " sizes of %.1f days, it takes 12 of a day",
+			    "when the disk is full is not known yet: there are %" PRIu64
+			    " sizes over %.1f days, and 12 over one day are needed",
 			    f->samples, f->days_seen);
 	else if (f->bytes_a_day <= 0)
 		strbuf_addf(b, "the disk does not fill: over %.1f days it did not grow",

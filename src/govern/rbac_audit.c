@@ -100,7 +100,8 @@ static void add_text(struct strbuf *b, struct str text, size_t max)
 {
 	size_t begin = b->len;
 
-	strbuf_add_visible(b, text.data, text.len);
+	if (text.len) /* of UNREADABLE there is no text */
+		strbuf_add_visible(b, text.data, text.len);
 	if (b->len - begin > max) {
 		max += begin;
 		while (max > begin && ((unsigned char)b->data[max] & 0xC0) == 0x80)
