@@ -52,6 +52,7 @@ extern const struct command command_recommend;
 extern const struct command command_report;
 extern const struct command command_warehouse;
 extern const struct command command_reset;
+extern const struct command command_retention;
 extern const struct command command_schema;
 extern const struct command command_search;
 extern const struct command command_serve;

@@ -4,6 +4,7 @@
  */
 #include "cli/cli_govern.h"
 #include "cli/cli_index.h"
+#include "cli/cli_retention.h"
 #include "cli/cli_stack.h"
 
 #include "base/clock.h"
@@ -12,6 +13,7 @@
 #include "cluster/layout.h"
 #include "embed/embed.h"
 #include "govern/quality_stream.h"
+#include "govern/rbac_audit.h"
 #include "shop/order_desk.h"
 #include "sync/sync_admin.h"
 
@@ -348,6 +350,7 @@ static void add_worker_grants(struct doctor *d, struct strbuf *b, const char *da
 	sync_add_read_grant(b, database, user);
 	shop_order_desk_add_grant(b, database, user);
 	quality_stream_add_grant(b, database, user);
+	rbac_audit_add_grant(b, database, user);
 	if (cli_open_maria(d->line, ENDPOINT_ADMIN, &m, NULL) < 0 ||
 	    cli_load_mappings(d->line, m, &set, NULL) < 0) {
 		strbuf_addstr(b, "-- The rest names tables that do not exist yet: run this again "
@@ -444,6 +447,55 @@ static void check_access(struct doctor *d)
 	}
 }
 
+/* On a server that is not ours it is up to who keeps it. */
+static void check_witness(struct doctor *d)
+{
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	bool is_ours = endpoint_is_embedded_maria(d->line->config);
+	struct rbac_server s;
+
+	if (cli_open_maria(d->line, ENDPOINT_ADMIN, &m, NULL) < 0 ||
+	    rbac_audit_server(m, &s, NULL) < 0)
+		return; /* told above */
+	if (s.is_on)
+		note(d,
+		     arena_printf(&d->arena, "MariaDB writes down what people do by SQL: %s%s",
+				  s.events,
+				  cli_witness_dir(d->line, &d->arena)
+				      ? ""
+				      : "; `serve` follows it when audit.dir names the folder"),
+		     NULL);
+	else
+		note(d,
+		     s.is_there
+			 ? "MariaDB's plugin server_audit is switched off: what people do by "
+			   "SQL is not written down"
+			 : "MariaDB has no plugin server_audit: what people do by SQL is not "
+			   "written down",
+		     !is_ours || !config_bool(d->line->config, "stack.server_audit") ? NULL
+		     : s.is_there ? "SET GLOBAL server_audit_logging = ON"
+				  : "run tools/setup, then `aethermart down` and `aethermart up`");
+}
+
+#define FULL_SOON_DAYS 14
+
+static void check_growth(struct doctor *d)
+{
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
+	const char *dir = endpoint_var_dir(d->line->config, &d->arena);
+	struct retention_forecast f;
+
+	if (cli_open_maria(d->line, ENDPOINT_ADMIN, &m, NULL) < 0 ||
+	    retention_foresee(m, RETENTION_DISK, cli_retention_free(dir), &f, NULL) < 0)
+		return; /* told above, or there is no schema yet */
+	cli_retention_forecast(&f, &b);
+	note(d, strbuf_str(&b),
+	     f.bytes_a_day > 0 && f.days_left < FULL_SOON_DAYS
+		 ? "`aethermart retention show` tells what grows; keep it shorter, or make room"
+		 : NULL);
+}
+
 /* --- the verb -------------------------------------------------------------------------------- */
 
 static int print_checks(struct doctor *d, struct err *err)
@@ -477,6 +529,8 @@ static int run(const struct command_line *line, struct err *err)
 		check_embed(&d);
 		check_index(&d);
 		check_access(&d);
+		check_witness(&d);
+		check_growth(&d);
 		r = print_checks(&d, err);
 		if (r == 0 && d.n_bad)
 			r = err_set(err, ERR_CONFLICT, "%u of %zu checks ask for a fix", d.n_bad,

@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "govern/access.h"
+#include "govern/rbac_audit.h"
 #include "store/schema.h"
 
 struct cli_govern {
@@ -20,6 +21,21 @@ int cli_govern_open(const struct command_line *line, struct cli_govern *ret, str
 /* 32 bytes made of the text of secrets/NAME in the run-time folder, which is made when missing. */
 int cli_govern_key(const struct command_line *line, const char *name, unsigned char ret[32],
 		   struct err *err) _must_check_;
+
+/* --- the outside witness (cli_witness.c) ----------------------------------------------------- */
+
+/* Where the files of server_audit are: audit.dir, or those of the embedded server; NULL: nowhere.
+ */
+const char *cli_witness_dir(const struct command_line *line, struct arena *arena);
+
+/* Follows with the roles of the rules, which are read again when they change. Zeroed at first. */
+struct cli_witness {
+	struct access *access;
+	int64_t rules_changed_ns;
+};
+int cli_witness_follow(struct cli_witness *w, const struct command_line *line, struct maria *db,
+		       uint64_t *ret_rows, struct err *err) _must_check_;
+void cli_witness_done(struct cli_witness *w);
 
 /* Writes into the audit what this verb did, by whom, in the shop's database. */
 struct audit_event;

@@ -11,6 +11,8 @@
 #include "govern/access.h"
 #include "govern/lineage.h"
 #include "govern/quality.h"
+#include "govern/rbac_audit.h"
+#include "govern/retention.h"
 #include "http/http_server.h"
 #include "search/search_engine.h"
 #include "sync/sync.h"
@@ -70,6 +72,7 @@ static const struct command *const root_children[] = {
     &command_dictionary,
     &command_quality,
     &command_lineage,
+    &command_retention,
     &heading_program,
     &command_config,
     &command_version,
@@ -97,6 +100,8 @@ const struct config_option *const cli_config_tables[] = {
     access_options,
     quality_options,
     lineage_options,
+    audit_options,
+    retention_options,
     mapping_options,
     sync_options,
     search_options,

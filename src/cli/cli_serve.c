@@ -5,6 +5,7 @@
 #include "cli/cli_index.h"
 #include "cli/cli_lineage_stream.h"
 #include "cli/cli_quality.h"
+#include "cli/cli_keeper.h"
 
 #include "base/clock.h"
 #include "base/logger.h"
@@ -371,6 +372,7 @@ static int run_serve(const struct command_line *line, struct err *err)
 					      .on_written_arg = &serve};
 	struct http_server_options http = {0};
 	struct http_server *server = NULL;
+	struct cli_keeper *keeper = NULL;
 	int r = cli_open_engine(line, &options, &serve.engine, err);
 
 	if (r == 0) {
@@ -397,10 +399,12 @@ static int run_serve(const struct command_line *line, struct err *err)
 	}
 	if (r == 0) {
 		cli_stop_on_signals(serve.engine.engine);
+		keeper = cli_keeper_start(line, &serve.engine.maria);
 		logger_event(LOGGER_INFO, "serve", "started", NULL);
 		r = sync_engine_run(serve.engine.engine, err);
 		logger_event(LOGGER_INFO, "serve", "stopped", NULL);
 	}
+	keeper = cli_keeper_stop(keeper);
 	atomic_store(&serve.http, NULL);
 	stop_http(server, r, err);
 	cli_lineage_stream_stop(serve.lineage);
