@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "cluster/layout.h"
 #include "embed/embed.h"
+#include "govern/token.h"
 #include "shop/order_desk.h"
 #include "sync/sync_admin.h"
 
@@ -346,6 +347,7 @@ static void add_worker_grants(struct doctor *d, struct strbuf *b, const char *da
 
 	sync_add_read_grant(b, database, user);
 	shop_order_desk_add_grant(b, database, user);
+	token_keeper_add_grants(b, database, user);
 	if (cli_open_maria(d->line, ENDPOINT_ADMIN, &m, NULL) < 0 ||
 	    cli_load_mappings(d->line, m, &set, NULL) < 0) {
 		strbuf_addstr(b, "-- The rest names tables that do not exist yet: run this again "

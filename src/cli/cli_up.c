@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "cluster/layout.h"
+#include "govern/token.h"
 #include "http/http_client.h"
 #include "shop/load.h"
 #include "shop/order_desk.h"
@@ -159,6 +160,7 @@ static int up_rights(struct up *u, struct err *err)
 		return 0;
 	sync_add_read_grant(&sql, database, LAYOUT_SYNC_USER);
 	shop_order_desk_add_grant(&sql, database, LAYOUT_SYNC_USER);
+	token_keeper_add_grants(&sql, database, LAYOUT_SYNC_USER);
 	r = cli_open_maria(u->line, ENDPOINT_ADMIN, &m, err);
 	if (r == 0)
 		r = cli_load_mappings(u->line, m, &set, err);
