@@ -421,6 +421,36 @@ static int compare_access(struct doctor *d, struct cli_govern *g, struct access_
 	return r < 0 || !n ? r : access_compare(g->access, g->db, ret, err);
 }
 
+struct orphans {
+	const struct access *access;
+	size_t n;
+};
+
+static int count_orphan(void *arg, const struct token_row *row, struct err *err)
+{
+	struct orphans *o = arg;
+
+	(void)err;
+	o->n += !row->revoked_at[0] && !row->is_expired && !access_find_role(o->access, row->role);
+	return 0;
+}
+
+static void check_tokens(struct doctor *d, struct cli_govern *g)
+{
+	struct orphans orphans = {.access = g->access};
+	struct err err = {0};
+
+	if (token_list(g->db, count_orphan, &orphans, &err) < 0)
+		note_error(d, "tokens", &err);
+	else if (orphans.n)
+		note(
+		    d,
+		    arena_printf(&d->arena,
+				 "tokens: the roles of %zu are not in the rules: they open nothing",
+				 orphans.n),
+		    "`aethermart token list` shows them: revoke them, or name the roles");
+}
+
 static void check_access(struct doctor *d)
 {
 	_cleanup_(cli_govern_done) struct cli_govern g = {0};
@@ -442,6 +472,8 @@ static void check_access(struct doctor *d)
 				  g.access->n_roles),
 		     NULL);
 	}
+	if (is_applied && g.db)
+		check_tokens(d, &g);
 }
 
 /* --- the verb -------------------------------------------------------------------------------- */

@@ -100,6 +100,8 @@ def test_a_token_whose_role_is_gone_opens_nothing(stack, address):
     stack.sql("UPDATE Access_Tokens SET role_name = 'gone'")
     assert status_of(address, "/v1/status", token) == 401
     assert listed(stack, token)["state"] == "role gone"
+    checks = stack.json("doctor", check=False)["checks"]
+    assert [c for c in checks if "the roles of 1 are not in the rules" in c["what"]], checks
 
 
 @pytest.mark.parametrize("words, complaint", [
