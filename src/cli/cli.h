@@ -61,6 +61,7 @@ extern const struct command command_similar;
 extern const struct command command_status;
 extern const struct command command_suggest;
 extern const struct command command_sync;
+extern const struct command command_token;
 extern const struct command command_tune;
 extern const struct command command_up;
 extern const struct command command_vector;

@@ -94,6 +94,11 @@ static json_t *role_json(const struct access_role *role)
 			json_array_append_new(list, json_string(role->verbs[i].names[j]));
 		json_object_set_new(json, access_verb_name((enum access_verb)i), list);
 	}
+	json_object_set_new(json, "http", json_array());
+	for (unsigned bit = 1; bit <= ACCESS_HTTP_ALL; bit <<= 1)
+		if (role->http & bit)
+			json_array_append_new(json_object_get(json, "http"),
+					      json_string(access_http_name(bit)));
 	return json;
 }
 
@@ -159,6 +164,20 @@ static void show_column(const struct access *a, struct seen *s, const char *obje
 							  access_mask_name(mask)});
 }
 
+static void print_http(const struct access_role *role)
+{
+	const char *before = "\nOver HTTP: ";
+
+	for (unsigned bit = 1; bit <= ACCESS_HTTP_ALL; bit <<= 1) {
+		if (!(role->http & bit))
+			continue;
+		printf("%s%s", before, access_http_name(bit));
+		before = ", ";
+	}
+	if (role->http)
+		printf("\n");
+}
+
 static int show_role(const struct command_line *line, struct cli_govern *p, const char *name,
 		     struct err *err)
 {
@@ -166,9 +185,7 @@ static int show_role(const struct command_line *line, struct cli_govern *p, cons
 	_cleanup_(table_freep) struct table *table = table_new(titles);
 	struct seen s = {.table = table, .list = line->json ? json_array() : NULL};
 
-	for (size_t i = 0; i < p->access->n_roles; i++)
-		if (cstr_equal(p->access->roles[i].name, name))
-			s.role = &p->access->roles[i];
+	s.role = access_find_role(p->access, name);
 	if (!s.role) {
 		json_decref(s.list);
 		return err_set(err, ERR_NOT_FOUND, "there is no role \"%.60s\"", name);
@@ -183,6 +200,7 @@ static int show_role(const struct command_line *line, struct cli_govern *p, cons
 	if (line->json)
 		return cli_print_json(s.list, err);
 	table_print(table, stdout);
+	print_http(s.role);
 	return cli_flush(err);
 }
 

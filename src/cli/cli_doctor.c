@@ -14,6 +14,7 @@
 #include "embed/embed.h"
 #include "govern/quality_stream.h"
 #include "govern/rbac_audit.h"
+#include "govern/token.h"
 #include "shop/order_desk.h"
 #include "sync/sync_admin.h"
 
@@ -351,6 +352,7 @@ static void add_worker_grants(struct doctor *d, struct strbuf *b, const char *da
 	shop_order_desk_add_grant(b, database, user);
 	quality_stream_add_grant(b, database, user);
 	rbac_audit_add_grant(b, database, user);
+	token_keeper_add_grants(b, database, user);
 	if (cli_open_maria(d->line, ENDPOINT_ADMIN, &m, NULL) < 0 ||
 	    cli_load_mappings(d->line, m, &set, NULL) < 0) {
 		strbuf_addstr(b, "-- The rest names tables that do not exist yet: run this again "
@@ -424,6 +426,36 @@ static int compare_access(struct doctor *d, struct cli_govern *g, struct access_
 	return r < 0 || !n ? r : access_compare(g->access, g->db, ret, err);
 }
 
+struct orphans {
+	const struct access *access;
+	size_t n;
+};
+
+static int count_orphan(void *arg, const struct token_row *row, struct err *err)
+{
+	struct orphans *o = arg;
+
+	(void)err;
+	o->n += !row->revoked_at[0] && !row->is_expired && !access_find_role(o->access, row->role);
+	return 0;
+}
+
+static void check_tokens(struct doctor *d, struct cli_govern *g)
+{
+	struct orphans orphans = {.access = g->access};
+	struct err err = {0};
+
+	if (token_list(g->db, count_orphan, &orphans, &err) < 0)
+		note_error(d, "tokens", &err);
+	else if (orphans.n)
+		note(
+		    d,
+		    arena_printf(&d->arena,
+				 "tokens: the roles of %zu are not in the rules: they open nothing",
+				 orphans.n),
+		    "`aethermart token list` shows them: revoke them, or name the roles");
+}
+
 static void check_access(struct doctor *d)
 {
 	_cleanup_(cli_govern_done) struct cli_govern g = {0};
@@ -445,6 +477,8 @@ static void check_access(struct doctor *d)
 				  g.access->n_roles),
 		     NULL);
 	}
+	if (is_applied && g.db)
+		check_tokens(d, &g);
 }
 
 /* On a server that is not ours it is up to who keeps it. */

@@ -67,6 +67,7 @@ static const struct command *const root_children[] = {
     &command_vector,
     &heading_govern,
     &command_access,
+    &command_token,
     &command_privacy,
     &command_audit,
     &command_dictionary,

@@ -25,6 +25,7 @@
 #include "govern/lineage.h"
 #include "govern/quality_stream.h"
 #include "govern/rbac_audit.h"
+#include "govern/token.h"
 #include "http/http_client.h"
 #include "shop/load.h"
 #include "shop/order_desk.h"
@@ -165,6 +166,7 @@ static int up_rights(struct up *u, struct err *err)
 	quality_stream_add_grant(&sql, database, LAYOUT_SYNC_USER);
 	lineage_add_grants(&sql, database, LAYOUT_SYNC_USER);
 	rbac_audit_add_grant(&sql, database, LAYOUT_SYNC_USER);
+	token_keeper_add_grants(&sql, database, LAYOUT_SYNC_USER);
 	r = cli_open_maria(u->line, ENDPOINT_ADMIN, &m, err);
 	if (r == 0)
 		r = cli_load_mappings(u->line, m, &set, err);
