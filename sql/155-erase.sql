@@ -119,6 +119,8 @@ BEGIN
   SET v_addresses = ROW_COUNT();
   DELETE FROM Access_People WHERE customer_id = p_customer_id;
   SET v_accounts = ROW_COUNT();
+  DELETE FROM Access_Tokens WHERE customer_id = p_customer_id;
+  SET v_accounts = v_accounts + ROW_COUNT();
 
   DELETE s FROM Staging_Customers s JOIN Erased_References r ON r.entity = 'customers' AND r.entity_key = s.external_id;
   SET v_staged = ROW_COUNT();
@@ -164,7 +166,7 @@ BEGIN
   UNION ALL SELECT 'Staging', 'deleted', v_staged
   UNION ALL SELECT 'data_quality_logs', 'values and keys taken out', v_logs
   UNION ALL SELECT 'Feed_Aliases', 'deleted', v_aliases
-  UNION ALL SELECT 'Access_People', 'deleted', v_accounts;
+  UNION ALL SELECT 'accounts and tokens', 'deleted', v_accounts;
 END//
 
 DELIMITER ;

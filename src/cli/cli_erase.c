@@ -1,10 +1,12 @@
 /* `aethermart privacy erase` and what goes with it: holds, the list of both, certificates. */
 #include "cli/cli_govern.h"
+#include "cli/cli_lineage.h"
 
 #include "base/file.h"
 #include "base/table.h"
 #include "govern/audit.h"
 #include "govern/erase.h"
+#include "govern/rbac_audit.h"
 #include "shop/warehouse.h"
 
 #include <inttypes.h>
@@ -19,6 +21,7 @@
 /* --- what it needs --------------------------------------------------------------------------- */
 
 struct place {
+	const struct command_line *line;
 	struct cli_govern g;
 	struct mongo *mongo;
 	struct maria_options maria;
@@ -57,6 +60,40 @@ static int follow_warehouse(void *arg, const char *subject, const struct erase_s
 	return r;
 }
 
+/* What the server wrote down of statements that named them. It is taken into rbac_audit first, so
+ * that nothing comes there afterwards. */
+static int follow_witness(void *arg, const char *subject, const struct erase_sought *sought,
+			  uint64_t *ret_rows, struct err *err)
+{
+	struct place *p = arg;
+	_cleanup_(cli_witness_done) struct cli_witness w = {0};
+	_cleanup_(maria_closep) struct maria *db = NULL;
+	_cleanup_(mem_freep) const char **needles =
+	    mem_alloc_array(sought->n + 1, sizeof(*needles));
+	struct rbac_scrub_question q = {.dir = cli_witness_dir(p->line, &p->g.arena),
+					.needles = needles,
+					.actor = p->eraser.actor};
+	uint64_t lines = 0, rows = 0, found = 0;
+	int r = 0;
+
+	(void)subject;
+	for (size_t i = 0; i < sought->n; i++)
+		if (!sought->texts[i].is_shared)
+			needles[q.n++] = sought->texts[i].text.data;
+	if (q.dir)
+		r = cli_open_maria(p->line, ENDPOINT_SYNC, &db, err);
+	if (r == 0 && db)
+		r = cli_witness_follow(&w, p->line, db, &rows, err);
+	if (r == 0 && q.n)
+		r = rbac_audit_scrub(p->g.db, &q, &lines, &rows, err);
+	if (r == 0 && q.n)
+		r = rbac_audit_scan(p->g.db, &q, &found, err);
+	*ret_rows = lines + rows;
+	return r == 0 && found ? err_set(err, ERR_RETRY,
+					 "%" PRIu64 " lines still hold something of them", found)
+			       : r;
+}
+
 /* A line on a terminal: what it waits for. */
 static bool show_wait(void *arg, const char *what)
 {
@@ -88,7 +125,11 @@ static int read_keys(const struct command_line *line, struct place *p, struct er
 static int open_place(const struct command_line *line, struct place *p, struct err *err)
 {
 	static const char *const skipped[] = {"mariadb", "mongodb", "secrets", NULL};
-	static const struct erase_follower followers[] = {{"the warehouse", follow_warehouse}, {0}};
+	static const struct erase_follower followers[] = {
+	    {"the warehouse", follow_warehouse},
+	    {"the server's own audit", follow_witness},
+	    {0},
+	};
 	int r = cli_govern_open(line, &p->g, err);
 
 	if (r == 0)
@@ -99,6 +140,7 @@ static int open_place(const struct command_line *line, struct place *p, struct e
 		r = read_keys(line, p, err);
 	if (r < 0)
 		return r;
+	p->line = line;
 	p->warehouse = (struct shop_warehouse){
 	    .maria = &p->maria, .database = config_text(line->config, "warehouse.database")};
 	p->eraser = (struct eraser){.a = p->g.access,
@@ -212,6 +254,22 @@ static int show_certificate(const struct command_line *line, const char *text, s
 	return cli_flush(err);
 }
 
+static int erase(struct place *p, const char *subject, char **ret_certificate, struct err *err)
+{
+	const char *table = p->g.access->subject_table;
+	struct lineage_dataset rows = {.kind = LINEAGE_TABLE, .name = table ? table : ""};
+	struct cli_lineage *l = cli_lineage_begin(
+	    p->line, ENDPOINT_ADMIN,
+	    &(struct lineage_job){
+		.name = "erase",
+		.what = "Takes a person out of every store",
+		.io = {.inputs = &rows, .n_inputs = 1, .outputs = &rows, .n_outputs = 1}});
+	int r = erase_run(&p->eraser, subject, ret_certificate, err);
+
+	cli_lineage_end(l, NULL, r, err);
+	return r;
+}
+
 static int run_erase(const struct command_line *line, struct err *err)
 {
 	_cleanup_(place_done) struct place p = {0};
@@ -227,7 +285,7 @@ static int run_erase(const struct command_line *line, struct err *err)
 		return show_plan(line, &p, err);
 	if (!cli_confirm(line, "This cannot be taken back. Erase them from every store?"))
 		return err_set(err, ERR_INTERRUPTED, "nothing was done");
-	r = erase_run(&p.eraser, line->argv[0], &certificate, err);
+	r = erase(&p, line->argv[0], &certificate, err);
 	end_wait();
 	return r < 0 ? r : show_certificate(line, certificate, err);
 }

@@ -521,9 +521,10 @@ static int follow(const struct eraser *e, const struct record *rec, const char *
 	if (r == 0)
 		r = follow_documents(e, receipts, err);
 	if (r == 0)
-		r = follow_audit(e, subject, receipts, err);
-	if (r == 0)
 		r = follow_others(e, subject, &s, receipts, err);
+	/* Last of them: others may write into the audit whom they forgot. */
+	if (r == 0)
+		r = follow_audit(e, subject, receipts, err);
 	if (r == 0)
 		r = search_until_none(e, subject, &s, &found, err);
 	if (r == 0)

@@ -11,6 +11,7 @@
 #include "govern/access_int.h"
 
 #include "base/file.h"
+#include "govern/privacy.h"
 
 #include <sodium.h>
 
@@ -137,9 +138,6 @@ static int read_name(const struct eraser *e, const struct schema_table *t, const
 	strbuf_addch(&name, ')');
 	add_select(e, t, &sql, has_name ? strbuf_str(&name) : "''");
 	r = maria_query_text(e->m, strbuf_str(&sql), params, ARRAY_LEN(params), &text, err);
-	if (r == -ERR_NOT_FOUND)
-		return err_set(err, ERR_NOT_FOUND, "%s has no row with %s %.60s",
-			       e->a->subject_table, e->a->subject_key, subject);
 	if (r == 0 && text)
 		erase_sought_add(ret, "name", str_from(text));
 	return r;
@@ -149,8 +147,10 @@ int erase_sought_read(const struct eraser *e, const char *subject, struct erase_
 		      struct err *err)
 {
 	const struct schema_table *own = schema_find_table(e->schema, e->a->subject_table);
-	int r = read_name(e, own, subject, ret, err);
+	int r = privacy_check_subject(e->a, e->m, subject, err);
 
+	if (r == 0)
+		r = read_name(e, own, subject, ret, err);
 	for (size_t i = 0; i < e->schema->n_tables && r == 0; i++) {
 		const struct schema_table *t = &e->schema->tables[i];
 

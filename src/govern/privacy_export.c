@@ -165,9 +165,6 @@ static int export_rows(struct exporter *e, struct err *err)
 	for (size_t i = 0; i < s->n_tables && r == 0; i++)
 		if (is_own(e, &s->tables[i]))
 			r = export_own(e, &s->tables[i], err);
-	if (r == 0 && !json_object_get(e->rows, e->x->a->subject_table))
-		return err_set(err, ERR_NOT_FOUND, "%s has no row with %s %.60s",
-			       e->x->a->subject_table, e->x->a->subject_key, e->x->subject);
 	for (size_t i = 0; i < s->n_tables && r == 0; i++)
 		if (is_own(e, &s->tables[i]))
 			r = export_all_below(e, &s->tables[i], err);
@@ -251,11 +248,8 @@ int privacy_export(const struct privacy_export *x, json_t **ret, struct err *err
 	json_t *all = json_pack("{s:s,s:s,s:o,s:o,s:o}", "subject", x->subject, "kind",
 				x->a->subject_table ? x->a->subject_table : "", "rows", e.rows,
 				"documents", documents, "seen_by", seen);
-	int r = 0;
+	int r = privacy_check_subject(x->a, x->m, x->subject, err);
 
-	if (!x->a->subject_table)
-		r = ynode_error(ydoc_root(x->a->doc), err,
-				"the file does not say whose data it is: \"subject\" is missing");
 	if (r == 0)
 		r = export_rows(&e, err);
 	if (r == 0)
