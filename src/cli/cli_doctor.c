@@ -413,17 +413,13 @@ static void check_index(struct doctor *d)
 
 /* --- who may see what ------------------------------------------------------------------------ */
 
-/* Where the rules were never applied, nobody has a right by them. */
-static int compare_access(struct doctor *d, struct cli_govern *g, struct access_diff *ret,
-			  bool *ret_applied, struct err *err)
+static int count_records(struct maria *db, const char *sql, bool *ret_any, struct err *err)
 {
 	int64_t n = 0;
-	int r = cli_govern_open(d->line, g, err);
+	int r = maria_query_int(db, sql, NULL, 0, &n, err);
 
-	if (r == 0)
-		r = maria_query_int(g->db, "SELECT COUNT(*) FROM Access_Objects", NULL, 0, &n, err);
-	*ret_applied = n > 0;
-	return r < 0 || !n ? r : access_compare(g->access, g->db, ret, err);
+	*ret_any = n > 0;
+	return r;
 }
 
 struct orphans {
@@ -456,28 +452,62 @@ static void check_tokens(struct doctor *d, struct cli_govern *g)
 		    "`aethermart token list` shows them: revoke them, or name the roles");
 }
 
+static void note_differences(struct doctor *d, const char *server, const struct access_diff *diff)
+{
+	if (diff->n)
+		note(d,
+		     arena_printf(&d->arena, "access: %s and the rules differ in %zu things",
+				  server, diff->n),
+		     "`aethermart access check` names them");
+	else
+		note(d, arena_printf(&d->arena, "access: %s grants what the rules say", server),
+		     NULL);
+}
+
+static int check_access_mongo(struct doctor *d, struct cli_govern *g, struct err *err)
+{
+	_cleanup_(cli_access_mongo_done) struct cli_access_mongo m = {0};
+	_cleanup_(access_diff_done) struct access_diff diff = {0};
+	int r = cli_access_mongo_open(d->line, g, &m, err);
+
+	if (r == 0)
+		r = cli_access_mongo_compare(&m, &diff, err);
+	if (r < 0)
+		return r;
+	note_differences(d, "MongoDB", &diff);
+	note(d, arena_printf(&d->arena, "access: %s", cli_access_mongo_note(&m)), NULL);
+	return 0;
+}
+
+static int compare_access(struct doctor *d, struct cli_govern *g, struct err *err)
+{
+	_cleanup_(access_diff_done) struct access_diff diff = {0};
+	bool is_in_mongo = false;
+	int r = access_compare(g->access, g->db, &diff, err);
+
+	if (r == 0)
+		note_differences(d, "MariaDB", &diff);
+	if (r == 0)
+		r = count_records(g->db,
+				  "SELECT COUNT(*) FROM Access_Objects WHERE object_kind LIKE "
+				  "'mongo%'",
+				  &is_in_mongo, err);
+	return r == 0 && is_in_mongo ? check_access_mongo(d, g, err) : r;
+}
+
+/* Where the rules were never applied, nobody has a right by them. */
 static void check_access(struct doctor *d)
 {
 	_cleanup_(cli_govern_done) struct cli_govern g = {0};
-	_cleanup_(access_diff_done) struct access_diff diff = {0};
 	struct err err = {0};
 	bool is_applied = false;
 
-	if (compare_access(d, &g, &diff, &is_applied, &err) < 0) {
-		if (is_applied)
-			note_error(d, "access", &err);
-	} else if (is_applied && diff.n) {
-		note(d,
-		     arena_printf(&d->arena, "access: MariaDB and the rules differ in %zu things",
-				  diff.n),
-		     "`aethermart access check` names them");
-	} else if (is_applied) {
-		note(d,
-		     arena_printf(&d->arena, "access: MariaDB grants what the rules say, %zu roles",
-				  g.access->n_roles),
-		     NULL);
-	}
-	if (is_applied && g.db)
+	if (cli_govern_open(d->line, &g, &err) < 0 ||
+	    count_records(g.db, "SELECT COUNT(*) FROM Access_Objects", &is_applied, &err) < 0)
+		return;
+	if (is_applied && compare_access(d, &g, &err) < 0)
+		note_error(d, "access", &err);
+	else if (is_applied)
 		check_tokens(d, &g);
 }
 

@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "govern/access.h"
+#include "govern/access_mongo.h"
 #include "shop/schema.h"
 #include "sync/sync_admin.h"
 
@@ -115,6 +115,14 @@ static int named_open(struct named *n, struct err *err)
 	return r == 0 && n->has_mongo ? cli_open_mongo(n->line, ENDPOINT_ADMIN, &n->mongo, err) : r;
 }
 
+/* Roles and accounts while the record in MariaDB is there. */
+static int reset_mongo(struct named *n, struct err *err)
+{
+	int r = n->m ? access_mongo_remove(n->m, n->mongo, err) : 0;
+
+	return r < 0 ? r : sync_uninstall_target(n->m, n->mongo, &n->set, err);
+}
+
 static int reset_named(const struct command_line *line, struct err *err)
 {
 	_cleanup_(named_done) struct named n = {
@@ -127,7 +135,7 @@ static int reset_named(const struct command_line *line, struct err *err)
 	if (r < 0)
 		return err_context(err, "nothing was deleted");
 	if (n.has_mongo)
-		r = sync_uninstall_target(n.m, n.mongo, &n.set, err);
+		r = reset_mongo(&n, err);
 	if (r == 0 && n.has_maria && n.m)
 		r = cli_warehouse_drop(line, err);
 	if (r == 0 && n.has_maria && n.m)

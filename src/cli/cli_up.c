@@ -199,9 +199,11 @@ static int up_warehouse(struct up *u, struct err *err)
  * of access that does not fit the mappings gives nobody a right. */
 static int up_access(struct up *u, struct err *err)
 {
-	static const char *const words[] = {"access", "apply", "--adopt", "--quiet", NULL};
+	const char *words[] = {"access", "apply", "--adopt", "--quiet", NULL, NULL};
 	int r;
 
+	if (!u->has_own_mongo) /* its accounts are not ours to make unasked */
+		words[4] = "--mariadb-only";
 	if (!u->has_own_maria)
 		return skip(u);
 	r = cli_run_self(u->line, words, err);

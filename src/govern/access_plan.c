@@ -156,7 +156,7 @@ static int add_own(struct classing *c, const struct schema_table *t, const struc
 	return 0;
 }
 
-static int class_columns(struct access *a, const struct mapping_set *set, const struct schema *s,
+int access_class_columns(struct access *a, const struct mapping_set *set, const struct schema *s,
 			 struct err *err)
 {
 	struct classing c = {.a = a, .plan = a->plan};
@@ -444,7 +444,7 @@ int access_bind(struct access *a, const struct mapping_set *set,
 	a->plan->shop = arena_strdup(&a->arena, databases->shop->database);
 	a->plan->warehouse = arena_strdup(&a->arena, databases->warehouse);
 	p.plan = a->plan;
-	r = class_columns(a, set, databases->shop, err);
+	r = access_class_columns(a, set, databases->shop, err);
 	if (r == 0)
 		r = check_subject(&p);
 	if (r == 0)

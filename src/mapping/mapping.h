@@ -61,6 +61,8 @@ const struct mapping *mapping_set_find(const struct mapping_set *set, const char
 const char *mapping_collection(const struct mapping *m);
 const char *mapping_queue(const struct mapping *m); /* name of the queue table */
 const char *mapping_root_table(const struct mapping *m);
+/* The column of the root that is the i-th part of the _id; NULL: it has no more. */
+const char *mapping_key_column(const struct mapping *m, size_t i);
 bool mapping_has_target(const struct mapping *m);     /* false: `target: none` */
 bool mapping_keeps_on_leave(const struct mapping *m); /* `on_leave: keep` */
 const char *mapping_hash(const struct mapping *m);    /* 64 hex digits over the bound plan */
@@ -117,6 +119,11 @@ struct mapping_column {
 };
 typedef void (*mapping_column_fn)(void *arg, const struct mapping_column *c);
 void mapping_each_column(const struct mapping *m, mapping_column_fn fn, void *arg);
+
+/* Each table that is read, with the dotted path of the object or array that its rows become; "":
+ * the document itself. What is below a path is of rows that belong to rows of its table. */
+typedef void (*mapping_table_fn)(void *arg, const char *path, const char *table);
+void mapping_each_table(const struct mapping *m, mapping_table_fn fn, void *arg);
 
 /* The PII class of each field that has one, by its dotted path. */
 typedef void (*mapping_pii_fn)(void *arg, const char *field, const char *table, const char *column,

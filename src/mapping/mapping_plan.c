@@ -290,6 +290,11 @@ const char *mapping_text(const struct mapping *m)
 	return m->text;
 }
 
+const char *mapping_key_column(const struct mapping *m, size_t i)
+{
+	return i < m->root->n_links ? m->root->links[i].child : NULL;
+}
+
 const char *const *mapping_owned_fields(const struct mapping *m)
 {
 	return m->owned;
@@ -357,6 +362,13 @@ void mapping_each_column(const struct mapping *m, mapping_column_fn fn, void *ar
 			}
 		}
 	}
+}
+
+void mapping_each_table(const struct mapping *m, mapping_table_fn fn, void *arg)
+{
+	for (size_t i = 0; i < m->n_levels; i++)
+		for (size_t j = 0; j < m->levels[i]->n_tables; j++)
+			fn(arg, m->levels[i]->path, m->levels[i]->tables[j].name);
 }
 
 void mapping_each_pii(const struct mapping *m, mapping_pii_fn fn, void *arg)
