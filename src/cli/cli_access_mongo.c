@@ -1,22 +1,26 @@
 /* The rules of access in MongoDB, for `aethermart access` and `aethermart doctor`. */
 #include "cli/cli_govern.h"
 
-#include "cluster/stack.h"
+#include "cluster/state.h"
 
 #include "base/banned.h"
 
+/* A run-time folder without a state has passwords of people in it, and no server. */
 static int has_mongo(const struct command_line *line, bool *ret, struct err *err)
 {
-	struct stack_status s = {0};
+	_cleanup_(arena_done) struct arena arena = {0};
+	struct state s = {0};
 	int r;
 
 	*ret = !endpoint_is_embedded_mongo(line->config);
 	if (*ret)
 		return 0;
-	r = stack_status_read(line->config, &s, err);
-	if (r == 0)
-		*ret = s.servers[STACK_MONGODB].dir != NULL;
-	stack_status_done(&s);
+	r = state_read(endpoint_var_dir(line->config, &arena), &arena, &s, err);
+	if (r == -ERR_NOT_FOUND) {
+		err_clear(err);
+		return 0;
+	}
+	*ret = r == 0 && s.mongodb.dir;
 	return r;
 }
 
