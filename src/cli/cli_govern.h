@@ -3,8 +3,8 @@
 
 #include "cli/cli.h"
 #include "govern/access.h"
-#include "govern/rbac_audit.h"
 #include "govern/access_mongo.h"
+#include "govern/rbac_audit.h"
 #include "store/schema.h"
 
 struct cli_govern {

@@ -29,9 +29,9 @@ struct privacy_value {
 typedef int (*privacy_value_fn)(void *arg, const struct privacy_value *v, struct err *err);
 
 /*
- * Whether there is such a subject, written as its key is: what the audit says of "015" or "15abc" nobody
- * would find under 15. ERR_NOT_FOUND: there is none, or it is written otherwise. ERR_INVALID_ARGUMENT: the
- * file says no subject.
+ * Whether there is such a subject, written as its key is: what the audit says of "015" or "15abc"
+ * nobody would find under 15. ERR_NOT_FOUND: there is none, or it is written otherwise.
+ * ERR_INVALID_ARGUMENT: the file says no subject.
  */
 int privacy_check_subject(const struct access *a, struct maria *m, const char *subject,
 			  struct err *err) _must_check_;
