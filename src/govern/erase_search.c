@@ -21,15 +21,17 @@
 #include "base/banned.h"
 
 #define FILE_BLOCK ((size_t)1 << 20)
+#define FILE_MIN   5  /* bytes of a text: shorter ones stand in the numbers of an index by chance */
 #define DEPTH_MAX  32 /* of folders: they are ours, and are not nested so deep */
 
-/* Whether any text of the person that nobody shares stands in it; the first one. */
-static struct erase_text *find_text(const struct erase_sought *s, struct str in)
+/* Whether any text of the person, of `least` bytes, that nobody shares stands in it; the first one.
+ */
+static struct erase_text *find_text(const struct erase_sought *s, struct str in, size_t least)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		struct erase_text *t = &s->texts[i];
 
-		if (!t->is_shared && t->text.len <= in.len &&
+		if (!t->is_shared && t->text.len >= least && t->text.len <= in.len &&
 		    memmem(in.data, in.len, t->text.data, t->text.len))
 			return t;
 	}
@@ -111,7 +113,7 @@ static bool look_at_row(const struct table_search *ts, const struct maria_rows *
 		struct str value = maria_rows_str(rows, i + 1);
 		struct erase_text *t;
 
-		while (value.data && (t = find_text(ts->s->sought, value))) {
+		while (value.data && (t = find_text(ts->s->sought, value, 1))) {
 			is_found = true;
 			if (!is_others)
 				break;
@@ -197,7 +199,7 @@ static bool look_at_document(const struct erase_sought *s, bson_iter_t *it, int 
 
 		if (BSON_ITER_HOLDS_UTF8(it)) {
 			text = bson_iter_utf8(it, &len);
-			if (find_text(s, (struct str){text, len}))
+			if (find_text(s, (struct str){text, len}, 1))
 				return true;
 		} else if ((BSON_ITER_HOLDS_DOCUMENT(it) || BSON_ITER_HOLDS_ARRAY(it)) &&
 			   depth < DEPTH_MAX * 4 && bson_iter_recurse(it, &below) &&
@@ -291,7 +293,7 @@ static int look_at_file(struct file_search *f, int fd, struct erase_place *place
 		size_t len = keep + (size_t)n;
 
 		place->n_searched += (uint64_t)n;
-		if (find_text(f->s->sought, (struct str){f->block, len})) {
+		if (find_text(f->s->sought, (struct str){f->block, len}, FILE_MIN)) {
 			place->n_found = 1;
 			return 0;
 		}

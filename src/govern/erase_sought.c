@@ -17,7 +17,7 @@
 
 #include "base/banned.h"
 
-#define IDENTIFIER_MIN 5 /* bytes */
+#define IDENTIFIER_MIN 3 /* bytes */
 #define TEXT_MIN       6
 #define ADDRESS_MIN    8
 #define WRITTEN_MIN    24  /* of what somebody wrote: less is said by many */

@@ -60,6 +60,7 @@ class Person:
             review_text="Zenobia wrote this sentence with her own hands", review_date="2025-01-01")
         stack.sql("CALL sp_ReserveCart(%s, %s, 30)", [self.id, lines])
         stack.run("privacy", "show", self.id, "--as", "db_admin", "--purpose", "a look")
+        stack.run("token", "create", "--role", "public_customer", "--customer", self.id)
         stack.wait_synced()
         stack.docs("customer_profiles").update_one(
             {"_id": self.id}, {"$set": {"social_media_handles": {"chirp": "@zen_in_the_art"}}})
@@ -98,7 +99,9 @@ def texts_in_mongo(stack):
 
 def texts_in_files(stack):
     for path in stack.var.rglob("*"):
-        if path.parts[len(stack.var.parts)] in ("mariadb", "mongodb", "secrets") or not path.is_file():
+        inside = path.parts[len(stack.var.parts):]
+        of_servers = inside[0] in ("mariadb", "mongodb", "secrets") and inside[:2] != ("mariadb", "audit")
+        if of_servers or not path.is_file():
             continue
         yield str(path), path.read_bytes().decode("latin1")
 
@@ -130,6 +133,9 @@ def test_nothing_of_an_erased_person_is_left_in_any_store(person):
     assert stack.docs("customer_profiles").count_documents({"_id": person.id}) == 0
     assert stack.docs("reviews").count_documents({"customer_id": person.id}) == 0
     assert stack.value("SELECT sought FROM Erasures") is None
+    assert stack.sql("SELECT * FROM Access_Tokens") == []
+    jobs = {run["job"]: run["state"] for run in stack.json("lineage", "list")}
+    assert jobs["erase"] == "COMPLETE"
     stack.assert_in_step()
 
 
@@ -150,7 +156,7 @@ def test_orders_keep_their_totals_and_others_keep_what_is_theirs(person):
     assert stack.doc("customer_profiles", other)["full_name"] == "Ottoline Fairweather"
     rows = {r["where"]: r["rows"] for r in receipts}
     assert (rows["Customers"], rows["Customer_Addresses"], rows["Orders"], rows["Reviews"],
-            rows["Carts"], rows["Order_Requests"], rows["Audit_Details"]) == (1, 2, 1, 1, 1, 1, 1)
+            rows["Carts"], rows["Order_Requests"], rows["Audit_Details"]) == (1, 2, 1, 1, 1, 1, 2)
     assert stack.sql("SELECT * FROM Stock_Movements m JOIN Products p USING (product_id) GROUP BY"
                      " product_id HAVING SUM(m.quantity) <> MAX(p.stock_quantity)") == []
     stack.run("audit", "verify")
@@ -165,7 +171,7 @@ def test_a_feed_does_not_bring_an_erased_person_back(person):
               if c["read"]}
     assert counts == {"customers": (2, 1), "addresses": (3, 2)}
     assert stack.sql("SELECT * FROM data_quality_logs WHERE CONCAT_WS(' ', entity_key, value_before)"
-                     " LIKE '%EZ-1%'") == []
+                     " LIKE CONCAT('%EZ', '-1%')") == []
     assert places(stack) == []
     assert stack.sql("SELECT entity, entity_key, value_before FROM data_quality_logs WHERE"
                      " quality_rule = 'subject_erased' ORDER BY 1") == [
@@ -209,6 +215,9 @@ def test_what_has_to_be_kept_is_not_erased(person):
             cursor.execute("SELECT GET_LOCK(CONCAT('aethermart_load.', DATABASE()), 0)")
         assert "a load is running" in person.erase(check=False).stderr
     assert "no row with customer_id 99999999" in stack.fails("privacy", "erase", "99999999", "--yes")
+    for otherwise in (f"0{person.id}", f"{person.id}.0", f"{person.id}x", f" {person.id}"):
+        assert f"is it {person.id}?" in stack.fails("privacy", "erase", otherwise, "--yes")
+        assert "no row with" in stack.fails("privacy", "show", otherwise, "--as", "db_admin")
     person.erase()
 
 

@@ -33,7 +33,8 @@ def test_an_export_holds_all_that_is_held_of_a_person_and_nothing_of_others(pers
             f"SELECT {key} FROM {table} WHERE customer_id = %s", [person.id])}
     assert documents["customer_profiles"][0]["social_media_handles"] == {"chirp": "@zen_in_the_art"}
     assert [d["_id"] for d in documents["reviews"]] == [person.review]
-    assert [(e["action"], e["purpose"]) for e in export["seen_by"]] == [("privacy.show", "a look")]
+    assert [(e["action"], e["purpose"]) for e in export["seen_by"]] == [
+        ("token.create", ""), ("privacy.show", "a look")]
     assert "ottoline" not in text.lower() and f'"{other}"' not in text
     # That it was handed out stands in the audit.
     assert [e["action"] for e in stack.json("audit", "who-saw", person.id)][0] == "privacy.export"
