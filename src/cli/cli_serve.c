@@ -488,7 +488,7 @@ static int run_serve(const struct command_line *line, struct err *err)
 		r = sync_engine_run(serve.engine.engine, err);
 		logger_event(LOGGER_INFO, "serve", "stopped", NULL);
 	}
-	keeper = cli_keeper_stop(keeper);
+	(void)cli_keeper_stop(keeper);
 	atomic_store(&serve.http, NULL);
 	stop_http(server, r, err);
 	cli_lineage_stream_stop(serve.lineage);

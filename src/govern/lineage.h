@@ -55,12 +55,12 @@ struct lineage_assertion {     /* a check and whether it held */
 };
 
 struct lineage_dataset {
-	enum lineage_kind kind;
 	const char *name; /* "Products", "product_catalog"; of a file its path */
-	bool is_counted;
-	uint64_t rows;				    /* read or written, when they were counted */
+	uint64_t rows;	  /* read or written, when they were counted */
 	const struct lineage_assertion *assertions; /* of what is read */
 	size_t n_assertions;
+	enum lineage_kind kind;
+	bool is_counted;
 };
 
 struct lineage_io { /* texts and arrays live for the call */
