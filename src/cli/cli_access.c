@@ -465,7 +465,8 @@ static int run_apply(const struct command_line *line, struct err *err)
 		return err_context(err, "MariaDB has the rules, MongoDB not yet");
 	if (line->json)
 		return cli_print_json(
-		    json_pack("{s:I}", "changes", (json_int_t)(changes[0] + changes[1])), err);
+		    json_pack("{s:I}", "changes", (json_int_t)changes[0] + (json_int_t)changes[1]),
+		    err);
 	print_applied(&c, changes, var_dir);
 	return cli_flush(err);
 }

@@ -385,7 +385,7 @@ static void *stream_main(void *arg)
 		}
 		if (s->is_open)
 			look_at_index(s);
-	} while (!wait_a_while(s, clock_monotonic_us() + LOOK_MS * 1000));
+	} while (!wait_a_while(s, clock_monotonic_us() + (int64_t)LOOK_MS * 1000));
 	if (s->is_open)
 		end_lanes(s, true);
 	close_place(s);

@@ -99,8 +99,8 @@ static void keep_text(const struct cli_retention *s, const struct retention_stor
 static int show_store(struct shown *d, const struct retention_store *store, struct err *err)
 {
 	char keep[CLOCK_TEXT_SIZE], bytes[24], rows[24], growth[24] = "-";
-	struct retention_size size;
-	struct retention_forecast f;
+	struct retention_size size = {0};
+	struct retention_forecast f = {0};
 	int r = retention_look(&d->s->place, store, &size, err);
 
 	if (r == 0)

@@ -286,7 +286,7 @@ static int start_server(struct stack *s, const char *program, const char *plugin
 	    "--server-audit=FORCE_PLUS_PERMANENT",
 	    "--server-audit-logging=ON",
 	    "--server-audit-events=CONNECT,QUERY_DDL,QUERY_DCL,QUERY_DML,TABLE",
-	    "--server-audit-excl-users=" LAYOUT_SYNC_USER "," LAYOUT_REPLICA_USER,
+	    ("--server-audit-excl-users=" LAYOUT_SYNC_USER "," LAYOUT_REPLICA_USER),
 	    arena_printf(&s->arena, "--server-audit-file-path=%s/server_audit.log",
 			 layout_audit(&s->arena, m->dir)),
 	    "--server-audit-file-rotate-size=10M",

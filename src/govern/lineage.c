@@ -18,7 +18,7 @@
 
 #include "base/banned.h"
 
-#define GIVEN_UP_S (7 * 24 * 3600)
+#define GIVEN_UP_S ((int64_t)7 * 24 * 3600)
 #define LIST_MAX   60000 /* bytes of a TEXT */
 #define GTID_MAX   512
 

@@ -12,13 +12,11 @@ static size_t end_of_quoted(struct str s, size_t at)
 	char quote = s.data[at++];
 
 	while (at < s.len) {
-		if (s.data[at] == '\\' && quote != '`')
-			at++;
-		else if (s.data[at] == quote && (at + 1 == s.len || s.data[at + 1] != quote))
+		bool is_escape = s.data[at] == '\\' && quote != '`';
+
+		if (s.data[at] == quote && (at + 1 == s.len || s.data[at + 1] != quote))
 			return at + 1;
-		else if (s.data[at] == quote)
-			at++;
-		at++;
+		at += is_escape || s.data[at] == quote ? 2 : 1; /* with what it escapes */
 	}
 	return s.len;
 }

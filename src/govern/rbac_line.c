@@ -120,7 +120,7 @@ static bool read_statement(struct str rest, struct rbac_line *l)
 /* DATABASE,OBJECT,CODE, where the object may hold commas. */
 static bool read_object(struct str rest, struct rbac_line *l)
 {
-	size_t end = rest.len;
+	size_t end;
 
 	if (!next_field(&rest, &l->database))
 		return false;
