@@ -219,6 +219,20 @@ def test_only_who_has_everything_changes_what_tables_are(applied, person):
         assert refused.value.args[0] in DENIED | {1410, 1959, 1064}, (statement, refused.value)
 
 
+def test_who_has_everything_makes_no_code_that_the_owner_would_run(applied):
+    link = applied.link("alex")
+    for statement in ("CREATE OR REPLACE PROCEDURE sp_CancelOrder(IN x INT) SQL SECURITY INVOKER SELECT 1",
+                      "ALTER PROCEDURE sp_CancelOrder SQL SECURITY INVOKER",
+                      "DROP PROCEDURE sp_CancelOrder", "CREATE PROCEDURE mine() SELECT 1",
+                      "CREATE FUNCTION mine() RETURNS INT RETURN 1",
+                      "CREATE OR REPLACE VIEW v_customers_masked AS SELECT 1", "CREATE VIEW mine AS SELECT 1",
+                      "CREATE TRIGGER mine BEFORE INSERT ON Reviews FOR EACH ROW SET @x = 1",
+                      "CREATE EVENT mine ON SCHEDULE EVERY 1 DAY DO SELECT 1"):
+        with link.cursor() as cursor, pytest.raises(pymysql.Error) as refused:
+            cursor.execute(statement)
+        assert refused.value.args[0] in DENIED, (statement, refused.value)
+
+
 @pytest.mark.parametrize("person", PEOPLE)
 def test_each_role_may_call_what_the_file_says(applied, person):
     routines = applied.shop.sql("SELECT ROUTINE_NAME, ROUTINE_TYPE FROM information_schema.ROUTINES"
