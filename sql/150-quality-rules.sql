@@ -75,10 +75,10 @@ ALTER TABLE data_quality_logs
 
 ALTER TABLE data_quality_logs ADD KEY ix_quality_run (run_id) COMMENT 'what a run found';
 
-ALTER TABLE data_quality_logs ADD CONSTRAINT fk_quality_run FOREIGN KEY (run_id) REFERENCES Quality_Runs (run_id)
+ALTER TABLE data_quality_logs ADD CONSTRAINT fk_quality_run FOREIGN KEY IF NOT EXISTS fk_quality_run (run_id) REFERENCES Quality_Runs (run_id)
   ON UPDATE RESTRICT ON DELETE RESTRICT;
 
-ALTER TABLE data_quality_logs ADD CONSTRAINT fk_quality_ack FOREIGN KEY (ack_id) REFERENCES Quality_Acks (ack_id)
+ALTER TABLE data_quality_logs ADD CONSTRAINT fk_quality_ack FOREIGN KEY IF NOT EXISTS fk_quality_ack (ack_id) REFERENCES Quality_Acks (ack_id)
   ON UPDATE RESTRICT ON DELETE RESTRICT;
 
 CREATE TABLE Quality_Samples (

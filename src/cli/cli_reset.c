@@ -14,6 +14,8 @@
 #include "shop/schema.h"
 #include "sync/sync_admin.h"
 
+#include <unistd.h>
+
 #include "base/banned.h"
 
 /* --- asking ---------------------------------------------------------------------------------- */
@@ -145,6 +147,14 @@ static int reset_named(const struct command_line *line, struct err *err)
 	return r == 0 && n.has_maria && n.m ? shop_schema_drop(n.m, &shop_schema, err) : r;
 }
 
+/* The new audit begins anew; where the former one was is no measure of it. */
+static void forget_audit(const struct command_line *line)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+
+	(void)unlink(arena_printf(&arena, "%s/audit.head", endpoint_var_dir(line->config, &arena)));
+}
+
 /* --- the verb -------------------------------------------------------------------------------- */
 
 static int run(const struct command_line *line, struct err *err)
@@ -176,6 +186,7 @@ static int run(const struct command_line *line, struct err *err)
 		r = stack_destroy(line->config, err);
 	if (r < 0)
 		return r;
+	forget_audit(line);
 	cli_step(line, "stack", clock_monotonic_us() - since, "wiped");
 	return cli_up(line, CLI_UP_ASKED | (wants_shop ? CLI_UP_SHOP : 0U), err);
 }

@@ -376,22 +376,10 @@ int access_mongo_apply(const struct access_mongo *a, const struct access_mongo_s
 		       const struct access_apply *how, size_t *ret_changes, struct err *err)
 {
 	struct applying ap = {a, s, how};
-	struct err local = {0};
-	int64_t has_lock = 0;
-	int r = maria_query_int(s->records, govern_sql_access_lock, NULL, 0, &has_lock, err);
+	int r = access_lock(s->records, err);
 
 	*ret_changes = 0;
-	if (r < 0)
-		return r;
-	if (!has_lock)
-		return err_set(err, ERR_CONFLICT, "somebody else applies rules of access just now");
-	r = apply_locked(&ap, ret_changes, err);
-	/* A lost connection has given it back. */
-	return err_first(r,
-			 maria_is_lost(s->records) ? 0
-						   : maria_run(s->records, govern_sql_access_unlock,
-							       NULL, 0, NULL, &local),
-			 &local, err);
+	return r < 0 ? r : access_unlock(s->records, apply_locked(&ap, ret_changes, err), err);
 }
 
 /* --- remove ---------------------------------------------------------------------------------- */

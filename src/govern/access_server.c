@@ -510,27 +510,35 @@ static int apply_locked(const struct access *a, struct maria *m, const struct ac
 	return r;
 }
 
-int access_apply(const struct access *a, struct maria *m, const struct access_apply *how,
-		 size_t *ret_changes, struct err *err)
+int access_lock(struct maria *m, struct err *err)
 {
-	struct err local = {0};
 	int64_t holder = 0;
 	int r = maria_query_int(m, govern_sql_access_lock, NULL, 0, &holder, err);
 
-	*ret_changes = 0;
-	if (r < 0)
+	if (r < 0 || !holder)
 		return r;
-	if (holder) {
-		(void)err_set(err, ERR_CONFLICT, "somebody else applies rules of access just now");
-		return err_hint(err,
-				"connection %lld of MariaDB has the lock: see SHOW PROCESSLIST",
-				(long long)holder);
-	}
-	r = apply_locked(a, m, how, ret_changes, err);
-	/* A lost connection has given it back. */
+	(void)err_set(err, ERR_CONFLICT, "somebody else applies rules of access just now");
+	return err_hint(err, "connection %lld of MariaDB has the lock: see SHOW PROCESSLIST",
+			(long long)holder);
+}
+
+/* A lost connection has given it back. */
+int access_unlock(struct maria *m, int r, struct err *err)
+{
+	struct err local = {0};
+
 	return err_first(
 	    r, maria_is_lost(m) ? 0 : maria_run(m, govern_sql_access_unlock, NULL, 0, NULL, &local),
 	    &local, err);
+}
+
+int access_apply(const struct access *a, struct maria *m, const struct access_apply *how,
+		 size_t *ret_changes, struct err *err)
+{
+	int r = access_lock(m, err);
+
+	*ret_changes = 0;
+	return r < 0 ? r : access_unlock(m, apply_locked(a, m, how, ret_changes, err), err);
 }
 
 /* --- remove ---------------------------------------------------------------------------------- */

@@ -13,7 +13,6 @@
 #include "sync/sync_admin.h"
 
 #include <inttypes.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/banned.h"
@@ -615,14 +614,6 @@ static int audit_hold(const struct eraser *e, const char *subject, const char *a
 			    err);
 }
 
-static bool is_day(const char *s)
-{
-	struct tm day = {0};
-	const char *end = strptime(s, "%Y-%m-%d", &day);
-
-	return end && !*end && strlen(s) == strlen("2030-01-31");
-}
-
 int erase_hold(const struct eraser *e, const char *subject, const char *reason, const char *until,
 	       struct err *err)
 {
@@ -637,7 +628,7 @@ int erase_hold(const struct eraser *e, const char *subject, const char *reason, 
 			       subject);
 	if (r >= 0)
 		r = erase_sought_read(e, subject, &s, err); /* whether they are there at all */
-	if (r == 0 && until && !is_day(until))
+	if (r == 0 && until && !clock_is_time(until))
 		return err_set(err, ERR_INVALID_ARGUMENT,
 			       "\"%.40s\" is not a day such as 2030-01-31", until);
 	if (r == 0)

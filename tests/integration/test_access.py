@@ -509,6 +509,28 @@ def test_a_customer_sees_and_cancels_what_is_theirs_alone(applied):
     assert shop.value("SELECT order_status FROM Orders WHERE order_id = %s", theirs) == "pending"
 
 
+def test_a_session_decides_neither_the_number_of_an_order_nor_its_time(applied):
+    """Or one customer's order could have the last number that there is, and no other would follow."""
+    shop = applied.shop
+    product = shop.product("10.00", 50)
+    lines = json.dumps([{"product_id": product, "quantity": 1}])
+    last = shop.value("SELECT MAX(order_id) FROM Orders") or 0
+    with applied.link("customer_user").cursor() as cursor:
+        for key, setting in (("n", "insert_id = 18446744073709551614"),
+                             ("i", "auto_increment_increment = 65535"),
+                             ("o", "auto_increment_offset = 60000"), ("t", "timestamp = 1000000000")):
+            cursor.execute(f"SET {setting}")
+            cursor.execute("CALL sp_MyOrder(NULL, %s, %s, NULL)", (lines, key))
+            order = cursor.fetchone()[0]
+            assert last < order <= last + 3, setting
+            last = order
+            cursor.execute("SET insert_id = 18446744073709551614")
+            cursor.execute("CALL sp_CancelMyOrder(%s)", (order,))
+    assert shop.value("SELECT MAX(order_event_id) < 1000000 FROM Order_Events") == 1
+    assert shop.value("SELECT COUNT(*) FROM Orders WHERE order_id = %s AND order_date >"
+                      " UTC_TIMESTAMP() - INTERVAL 1 HOUR", last) == 1
+
+
 # --- apply and check -------------------------------------------------------------------------
 
 
