@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/banned.h"
@@ -39,6 +40,25 @@ char *clock_format(int64_t wall_us, char buf[CLOCK_TEXT_SIZE])
 	n = strftime(buf, CLOCK_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);
 	snprintf(buf + n, CLOCK_TEXT_SIZE - n, ".%03uZ", ms % 1000);
 	return buf;
+}
+
+bool clock_is_time(const char *text)
+{
+	struct tm t = {0}, again;
+	const char *end = strptime(text, "%Y-%m-%d", &t);
+	char back[40] = "";
+	time_t at;
+
+	if (end && *end)
+		end = strptime(end, " %H:%M:%S", &t);
+	if (!end || *end)
+		return false;
+	/* Written again it is the same: the 31st of November is not, nor is "2026-1-1". */
+	at = timegm(&t);
+	if (!gmtime_r(&at, &again) || !strftime(back, sizeof(back), "%Y-%m-%d %H:%M:%S", &again))
+		return false;
+	return strncmp(back, text, strlen(text)) == 0 &&
+	       (strlen(text) == strlen("2026-01-31") || strlen(text) == strlen(back));
 }
 
 char *clock_format_duration(int64_t us, char buf[CLOCK_TEXT_SIZE])

@@ -13,6 +13,9 @@ int64_t clock_wall_us(void);	  /* microseconds since 1970-01-01 UTC */
 #define CLOCK_TEXT_SIZE 32
 char *clock_format(int64_t wall_us, char buf[CLOCK_TEXT_SIZE]);
 
+/* Whether this is a day that exists, "2026-01-31", or a second of one, "2026-01-31 23:59:59". */
+bool clock_is_time(const char *text);
+
 /* "850ms", "4.2s", "3m 10s", "2h 5m". Returns buf. */
 char *clock_format_duration(int64_t us, char buf[CLOCK_TEXT_SIZE]);
 

@@ -94,11 +94,30 @@ static json_t *role_json(const struct access_role *role)
 			json_array_append_new(list, json_string(role->verbs[i].names[j]));
 		json_object_set_new(json, access_verb_name((enum access_verb)i), list);
 	}
+	json_object_set_new(json, "http", json_array());
+	for (unsigned bit = 1; bit <= ACCESS_HTTP_ALL; bit <<= 1)
+		if (role->http & bit)
+			json_array_append_new(json_object_get(json, "http"),
+					      json_string(access_http_name(bit)));
 	return json;
 }
 
-static int show_json(const struct access *a, struct err *err)
+static json_t *mongo_json(const struct command_line *line, struct cli_govern *p)
 {
+	_cleanup_(cli_access_mongo_done) struct cli_access_mongo m = {0};
+	struct err why = {0};
+
+	if (cli_access_mongo_open(line, p, &m, &why) < 0)
+		return json_pack("{s:s}", "error", why.message);
+	if (!m.is_there)
+		return json_null();
+	return json_pack("{s:b,s:s?,s:I}", "keeps_rights", !m.plan.breach, "breach", m.plan.breach,
+			 "withheld", (json_int_t)m.plan.n_withheld);
+}
+
+static int show_json(const struct command_line *line, struct cli_govern *p, struct err *err)
+{
+	const struct access *a = p->access;
 	json_t *roles = json_array(), *people = json_array();
 
 	for (size_t i = 0; i < a->n_roles; i++)
@@ -107,10 +126,24 @@ static int show_json(const struct access *a, struct err *err)
 		json_array_append_new(
 		    people, json_pack("{s:s,s:s,s:s}", "person", a->people[i].name, "host",
 				      a->people[i].host, "role", a->people[i].role->name));
-	return cli_print_json(json_pack("{s:o,s:o}", "roles", roles, "people", people), err);
+	return cli_print_json(json_pack("{s:o,s:o,s:o}", "roles", roles, "people", people,
+					"mongodb", mongo_json(line, p)),
+			      err);
 }
 
-static int show_roles(struct cli_govern *p, struct err *err)
+/* That it is away is told, and no reason to show nothing. */
+static void print_mongo(const struct command_line *line, struct cli_govern *p)
+{
+	_cleanup_(cli_access_mongo_done) struct cli_access_mongo m = {0};
+	struct err why = {0};
+
+	if (cli_access_mongo_open(line, p, &m, &why) < 0)
+		printf("%s\n", why.message);
+	else
+		printf("%s\n", cli_access_mongo_note(&m));
+}
+
+static int show_roles(const struct command_line *line, struct cli_govern *p, struct err *err)
 {
 	static const char *const titles[] = {"ROLE",	"CLEARANCE", ">READ",  ">INSERT", ">UPDATE",
 					     ">DELETE", ">CALL",     "PEOPLE", NULL};
@@ -135,6 +168,7 @@ static int show_roles(struct cli_govern *p, struct err *err)
 	table_print(table, stdout);
 	printf("\nNumbers of tables, views and procedures: `aethermart access show ROLE` names "
 	       "them.\n");
+	print_mongo(line, p);
 	return cli_flush(err);
 }
 
@@ -159,6 +193,20 @@ static void show_column(const struct access *a, struct seen *s, const char *obje
 							  access_mask_name(mask)});
 }
 
+static void print_http(const struct access_role *role)
+{
+	const char *before = "\nOver HTTP: ";
+
+	for (unsigned bit = 1; bit <= ACCESS_HTTP_ALL; bit <<= 1) {
+		if (!(role->http & bit))
+			continue;
+		printf("%s%s", before, access_http_name(bit));
+		before = ", ";
+	}
+	if (role->http)
+		printf("\n");
+}
+
 static int show_role(const struct command_line *line, struct cli_govern *p, const char *name,
 		     struct err *err)
 {
@@ -166,9 +214,7 @@ static int show_role(const struct command_line *line, struct cli_govern *p, cons
 	_cleanup_(table_freep) struct table *table = table_new(titles);
 	struct seen s = {.table = table, .list = line->json ? json_array() : NULL};
 
-	for (size_t i = 0; i < p->access->n_roles; i++)
-		if (cstr_equal(p->access->roles[i].name, name))
-			s.role = &p->access->roles[i];
+	s.role = access_find_role(p->access, name);
 	if (!s.role) {
 		json_decref(s.list);
 		return err_set(err, ERR_NOT_FOUND, "there is no role \"%.60s\"", name);
@@ -183,6 +229,7 @@ static int show_role(const struct command_line *line, struct cli_govern *p, cons
 	if (line->json)
 		return cli_print_json(s.list, err);
 	table_print(table, stdout);
+	print_http(s.role);
 	return cli_flush(err);
 }
 
@@ -195,10 +242,38 @@ static int run_show(const struct command_line *line, struct err *err)
 		return r;
 	if (line->argc)
 		return show_role(line, &p, line->argv[0], err);
-	return line->json ? show_json(p.access, err) : show_roles(&p, err);
+	return line->json ? show_json(line, &p, err) : show_roles(line, &p, err);
 }
 
 /* --- check, diff ----------------------------------------------------------------------------- */
+
+/* Both servers with what differs. */
+struct compared {
+	struct cli_govern govern;
+	struct cli_access_mongo mongo;
+	struct access_diff diffs[2]; /* MariaDB's, MongoDB's */
+};
+
+static const char *const server_names[] = {"MariaDB", "MongoDB"};
+
+static void compared_done(struct compared *c)
+{
+	for (size_t i = 0; i < ARRAY_LEN(c->diffs); i++)
+		access_diff_done(&c->diffs[i]);
+	cli_access_mongo_done(&c->mongo);
+	cli_govern_done(&c->govern);
+}
+
+static int compare(const struct command_line *line, struct compared *c, struct err *err)
+{
+	int r = cli_govern_open(line, &c->govern, err);
+
+	if (r == 0)
+		r = access_compare(c->govern.access, c->govern.db, &c->diffs[0], err);
+	if (r == 0 && !command_has(line, "mariadb-only"))
+		r = cli_access_mongo_open(line, &c->govern, &c->mongo, err);
+	return r < 0 ? r : cli_access_mongo_compare(&c->mongo, &c->diffs[1], err);
+}
 
 static const char *state_text(const struct access_difference *d)
 {
@@ -207,126 +282,212 @@ static const char *state_text(const struct access_difference *d)
 	return texts[d->state];
 }
 
-static int print_difference(const struct command_line *line, json_t *list,
-			    const struct access_difference *d, bool as_sql)
+static void print_difference(json_t *list, size_t server, const struct access_difference *d,
+			     bool as_statements)
 {
 	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(TEXT_MAX);
 
 	access_item_text(&d->item, &b);
-	if (line->json)
-		json_array_append_new(list, json_pack("{s:s,s:s,s:s?}", "state", state_text(d),
+	if (list)
+		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s?}", "server",
+						      server_names[server], "state", state_text(d),
 						      "what", strbuf_str(&b), "sql", d->sql));
-	else if (as_sql && d->sql)
+	else if (as_statements && d->sql)
 		printf("%s;\n", d->sql);
-	else if (as_sql)
-		printf("-- %s: %s\n", state_text(d), strbuf_str(&b));
+	else if (as_statements)
+		printf("%s %s: %s\n", server ? "//" : "--", state_text(d), strbuf_str(&b));
 	else
-		printf("%-8s %s\n", state_text(d), strbuf_str(&b));
-	return 0;
+		printf("%s %-8s %s\n", server_names[server], state_text(d), strbuf_str(&b));
 }
 
-static int print_differences(const struct command_line *line, const struct access_diff *diff,
-			     bool as_sql, struct err *err)
+static int print_differences(const struct command_line *line, const struct compared *c,
+			     bool as_statements, struct err *err)
 {
 	json_t *list = line->json ? json_array() : NULL;
 
-	for (size_t i = 0; i < diff->n; i++)
-		(void)print_difference(line, list, &diff->items[i], as_sql);
+	for (size_t i = 0; i < ARRAY_LEN(c->diffs); i++)
+		for (size_t j = 0; j < c->diffs[i].n; j++)
+			print_difference(list, i, &c->diffs[i].items[j], as_statements);
 	return line->json ? cli_print_json(list, err) : cli_flush(err);
+}
+
+static int print_agreement(const struct command_line *line, struct compared *c, struct err *err)
+{
+	struct cli_access_mongo *m = &c->mongo;
+
+	if (line->json)
+		return cli_flush(err);
+	printf("MariaDB grants what the file says: %zu roles, %zu people, %zu things checked.\n",
+	       c->govern.access->n_roles, c->govern.access->n_people,
+	       access_plan_items(c->govern.access)->n);
+	if (m->is_there)
+		printf("MongoDB grants what the file says: %zu roles, %zu people, %zu things "
+		       "checked.\n",
+		       cli_access_mongo_count(m, ACCESS_ROLE),
+		       cli_access_mongo_count(m, ACCESS_ACCOUNT), m->plan.wanted.n);
+	if (!command_has(line, "mariadb-only"))
+		printf("%s\n", cli_access_mongo_note(m));
+	return cli_flush(err);
 }
 
 static int run_check(const struct command_line *line, struct err *err)
 {
-	_cleanup_(cli_govern_done) struct cli_govern p = {0};
-	_cleanup_(access_diff_done) struct access_diff diff = {0};
-	int r = cli_govern_open(line, &p, err);
+	_cleanup_(compared_done) struct compared c = {0};
+	size_t n, n_foreign;
+	int r = compare(line, &c, err);
 
 	if (r == 0)
-		r = access_compare(p.access, p.db, &diff, err);
-	if (r == 0)
-		r = print_differences(line, &diff, false, err);
+		r = print_differences(line, &c, false, err);
 	if (r < 0)
 		return r;
-	if (diff.n) {
-		(void)err_set(err, ERR_DIFFERENT, "MariaDB and \"%s\" differ in %zu things",
-			      cli_access_rules(line, &p.arena), diff.n);
-		return diff.n > diff.n_foreign
-			   ? err_hint(err, "`aethermart access apply` brings the file about")
-			   : err_hint(err,
-				      "take these rights back, or name the accounts in the file");
-	}
-	if (!line->json)
-		printf("MariaDB grants what the file says: %zu roles, %zu people, %zu things "
-		       "checked.\n",
-		       p.access->n_roles, p.access->n_people, access_plan_items(p.access)->n);
-	return cli_flush(err);
+	n = c.diffs[0].n + c.diffs[1].n;
+	n_foreign = c.diffs[0].n_foreign + c.diffs[1].n_foreign;
+	if (!n)
+		return print_agreement(line, &c, err);
+	(void)err_set(err, ERR_DIFFERENT, "the servers and \"%s\" differ in %zu things",
+		      cli_access_rules(line, &c.govern.arena), n);
+	return n > n_foreign
+		   ? err_hint(err, "`aethermart access apply` brings the file about")
+		   : err_hint(err, "take these rights back, or name the accounts in the file");
 }
 
 static int run_diff(const struct command_line *line, struct err *err)
 {
-	_cleanup_(cli_govern_done) struct cli_govern p = {0};
-	_cleanup_(access_diff_done) struct access_diff diff = {0};
-	int r = cli_govern_open(line, &p, err);
+	_cleanup_(compared_done) struct compared c = {0};
+	int r = compare(line, &c, err);
 
-	if (r == 0)
-		r = access_compare(p.access, p.db, &diff, err);
-	return r < 0 ? r : print_differences(line, &diff, true, err);
+	return r < 0 ? r : print_differences(line, &c, true, err);
 }
 
 /* --- apply ----------------------------------------------------------------------------------- */
 
+struct secrets {
+	const char *var_dir, *server;
+};
+
 static int password_of(void *arg, const char *account, struct arena *arena, const char **ret,
 		       struct err *err)
 {
+	const struct secrets *s = arg;
 	const char *name = arena_strndup(arena, account, strcspn(account, "@"));
 
-	return folder_secret(layout_secret(arena, arg, "mariadb", name), arena, ret, err);
+	return folder_secret(layout_secret(arena, s->var_dir, s->server, name), arena, ret, err);
 }
 
+static int note_changes(struct maria *db, const char *server, size_t changes, struct err *err)
+{
+	if (!changes)
+		return 0;
+	return cli_govern_audit(
+	    db,
+	    &(struct audit_event){
+		.action = "access.apply", .object = server, .rows = changes, .outcome = "done"},
+	    err);
+}
+
+static int apply_maria(const struct command_line *line, struct cli_govern *p,
+		       struct access_apply *how, size_t *ret_changes, struct err *err)
+{
+	unsigned char key[ACCESS_KEY_SIZE];
+	size_t columns;
+	int r = cli_govern_key(line, "pseudonym", key, err);
+
+	how->pseudonym_key = key;
+	if (r == 0)
+		r = access_apply(p->access, p->db, how, ret_changes, err);
+	sodium_memzero(key, sizeof(key));
+	how->pseudonym_key = NULL;
+	if (r == 0)
+		r = dictionary_write(p->access, p->schema, &p->mappings, p->db, &columns, err);
+	return r < 0 ? r : note_changes(p->db, server_names[0], *ret_changes, err);
+}
+
+static int apply_mongo(const struct command_line *line, struct cli_govern *p,
+		       struct cli_access_mongo *m, const struct access_apply *how,
+		       size_t *ret_changes, struct err *err)
+{
+	int r = cli_access_mongo_open(line, p, m, err);
+
+	if (r == 0 && m->is_there)
+		r = access_mongo_apply(&m->plan, &m->server, how, ret_changes, err);
+	return r < 0 ? r : note_changes(p->db, server_names[1], *ret_changes, err);
+}
+
+static bool may_apply(const struct command_line *line)
+{
+	bool is_own =
+	    endpoint_is_embedded_maria(line->config) &&
+	    (command_has(line, "mariadb-only") || endpoint_is_embedded_mongo(line->config));
+
+	return is_own ||
+	       cli_confirm(line,
+			   "This makes and changes roles, accounts and views on your servers. Go "
+			   "on?");
+}
+
+static void print_applied(struct compared *c, const size_t changes[2], const char *var_dir)
+{
+	struct cli_access_mongo *m = &c->mongo;
+
+	printf("%zu change%s: %zu roles, %zu people. Passwords: %s/secrets/mariadb-NAME\n",
+	       changes[0], changes[0] == 1 ? "" : "s", c->govern.access->n_roles,
+	       c->govern.access->n_people, var_dir);
+	if (!m->is_there)
+		return;
+	printf("MongoDB: %zu change%s: %zu roles, %zu people. Passwords: "
+	       "%s/secrets/mongodb-NAME\n%s\n",
+	       changes[1], changes[1] == 1 ? "" : "s", cli_access_mongo_count(m, ACCESS_ROLE),
+	       cli_access_mongo_count(m, ACCESS_ACCOUNT), var_dir, cli_access_mongo_note(m));
+}
+
+/* MariaDB first: the records of both are there, and what is taken away from somebody does not wait
+ * for a MongoDB that is away. */
 static int run_apply(const struct command_line *line, struct err *err)
 {
-	_cleanup_(cli_govern_done) struct cli_govern p = {0};
-	const char *var_dir = endpoint_var_dir(line->config, &p.arena);
-	unsigned char key[ACCESS_KEY_SIZE];
-	struct access_apply how = {.pseudonym_key = key,
-				   .adopts = command_text(line, "adopt") != NULL,
-				   .password = password_of,
-				   .arg = (void *)(uintptr_t)var_dir};
-	size_t changes = 0, columns;
-	int r = cli_govern_open(line, &p, err);
+	_cleanup_(compared_done) struct compared c = {0};
+	const char *var_dir = endpoint_var_dir(line->config, &c.govern.arena);
+	struct secrets secrets = {var_dir, "mariadb"};
+	struct access_apply how = {
+	    .adopts = command_has(line, "adopt"), .password = password_of, .arg = &secrets};
+	size_t changes[2] = {0, 0};
+	int r = cli_govern_open(line, &c.govern, err);
 
-	if (r == 0 && !endpoint_is_embedded_maria(line->config) &&
-	    !cli_confirm(line,
-			 "This makes and changes roles, accounts and views on the server. Go on?"))
+	if (r == 0 && !may_apply(line))
 		return err_set(err, ERR_INTERRUPTED, "nothing was done");
 	if (r == 0)
-		r = cli_govern_key(line, "pseudonym", key, err);
-	if (r == 0)
-		r = access_apply(p.access, p.db, &how, &changes, err);
-	sodium_memzero(key, sizeof(key));
-	if (r == 0)
-		r = dictionary_write(p.access, p.schema, &p.mappings, p.db, &columns, err);
-	if (r == 0 && changes)
-		r = cli_govern_audit(p.db,
-				     &(struct audit_event){.action = "access.apply",
-							   .object = "MariaDB",
-							   .rows = changes,
-							   .outcome = "done"},
-				     err);
+		r = apply_maria(line, &c.govern, &how, &changes[0], err);
 	if (r < 0)
 		return r;
+	secrets.server = "mongodb";
+	if (!command_has(line, "mariadb-only"))
+		r = apply_mongo(line, &c.govern, &c.mongo, &how, &changes[1], err);
+	if (r < 0)
+		return err_context(err, "MariaDB has the rules, MongoDB not yet");
 	if (line->json)
-		return cli_print_json(json_pack("{s:I}", "changes", (json_int_t)changes), err);
-	printf("%zu change%s: %zu roles, %zu people. Passwords: %s/secrets/mariadb-NAME\n", changes,
-	       changes == 1 ? "" : "s", p.access->n_roles, p.access->n_people, var_dir);
+		return cli_print_json(
+		    json_pack("{s:I}", "changes", (json_int_t)changes[0] + (json_int_t)changes[1]),
+		    err);
+	print_applied(&c, changes, var_dir);
 	return cli_flush(err);
 }
+
+#define OPTION_MARIADB_ONLY                                                                   \
+	{                                                                                     \
+		.name = "mariadb-only", .type = COMMAND_FLAG,                                 \
+		.help = "leave MongoDB as it is, for one whose accounts are not ours to make" \
+	}
+
+static const struct command_option compare_options[] = {
+    OPTION_MARIADB_ONLY,
+    {0},
+};
 
 static const struct command_option apply_options[] = {
     CLI_OPTION_YES,
     {.name = "adopt",
      .type = COMMAND_FLAG,
      .help = "take over roles and accounts of these names that are there"},
+    OPTION_MARIADB_ONLY,
     {0},
 };
 
@@ -339,22 +500,25 @@ static const struct command command_access_show = {
 };
 static const struct command command_access_check = {
     .name = "check",
-    .summary = "whether MariaDB grants what the file says",
+    .summary = "whether the servers grant what the file says",
+    .options = compare_options,
     .help =
 	"Each difference is named; with any the exit status is 14. `missing` is in the file alone, "
-	"`beyond` on the server alone. `foreign` is a right on the shop of an account that the "
-	"file "
-	"does not know: apply leaves it alone.",
+	"`beyond` on the server alone. `foreign` is a right on the shop or its documents of an "
+	"account that the file does not know: apply leaves it alone.",
     .run = run_check,
 };
 static const struct command command_access_diff = {
     .name = "diff",
     .summary = "the statements that `apply` would run",
+    .options = compare_options,
     .run = run_diff,
 };
 static const struct command command_access_apply = {
     .name = "apply",
     .summary = "makes roles, accounts, grants and masked views as the file says",
+    .help = "In MariaDB first, then in MongoDB. What an interruption leaves undone is done by the "
+	    "next call.",
     .options = apply_options,
     .run = run_apply,
 };

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <sodium.h>
+#include <stdio.h>
 
 #include "base/banned.h"
 
@@ -193,6 +194,91 @@ static int run_erase(const struct command_line *line, struct err *err)
 	return cli_flush(err);
 }
 
+/* --- follow ---------------------------------------------------------------------------------- */
+
+static int run_follow(const struct command_line *line, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	_cleanup_(cli_witness_done) struct cli_witness w = {0};
+	_cleanup_(maria_closep) struct maria *db = NULL;
+	uint64_t rows = 0;
+	int r;
+
+	if (!cli_witness_dir(line, &arena)) {
+		(void)err_set(err, ERR_UNAVAILABLE,
+			      "it is not known where the server's audit file is");
+		return err_hint(err, "name its folder in audit.dir");
+	}
+	r = cli_open_maria(line, ENDPOINT_SYNC, &db, err);
+	if (r == 0)
+		r = cli_witness_follow(&w, line, db, &rows, err);
+	if (r < 0)
+		return r;
+	if (line->json)
+		return cli_print_json(json_pack("{s:I}", "rows", (json_int_t)rows), err);
+	printf("%" PRIu64 " row%s taken.\n", rows, rows == 1 ? "" : "s");
+	return cli_flush(err);
+}
+
+/* --- scrub ----------------------------------------------------------------------------------- */
+
+#define NEEDLES_MAX 1000
+
+/* From stdin, a text a line: a command line is seen by others. */
+static int read_needles(struct arena *arena, const char **ret, size_t *ret_n, struct err *err)
+{
+	char line[2048];
+
+	*ret_n = 0;
+	while (fgets(line, sizeof(line), stdin)) {
+		struct str text = str_trim(str_from(line));
+
+		if (text.len == 0)
+			continue;
+		if (*ret_n == NEEDLES_MAX)
+			return err_set(err, ERR_LIMIT, "more than %d texts", NEEDLES_MAX);
+		ret[(*ret_n)++] = arena_str(arena, text).data;
+	}
+	return 0;
+}
+
+static int scrub(const struct command_line *line, struct rbac_scrub_question *q, struct err *err)
+{
+	_cleanup_(maria_closep) struct maria *db = NULL;
+	uint64_t lines = 0, rows = 0, found = 0;
+	int r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
+
+	if (r == 0 && !command_has(line, "scan"))
+		r = rbac_audit_scrub(db, q, &lines, &rows, err);
+	if (r == 0)
+		r = rbac_audit_scan(db, q, &found, err);
+	if (r < 0)
+		return r;
+	if (line->json)
+		return cli_print_json(json_pack("{s:I,s:I,s:I}", "lines", (json_int_t)lines, "rows",
+						(json_int_t)rows, "found", (json_int_t)found),
+				      err);
+	printf("%" PRIu64 " lines and %" PRIu64 " rows scrubbed; %" PRIu64 " still hold a text.\n",
+	       lines, rows, found);
+	return cli_flush(err);
+}
+
+static int run_scrub(const struct command_line *line, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	const char **needles = arena_alloc(&arena, NEEDLES_MAX * sizeof(*needles));
+	struct rbac_scrub_question q = {.dir = cli_witness_dir(line, &arena),
+					.needles = needles,
+					.actor = audit_os_actor(&arena)};
+	int r;
+
+	if (!command_has(line, "scan") &&
+	    !cli_confirm(line, "This makes the server's audit forget these texts. Go on?"))
+		return err_set(err, ERR_INTERRUPTED, "nothing was done");
+	r = read_needles(&arena, needles, &q.n, err);
+	return r < 0 ? r : scrub(line, &q, err);
+}
+
 /* --- the group ------------------------------------------------------------------------------- */
 
 #define OPTION_LIMIT                                                                            \
@@ -248,9 +334,32 @@ static const struct command command_audit_purge = {
     .run = run_purge,
 };
 
+static const struct command command_audit_follow = {
+    .name = "follow",
+    .summary = "takes what the server saw into rbac_audit now",
+    .help = "`serve` does so each second. What people did by SQL is then in v_rbac_audit.",
+    .run = run_follow,
+};
+
+static const struct command_option scrub_options[] = {
+    CLI_OPTION_YES,
+    {.name = "scan", .type = COMMAND_FLAG, .help = "only count what holds a text"},
+    {0},
+};
+
+static const struct command command_audit_scrub = {
+    .name = "scrub",
+    .summary = "makes what the server saw forget texts read from stdin",
+    .help = "A text a line: e-mail, name, phone. Overwrites the lines of the server's audit files\n"
+	    "that hold one, and forgets who and what in such rows of rbac_audit.\n\n"
+	    "  aethermart audit scrub --yes <texts",
+    .options = scrub_options,
+    .run = run_scrub,
+};
+
 static const struct command *const children[] = {
-    &command_audit_verify, &command_audit_list,	 &command_audit_who_saw,
-    &command_audit_erase,  &command_audit_purge, NULL,
+    &command_audit_verify, &command_audit_list,	  &command_audit_who_saw, &command_audit_erase,
+    &command_audit_purge,  &command_audit_follow, &command_audit_scrub,	  NULL,
 };
 
 const struct command command_audit = {

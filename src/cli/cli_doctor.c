@@ -4,6 +4,7 @@
  */
 #include "cli/cli_govern.h"
 #include "cli/cli_index.h"
+#include "cli/cli_retention.h"
 #include "cli/cli_stack.h"
 
 #include "base/clock.h"
@@ -11,6 +12,9 @@
 #include "base/mem.h"
 #include "cluster/layout.h"
 #include "embed/embed.h"
+#include "govern/quality_stream.h"
+#include "govern/rbac_audit.h"
+#include "govern/token.h"
 #include "shop/order_desk.h"
 #include "sync/sync_admin.h"
 
@@ -346,6 +350,9 @@ static void add_worker_grants(struct doctor *d, struct strbuf *b, const char *da
 
 	sync_add_read_grant(b, database, user);
 	shop_order_desk_add_grant(b, database, user);
+	quality_stream_add_grant(b, database, user);
+	rbac_audit_add_grant(b, database, user);
+	token_keeper_add_grants(b, database, user);
 	if (cli_open_maria(d->line, ENDPOINT_ADMIN, &m, NULL) < 0 ||
 	    cli_load_mappings(d->line, m, &set, NULL) < 0) {
 		strbuf_addstr(b, "-- The rest names tables that do not exist yet: run this again "
@@ -406,40 +413,151 @@ static void check_index(struct doctor *d)
 
 /* --- who may see what ------------------------------------------------------------------------ */
 
-/* Where the rules were never applied, nobody has a right by them. */
-static int compare_access(struct doctor *d, struct cli_govern *g, struct access_diff *ret,
-			  bool *ret_applied, struct err *err)
+static int count_records(struct maria *db, const char *sql, bool *ret_any, struct err *err)
 {
 	int64_t n = 0;
-	int r = cli_govern_open(d->line, g, err);
+	int r = maria_query_int(db, sql, NULL, 0, &n, err);
 
-	if (r == 0)
-		r = maria_query_int(g->db, "SELECT COUNT(*) FROM Access_Objects", NULL, 0, &n, err);
-	*ret_applied = n > 0;
-	return r < 0 || !n ? r : access_compare(g->access, g->db, ret, err);
+	*ret_any = n > 0;
+	return r;
 }
 
+struct orphans {
+	const struct access *access;
+	size_t n;
+};
+
+static int count_orphan(void *arg, const struct token_row *row, struct err *err)
+{
+	struct orphans *o = arg;
+
+	(void)err;
+	o->n += !row->revoked_at[0] && !row->is_expired && !access_find_role(o->access, row->role);
+	return 0;
+}
+
+static void check_tokens(struct doctor *d, struct cli_govern *g)
+{
+	struct orphans orphans = {.access = g->access};
+	struct err err = {0};
+
+	if (token_list(g->db, count_orphan, &orphans, &err) < 0)
+		note_error(d, "tokens", &err);
+	else if (orphans.n)
+		note(
+		    d,
+		    arena_printf(&d->arena,
+				 "tokens: the roles of %zu are not in the rules: they open nothing",
+				 orphans.n),
+		    "`aethermart token list` shows them: revoke them, or name the roles");
+}
+
+static void note_differences(struct doctor *d, const char *server, const struct access_diff *diff)
+{
+	if (diff->n)
+		note(d,
+		     arena_printf(&d->arena, "access: %s and the rules differ in %zu things",
+				  server, diff->n),
+		     "`aethermart access check` names them");
+	else
+		note(d, arena_printf(&d->arena, "access: %s grants what the rules say", server),
+		     NULL);
+}
+
+static int check_access_mongo(struct doctor *d, struct cli_govern *g, struct err *err)
+{
+	_cleanup_(cli_access_mongo_done) struct cli_access_mongo m = {0};
+	_cleanup_(access_diff_done) struct access_diff diff = {0};
+	int r = cli_access_mongo_open(d->line, g, &m, err);
+
+	if (r == 0)
+		r = cli_access_mongo_compare(&m, &diff, err);
+	if (r < 0)
+		return r;
+	note_differences(d, "MongoDB", &diff);
+	note(d, arena_printf(&d->arena, "access: %s", cli_access_mongo_note(&m)), NULL);
+	return 0;
+}
+
+static int compare_access(struct doctor *d, struct cli_govern *g, struct err *err)
+{
+	_cleanup_(access_diff_done) struct access_diff diff = {0};
+	bool is_in_mongo = false;
+	int r = access_compare(g->access, g->db, &diff, err);
+
+	if (r == 0)
+		note_differences(d, "MariaDB", &diff);
+	if (r == 0)
+		r = count_records(g->db,
+				  "SELECT COUNT(*) FROM Access_Objects WHERE object_kind LIKE "
+				  "'mongo%'",
+				  &is_in_mongo, err);
+	return r == 0 && is_in_mongo ? check_access_mongo(d, g, err) : r;
+}
+
+/* Where the rules were never applied, nobody has a right by them. */
 static void check_access(struct doctor *d)
 {
 	_cleanup_(cli_govern_done) struct cli_govern g = {0};
-	_cleanup_(access_diff_done) struct access_diff diff = {0};
 	struct err err = {0};
 	bool is_applied = false;
 
-	if (compare_access(d, &g, &diff, &is_applied, &err) < 0) {
-		if (is_applied)
-			note_error(d, "access", &err);
-	} else if (is_applied && diff.n) {
+	if (cli_govern_open(d->line, &g, &err) < 0 ||
+	    count_records(g.db, "SELECT COUNT(*) FROM Access_Objects", &is_applied, &err) < 0)
+		return;
+	if (is_applied && compare_access(d, &g, &err) < 0)
+		note_error(d, "access", &err);
+	else if (is_applied)
+		check_tokens(d, &g);
+}
+
+/* On a server that is not ours it is up to who keeps it. */
+static void check_witness(struct doctor *d)
+{
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	bool is_ours = endpoint_is_embedded_maria(d->line->config);
+	struct rbac_server s;
+
+	if (cli_open_maria(d->line, ENDPOINT_ADMIN, &m, NULL) < 0 ||
+	    rbac_audit_server(m, &s, NULL) < 0)
+		return; /* told above */
+	if (s.is_on)
 		note(d,
-		     arena_printf(&d->arena, "access: MariaDB and the rules differ in %zu things",
-				  diff.n),
-		     "`aethermart access check` names them");
-	} else if (is_applied) {
-		note(d,
-		     arena_printf(&d->arena, "access: MariaDB grants what the rules say, %zu roles",
-				  g.access->n_roles),
+		     arena_printf(&d->arena, "MariaDB writes down what people do by SQL: %s%s",
+				  s.events,
+				  cli_witness_dir(d->line, &d->arena)
+				      ? ""
+				      : "; `serve` follows it when audit.dir names the folder"),
 		     NULL);
-	}
+	else
+		note(d,
+		     s.is_there
+			 ? "MariaDB's plugin server_audit is switched off: what people do by "
+			   "SQL is not written down"
+			 : "MariaDB has no plugin server_audit: what people do by SQL is not "
+			   "written down",
+		     !is_ours || !config_bool(d->line->config, "stack.server_audit") ? NULL
+		     : s.is_there ? "SET GLOBAL server_audit_logging = ON"
+				  : "run tools/setup, then `aethermart down` and `aethermart up`");
+}
+
+#define FULL_SOON_DAYS 14
+
+static void check_growth(struct doctor *d)
+{
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
+	const char *dir = endpoint_var_dir(d->line->config, &d->arena);
+	struct retention_forecast f;
+
+	if (cli_open_maria(d->line, ENDPOINT_ADMIN, &m, NULL) < 0 ||
+	    retention_foresee(m, RETENTION_DISK, cli_retention_free(dir), &f, NULL) < 0)
+		return; /* told above, or there is no schema yet */
+	cli_retention_forecast(&f, &b);
+	note(d, strbuf_str(&b),
+	     f.bytes_a_day > 0 && f.days_left < FULL_SOON_DAYS
+		 ? "`aethermart retention show` tells what grows; keep it shorter, or make room"
+		 : NULL);
 }
 
 /* --- the verb -------------------------------------------------------------------------------- */
@@ -475,6 +593,8 @@ static int run(const struct command_line *line, struct err *err)
 		check_embed(&d);
 		check_index(&d);
 		check_access(&d);
+		check_witness(&d);
+		check_growth(&d);
 		r = print_checks(&d, err);
 		if (r == 0 && d.n_bad)
 			r = err_set(err, ERR_CONFLICT, "%u of %zu checks ask for a fix", d.n_bad,

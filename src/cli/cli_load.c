@@ -4,10 +4,13 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/table.h"
-#include "cli/cli.h"
+#include "cli/cli_govern.h"
+#include "cli/cli_lineage.h"
 #include "store/maria.h"
 
 #include <inttypes.h>
+#include <sodium.h>
+#include <stdlib.h>
 
 #include "base/banned.h"
 
@@ -91,6 +94,65 @@ static void print_table(const struct shop_load_report *report, bool dry_run)
 		       report->findings, report->load_id);
 }
 
+/* --- lineage --------------------------------------------------------------------------------- */
+
+/* Files and folders as they were named, made absolute. */
+static struct cli_lineage *begin_lineage(const struct command_line *line, struct arena *arena)
+{
+	struct lineage_dataset *files =
+	    arena_alloc(arena, ((size_t)line->argc + 1) * sizeof(*files));
+
+	for (int i = 0; i < line->argc; i++) {
+		_cleanup_(mem_freep) char *path = realpath(line->argv[i], NULL);
+
+		files[i] = (struct lineage_dataset){
+		    .kind = LINEAGE_FILE, .name = arena_strdup(arena, path ? path : line->argv[i])};
+	}
+	return cli_lineage_begin(
+	    line, ENDPOINT_ADMIN,
+	    &(struct lineage_job){.name = "load",
+				  .what = "Loads feed files into the shop, cleaned by rules",
+				  .io = {.inputs = files, .n_inputs = (size_t)line->argc}});
+}
+
+static void end_lineage(struct cli_lineage *l, const struct shop_load_report *report, int r,
+			const struct err *err)
+{
+	struct lineage_dataset tables[LOAD_ENTITIES];
+	struct lineage_io io = {.outputs = tables};
+
+	for (int i = 0; i < LOAD_ENTITIES; i++)
+		if (report->entities[i].read)
+			tables[io.n_outputs++] = (struct lineage_dataset){
+			    .kind = LINEAGE_TABLE,
+			    .name = load_entity_table((enum load_entity_id)i),
+			    .is_counted = true,
+			    .rows = report->entities[i].loaded + report->entities[i].corrected};
+	cli_lineage_end(l, &io, r, err);
+}
+
+static int load(const struct command_line *line, struct maria *m, struct shop_load_options *o,
+		struct shop_load_report *ret, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	unsigned char key[SHOP_LOAD_KEY_SIZE] = {0};
+	struct cli_lineage *l;
+	bool has_erased = false;
+	int r = shop_load_has_erased(m, &has_erased, err);
+
+	if (r == 0 && has_erased)
+		r = cli_govern_key(line, "erasure", key, err);
+	if (r < 0)
+		return r;
+	o->erased_key = has_erased ? key : NULL;
+	l = o->dry_run ? NULL : begin_lineage(line, &arena);
+	r = shop_load(m, o, ret, err);
+	end_lineage(l, ret, r, err);
+	o->erased_key = NULL;
+	sodium_memzero(key, sizeof(key));
+	return r;
+}
+
 static int run(const struct command_line *line, struct err *err)
 {
 	_cleanup_(maria_closep) struct maria *m = NULL;
@@ -118,7 +180,7 @@ static int run(const struct command_line *line, struct err *err)
 	}
 	r = cli_open_maria(line, ENDPOINT_ADMIN, &m, err);
 	if (r == 0)
-		r = shop_load(m, &o, &report, err);
+		r = load(line, m, &o, &report, err);
 	if (r < 0)
 		return r;
 	if (line->json)

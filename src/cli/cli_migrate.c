@@ -1,5 +1,5 @@
 /* `aethermart migrate`: projects every row into its document; by the worker, if one runs. */
-#include "cli/cli.h"
+#include "cli/cli_lineage.h"
 
 #include "base/logger.h"
 #include "base/mem.h"
@@ -123,6 +123,62 @@ static int request(const struct command_line *line, const char *collection, stru
 		      : r;
 }
 
+/* --- lineage --------------------------------------------------------------------------------- */
+
+/* The collections that are migrated; those of mappings without a target have no documents. */
+static struct lineage_io outputs_of(const struct migration *m, const struct mapping_set *mappings,
+				    struct arena *arena)
+{
+	struct lineage_dataset *list = arena_alloc(arena, (mappings->len + 1) * sizeof(*list));
+	struct lineage_io io = {.outputs = list};
+
+	for (size_t i = 0; i < mappings->len; i++) {
+		const char *name = mapping_collection(mappings->items[i]);
+
+		if (mapping_has_target(mappings->items[i]) &&
+		    (!m->collection || cstr_equal(m->collection, name)))
+			list[io.n_outputs++] =
+			    (struct lineage_dataset){.kind = LINEAGE_COLLECTION, .name = name};
+	}
+	return io;
+}
+
+/* How many rows the workers have noted as done. */
+static void count_outputs(struct migration *m, struct lineage_io *io, struct arena *arena)
+{
+	struct lineage_dataset *list = arena_alloc(arena, (io->n_outputs + 1) * sizeof(*list));
+	struct sync_status status = {0};
+
+	if (sync_status_read(m->db, &status, NULL) < 0)
+		return;
+	for (size_t i = 0; i < io->n_outputs; i++) {
+		list[i] = io->outputs[i];
+		for (size_t j = 0; j < status.len; j++) {
+			if (!cstr_equal(status.items[j].collection, list[i].name))
+				continue;
+			list[i].is_counted = true;
+			list[i].rows = (uint64_t)status.items[j].migrated;
+		}
+	}
+	io->outputs = list;
+	sync_status_done(&status);
+}
+
+static int migrate(const struct command_line *line, struct migration *m,
+		   const struct mapping_set *mappings, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	struct lineage_io io = outputs_of(m, mappings, &arena);
+	const struct lineage_job job = {
+	    .name = "migrate", .what = "Projects all rows into their documents again", .io = io};
+	struct cli_lineage *l = io.n_outputs ? cli_lineage_begin(line, ENDPOINT_SYNC, &job) : NULL;
+	int r = see_through(line, m, err);
+
+	count_outputs(m, &io, &arena);
+	cli_lineage_end(l, &io, r, err);
+	return r;
+}
+
 static int run_migrate(const struct command_line *line, struct err *err)
 {
 	struct migration m = {.collection = command_text(line, "collection")};
@@ -131,7 +187,7 @@ static int run_migrate(const struct command_line *line, struct err *err)
 	int r = request(line, m.collection, &m, &mappings, &n, err);
 
 	if (r == 0 && n)
-		r = see_through(line, &m, err);
+		r = migrate(line, &m, &mappings, err);
 	if (m.is_started)
 		progress_finish(&m.progress);
 	if (r == 0 && line->json)

@@ -4,8 +4,11 @@
 #include "base/table.h"
 #include "govern/audit.h"
 #include "govern/privacy.h"
+#include "govern/stand_in.h"
+#include "shop/feed.h"
 
 #include <inttypes.h>
+#include <sodium.h>
 
 #include "base/banned.h"
 
@@ -167,6 +170,229 @@ static int run_detect(const struct command_line *line, struct err *err)
 	return cli_flush(err);
 }
 
+/* --- export ---------------------------------------------------------------------------------- */
+
+static uint64_t count_rows(const json_t *all)
+{
+	json_t *rows = json_object_get(all, "rows"), *list;
+	const char *table;
+	uint64_t n = 0;
+
+	json_object_foreach(rows, table, list) n += json_array_size(list);
+	return n;
+}
+
+static int run_export(const struct command_line *line, struct err *err)
+{
+	_cleanup_(cli_govern_done) struct cli_govern g = {0};
+	struct mongo *mongo = NULL;
+	json_t *all = NULL;
+	int r = cli_govern_open(line, &g, err);
+
+	if (r == 0)
+		r = cli_open_mongo(line, ENDPOINT_ADMIN, &mongo, err);
+	if (r == 0)
+		r = privacy_export(&(struct privacy_export){.a = g.access,
+							    .schema = g.schema,
+							    .mappings = &g.mappings,
+							    .m = g.db,
+							    .mongo = mongo,
+							    .subject = line->argv[0]},
+				   &all, err);
+	mongo_close(mongo);
+	/* What was not written down is not handed out. */
+	if (r == 0)
+		r = cli_govern_audit(g.db,
+				     &(struct audit_event){.action = "privacy.export",
+							   .object = g.access->subject_table,
+							   .purpose = command_text(line, "purpose"),
+							   .rows = count_rows(all),
+							   .outcome = "done",
+							   .subject = line->argv[0]},
+				     err);
+	if (r == 0)
+		return cli_print_json(all, err);
+	json_decref(all);
+	return r;
+}
+
+/* --- anonymity ------------------------------------------------------------------------------- */
+
+#define COLUMNS_MAX 64
+#define K_FALLBACK  "5"
+
+static json_t *crowd_json(const struct privacy_crowd *c)
+{
+	return json_pack("{s:I,s:I,s:I,s:I}", "people", (json_int_t)c->n_people, "groups",
+			 (json_int_t)c->n_groups, "smallest", (json_int_t)c->smallest, "below",
+			 (json_int_t)c->n_below);
+}
+
+static int show_column(void *arg, const struct privacy_column *c, struct err *err)
+{
+	struct found *s = arg;
+	char groups[24], smallest[24], without[24];
+
+	(void)err;
+	if (s->list) {
+		json_array_append_new(s->list, json_pack("{s:s,s:s,s:o,s:o}", "column", c->name,
+							 "seen", access_mask_name(c->mask), "alone",
+							 crowd_json(&c->alone), "without",
+							 crowd_json(&c->without)));
+		return 0;
+	}
+	(void)snprintf(groups, sizeof(groups), "%" PRIu64, c->alone.n_groups);
+	(void)snprintf(smallest, sizeof(smallest), "%" PRIu64, c->alone.smallest);
+	(void)snprintf(without, sizeof(without), "%" PRIu64, c->without.n_below);
+	table_add(s->table, (const char *const[]){c->name, access_mask_name(c->mask), groups,
+						  smallest, without});
+	return 0;
+}
+
+/* "a,b" into names, in place. */
+static int split_columns(char *text, const char **names, struct err *err)
+{
+	size_t n = 0;
+
+	for (char *at = text; at; n++) {
+		char *comma = strchr(at, ',');
+
+		if (n == COLUMNS_MAX)
+			return err_set(err, ERR_LIMIT, "%d columns are compared at most",
+				       COLUMNS_MAX);
+		if (comma)
+			*comma++ = '\0';
+		names[n] = at;
+		at = comma;
+	}
+	return 0;
+}
+
+static int print_anonymity(const struct command_line *line, struct found *f,
+			   const struct privacy_crowd *all, uint64_t k, struct err *err)
+{
+	if (line->json)
+		return cli_print_json(json_pack("{s:I,s:o,s:o}", "k", (json_int_t)k, "all",
+						crowd_json(all), "columns", f->list),
+				      err);
+	table_print(f->table, stdout);
+	printf("\nBy all of them together %" PRIu64 " people are in %" PRIu64
+	       " groups; the smallest has %" PRIu64 ".\n%" PRIu64
+	       " are in groups of fewer than %" PRIu64 ": who knows these columns of one of them "
+	       "finds them.\n",
+	       all->n_people, all->n_groups, all->smallest, all->n_below, k);
+	return cli_flush(err);
+}
+
+static int run_anonymity(const struct command_line *line, struct err *err)
+{
+	static const char *const titles[] = {"COLUMN",		 "SEEN", ">GROUPS", ">SMALLEST",
+					     ">BELOW K WITHOUT", NULL};
+	_cleanup_(cli_govern_done) struct cli_govern g = {0};
+	_cleanup_(table_freep) struct table *table = table_new(titles);
+	const char *named = command_text(line, "columns"), *names[COLUMNS_MAX + 1] = {0};
+	_cleanup_(mem_freep) char *copy = named ? mem_strdup(named) : NULL;
+	struct found found = {.table = table};
+	struct privacy_crowd all = {0};
+	struct privacy_anonymity q = {
+	    .columns = named ? names : NULL, .fn = show_column, .arg = &found};
+	const struct access_role *role;
+	int r = parse_uint64(str_from(command_text(line, "k")), UINT32_MAX, &q.k, err);
+
+	if (!command_text(line, "as"))
+		return err_set(err, ERR_INVALID_ARGUMENT, "say whose eyes: --as ROLE");
+	if (r == 0 && copy)
+		r = split_columns(copy, names, err);
+	if (r < 0)
+		return r;
+	r = cli_govern_open(line, &g, err);
+	if (r < 0)
+		return r;
+	role = find_role(g.access, command_text(line, "as"), err);
+	if (!role)
+		return -ERR_NOT_FOUND;
+	q.clearance = role->clearance;
+	found.list = line->json ? json_array() : NULL;
+	r = privacy_anonymity(g.access, g.schema, g.db, &q, &all, err);
+	if (r == 0)
+		return print_anonymity(line, &found, &all, q.k, err);
+	json_decref(found.list);
+	return r;
+}
+
+/* --- dump ------------------------------------------------------------------------------------ */
+
+struct dump {
+	const struct access *access;
+	unsigned char key[STAND_IN_KEY_SIZE];
+};
+
+static int stand_in(void *arg, const char *table, const char *column, struct str value,
+		    struct strbuf *ret, struct err *err)
+{
+	const struct dump *d = arg;
+	const char *pii = access_class(d->access, table, column);
+	/* Keys of goods are nobody's; those of people keep rows together. */
+	_cleanup_(mem_freep) char *name = mem_printf("%s.%s", table, column);
+
+	(void)err;
+	stand_in_add(ret, d->key, pii, name, value);
+	return 0;
+}
+
+static int print_dump(const struct command_line *line, const struct shop_feed_report *report,
+		      struct err *err)
+{
+	static const char *const titles[] = {"FILE", ">ROWS", NULL};
+	_cleanup_(table_freep) struct table *table = table_new(titles);
+	json_t *json = json_object();
+
+	for (size_t i = 0; i < SHOP_FEED_FILES; i++) {
+		char rows[24];
+
+		(void)snprintf(rows, sizeof(rows), "%" PRIu64, report->rows[i]);
+		table_add(table, (const char *const[]){report->names[i], rows});
+		json_object_set_new(json, report->names[i],
+				    json_integer((json_int_t)report->rows[i]));
+	}
+	if (line->json)
+		return cli_print_json(json, err);
+	json_decref(json);
+	table_print(table, stdout);
+	printf("\nFor a shop of its own: aethermart load %s\n", line->argv[0]);
+	return cli_flush(err);
+}
+
+static int run_dump(const struct command_line *line, struct err *err)
+{
+	_cleanup_(cli_govern_done) struct cli_govern g = {0};
+	struct dump dump = {0};
+	struct shop_feed_report report = {0};
+	uint64_t rows = 0;
+	int r = cli_govern_open(line, &g, err);
+
+	if (r == 0)
+		r = cli_govern_key(line, "pseudonym", dump.key, err);
+	dump.access = g.access;
+	if (r == 0)
+		r = shop_feed_write(g.db,
+				    &(struct shop_feed_options){
+					.dir = line->argv[0], .value = stand_in, .arg = &dump},
+				    &report, err);
+	sodium_memzero(dump.key, sizeof(dump.key));
+	for (size_t i = 0; i < SHOP_FEED_FILES; i++)
+		rows += report.rows[i];
+	if (r == 0)
+		r = cli_govern_audit(g.db,
+				     &(struct audit_event){.action = "privacy.dump",
+							   .object = "masked copy of the shop",
+							   .purpose = command_text(line, "purpose"),
+							   .rows = rows,
+							   .outcome = "done"},
+				     err);
+	return r < 0 ? r : print_dump(line, &report, err);
+}
+
 static const struct command_option show_options[] = {
     {.name = "as", .type = COMMAND_TEXT, .argument = "ROLE", .help = "whose eyes"},
     {.name = "purpose",
@@ -193,9 +419,73 @@ static const struct command command_privacy_detect = {
     .run = run_detect,
 };
 
+static const struct command_option export_options[] = {
+    {.name = "purpose",
+     .type = COMMAND_TEXT,
+     .argument = "TEXT",
+     .help = "for what, for the audit"},
+    {0},
+};
+static const struct command_option anonymity_options[] = {
+    {.name = "as", .type = COMMAND_TEXT, .argument = "ROLE", .help = "whose eyes"},
+    {.name = "columns",
+     .type = COMMAND_TEXT,
+     .argument = "A,B",
+     .help = "what somebody may know of a person; without it, all that the role sees"},
+    {.name = "k",
+     .type = COMMAND_NUMBER,
+     .argument = "N",
+     .min = 2,
+     .max = 1000000,
+     .fallback = K_FALLBACK,
+     .help = "how many have to be alike"},
+    {0},
+};
+
+static const struct command command_privacy_export = {
+    .name = "export",
+    .summary = "all that is held of a customer, for them",
+    .help = "Prints JSON: their rows of each table, their documents, who saw them.",
+    .arguments = "CUSTOMER",
+    .min_args = 1,
+    .max_args = 1,
+    .options = export_options,
+    .run = run_export,
+};
+static const struct command command_privacy_dump = {
+    .name = "dump",
+    .summary = "a copy of the shop for tests, with nobody in it",
+    .help = "Writes the files of a feed into a new folder, all of one moment. What is personal is "
+	    "replaced by values of the same form, equal ones by equal ones; amounts, regions and "
+	    "years of birth stay. `aethermart load` reads it into another shop.",
+    .arguments = "FOLDER",
+    .min_args = 1,
+    .max_args = 1,
+    .options = export_options,
+    .run = run_dump,
+};
+static const struct command command_privacy_anonymity = {
+    .name = "anonymity",
+    .summary = "how many people a role cannot tell apart",
+    .help =
+	"Groups customers by what the role sees of them. A group of one is a person who can be "
+	"found by what somebody knows of them. BELOW K WITHOUT: how many were in groups of fewer "
+	"than k if the role did not see this column.",
+    .options = anonymity_options,
+    .run = run_anonymity,
+};
+
 static const struct command *const children[] = {
     &command_privacy_show,
     &command_privacy_detect,
+    &command_privacy_anonymity,
+    &command_privacy_dump,
+    &command_privacy_export,
+    &command_privacy_erase,
+    &command_privacy_hold,
+    &command_privacy_release,
+    &command_privacy_erasures,
+    &command_privacy_certificate,
     NULL,
 };
 

@@ -10,9 +10,11 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "govern/access.h"
+#include "govern/access_mongo.h"
 #include "shop/schema.h"
 #include "sync/sync_admin.h"
+
+#include <unistd.h>
 
 #include "base/banned.h"
 
@@ -115,6 +117,14 @@ static int named_open(struct named *n, struct err *err)
 	return r == 0 && n->has_mongo ? cli_open_mongo(n->line, ENDPOINT_ADMIN, &n->mongo, err) : r;
 }
 
+/* Roles and accounts while the record in MariaDB is there. */
+static int reset_mongo(struct named *n, struct err *err)
+{
+	int r = n->m ? access_mongo_remove(n->m, n->mongo, err) : 0;
+
+	return r < 0 ? r : sync_uninstall_target(n->m, n->mongo, &n->set, err);
+}
+
 static int reset_named(const struct command_line *line, struct err *err)
 {
 	_cleanup_(named_done) struct named n = {
@@ -127,7 +137,7 @@ static int reset_named(const struct command_line *line, struct err *err)
 	if (r < 0)
 		return err_context(err, "nothing was deleted");
 	if (n.has_mongo)
-		r = sync_uninstall_target(n.m, n.mongo, &n.set, err);
+		r = reset_mongo(&n, err);
 	if (r == 0 && n.has_maria && n.m)
 		r = cli_warehouse_drop(line, err);
 	if (r == 0 && n.has_maria && n.m)
@@ -135,6 +145,14 @@ static int reset_named(const struct command_line *line, struct err *err)
 	if (r == 0 && n.has_maria && n.m)
 		r = access_remove(n.m, err);
 	return r == 0 && n.has_maria && n.m ? shop_schema_drop(n.m, &shop_schema, err) : r;
+}
+
+/* The new audit begins anew; where the former one was is no measure of it. */
+static void forget_audit(const struct command_line *line)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+
+	(void)unlink(arena_printf(&arena, "%s/audit.head", endpoint_var_dir(line->config, &arena)));
 }
 
 /* --- the verb -------------------------------------------------------------------------------- */
@@ -168,6 +186,7 @@ static int run(const struct command_line *line, struct err *err)
 		r = stack_destroy(line->config, err);
 	if (r < 0)
 		return r;
+	forget_audit(line);
 	cli_step(line, "stack", clock_monotonic_us() - since, "wiped");
 	return cli_up(line, CLI_UP_ASKED | (wants_shop ? CLI_UP_SHOP : 0U), err);
 }

@@ -9,6 +9,10 @@
 
 #include "embed/embed.h"
 #include "govern/access.h"
+#include "govern/lineage.h"
+#include "govern/quality.h"
+#include "govern/rbac_audit.h"
+#include "govern/retention.h"
 #include "http/http_server.h"
 #include "search/search_engine.h"
 #include "sync/sync.h"
@@ -63,9 +67,13 @@ static const struct command *const root_children[] = {
     &command_vector,
     &heading_govern,
     &command_access,
+    &command_token,
     &command_privacy,
     &command_audit,
     &command_dictionary,
+    &command_quality,
+    &command_lineage,
+    &command_retention,
     &heading_program,
     &command_config,
     &command_version,
@@ -91,6 +99,10 @@ const struct config_option *const cli_config_tables[] = {
     shop_options,
     warehouse_options,
     access_options,
+    quality_options,
+    lineage_options,
+    audit_options,
+    retention_options,
     mapping_options,
     sync_options,
     search_options,

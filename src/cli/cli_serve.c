@@ -2,11 +2,17 @@
  * `aethermart serve`: the worker. It owns all live state: the sync engine on this thread, the HTTP
  * server beside it. SIGTERM and SIGINT finish the batches in hand and release the lease.
  */
+#include "cli/cli_govern.h"
 #include "cli/cli_index.h"
+#include "cli/cli_keeper.h"
+#include "cli/cli_lineage_stream.h"
+#include "cli/cli_quality.h"
 
 #include "base/clock.h"
 #include "base/logger.h"
 #include "cluster/stack.h"
+#include "govern/quality_stream.h"
+#include "govern/token.h"
 #include "http/http_server.h"
 #include "search/search_engine.h"
 #include "search/search_orders.h"
@@ -22,7 +28,8 @@
 
 #include "base/banned.h"
 
-#define HTTP_STOP_S 5
+#define HTTP_STOP_S  5
+#define VISITOR_ROLE "shop_visitor"
 
 /* For the signal handler, which may only store into an atomic of the engine. */
 static struct sync_engine *volatile serving;
@@ -71,9 +78,14 @@ void cli_close_engine(struct cli_engine *e)
 struct serve {
 	struct cli_engine engine;
 	_Atomic(struct http_server *) http; /* requests are answered before it is known here */
-	const char *listen;
+	const char *listen, *scheme;
 	struct search_engine *search;
 	struct shop_order_desk *orders;
+	struct quality_stream *quality;
+	struct cli_lineage_stream *lineage;
+	struct access *access; /* what roles may ask for */
+	struct token_keeper *tokens;
+	struct http_guest visitor;
 };
 
 static bool is_ready(void *arg)
@@ -93,7 +105,8 @@ static void status(void *arg, struct strbuf *json)
 	if (!http)
 		return;
 	strbuf_truncate(json, json->len - 1); /* another member of the object */
-	strbuf_addf(json, ",\"http\":\"http://%s:%u\"}", s->listen, http_server_port(http));
+	strbuf_addf(json, ",\"http\":\"%s://%s:%u\"}", s->scheme, s->listen,
+		    http_server_port(http));
 }
 
 static void offer(void *arg, const struct mapping *m, const struct mapping_document *documents,
@@ -105,6 +118,15 @@ static void offer(void *arg, const struct mapping *m, const struct mapping_docum
 		search_engine_offer(s->search, m, documents, n, version);
 }
 
+static void judge(void *arg, const struct mapping *m, const struct mapping_document *documents,
+		  size_t n)
+{
+	struct serve *s = arg;
+
+	if (s->quality)
+		quality_stream_judge(s->quality, m, documents, n);
+}
+
 /* A line of the feed. Called by workers for each change; nobody may be listening. */
 static void publish(void *arg, const struct sync_change *change)
 {
@@ -113,6 +135,7 @@ static void publish(void *arg, const struct sync_change *change)
 	char when[CLOCK_TEXT_SIZE];
 	struct http_server *http = atomic_load(&s->http);
 
+	cli_lineage_stream_count(s->lineage, change);
 	if (s->search)
 		search_engine_wake(s->search);
 	if (!http || !http_server_readers(http))
@@ -140,7 +163,11 @@ static int index_rebuild(void *arg, const char *collection, struct err *err)
 {
 	struct serve *s = arg;
 
-	return search_engine_rebuild(s->search, collection, err);
+	int r = search_engine_rebuild(s->search, collection, err);
+
+	if (r == 0)
+		cli_lineage_stream_rebuild(s->lineage, collection);
+	return r;
 }
 
 static int index_query(void *arg, const struct http_index_query *q, struct strbuf *json,
@@ -230,10 +257,27 @@ static int ask_recommend(struct serve *s, const struct http_search *q, struct st
 	return search_engine_recommend(s->search, &wish, json, err);
 }
 
+/* A second lock behind the right to ask: what is personal by the classes of the mappings is not
+ * even looked in for who does not see it plain, whatever the rules of the search show. */
+static int check_clearance(struct serve *s, const struct http_search *q, struct err *err)
+{
+	bool is_personal = true;
+	int r = q->sees_personal ? 0
+				 : search_engine_is_personal(s->search, q->in ? q->in : "products",
+							     &is_personal, err);
+
+	if (r < 0 || q->sees_personal || !is_personal)
+		return r;
+	return err_set(err, ERR_PERMISSION, "the role of this token may not see what is in there");
+}
+
 static int search(void *arg, const struct http_search *q, struct strbuf *json, struct err *err)
 {
 	struct serve *s = arg;
+	int r = check_clearance(s, q, err);
 
+	if (r < 0)
+		return r;
 	switch (q->kind) {
 	case HTTP_SEARCH:
 		return ask_search(s, q, json, err);
@@ -249,12 +293,68 @@ static int search(void *arg, const struct http_search *q, struct strbuf *json, s
 	return err_set(err, ERR_INTERNAL, "a question of an unknown kind");
 }
 
-static int place_order(void *arg, struct str body, const char *key, struct strbuf *json,
+static int place_order(void *arg, const struct http_order *order, struct strbuf *json,
 		       struct err *err)
 {
 	struct serve *s = arg;
 
-	return shop_order_desk_place(s->orders, body, key, json, err);
+	return shop_order_desk_place(s->orders, order->body, order->key, order->customer, json,
+				     err);
+}
+
+/* --- who asks -------------------------------------------------------------------------------- */
+
+/* A token of a role that the file does not know any more opens nothing. */
+static int find_token(void *arg, struct str token, struct http_guest *ret, struct err *err)
+{
+	struct serve *s = arg;
+	const struct access_role *role;
+	struct token_found found;
+	int r = token_keeper_find(s->tokens, token, &found, err);
+
+	if (r < 0)
+		return r;
+	role = access_find_role(s->access, found.role);
+	if (!role)
+		return err_set(err, ERR_PERMISSION, "its role is gone");
+	*ret = (struct http_guest){.rights = role->http,
+				   .sees_personal = role->clearance->is_full,
+				   .customer = found.customer,
+				   .rate = found.rate,
+				   .left_us = found.left_us};
+	memcpy(ret->id, found.id, sizeof(found.id));
+	return 0;
+}
+
+static int tell_tries(void *arg, const char *address, uint64_t tries, struct err *err)
+{
+	struct serve *s = arg;
+
+	return token_keeper_tried(s->tokens, address, tries, err);
+}
+
+/* Rights are those of the file as it is now: a change counts from the next start. */
+static int start_door(const struct command_line *line, struct serve *s,
+		      struct http_server_options *http, struct err *err)
+{
+	const struct access_role *role;
+	int r = access_load(cli_access_rules(line, &s->engine.arena), &s->access, err);
+
+	if (r < 0)
+		return r;
+	s->tokens = token_keeper_new(&s->engine.maria);
+	http->find_token = find_token;
+	http->tell_tries = tell_tries;
+	if (!config_bool(line->config, "http.visitor"))
+		return 0;
+	role = access_find_role(s->access, VISITOR_ROLE);
+	if (!role)
+		return err_set(err, ERR_INVALID_ARGUMENT,
+			       "http.visitor: the rules of access have no role \"" VISITOR_ROLE
+			       "\"");
+	s->visitor = (struct http_guest){.rights = role->http & ACCESS_HTTP_CATALOGUE};
+	http->visitor = &s->visitor;
+	return 0;
 }
 
 /* In the run-time folder, which is known to be ours. */
@@ -280,6 +380,30 @@ static void start_index(const struct command_line *line, struct serve *s,
 	http->index_query = index_query;
 	http->index_inventory = index_inventory;
 	http->search = search;
+}
+
+/* Checks that cannot be read hold up no change: they are told, and nothing is judged. */
+static void start_quality(const struct command_line *line, struct serve *s)
+{
+	const char *dir = cli_quality_rules(line, &s->engine.arena);
+	struct quality_checks *checks = NULL;
+	struct err err = {0};
+
+	if (!config_bool(line->config, "quality.stream"))
+		return;
+	if (quality_load(dir, &checks, &err) < 0)
+		logger_error(LOGGER_ERROR, "quality", "documents are not judged", &err);
+	else
+		s->quality = quality_stream_start(checks, &s->engine.maria);
+}
+
+static void start_lineage(const struct command_line *line, struct serve *s,
+			  const struct http_server_options *http)
+{
+	const struct cli_lineage_stream_options options = {.index_status = http->index_status,
+							   .arg = s};
+
+	s->lineage = cli_lineage_stream_new(line, &options);
 }
 
 /* A provider that hangs must not keep the worker from ending: what is on disk is safe. */
@@ -320,15 +444,21 @@ static void stop_http(struct http_server *server, int r, const struct err *err)
 static int run_serve(const struct command_line *line, struct err *err)
 {
 	struct serve serve = {0};
-	struct sync_engine_options options = {
-	    .on_change = publish, .on_change_arg = &serve, .on_read = offer, .on_read_arg = &serve};
+	struct sync_engine_options options = {.on_change = publish,
+					      .on_change_arg = &serve,
+					      .on_read = offer,
+					      .on_read_arg = &serve,
+					      .on_written = judge,
+					      .on_written_arg = &serve};
 	struct http_server_options http = {0};
 	struct http_server *server = NULL;
+	struct cli_keeper *keeper = NULL;
 	int r = cli_open_engine(line, &options, &serve.engine, err);
 
 	if (r == 0) {
-		http_server_options_read(line->config, &http);
+		r = http_server_options_read(line->config, &http, err);
 		serve.listen = http.listen;
+		serve.scheme = http.tls_cert ? "https" : "http";
 		http.dir = endpoint_var_dir(line->config, &serve.engine.arena);
 		http.socket_path = endpoint_socket_path(line->config, &serve.engine.arena);
 		http.is_ready = is_ready;
@@ -337,23 +467,35 @@ static int run_serve(const struct command_line *line, struct err *err)
 		serve.orders = shop_order_desk_new(&serve.engine.maria);
 		http.arg = &serve;
 		http.stands_by = true;
-		r = stack_prepare_socket(line->config, err);
 	}
 	if (r == 0)
+		r = start_door(line, &serve, &http, err);
+	if (r == 0)
+		r = stack_prepare_socket(line->config, err);
+	if (r == 0) {
 		start_index(line, &serve, &http);
+		start_quality(line, &serve);
+		start_lineage(line, &serve, &http);
+	}
 	if (r == 0) {
 		r = http_server_start(&http, &server, err);
 		atomic_store(&serve.http, server);
 	}
 	if (r == 0) {
 		cli_stop_on_signals(serve.engine.engine);
+		keeper = cli_keeper_start(line, &serve.engine.maria);
 		logger_event(LOGGER_INFO, "serve", "started", NULL);
 		r = sync_engine_run(serve.engine.engine, err);
 		logger_event(LOGGER_INFO, "serve", "stopped", NULL);
 	}
+	(void)cli_keeper_stop(keeper);
 	atomic_store(&serve.http, NULL);
 	stop_http(server, r, err);
+	cli_lineage_stream_stop(serve.lineage);
 	serve.orders = shop_order_desk_free(serve.orders);
+	quality_stream_stop(serve.quality);
+	serve.tokens = token_keeper_free(serve.tokens);
+	serve.access = access_free(serve.access);
 	stop_index(&serve, r, err);
 	cli_close_engine(&serve.engine);
 	return r;

@@ -1,5 +1,5 @@
 /* `aethermart sync`: running, watching and mending the sync engine. */
-#include "cli/cli.h"
+#include "cli/cli_lineage_stream.h"
 
 #include "base/clock.h"
 #include "base/table.h"
@@ -41,16 +41,24 @@ static void close_all(struct open *o)
 
 /* --- run, install, uninstall, check ---------------------------------------------------------- */
 
+static void count(void *lineage, const struct sync_change *change)
+{
+	cli_lineage_stream_count(lineage, change);
+}
+
 static int run_run(const struct command_line *line, struct err *err)
 {
 	struct cli_engine engine = {0};
-	struct sync_engine_options options = {0};
+	struct cli_lineage_stream *lineage =
+	    cli_lineage_stream_new(line, &(struct cli_lineage_stream_options){0});
+	struct sync_engine_options options = {.on_change = count, .on_change_arg = lineage};
 	int r = cli_open_engine(line, &options, &engine, err);
 
 	if (r == 0) {
 		cli_stop_on_signals(engine.engine);
 		r = sync_engine_run(engine.engine, err);
 	}
+	cli_lineage_stream_stop(lineage);
 	cli_close_engine(&engine);
 	return r;
 }

@@ -22,6 +22,10 @@
 #include "base/mem.h"
 #include "base/progress.h"
 #include "cluster/layout.h"
+#include "govern/lineage.h"
+#include "govern/quality_stream.h"
+#include "govern/rbac_audit.h"
+#include "govern/token.h"
 #include "http/http_client.h"
 #include "shop/load.h"
 #include "shop/order_desk.h"
@@ -159,6 +163,10 @@ static int up_rights(struct up *u, struct err *err)
 		return 0;
 	sync_add_read_grant(&sql, database, LAYOUT_SYNC_USER);
 	shop_order_desk_add_grant(&sql, database, LAYOUT_SYNC_USER);
+	quality_stream_add_grant(&sql, database, LAYOUT_SYNC_USER);
+	lineage_add_grants(&sql, database, LAYOUT_SYNC_USER);
+	rbac_audit_add_grant(&sql, database, LAYOUT_SYNC_USER);
+	token_keeper_add_grants(&sql, database, LAYOUT_SYNC_USER);
 	r = cli_open_maria(u->line, ENDPOINT_ADMIN, &m, err);
 	if (r == 0)
 		r = cli_load_mappings(u->line, m, &set, err);
@@ -191,9 +199,11 @@ static int up_warehouse(struct up *u, struct err *err)
  * of access that does not fit the mappings gives nobody a right. */
 static int up_access(struct up *u, struct err *err)
 {
-	static const char *const words[] = {"access", "apply", "--adopt", "--quiet", NULL};
+	const char *words[] = {"access", "apply", "--adopt", "--quiet", NULL, NULL};
 	int r;
 
+	if (!u->has_own_mongo) /* its accounts are not ours to make unasked */
+		words[4] = "--mariadb-only";
 	if (!u->has_own_maria)
 		return skip(u);
 	r = cli_run_self(u->line, words, err);

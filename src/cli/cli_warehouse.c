@@ -1,4 +1,5 @@
 /* `aethermart warehouse`: the star of sales, stock and reviews beside the shop. */
+#include "cli/cli_lineage.h"
 #include "cli/cli_stack.h"
 
 #include "base/clock.h"
@@ -109,6 +110,24 @@ static int refresh(const struct command_line *line, struct maria *m, const char 
 	return r;
 }
 
+static int refresh_and_tell(const struct command_line *line, struct maria *m, const char *shop,
+			    struct shop_warehouse_run *ret, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	struct cli_lineage *l = cli_lineage_new(line, ENDPOINT_ADMIN);
+	struct lineage_job job = {.name = "warehouse",
+				  .what = "Takes what changed in the shop into the warehouse"};
+	int r;
+
+	if (l)
+		job.io.n_outputs =
+		    lineage_made(cli_lineage_graph(l), LINEAGE_WAREHOUSE, &arena, &job.io.outputs);
+	cli_lineage_start(l, &job);
+	r = refresh(line, m, shop, ret, err);
+	cli_lineage_end(l, NULL, r, err);
+	return r;
+}
+
 static int run_refresh(const struct command_line *line, struct err *err)
 {
 	_cleanup_(place_done) struct place p = {0};
@@ -122,7 +141,7 @@ static int run_refresh(const struct command_line *line, struct err *err)
 	if (r == 0)
 		r = shop_warehouse_open(&p.warehouse, &m, err);
 	if (r == 0)
-		r = refresh(line, m, p.maria.database, &run, err);
+		r = refresh_and_tell(line, m, p.maria.database, &run, err);
 	return r < 0 ? r : print_run(line, &run, clock_monotonic_us() - since, err);
 }
 

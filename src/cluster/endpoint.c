@@ -191,6 +191,21 @@ const struct config_option stack_options[] = {
      .flags = CONFIG_PATH,
      .help = "Program of the embedded MariaDB. Unset: mariadbd from the PATH or /usr/sbin."},
     {.section = "stack",
+     .name = "binlog_keep",
+     .type = CONFIG_DURATION,
+     .fallback = "3d",
+     .min = 3600000,
+     .max = (int64_t)99 * 86400000,
+     .help =
+	 "How long binary logs of the embedded MariaDB are kept. Replicas read them, and a "
+	 "restored backup catches up from them; values of erased people stand in them as long."},
+    {.section = "stack",
+     .name = "server_audit",
+     .type = CONFIG_BOOL,
+     .fallback = "on",
+     .help = "Whether the embedded MariaDB writes down what people do by SQL (its plugin "
+	     "server_audit), from its next start on."},
+    {.section = "stack",
      .name = "mongodb_server",
      .type = CONFIG_TEXT,
      .flags = CONFIG_PATH,

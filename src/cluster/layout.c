@@ -76,6 +76,11 @@ const char *layout_log(struct arena *arena, const char *var_dir, const char *nam
 	return arena_printf(arena, "%s/log/%s.log", var_dir, name);
 }
 
+const char *layout_audit(struct arena *arena, const char *server_dir)
+{
+	return arena_printf(arena, "%s/audit", server_dir);
+}
+
 const char *layout_pid(struct arena *arena, const char *var_dir, const char *name)
 {
 	return arena_printf(arena, "%s/run/%s.pid", var_dir, name);

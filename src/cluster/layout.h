@@ -9,6 +9,7 @@
  *	log/           mariadb.log, mongodb.log, serve.log
  *	run/           pid files
  *	mariadb/       the server's own folder, or a link to it (folder.h)
+ *	mariadb/audit/ the files of server_audit
  *	mongodb/       likewise
  *	serve.sock     the worker's door
  *	index/         vectors of the documents, and the cache of embeddings (search/)
@@ -19,10 +20,11 @@
 
 #include "base/mem.h"
 
-#define LAYOUT_ADMIN_USER "aethermart_admin"
-#define LAYOUT_SYNC_USER  "mongo_sync_user"
+#define LAYOUT_ADMIN_USER   "aethermart_admin"
+#define LAYOUT_SYNC_USER    "mongo_sync_user"
+#define LAYOUT_REPLICA_USER "replica_user"
 
-#define LAYOUT_SOCKET_MAX 107 /* sockaddr_un.sun_path less its NUL byte */
+#define LAYOUT_SOCKET_MAX   107 /* sockaddr_un.sun_path less its NUL byte */
 
 /* `path`, or below `base` (NULL: the current folder) when it is relative; symbolic links and ".."
  * are resolved as far as the path exists. */
@@ -35,6 +37,8 @@ const char *layout_socket(struct arena *arena, const char *dir, const char *name
 const char *layout_secret(struct arena *arena, const char *var_dir, const char *server,
 			  const char *user);
 const char *layout_log(struct arena *arena, const char *var_dir, const char *name);
+/* Of the files of server_audit, in a server's folder. */
+const char *layout_audit(struct arena *arena, const char *server_dir);
 const char *layout_pid(struct arena *arena, const char *var_dir, const char *name);
 const char *layout_mongo_uri(struct arena *arena, unsigned port);
 const char *layout_binary_dir(struct arena *arena); /* of the running program */

@@ -19,6 +19,7 @@
 #include "cluster/stack_int.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +28,9 @@
 #define PART		     "mariadb"
 #define SQL_FILE_MAX	     ((size_t)8 << 20) /* the largest, the sys schema, has half a megabyte */
 #define BOOTSTRAP_TIMEOUT_MS 300000	       /* half a second normally; slow disks exist */
+#define WITNESS_PLUGIN	     "server_audit.so"
+#define WITNESS_CACHE	     "aethermart/mariadb-plugin" /* of tools/setup */
+#define WITNESS_MAX	     ((size_t)8 << 20)		 /* the plugin has 60 kB */
 
 /* In the order of mariadb-install-db; without the help texts and the test database. */
 static const char *const system_files[] = {
@@ -163,7 +167,73 @@ static int make_data(struct stack *s, const char *program, const char *dir, stru
 	return r;
 }
 
-static int start_server(struct stack *s, const char *program, struct process *ret, struct err *err)
+/* --- the outside witness ---------------------------------------------------------------------- */
+
+static const char *const plugin_dirs[] = {"/usr/lib/mysql/plugin", "/usr/lib64/mysql/plugin",
+					  "/usr/lib/mariadb/plugin", "/usr/lib64/mariadb/plugin",
+					  "/usr/local/lib/mysql/plugin"};
+
+static const char *cached_plugin(struct arena *arena)
+{
+	const char *cache = getenv("XDG_CACHE_HOME");
+	const char *home = getenv("HOME");
+
+	if (cache && cache[0] == '/')
+		return arena_printf(arena, "%s/%s/%s", cache, WITNESS_CACHE, WITNESS_PLUGIN);
+	if (home && home[0] == '/')
+		return arena_printf(arena, "%s/.cache/%s/%s", home, WITNESS_CACHE, WITNESS_PLUGIN);
+	return NULL;
+}
+
+/*
+ * The folder that holds the plugin; `ret` NULL: there is none, or it is not wanted. What
+ * tools/setup brought stands below somebody's home, where the server's account may not enter: it is
+ * copied.
+ */
+static int find_witness(struct stack *s, const char *dir, const char **ret, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(WITNESS_MAX);
+	const char *copy = arena_printf(&s->arena, "%s/plugin", dir);
+	const char *cached = cached_plugin(&s->arena);
+	int r;
+
+	*ret = NULL;
+	if (!config_bool(s->config, "stack.server_audit"))
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(plugin_dirs); i++) {
+		if (file_exists(arena_printf(&s->arena, "%s/%s", plugin_dirs[i], WITNESS_PLUGIN))) {
+			*ret = plugin_dirs[i];
+			return 0;
+		}
+	}
+	if (!cached || !file_exists(cached))
+		return 0;
+	r = folder_make_own(copy, &s->account, err);
+	if (r == 0)
+		r = file_read(cached, &b, err);
+	if (r == 0)
+		r = file_write_atomic(arena_printf(&s->arena, "%s/%s", copy, WITNESS_PLUGIN),
+				      strbuf_str(&b), b.len, 0644, err);
+	*ret = r == 0 ? copy : NULL;
+	return r;
+}
+
+static int prepare_witness(struct stack *s, const char **ret_plugin_dir, struct err *err)
+{
+	const struct state_mariadb *m = &s->state.mariadb;
+	int r = find_witness(s, m->dir, ret_plugin_dir, err);
+
+	if (r == 0 && *ret_plugin_dir)
+		r = folder_make_own(layout_audit(&s->arena, m->dir), &s->account, err);
+	if (r == 0 && !*ret_plugin_dir && config_bool(s->config, "stack.server_audit"))
+		stack_step(s, PART, clock_monotonic_us(),
+			   "without its audit: %s is not installed (run tools/setup)",
+			   WITNESS_PLUGIN);
+	return r;
+}
+
+static int start_server(struct stack *s, const char *program, const char *plugin_dir,
+			struct process *ret, struct err *err)
 {
 	const struct state_mariadb *m = &s->state.mariadb;
 	const char *argv[] = {
@@ -191,6 +261,7 @@ static int start_server(struct stack *s, const char *program, struct process *re
 	    "--innodb-flush-log-at-trx-commit=1",
 	    "--innodb-autoinc-lock-mode=2",
 	    "--innodb-io-capacity=1000",
+	    "--query-cache-size=0", /* off by default; what it answers, the witness does not see */
 	    /* As many statements at once as there are processors; one that goes on for longer
 	     * than 10 ms holds up no other. Measured in docs/benchmarks/README.md. */
 	    "--thread-handling=pool-of-threads",
@@ -206,7 +277,20 @@ static int start_server(struct stack *s, const char *program, struct process *re
 	    "--log-slave-updates=ON",
 	    "--sync-binlog=1",
 	    "--max-binlog-size=256M",
-	    "--binlog-expire-logs-seconds=259200",
+	    arena_printf(&s->arena, "--binlog-expire-logs-seconds=%lld",
+			 (long long)config_int(s->config, "stack.binlog_keep") / 1000),
+	    /* The outside witness, which nobody unloads: what people do by SQL. Without the
+	     * accounts that replicate and keep the stores in step, which would drown the others. */
+	    plugin_dir ? "--plugin-load-add=server_audit" : NULL,
+	    arena_printf(&s->arena, "--plugin-dir=%s", plugin_dir ? plugin_dir : ""),
+	    "--server-audit=FORCE_PLUS_PERMANENT",
+	    "--server-audit-logging=ON",
+	    "--server-audit-events=CONNECT,QUERY_DDL,QUERY_DCL,QUERY_DML,TABLE",
+	    ("--server-audit-excl-users=" LAYOUT_SYNC_USER "," LAYOUT_REPLICA_USER),
+	    arena_printf(&s->arena, "--server-audit-file-path=%s/server_audit.log",
+			 layout_audit(&s->arena, m->dir)),
+	    "--server-audit-file-rotate-size=10M",
+	    "--server-audit-file-rotations=20",
 	    NULL,
 	};
 	struct process_spec spec = {
@@ -300,7 +384,7 @@ int stack_mariadb_up(struct stack *s, struct err *err)
 	const char *pid_path = layout_pid(&s->arena, s->var_dir, PART);
 	struct state_mariadb *m = &s->state.mariadb;
 	int64_t since = clock_monotonic_us();
-	const char *program = NULL;
+	const char *program = NULL, *plugin_dir = NULL;
 	struct process p;
 	bool was_running = stack_is_at(s, PART, m->dir) && process_find(pid_path, &p, NULL) == 0;
 	int r = was_running ? 0 : find_program(s, &program, err);
@@ -310,9 +394,11 @@ int stack_mariadb_up(struct stack *s, struct err *err)
 				 err);
 	if (r == 0 && !was_running)
 		r = prepare(s, program, err);
+	if (r == 0 && !was_running)
+		r = prepare_witness(s, &plugin_dir, err);
 	if (r == 0 && !was_running) {
 		since = clock_monotonic_us();
-		r = start_server(s, program, &p, err);
+		r = start_server(s, program, plugin_dir, &p, err);
 	}
 	if (r == 0)
 		r = stack_wait_ready(s, PART, &p, is_ready, &(struct waiting){m->socket, p.pid},

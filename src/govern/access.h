@@ -46,6 +46,20 @@ enum access_verb {
 	ACCESS_VERBS
 };
 const char *access_verb_name(enum access_verb verb); /* "read" */
+
+/* What a role may ask for over HTTP, as bits. */
+enum access_http {
+	ACCESS_HTTP_CATALOGUE = 1 << 0,	 /* products and services: search, similar, beside one */
+	ACCESS_HTTP_REVIEWS = 1 << 1,	 /* search in them; full clearance */
+	ACCESS_HTTP_CUSTOMERS = 1 << 2,	 /* search in them, recommend to them; full clearance */
+	ACCESS_HTTP_ORDERS = 1 << 3,	 /* place them for any customer; full clearance */
+	ACCESS_HTTP_OWN_ORDERS = 1 << 4, /* place them for the customer of the token */
+	ACCESS_HTTP_STATUS = 1 << 5,	 /* state of the worker and of the index */
+	ACCESS_HTTP_METRICS = 1 << 6,
+	ACCESS_HTTP_INDEX = 1 << 7, /* what the index holds, and rebuilding it; full clearance */
+	ACCESS_HTTP_ALL = (1 << 8) - 1,
+};
+const char *access_http_name(unsigned bit);	     /* "own_orders" */
 const char *access_mask_name(enum access_mask mask); /* "pseudonym" */
 
 struct access_clearance {
@@ -66,6 +80,7 @@ struct access_role {
 	const struct ynode *node;
 	const struct access_clearance *clearance;
 	bool has_everything;
+	unsigned http; /* bits of enum access_http */
 	struct access_objects verbs[ACCESS_VERBS];
 };
 
@@ -85,6 +100,7 @@ struct access {
 	struct access_person *people;
 	const char **system;			 /* accounts that the file leaves alone */
 	const char *subject_table, *subject_key; /* whose data it is; NULL: not said */
+	const char *subject_erase;		 /* the procedure that erases one; NULL: not said */
 	const struct ynode *columns;		 /* classes beside the mapping's */
 	struct access_plan *plan;		 /* after access_bind() */
 };
@@ -95,6 +111,8 @@ int access_parse(const char *file, const char *text, size_t len, struct access *
 		 struct err *err) _must_check_;
 struct access *access_free(struct access *a);
 DEFINE_CLEANUP(struct access *, access_free)
+
+const struct access_role *access_find_role(const struct access *a, const char *name); /* or NULL */
 
 /* How a clearance sees a column of a class ("open", one of mapping_pii_classes, NULL: unclassed).
  */

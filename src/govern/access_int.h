@@ -19,6 +19,15 @@ void access_add_mask(struct strbuf *b, enum access_mask mask, const char *pii,
 /* "table\0column": no name has a NUL byte. In the arena. */
 struct str access_column_key(struct arena *arena, const char *table, const char *column);
 
+/* Fills `classes` of a plan from the mappings and the file. */
+int access_class_columns(struct access *a, const struct mapping_set *set, const struct schema *s,
+			 struct err *err) _must_check_;
+
+/* One applies at a time, to both servers: a named lock of MariaDB. ERR_CONFLICT: somebody has it.
+ * Unlocking gives `r`, the result of what was done under it. */
+int access_lock(struct maria *m, struct err *err) _must_check_;
+int access_unlock(struct maria *m, int r, struct err *err) _must_check_;
+
 void access_items_add(struct access_items *list, struct access_item item);
 void access_items_sort(struct access_items *list);
 int access_item_compare(const struct access_item *a, const struct access_item *b);

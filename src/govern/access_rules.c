@@ -15,7 +15,23 @@ static const char *const mask_names[] = {"hidden",  "plain",	"initial",
 					 "partial", "age_band", "pseudonym"};
 static const char *const verb_names[] = {"read", "insert", "update", "delete", "call"};
 
+/* By bit; those that show what a mask hides are for full clearance only. */
+static const char *const http_names[] = {"catalogue",  "reviews", "customers", "orders",
+					 "own_orders", "status",  "metrics",   "index"};
+#define HTTP_FULL \
+	(ACCESS_HTTP_REVIEWS | ACCESS_HTTP_CUSTOMERS | ACCESS_HTTP_ORDERS | ACCESS_HTTP_INDEX)
+
 static_assert(ARRAY_LEN(verb_names) == ACCESS_VERBS, "a name for each verb");
+static_assert(1 << ARRAY_LEN(http_names) == ACCESS_HTTP_ALL + 1, "a name for each right");
+
+const char *access_http_name(unsigned bit)
+{
+	size_t i = 0;
+
+	while (i + 1 < ARRAY_LEN(http_names) && bit >> i != 1)
+		i++;
+	return http_names[i];
+}
 
 const char *access_verb_name(enum access_verb verb)
 {
@@ -239,10 +255,41 @@ static int read_verbs(struct reader *rd, const struct ynode *n, struct access_ro
 	return r;
 }
 
+static int read_http(struct reader *rd, const struct ynode *list, struct access_role *role)
+{
+	int r = need(list, YNODE_LIST, "what a role may ask for over HTTP", rd->err);
+
+	for (size_t i = 0; i < list->len && r == 0; i++) {
+		const struct ynode *n = &list->children[i];
+		size_t which = 0;
+
+		r = find_name(http_names, ARRAY_LEN(http_names), n, "right over HTTP", &which,
+			      rd->err);
+		role->http |= 1U << which;
+		if (r == 0 && (HTTP_FULL & 1U << which) && !role->clearance->is_full)
+			r = ynode_error(n, rd->err,
+					"only a role that sees everything plain can have \"%s\"",
+					http_names[which]);
+	}
+	return r;
+}
+
+static int read_everything(struct reader *rd, const struct ynode *n, struct access_role *role)
+{
+	int r = ynode_bool(n, &role->has_everything, rd->err);
+
+	if (r == 0 && role->has_everything) {
+		role->http = ACCESS_HTTP_ALL;
+		r = check_full(rd, role, n, "have everything");
+	}
+	return r;
+}
+
 static int read_role(struct reader *rd, const struct ynode *n, struct access_role *role)
 {
-	static const char *const keys[] = {"clearance", "everything", "read", "insert",
-					   "update",	"delete",     "call", NULL};
+	static const char *const keys[] = {"clearance", "everything", "read", "insert", "update",
+					   "delete",	"call",	      "http", NULL};
+	const struct ynode *http = ynode_get(n, "http");
 	const struct ynode *everything;
 	int r = check_name(n, n->key, rd->err);
 
@@ -256,10 +303,8 @@ static int read_role(struct reader *rd, const struct ynode *n, struct access_rol
 		r = read_verbs(rd, n, role);
 	everything = r == 0 ? ynode_get(n, "everything") : NULL;
 	if (everything)
-		r = ynode_bool(everything, &role->has_everything, rd->err);
-	if (r == 0 && role->has_everything)
-		r = check_full(rd, role, everything, "have everything");
-	return r;
+		r = read_everything(rd, everything, role);
+	return r < 0 || !http ? r : read_http(rd, http, role);
 }
 
 static int find_role(struct reader *rd, const struct ynode *n, struct access_person *p)
@@ -271,9 +316,8 @@ static int find_role(struct reader *rd, const struct ynode *n, struct access_per
 	if (!at)
 		return ynode_key_error(n, rd->err, "person \"%s\" has no role", n->key);
 	r = ynode_text(at, &name, rd->err);
-	for (size_t i = 0; i < rd->a->n_roles && r == 0; i++)
-		if (cstr_equal(rd->a->roles[i].name, name))
-			p->role = &rd->a->roles[i];
+	if (r == 0)
+		p->role = access_find_role(rd->a, name);
 	if (r == 0 && !p->role)
 		r = ynode_error(at, rd->err, "there is no role \"%.60s\"", name);
 	return r;
@@ -341,15 +385,18 @@ static int check_names(const struct access *a, struct err *err)
 
 static int read_subject(struct access *a, const struct ynode *n, struct err *err)
 {
-	static const char *const keys[] = {"table", "key", NULL};
-	const struct ynode *table = ynode_get(n, "table"), *key = ynode_get(n, "key");
+	static const char *const keys[] = {"table", "key", "erase", NULL};
+	const struct ynode *table = ynode_get(n, "table"), *key = ynode_get(n, "key"),
+			   *erase = ynode_get(n, "erase");
 	int r = ynode_check_keys(n, "the subject", keys, err);
 
 	if (r == 0 && (!table || !key))
 		r = ynode_error(n, err, "the subject is a table and a key");
 	if (r == 0)
 		r = ynode_text(table, &a->subject_table, err);
-	return r < 0 ? r : ynode_text(key, &a->subject_key, err);
+	if (r == 0)
+		r = ynode_text(key, &a->subject_key, err);
+	return r < 0 || !erase ? r : ynode_text(erase, &a->subject_erase, err);
 }
 
 static int read_part(const struct ynode *root, const char *key, const struct ynode **ret,
@@ -435,6 +482,14 @@ static int read_all(struct access *a, struct err *err)
 	if (r == 0)
 		r = read_people(&rd, roles, people);
 	return r < 0 ? r : check_names(a, err);
+}
+
+const struct access_role *access_find_role(const struct access *a, const char *name)
+{
+	for (size_t i = 0; i < a->n_roles; i++)
+		if (cstr_equal(a->roles[i].name, name))
+			return &a->roles[i];
+	return NULL;
 }
 
 /* --- life ------------------------------------------------------------------------------------ */

@@ -11,6 +11,7 @@
 #include "base/banned.h"
 
 #define STATEMENT_MAX ((size_t)64 << 10)
+#define GRANT_OPTION  "GRANT OPTION"
 
 static const char *const kind_names[] = {"role",   "view",    "account", "grant",
 					 "member", "default", "person"};
@@ -19,9 +20,11 @@ static_assert(ARRAY_LEN(kind_names) == ACCESS_KINDS, "a name for each kind");
 
 /* --- what is there --------------------------------------------------------------------------- */
 
+/* Names of accounts may have an @, hosts have none. */
 static bool is_system(const struct access *a, const char *who)
 {
-	size_t len = strcspn(who, "@");
+	const char *at = strrchr(who, '@');
+	size_t len = at ? (size_t)(at - who) : strlen(who);
 
 	for (size_t i = 0; i < a->n_system; i++)
 		if (strlen(a->system[i]) == len && memcmp(a->system[i], who, len) == 0)
@@ -168,7 +171,11 @@ static void add_right(struct strbuf *b, const struct access *a, const struct acc
 		add_column(b, a, i->right, i->object);
 		return;
 	}
-	strbuf_addf(b, "%s ON ", cstr_equal(i->object, "SERVER") ? "ALL PRIVILEGES" : i->right);
+	/* ALL PRIVILEGES ON *.* has no GRANT OPTION in it, which the server tells as one more. */
+	strbuf_addf(b, "%s ON ",
+		    cstr_equal(i->object, "SERVER") && !cstr_equal(i->right, GRANT_OPTION)
+			? "ALL PRIVILEGES"
+			: i->right);
 	add_object(b, a, i->object);
 }
 
@@ -503,23 +510,35 @@ static int apply_locked(const struct access *a, struct maria *m, const struct ac
 	return r;
 }
 
-int access_apply(const struct access *a, struct maria *m, const struct access_apply *how,
-		 size_t *ret_changes, struct err *err)
+int access_lock(struct maria *m, struct err *err)
+{
+	int64_t holder = 0;
+	int r = maria_query_int(m, govern_sql_access_lock, NULL, 0, &holder, err);
+
+	if (r < 0 || !holder)
+		return r;
+	(void)err_set(err, ERR_CONFLICT, "somebody else applies rules of access just now");
+	return err_hint(err, "connection %lld of MariaDB has the lock: see SHOW PROCESSLIST",
+			(long long)holder);
+}
+
+/* A lost connection has given it back. */
+int access_unlock(struct maria *m, int r, struct err *err)
 {
 	struct err local = {0};
-	int64_t has_lock = 0;
-	int r = maria_query_int(m, govern_sql_access_lock, NULL, 0, &has_lock, err);
 
-	*ret_changes = 0;
-	if (r < 0)
-		return r;
-	if (!has_lock)
-		return err_set(err, ERR_CONFLICT, "somebody else applies rules of access just now");
-	r = apply_locked(a, m, how, ret_changes, err);
-	/* A lost connection has given it back. */
 	return err_first(
 	    r, maria_is_lost(m) ? 0 : maria_run(m, govern_sql_access_unlock, NULL, 0, NULL, &local),
 	    &local, err);
+}
+
+int access_apply(const struct access *a, struct maria *m, const struct access_apply *how,
+		 size_t *ret_changes, struct err *err)
+{
+	int r = access_lock(m, err);
+
+	*ret_changes = 0;
+	return r < 0 ? r : access_unlock(m, apply_locked(a, m, how, ret_changes, err), err);
 }
 
 /* --- remove ---------------------------------------------------------------------------------- */

@@ -239,6 +239,9 @@ int audit_erase(struct maria *m, const char *actor, const char *subject, uint64_
 	int r = 0;
 
 	*ret_erased = 0;
+	/* Events about nobody, such as those that say what was erased, are not to be forgotten. */
+	if (!subject[0])
+		return err_set(err, ERR_INVALID_ARGUMENT, "say whose: the subject is empty");
 	while (n && r == 0) {
 		r = maria_exec(m, "START TRANSACTION", err);
 		if (r == 0)

@@ -4,6 +4,7 @@
  */
 #include "govern/audit_int.h"
 
+#include "base/clock.h"
 #include "govern/govern_sql_int.h"
 
 #include <inttypes.h>
@@ -15,7 +16,7 @@
 
 static int find_end(struct maria *m, const char *before, struct audit_head *ret, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(before)};
+	const struct maria_value params[] = {MARIA_S(before), MARIA_S(before)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r = maria_query(m, govern_sql_audit_purge_end, params, ARRAY_LEN(params), &rows, err);
 
@@ -83,6 +84,10 @@ int audit_purge(struct maria *m, const struct audit_witness *witness,
 	int r;
 
 	*ret_purged = 0;
+	/* A text that is no time would be compared as one all the same. */
+	if (!clock_is_time(before))
+		return err_set(err, ERR_INVALID_ARGUMENT,
+			       "\"%.40s\" is not a day such as 2026-01-31", before);
 	r = audit_verify(m, witness, &state, err);
 	if (r == 0)
 		r = find_end(m, before, &end, err);

@@ -56,10 +56,9 @@ static bool may_read(const struct access_role *role, const char *table)
 	return role->has_everything;
 }
 
-static void find_readers(const struct access *a, const char *table, const char *pii,
-			 struct strbuf *b)
+void dictionary_readers(const struct access *a, const char *table, const char *pii,
+			struct strbuf *b)
 {
-	strbuf_clear(b);
 	for (size_t i = 0; i < a->n_roles; i++) {
 		const struct access_role *role = &a->roles[i];
 		enum access_mask mask = access_mask_in(role->clearance, pii);
@@ -90,7 +89,8 @@ static int each_column(const struct access *a, const struct schema_table *t, str
 					     .pii = access_class(a, t->name, c->name),
 					     .fields = fields ? strbuf_str(fields) : ""};
 
-		find_readers(a, t->name, e.pii, &readers);
+		strbuf_clear(&readers);
+		dictionary_readers(a, t->name, e.pii, &readers);
 		e.readers = strbuf_str(&readers);
 		r = fn(arg, &e, err);
 	}

@@ -24,6 +24,11 @@ typedef int (*dictionary_fn)(void *arg, const struct dictionary_entry *e, struct
 int dictionary_each(const struct access *a, const struct schema *s, const struct mapping_set *set,
 		    const char *table, dictionary_fn fn, void *arg, struct err *err) _must_check_;
 
+/* Appends the roles that read columns of a class of a table, and how: "marketing_analyst partial".
+ */
+void dictionary_readers(const struct access *a, const char *table, const char *pii,
+			struct strbuf *b);
+
 /* Writes data_dictionary anew, in one transaction. */
 int dictionary_write(const struct access *a, const struct schema *s, const struct mapping_set *set,
 		     struct maria *m, size_t *ret_columns, struct err *err) _must_check_;

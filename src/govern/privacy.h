@@ -6,6 +6,9 @@
 #pragma once
 
 #include "govern/access.h"
+#include "store/mongo.h"
+
+#include <jansson.h>
 
 /*
  * Each column of each row that belongs to a subject, as a clearance sees it: rows of the subject's
@@ -25,7 +28,15 @@ struct privacy_value {
 };
 typedef int (*privacy_value_fn)(void *arg, const struct privacy_value *v, struct err *err);
 
-/* ERR_NOT_FOUND: there is no such subject. ERR_INVALID_ARGUMENT: the file says no subject. */
+/*
+ * Whether there is such a subject, written as its key is: what the audit says of "015" or "15abc"
+ * nobody would find under 15. ERR_NOT_FOUND: there is none, or it is written otherwise.
+ * ERR_INVALID_ARGUMENT: the file says no subject.
+ */
+int privacy_check_subject(const struct access *a, struct maria *m, const char *subject,
+			  struct err *err) _must_check_;
+
+/* Errors of privacy_check_subject(). */
 struct privacy_question {
 	const struct access_clearance *clearance; /* whose eyes */
 	const char *subject;			  /* its key */
@@ -52,3 +63,50 @@ typedef int (*privacy_finding_fn)(void *arg, const struct privacy_finding *f, st
 
 int privacy_detect(const struct access *a, const struct schema *s, struct maria *m,
 		   privacy_finding_fn fn, void *arg, struct err *err) _must_check_;
+
+/*
+ * All that is held on a subject, for them: {"rows": {TABLE: [...]}, "documents": {COLLECTION:
+ * [...]}, "seen_by": [...]}, values as MariaDB writes them, bytes in hex, documents as relaxed
+ * extended JSON with the fields of MongoDB's users. The caller owns the value. ERR_NOT_FOUND.
+ */
+struct privacy_export {
+	const struct access *a;
+	const struct schema *schema;
+	const struct mapping_set *mappings;
+	struct maria *m;
+	struct mongo *mongo;
+	const char *subject; /* its key */
+};
+int privacy_export(const struct privacy_export *x, json_t **ret, struct err *err) _must_check_;
+
+/* The field of a mapping's documents that says whose they are; NULL: none does. Lives as long as
+ * the mapping. */
+const char *privacy_owner_field(const struct access *a, const struct mapping *m);
+
+/*
+ * How far people stand out: how many share each combination of what a clearance sees of them in
+ * their own table. `columns` (NULL: all that it sees, but pseudonyms) are those that somebody may
+ * know of a person. A group of one is a person.
+ */
+struct privacy_crowd {
+	uint64_t n_people, n_groups, smallest;
+	uint64_t n_below; /* people in groups of fewer than `k` */
+};
+struct privacy_column {
+	const char *name;
+	enum access_mask mask;
+	struct privacy_crowd alone;   /* by this column alone */
+	struct privacy_crowd without; /* by all the others */
+};
+typedef int (*privacy_column_fn)(void *arg, const struct privacy_column *c, struct err *err);
+struct privacy_anonymity {
+	const struct access_clearance *clearance;
+	const char *const *columns; /* ended by NULL; NULL: all */
+	uint64_t k;
+	privacy_column_fn fn; /* for each column */
+	void *arg;
+};
+/* ERR_NOT_FOUND: there is no such column, or the clearance does not see it. */
+int privacy_anonymity(const struct access *a, const struct schema *s, struct maria *m,
+		      const struct privacy_anonymity *q, struct privacy_crowd *ret, struct err *err)
+    _must_check_;

@@ -106,26 +106,71 @@ static int check_key(const struct shower *s, struct maria *m, struct err *err)
 	return err_hint(err, "`aethermart access apply` makes it");
 }
 
-int privacy_show(const struct access *a, const struct schema *schema, struct maria *m,
-		 const struct privacy_question *q, struct err *err)
+int privacy_check_subject(const struct access *a, struct maria *m, const char *subject,
+			  struct err *err)
 {
-	struct shower s = {.a = a, .q = q};
-	const struct schema_table *own;
-	size_t n;
+	const struct maria_value params[] = {MARIA_S(subject)};
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(STATEMENT_MAX);
+	_cleanup_(mem_freep) char *key = NULL;
 	int r;
 
 	if (!a->subject_table)
 		return ynode_error(
 		    ydoc_root(a->doc), err,
 		    "the file does not say whose data it is: \"subject\" is missing");
-	own = schema_find_table(schema, a->subject_table);
-	r = check_key(&s, m, err);
+	strbuf_addstr(&sql, "SELECT CAST(");
+	maria_add_identifier(&sql, a->subject_key);
+	strbuf_addstr(&sql, " AS CHAR) FROM ");
+	maria_add_identifier(&sql, a->subject_table);
+	strbuf_addstr(&sql, " WHERE ");
+	maria_add_identifier(&sql, a->subject_key);
+	strbuf_addstr(&sql, " = ?");
+	r = maria_query_text(m, strbuf_str(&sql), params, ARRAY_LEN(params), &key, err);
+	if (r < 0 && r != -ERR_NOT_FOUND)
+		return r;
+	if (r == 0 && key && cstr_equal(key, subject))
+		return 0;
+	(void)err_set(err, ERR_NOT_FOUND, "%s has no row with %s %.60s", a->subject_table,
+		      a->subject_key, subject);
+	return r == 0 && key ? err_hint(err, "is it %.60s?", key) : -ERR_NOT_FOUND;
+}
+
+struct owner_search {
+	const char *root, *key, *field;
+};
+
+static void note_owner(void *arg, const struct mapping_column *c)
+{
+	struct owner_search *o = arg;
+
+	if (cstr_equal(c->table, o->root) && cstr_equal(c->column, o->key) &&
+	    !strchr(c->field, '.'))
+		o->field = c->field;
+}
+
+const char *privacy_owner_field(const struct access *a, const struct mapping *m)
+{
+	struct owner_search o = {.root = mapping_root_table(m), .key = a->subject_key};
+
+	if (o.key)
+		mapping_each_column(m, note_owner, &o);
+	return o.field;
+}
+
+int privacy_show(const struct access *a, const struct schema *schema, struct maria *m,
+		 const struct privacy_question *q, struct err *err)
+{
+	struct shower s = {.a = a, .q = q};
+	const struct schema_table *own;
+	size_t n;
+	int r = privacy_check_subject(a, m, q->subject, err);
+
+	if (r == 0)
+		r = check_key(&s, m, err);
 	if (r < 0)
 		return r;
+	own = schema_find_table(schema, a->subject_table);
 	r = show_table(&s, own, m, &n, err);
-	if (r == 0 && !n)
-		return err_set(err, ERR_NOT_FOUND, "%s has no row with %s %.60s", a->subject_table,
-			       a->subject_key, q->subject);
 	for (size_t i = 0; i < schema->n_tables && r == 0; i++) {
 		const struct schema_table *t = &schema->tables[i];
 

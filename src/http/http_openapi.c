@@ -175,8 +175,13 @@ static json_t *responses_of(const struct http_route *route)
 		 route->answer_status ? route->answer_status : (unsigned)MHD_HTTP_OK);
 	json_object_set_new(responses, status, answer_of(route));
 	add_problem(responses, "400", "Parameters are wrong: all of them are told in errors.");
-	if (route->access != HTTP_ACCESS_OPEN)
-		add_problem(responses, "401", "The token is missing or another one.");
+	if (route->access != HTTP_ACCESS_OPEN) {
+		add_problem(responses, "401",
+			    "The token is missing, is none, was revoked or has expired.");
+		add_problem(responses, "403", "The role of the token may not ask for this.");
+		add_problem(responses, "429", "Too many requests: Retry-After tells the seconds.");
+		add_problem(responses, "503", help_of(MHD_HTTP_SERVICE_UNAVAILABLE));
+	}
 	add_problem(responses, "413",
 		    route->takes_body ? "The body is too long." : "There is a body.");
 	for (const unsigned *s = route->statuses; *s; s++) {
@@ -210,17 +215,35 @@ static json_t *security_of(const struct http_route *route)
 {
 	if (route->access == HTTP_ACCESS_OPEN)
 		return json_array();
-	if (route->access == HTTP_ACCESS_METRICS)
+	if (route->access == HTTP_ACCESS_METRICS || route->rights & ACCESS_HTTP_CATALOGUE)
 		return json_pack("[{s:[]}, {}]", "bearer");
 	return json_pack("[{s:[]}]", "bearer");
 }
 
+/* Which rights open it. */
+static json_t *description_of(const struct http_route *route)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
+
+	if (route->access == HTTP_ACCESS_OPEN)
+		return text("Open to all.");
+	for (unsigned bit = 1; bit <= ACCESS_HTTP_ALL; bit <<= 1)
+		if (route->rights & bit)
+			strbuf_addf(&b, "%s%s", b.len ? " or " : "Needs the right ",
+				    access_http_name(bit));
+	strbuf_addstr(&b, b.len ? ", by the role of the token" : "For the operator's token alone");
+	if (route->rights & ACCESS_HTTP_CATALOGUE)
+		strbuf_addstr(&b, "; the catalogue also for visitors, where they are let in");
+	strbuf_addch(&b, '.');
+	return text(strbuf_str(&b));
+}
+
 static json_t *operation_of(const struct http_route *route)
 {
-	json_t *operation =
-	    json_pack("{s:o, s:s, s:o, s:o, s:o}", "operationId", operation_id(route), "summary",
-		      route->summary, "parameters", parameters_of(route), "responses",
-		      responses_of(route), "security", security_of(route));
+	json_t *operation = json_pack(
+	    "{s:o, s:s, s:o, s:o, s:o, s:o}", "operationId", operation_id(route), "summary",
+	    route->summary, "description", description_of(route), "parameters",
+	    parameters_of(route), "responses", responses_of(route), "security", security_of(route));
 
 	if (route->takes_body)
 		json_object_set_new(operation, "requestBody", body_of(route));
@@ -283,11 +306,12 @@ static json_t *problem_schema(void)
 
 static json_t *components(void)
 {
-	return json_pack("{s:{s:o}, s:{s:{s:s, s:s, s:s}}}", "schemas", "Problem", problem_schema(),
-			 "securitySchemes", "bearer", "type", "http", "scheme", "bearer",
-			 "description",
-			 "The content of the file http.token in the run-time folder. Through the "
-			 "Unix socket none is asked for.");
+	return json_pack(
+	    "{s:{s:o}, s:{s:{s:s, s:s, s:s}}}", "schemas", "Problem", problem_schema(),
+	    "securitySchemes", "bearer", "type", "http", "scheme", "bearer", "description",
+	    "A token of `aethermart token create`, which may what its role may, or the "
+	    "content of the file http.token in the run-time folder, which may all. "
+	    "Through the Unix socket none is asked for.");
 }
 
 void http_openapi_write(struct strbuf *b)

@@ -8,9 +8,10 @@ const struct config_option http_options[] = {
      .name = "listen",
      .type = CONFIG_TEXT,
      .fallback = "127.0.0.1",
-     .help = "The address on which \"aethermart serve\" answers HTTP requests, or \"localhost\". "
-	     "Empty: only on the Unix socket in stack.dir. There is no TLS: put a proxy before any "
-	     "address but loopback."},
+     .help =
+	 "The address on which \"aethermart serve\" answers HTTP requests, or \"localhost\". "
+	 "Empty: only on the Unix socket in stack.dir. An address beyond this machine needs TLS, "
+	 "or http.plaintext."},
     {.section = "http",
      .name = "port",
      .type = CONFIG_INT,
@@ -22,7 +23,41 @@ const struct config_option http_options[] = {
      .name = "metrics_open",
      .type = CONFIG_BOOL,
      .fallback = "false",
-     .help = "Whether /metrics is answered without the token."},
+     .help = "Whether /metrics is answered without a token."},
+    {.section = "http",
+     .name = "tls_cert",
+     .type = CONFIG_TEXT,
+     .flags = CONFIG_PATH,
+     .help = "The certificate, PEM, with those of its authorities behind it: then TCP speaks TLS "
+	     "1.2 and 1.3 only. Read at start."},
+    {.section = "http",
+     .name = "tls_key",
+     .type = CONFIG_TEXT,
+     .flags = CONFIG_PATH,
+     .help = "Its private key, PEM, which its owner alone may read."},
+    {.section = "http",
+     .name = "plaintext",
+     .type = CONFIG_BOOL,
+     .fallback = "false",
+     .help = "Whether an address beyond this machine may be listened on without TLS: when a proxy "
+	     "before it, or the network, encrypts."},
+    {.section = "http",
+     .name = "visitor",
+     .type = CONFIG_BOOL,
+     .fallback = "false",
+     .help = "Whether requests without a token are answered with what the role shop_visitor of "
+	     "the rules of access may ask for: the public catalogue."},
+    {.section = "http",
+     .name = "rate",
+     .type = CONFIG_TEXT,
+     .fallback = "100/s",
+     .help = "How many requests a token may make in a second (/s), minute (/m) or hour (/h), "
+	     "unless it has a rate of its own."},
+    {.section = "http",
+     .name = "visitor_rate",
+     .type = CONFIG_TEXT,
+     .fallback = "20/s",
+     .help = "The same of all visitors from one address; of IPv6, from one network of 64 bits."},
     {.section = "http",
      .name = "header_max",
      .type = CONFIG_SIZE,
@@ -69,8 +104,33 @@ const struct config_option http_options[] = {
     {0},
 };
 
-void http_server_options_read(const struct config *config, struct http_server_options *ret)
+static int read_rate(const struct config *config, const char *name, struct token_rate *ret,
+		     struct err *err)
 {
+	int r = token_parse_rate(str_from(config_text(config, name)), ret, err);
+
+	return r < 0 ? err_context(err, "%s", name) : 0;
+}
+
+static int check_pair(const struct http_server_options *o, struct err *err)
+{
+	if (!o->tls_cert == !o->tls_key)
+		return 0;
+	return err_set(err, ERR_INVALID_ARGUMENT, "%s is set and %s is not: TLS needs both",
+		       o->tls_cert ? "http.tls_cert" : "http.tls_key",
+		       o->tls_cert ? "http.tls_key" : "http.tls_cert");
+}
+
+int http_server_options_read(const struct config *config, struct http_server_options *ret,
+			     struct err *err)
+{
+	int r = read_rate(config, "http.rate", &ret->rate, err);
+
+	if (r == 0)
+		r = read_rate(config, "http.visitor_rate", &ret->visitor_rate, err);
+	ret->tls_cert = config_text(config, "http.tls_cert");
+	ret->tls_key = config_text(config, "http.tls_key");
+	ret->is_plaintext_allowed = config_bool(config, "http.plaintext");
 	ret->listen = config_text(config, "http.listen");
 	ret->port = (uint16_t)config_int(config, "http.port");
 	ret->is_metrics_open = config_bool(config, "http.metrics_open");
@@ -80,4 +140,5 @@ void http_server_options_read(const struct config *config, struct http_server_op
 	ret->connections_per_address = (unsigned)config_int(config, "http.connections_per_address");
 	ret->timeout_s = (unsigned)((config_int(config, "http.timeout") + 999) / 1000);
 	ret->changes_kept = (unsigned)config_int(config, "http.changes_kept");
+	return r < 0 ? r : check_pair(ret, err);
 }

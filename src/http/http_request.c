@@ -1,11 +1,16 @@
 /*
- * A request's life, and the one place where method, token, length and parameters are checked.
+ * A request's life, and the one place where method, length, token, parameters and rights are
+ * checked, in this order.
  *
  * MHD calls http_request_new() with the request line, http_request_handle() once when the header is
  * there, then with pieces of the body, then once more at its end, and http_request_done(). What can
  * be refused by the header alone is refused at the first call, so that no body is read for it. A
  * body that turns out too long (chunked: no length is announced) is dropped as it comes and
  * answered with 413 at its end; one that goes on far beyond is cut off.
+ *
+ * A token that has to be looked up suspends the connection at the first call, and so does one that
+ * is none, for its answer comes late. MHD then repeats the first call: no body is read until it is
+ * known who sends it.
  *
  * The request has an arena: its line, its parameters, and with them the question that a thread of
  * the pool works on. The connection is suspended meanwhile, so the request outlives the work.
@@ -14,15 +19,27 @@
 #include "http/http_server_int.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 #include "base/banned.h"
 
 #define DROPPED_BODY_MAX (1 << 20) /* a body beyond its limit by this much loses the connection */
 
+enum phase {
+	PHASE_NEW,
+	PHASE_ASKED,	/* the token is being looked up */
+	PHASE_LATE,	/* it is none, and the answer waits */
+	PHASE_ADMITTED, /* nothing speaks against it */
+};
+
 struct request {
 	struct arena arena;
 	struct http_uri uri;
-	const struct http_route *route; /* once nothing speaks against it */
+	enum phase phase;
+	const struct http_route *route;
+	struct str segment; /* of the path */
+	struct http_ticket ticket;
+	struct http_work *lookup;
 	struct http_question question;
 	size_t body_bytes;
 	struct strbuf body; /* of a route that takes one */
@@ -61,16 +78,62 @@ static enum MHD_Result refuse_method(struct MHD_Connection *c, const char *allow
 				      .header_value = allow});
 }
 
-static enum MHD_Result refuse_token(struct MHD_Connection *c)
+static void count_refusal(const char *why)
 {
+	metric_add(metric_series(METRIC_COUNTER, "aethermart_http_refusals_total",
+				 "Requests that were refused by who asks.", "reason", why),
+		   1);
+}
+
+static enum MHD_Result refuse_token(struct MHD_Connection *c, bool is_given)
+{
+	count_refusal(is_given ? "wrong_token" : "no_token");
+	return http_answer_problem(
+	    c,
+	    &(struct http_problem){
+		.code = ERR_PERMISSION,
+		.status = MHD_HTTP_UNAUTHORIZED,
+		.detail = is_given ? "the token is none, was revoked or has expired"
+				   : "this path needs the header \"Authorization: Bearer TOKEN\"",
+		.hint = "`aethermart token create` makes one; the operator's is in the file "
+			"http.token in stack.dir",
+		.header = "WWW-Authenticate",
+		.header_value = is_given ? "Bearer realm=\"aethermart\", error=\"invalid_token\""
+					 : "Bearer realm=\"aethermart\""});
+}
+
+/* A visitor may come back with a token. */
+static enum MHD_Result refuse_right(struct MHD_Connection *c, const struct http_guest *guest)
+{
+	if (guest->is_visitor)
+		return refuse_token(c, false);
+	count_refusal("right");
+	return http_answer_problem(
+	    c, &(struct http_problem){.code = ERR_PERMISSION,
+				      .detail = "the role of this token may not ask for this",
+				      .hint = "rules/access.yaml says what a role may"});
+}
+
+static enum MHD_Result refuse_for(struct MHD_Connection *c, const char *detail, unsigned status,
+				  unsigned seconds)
+{
+	char after[16];
+
+	(void)snprintf(after, sizeof(after), "%u", seconds);
 	return http_answer_problem(
 	    c, &(struct http_problem){
-		   .code = ERR_PERMISSION,
-		   .status = MHD_HTTP_UNAUTHORIZED,
-		   .detail = "this path needs the header \"Authorization: Bearer TOKEN\"",
-		   .hint = "the token is in the file http.token in stack.dir",
-		   .header = "WWW-Authenticate",
-		   .header_value = "Bearer realm=\"aethermart\""});
+		   .code = status == MHD_HTTP_TOO_MANY_REQUESTS ? ERR_LIMIT : ERR_UNAVAILABLE,
+		   .status = status,
+		   .detail = detail,
+		   .header = "Retry-After",
+		   .header_value = after});
+}
+
+static enum MHD_Result refuse_away(struct MHD_Connection *c)
+{
+	count_refusal("away");
+	return refuse_for(c, "whose the token is cannot be looked up now",
+			  MHD_HTTP_SERVICE_UNAVAILABLE, 1);
 }
 
 static enum MHD_Result refuse_parameters(struct MHD_Connection *c, const struct err *err,
@@ -106,16 +169,13 @@ static const struct http_route *find_route(const char *method, struct str path,
 	return NULL;
 }
 
-static bool is_allowed(const struct http_listener *l, const struct http_route *route,
-		       struct MHD_Connection *c)
-{
-	const struct http_server *s = l->server;
+static const struct http_guest operator_guest = {
+    .rights = ACCESS_HTTP_ALL, .is_operator = true, .sees_personal = true};
 
-	if (l->is_unix || route->access == HTTP_ACCESS_OPEN ||
-	    (route->access == HTTP_ACCESS_METRICS && s->options.is_metrics_open))
-		return true;
-	return http_token_matches(s->token,
-				  MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Authorization"));
+static bool is_open(const struct http_server *s, const struct http_route *route)
+{
+	return route->access == HTTP_ACCESS_OPEN ||
+	       (route->access == HTTP_ACCESS_METRICS && s->options.is_metrics_open);
 }
 
 static size_t body_limit(const struct http_server *s, const struct http_route *route)
@@ -134,34 +194,163 @@ static uint64_t announced_length(struct MHD_Connection *c)
 	return n;
 }
 
-/* The first call: header only. The request gets its route when nothing speaks against it. */
-static enum MHD_Result start(const struct http_listener *l, struct MHD_Connection *c,
-			     const char *method, struct request *r)
+/* --- who asks -------------------------------------------------------------------------------- */
+
+static const struct sockaddr *address_of(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+	return info ? info->client_addr : NULL;
+}
+
+struct headers {
+	size_t n;
+	const char *last;
+};
+
+static enum MHD_Result note_header(void *cls, enum MHD_ValueKind kind, const char *name,
+				   const char *value)
+{
+	struct headers *h = cls;
+
+	(void)kind;
+	if (strcasecmp(name, "Authorization") == 0) {
+		h->n++;
+		h->last = value;
+	}
+	return MHD_YES;
+}
+
+/* What the header says: admitted, unknown (a ticket was made), or no token; of two headers one may
+ * be somebody else's. */
+static enum http_verdict read_authorization(const struct http_server *s, struct MHD_Connection *c,
+					    struct request *r, bool *ret_given)
+{
+	struct headers h = {0};
+	struct str token;
+
+	(void)MHD_get_connection_values(c, MHD_HEADER_KIND, note_header, &h);
+	*ret_given = h.n > 0;
+	if (!h.n && s->options.visitor) {
+		r->ticket.guest = s->visitor;
+		r->ticket.guest.is_visitor = true;
+		return HTTP_ADMITTED;
+	}
+	if (h.n != 1 || !h.last || !http_token_read(h.last, &token))
+		return HTTP_NO_TOKEN;
+	if (http_token_matches(s->token, token)) {
+		r->ticket.guest = operator_guest;
+		return HTTP_ADMITTED;
+	}
+	r->ticket.token = (struct str){arena_strndup(&r->arena, token.data, token.len), token.len};
+	return http_door_knows(s->door, &r->ticket) ? r->ticket.verdict : HTTP_UNKNOWN;
+}
+
+/* The right is known: parameters, and what they need; the limit of requests. */
+static enum MHD_Result admit(const struct http_listener *l, struct MHD_Connection *c,
+			     struct request *r)
 {
 	static const struct http_parameter none[] = {{0}};
-	_cleanup_(strbuf_done) struct strbuf allow = STRBUF_INIT(256);
-	struct http_input input = {.query = r->uri.query};
-	const struct http_route *route = find_route(method, r->uri.path, &input.segment, &allow);
+	const struct http_input input = {.query = r->uri.query, .segment = r->segment};
+	const struct http_guest *guest = &r->ticket.guest;
+	const struct http_route *route = r->route;
 	struct http_mistakes mistakes;
 	struct err err = {0};
+	unsigned seconds;
 
-	if (!route && allow.len)
-		return refuse_method(c, strbuf_str(&allow));
-	if (!route)
-		return refuse(c, MHD_HTTP_NOT_FOUND, ERR_NOT_FOUND, "no such path");
-	if (!is_allowed(l, route, c))
-		return refuse_token(c);
-	if (announced_length(c) > body_limit(l->server, route))
-		return refuse_length(l->server, route, c);
-	r->question = (struct http_question){.route = route,
-					     .values = arena_alloc(&r->arena, route->values_size)};
+	if (!is_open(l->server, route)) {
+		seconds = http_door_take(l->server->door, guest, address_of(c));
+		if (seconds) {
+			count_refusal("rate");
+			return refuse_for(c, "too many requests", MHD_HTTP_TOO_MANY_REQUESTS,
+					  seconds);
+		}
+		if (!guest->is_operator && !(route->rights & guest->rights))
+			return refuse_right(c, guest);
+	}
+	r->question = (struct http_question){
+	    .route = route, .guest = guest, .values = arena_alloc(&r->arena, route->values_size)};
 	if (http_parameters_read(route->parameters ? route->parameters : none, &input, &r->arena,
 				 r->question.values, &mistakes, &err) < 0)
 		return refuse_parameters(c, &err, &mistakes);
+	if (route->needs && !guest->is_operator &&
+	    !(route->needs(r->question.values, guest) & guest->rights))
+		return refuse_right(c, guest);
 	if (route->check && route->check(l->server, &err) < 0)
 		return http_answer_error(c, &err);
-	r->route = route;
+	r->phase = PHASE_ADMITTED;
 	return MHD_YES;
+}
+
+/* The answer waits; the door wakes the connection. */
+static enum MHD_Result refuse_late(const struct http_listener *l, struct MHD_Connection *c,
+				   struct request *r)
+{
+	unsigned ms;
+
+	if (!http_door_fail(l->server->door, address_of(c), &ms)) {
+		count_refusal("rate");
+		return refuse_for(c, "too many tokens that are none", MHD_HTTP_TOO_MANY_REQUESTS,
+				  5);
+	}
+	r->phase = PHASE_LATE;
+	MHD_suspend_connection(c);
+	http_door_delay(l->server->door, ms, http_request_wake, c);
+	return MHD_YES;
+}
+
+static enum MHD_Result ask_for_token(const struct http_listener *l, struct MHD_Connection *c,
+				     struct request *r)
+{
+	r->lookup = http_door_ask(l->server->door, &r->ticket, http_request_wake, c);
+	if (!r->lookup)
+		return refuse_away(c);
+	r->phase = PHASE_ASKED;
+	MHD_suspend_connection(c);
+	http_door_start(l->server->door, r->lookup);
+	return MHD_YES;
+}
+
+static enum MHD_Result judge(const struct http_listener *l, struct MHD_Connection *c,
+			     struct request *r, enum http_verdict verdict)
+{
+	switch (verdict) {
+	case HTTP_ADMITTED:
+		return admit(l, c, r);
+	case HTTP_NO_TOKEN:
+		return refuse_late(l, c, r);
+	case HTTP_UNKNOWN:
+	case HTTP_AWAY:
+		break;
+	}
+	return refuse_away(c);
+}
+
+/* The first call: header only. */
+static enum MHD_Result start(const struct http_listener *l, struct MHD_Connection *c,
+			     const char *method, struct request *r)
+{
+	_cleanup_(strbuf_done) struct strbuf allow = STRBUF_INIT(256);
+	bool is_given = false;
+	enum http_verdict verdict = HTTP_ADMITTED;
+
+	r->route = find_route(method, r->uri.path, &r->segment, &allow);
+	if (!r->route && allow.len)
+		return refuse_method(c, strbuf_str(&allow));
+	if (!r->route)
+		return refuse(c, MHD_HTTP_NOT_FOUND, ERR_NOT_FOUND, "no such path");
+	if (announced_length(c) > body_limit(l->server, r->route))
+		return refuse_length(l->server, r->route, c);
+	if (l->is_unix)
+		r->ticket.guest = operator_guest;
+	else if (!is_open(l->server, r->route))
+		verdict = read_authorization(l->server, c, r, &is_given);
+	if (verdict == HTTP_UNKNOWN)
+		return ask_for_token(l, c, r);
+	if (verdict == HTTP_NO_TOKEN && !is_given)
+		return refuse_token(c, false);
+	return judge(l, c, r, verdict);
 }
 
 /* --- answering ------------------------------------------------------------------------------- */
@@ -217,6 +406,31 @@ static enum MHD_Result answer_work(struct request *r, struct MHD_Connection *c)
 	return http_answer_error(c, err);
 }
 
+/* The last call: all of the request is there. */
+static enum MHD_Result finish(const struct http_listener *l, struct MHD_Connection *c,
+			      struct request *r)
+{
+	if (r->is_too_long)
+		return refuse_length(l->server, r->route, c);
+	if (r->work)
+		return answer_work(r, c);
+	return r->route->work ? start_work(l->server, r, c)
+			      : r->route->answer(l->server, c, r->question.values);
+}
+
+static enum MHD_Result take_body(const struct http_listener *l, struct request *r, const char *data,
+				 size_t *size)
+{
+	size_t limit = body_limit(l->server, r->route);
+
+	r->body_bytes += *size;
+	r->is_too_long |= r->body_bytes > limit;
+	if (!r->is_too_long)
+		strbuf_add(&r->body, data, *size);
+	*size = 0;
+	return r->body_bytes > limit + DROPPED_BODY_MAX ? MHD_NO : MHD_YES;
+}
+
 /* --- MHD's callbacks ------------------------------------------------------------------------- */
 
 /*
@@ -251,27 +465,20 @@ enum MHD_Result http_request_handle(void *cls, struct MHD_Connection *c, const c
 {
 	const struct http_listener *l = cls;
 	struct request *r = *request;
-	size_t limit;
 
 	(void)url;
 	(void)version;
-	if (!r->route)
+	switch (r->phase) {
+	case PHASE_NEW:
 		return start(l, c, method, r);
-	limit = body_limit(l->server, r->route);
-	if (*size) {
-		r->body_bytes += *size;
-		r->is_too_long |= r->body_bytes > limit;
-		if (!r->is_too_long)
-			strbuf_add(&r->body, data, *size);
-		*size = 0;
-		return r->body_bytes > limit + DROPPED_BODY_MAX ? MHD_NO : MHD_YES;
+	case PHASE_ASKED:
+		return judge(l, c, r, r->ticket.verdict);
+	case PHASE_LATE:
+		return refuse_token(c, true);
+	case PHASE_ADMITTED:
+		break;
 	}
-	if (r->is_too_long)
-		return refuse_length(l->server, r->route, c);
-	if (r->work)
-		return answer_work(r, c);
-	return r->route->work ? start_work(l->server, r, c)
-			      : r->route->answer(l->server, c, r->question.values);
+	return *size ? take_body(l, r, data, size) : finish(l, c, r);
 }
 
 void http_request_done(void *cls, struct MHD_Connection *c, void **request,
@@ -285,6 +492,7 @@ void http_request_done(void *cls, struct MHD_Connection *c, void **request,
 	if (!r)
 		return;
 	(void)http_work_free(r->work);
+	(void)http_work_free(r->lookup);
 	strbuf_done(&r->body);
 	arena_done(&r->arena);
 	mem_free(r);

@@ -161,7 +161,13 @@ static int work_order(void *arg, void *question, struct strbuf *answer, struct e
 		return err_set(err, ERR_INVALID_ARGUMENT, "the header \"%s\" %s", q->wrong,
 			       q->key ? "is not 1 to 64 ASCII characters" : "is missing");
 	}
-	return s->options.place_order(s->options.arg, q->body, q->key, answer, err);
+	return s->options.place_order(
+	    s->options.arg,
+	    &(struct http_order){
+		.body = q->body,
+		.key = q->key,
+		.customer = q->guest->rights & ACCESS_HTTP_ORDERS ? 0 : q->guest->customer},
+	    answer, err);
 }
 
 static const struct http_member order_body[] = {
@@ -255,10 +261,44 @@ static int work_search(void *arg, void *question, struct strbuf *answer, struct 
 	int r;
 
 	q->kind = x->route->kind;
+	q->sees_personal = x->guest->sees_personal;
 	q->wrong = &x->wrong;
 	r = s->options.search(s->options.arg, q, answer, err);
 	strbuf_addch(answer, '\n');
 	return r;
+}
+
+/* --- rights ---------------------------------------------------------------------------------- */
+
+static unsigned need_place(const void *values, const struct http_guest *guest)
+{
+	const struct http_search *q = values;
+
+	(void)guest;
+	return cstr_equal(q->in, "reviews")	? ACCESS_HTTP_REVIEWS
+	       : cstr_equal(q->in, "customers") ? ACCESS_HTTP_CUSTOMERS
+						: ACCESS_HTTP_CATALOGUE;
+}
+
+/* What a customer bought shows in what is recommended: to that customer, and who may see it. */
+static unsigned need_recommendations(const void *values, const struct http_guest *guest)
+{
+	const struct http_search *q = values;
+	uint64_t customer;
+
+	if (!q->customer ||
+	    (guest->customer &&
+	     parse_uint64(str_from(q->customer), UINT64_MAX, &customer, NULL) == 0 &&
+	     customer == guest->customer))
+		return ACCESS_HTTP_CATALOGUE;
+	return ACCESS_HTTP_CUSTOMERS;
+}
+
+/* Who may order for one customer only has to be one. */
+static unsigned need_orders(const void *values, const struct http_guest *guest)
+{
+	(void)values;
+	return ACCESS_HTTP_ORDERS | (guest->customer ? ACCESS_HTTP_OWN_ORDERS : 0U);
 }
 
 /* --- parameters ------------------------------------------------------------------------------ */
@@ -509,6 +549,7 @@ static const struct http_member inventory_members[] = {
 #define SEARCH_ROUTE(which)                                                          \
 	.method = "GET", .values_size = sizeof(struct http_search), .kind = (which), \
 	.check = check_search, .work = work_search
+#define PLACES (ACCESS_HTTP_CATALOGUE | ACCESS_HTTP_REVIEWS | ACCESS_HTTP_CUSTOMERS)
 
 const struct http_route http_routes[] = {
     {.method = "GET",
@@ -526,6 +567,7 @@ const struct http_route http_routes[] = {
      .statuses = {MHD_HTTP_SERVICE_UNAVAILABLE}},
     {.method = "GET",
      .path = "/metrics",
+     .rights = ACCESS_HTTP_METRICS,
      .access = HTTP_ACCESS_METRICS,
      .answer = get_metrics,
      .summary = "Counters, gauges and histograms.",
@@ -541,6 +583,7 @@ const struct http_route http_routes[] = {
      .answer_help = "An OpenAPI document."},
     {.method = "GET",
      .path = "/v1/status",
+     .rights = ACCESS_HTTP_STATUS,
      .answer = get_status,
      .summary = "Role, lag and counts by collection."},
     {.method = "GET",
@@ -553,12 +596,14 @@ const struct http_route http_routes[] = {
      .statuses = {MHD_HTTP_SERVICE_UNAVAILABLE}},
     {.method = "GET",
      .path = "/v1/index/status",
+     .rights = ACCESS_HTTP_STATUS,
      .check = check_index,
      .answer = get_index_status,
      .summary = "What the index holds, and how far it is.",
      .statuses = {MHD_HTTP_NOT_IMPLEMENTED}},
     {.method = "POST",
      .path = "/v1/index/rebuild",
+     .rights = ACCESS_HTTP_INDEX,
      .parameters = rebuild_parameters,
      .values_size = sizeof(struct http_index_query),
      .check = check_index,
@@ -570,6 +615,7 @@ const struct http_route http_routes[] = {
      .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
     {.method = "GET",
      .path = "/v1/index/query",
+     .rights = ACCESS_HTTP_INDEX,
      .parameters = index_query_parameters,
      .values_size = sizeof(struct http_index_query),
      .check = check_index,
@@ -580,6 +626,7 @@ const struct http_route http_routes[] = {
 		  MHD_HTTP_GATEWAY_TIMEOUT}},
     {.method = "GET",
      .path = "/v1/index/inventory",
+     .rights = ACCESS_HTTP_INDEX,
      .parameters = index_inventory_parameters,
      .values_size = sizeof(struct http_index_query),
      .check = check_index,
@@ -587,21 +634,27 @@ const struct http_route http_routes[] = {
      .summary = "Which documents the index holds, with hashes of their content: for verify.",
      .members = inventory_members,
      .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
-    {SEARCH_ROUTE(HTTP_SEARCH), .path = "/v1/search", .parameters = search_parameters,
-     .summary = "Documents by a person's words.", .members = search_members,
+    {SEARCH_ROUTE(HTTP_SEARCH), .path = "/v1/search", .rights = PLACES, .needs = need_place,
+     .parameters = search_parameters, .summary = "Documents by a person's words.",
+     .members = search_members,
      .statuses = {MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
-    {SEARCH_ROUTE(HTTP_SUGGEST), .path = "/v1/suggest", .parameters = suggest_parameters,
-     .summary = "What a person who types may mean.", .members = suggest_members,
+    {SEARCH_ROUTE(HTTP_SUGGEST), .path = "/v1/suggest", .rights = ACCESS_HTTP_CATALOGUE,
+     .parameters = suggest_parameters, .summary = "What a person who types may mean.",
+     .members = suggest_members,
      .statuses = {MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
-    {SEARCH_ROUTE(HTTP_SIMILAR), .path = "/v1/similar/{id}", .parameters = similar_parameters,
-     .summary = "Documents like one that is there.", .members = hits_members,
+    {SEARCH_ROUTE(HTTP_SIMILAR), .path = "/v1/similar/{id}", .rights = PLACES, .needs = need_place,
+     .parameters = similar_parameters, .summary = "Documents like one that is there.",
+     .members = hits_members,
      .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
     {SEARCH_ROUTE(HTTP_RECOMMEND), .path = "/v1/recommendations",
+     .rights = ACCESS_HTTP_CATALOGUE | ACCESS_HTTP_CUSTOMERS, .needs = need_recommendations,
      .parameters = recommendation_parameters,
      .summary = "Products for a customer, or beside a product.", .members = hits_members,
      .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
     {.method = "POST",
      .path = "/v1/orders",
+     .rights = ACCESS_HTTP_ORDERS | ACCESS_HTTP_OWN_ORDERS,
+     .needs = need_orders,
      .takes_body = true,
      .body = order_body,
      .check = check_orders,
@@ -612,8 +665,8 @@ const struct http_route http_routes[] = {
      .members = order_members,
      .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_CONFLICT, MHD_HTTP_NOT_IMPLEMENTED,
 		  MHD_HTTP_SERVICE_UNAVAILABLE, MHD_HTTP_GATEWAY_TIMEOUT}},
-    {SEARCH_ROUTE(HTTP_PRODUCT), .path = "/v1/products/{id}", .parameters = product_parameters,
-     .summary = "One product.",
+    {SEARCH_ROUTE(HTTP_PRODUCT), .path = "/v1/products/{id}", .rights = ACCESS_HTTP_CATALOGUE,
+     .parameters = product_parameters, .summary = "One product.",
      .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
     {0},
 };

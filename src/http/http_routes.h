@@ -11,7 +11,7 @@
 enum http_access {
 	HTTP_ACCESS_TOKEN,
 	HTTP_ACCESS_OPEN,
-	HTTP_ACCESS_METRICS, /* the token, unless http.metrics_open */
+	HTTP_ACCESS_METRICS, /* a token, unless http.metrics_open */
 };
 
 /* A member of an answer that is an object; there may be more than are named. */
@@ -26,6 +26,9 @@ struct http_route {
 	size_t values_size;			 /* of the struct that they fill */
 	enum http_search_kind kind;		 /* of the paths of the search */
 	enum http_access access;
+	unsigned rights; /* bits of enum access_http, one of them is needed; 0: the operator's */
+	/* Which of them this request needs; NULL: any. */
+	unsigned (*needs)(const void *values, const struct http_guest *guest);
 	const struct http_member *body; /* members of the body's object, as `members` */
 
 	/* ERR_UNSUPPORTED when this worker does not know what it is about; NULL: it does. */
@@ -50,7 +53,8 @@ struct http_question {
 	const struct http_route *route;
 	void *values;
 	struct str body;
-	const char *key;   /* the header "Idempotency-Key"; NULL: none */
+	const char *key; /* the header "Idempotency-Key"; NULL: none */
+	const struct http_guest *guest;
 	const char *wrong; /* the parameter that an ERR_INVALID_ARGUMENT of the answer is about */
 };
 

@@ -146,10 +146,28 @@ static int open_tcp(struct http_server *s, struct err *err)
 	}
 	s->tcp.fd = fd;
 	s->port = port_of(fd);
-	if (!is_loopback(&a))
+	return remember_port(path, s->port, err);
+}
+
+/* A token that is sent in the clear is everybody's on the way. */
+static int check_listen(const struct http_server *s, struct err *err)
+{
+	union address a;
+	socklen_t len = 0;
+	int r = s->options.listen[0] ? parse_address(s->options.listen, &a, &len, err) : 0;
+
+	if (r < 0 || !s->options.listen[0] || s->tls || is_loopback(&a))
+		return r;
+	if (s->options.is_plaintext_allowed) {
 		logger_event(LOGGER_WARN, "http", "listens beyond this machine, without TLS",
 			     "address", s->options.listen, NULL);
-	return remember_port(path, s->port, err);
+		return 0;
+	}
+	(void)err_set(err, ERR_INVALID_ARGUMENT,
+		      "http.listen: \"%s\" is beyond this machine, and there is no TLS",
+		      s->options.listen);
+	return err_hint(err, "set http.tls_cert and http.tls_key, or http.plaintext: on when a "
+			     "proxy or a private network encrypts");
 }
 
 /* One server a folder: the lock lives as long as the process, whatever way that ends. */
@@ -219,17 +237,21 @@ static void log_library(void *cls, const char *fmt, va_list ap)
 static int start_daemon(struct http_listener *l, struct err *err)
 {
 	const struct http_server_options *o = &l->server->options;
+	const struct http_tls *tls = l->is_unix ? NULL : l->server->tls;
+	const struct MHD_OptionItem none[] = {{.option = MHD_OPTION_END}};
+	const unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+			       MHD_USE_ITC | MHD_USE_ERROR_LOG;
 
 	l->daemon = MHD_start_daemon(
-	    MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
-		MHD_USE_ERROR_LOG,
-	    0, NULL, NULL, http_request_handle, l, MHD_OPTION_URI_LOG_CALLBACK, http_request_new, l,
-	    MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL, MHD_OPTION_LISTEN_SOCKET, l->fd,
-	    MHD_OPTION_THREAD_POOL_SIZE, THREADS, MHD_OPTION_CONNECTION_LIMIT, o->connections_max,
-	    MHD_OPTION_PER_IP_CONNECTION_LIMIT, l->is_unix ? 0U : o->connections_per_address,
-	    MHD_OPTION_CONNECTION_TIMEOUT, o->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-	    o->header_max, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
-	    http_request_done, NULL, MHD_OPTION_END);
+	    flags | (tls ? (unsigned)MHD_USE_TLS : 0), 0, NULL, NULL, http_request_handle, l,
+	    MHD_OPTION_URI_LOG_CALLBACK, http_request_new, l, MHD_OPTION_EXTERNAL_LOGGER,
+	    log_library, NULL, MHD_OPTION_ARRAY, tls ? tls->options : none,
+	    MHD_OPTION_LISTEN_SOCKET, l->fd, MHD_OPTION_THREAD_POOL_SIZE, THREADS,
+	    MHD_OPTION_CONNECTION_LIMIT, o->connections_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+	    l->is_unix ? 0U : o->connections_per_address, MHD_OPTION_CONNECTION_TIMEOUT,
+	    o->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->header_max,
+	    MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, http_request_done, NULL,
+	    MHD_OPTION_END);
 	if (!l->daemon)
 		return err_set(err, ERR_UNAVAILABLE, "could not start the HTTP server: %s",
 			       strerror(errno));
@@ -245,6 +267,8 @@ static void set_defaults(struct http_server_options *o)
 	o->connections_per_address = o->connections_per_address ? o->connections_per_address : 64;
 	o->timeout_s = o->timeout_s ? o->timeout_s : 30;
 	o->changes_kept = o->changes_kept ? o->changes_kept : 4096;
+	o->rate = o->rate.count ? o->rate : (struct token_rate){100, 1};
+	o->visitor_rate = o->visitor_rate.count ? o->visitor_rate : (struct token_rate){20, 1};
 }
 
 static struct http_server *server_new(const struct http_server_options *options)
@@ -262,6 +286,14 @@ static struct http_server *server_new(const struct http_server_options *options)
 	s->lock_fd = -1;
 	s->feed = http_feed_new(s->options.changes_kept, HTTP_HEARTBEAT_MS);
 	s->pool = http_pool_new();
+	if (options->visitor)
+		s->visitor = *options->visitor;
+	s->door =
+	    http_door_new(&(struct http_door_options){.find_token = options->find_token,
+						      .tell_tries = options->tell_tries,
+						      .arg = options->arg,
+						      .rate = s->options.rate,
+						      .visitor_rate = s->options.visitor_rate});
 	return s;
 }
 
@@ -348,6 +380,11 @@ static int start(struct http_server *s, struct err *err)
 {
 	int r = dir_make(s->options.dir, 0700, err);
 
+	/* Before the folder is waited for: what is wrong is told at once. */
+	if (r == 0 && s->options.tls_cert)
+		r = http_tls_load(s->options.tls_cert, s->options.tls_key, &s->tls, err);
+	if (r == 0)
+		r = check_listen(s, err);
 	if (r < 0)
 		return r;
 	r = lock_folder(s, err);
@@ -395,10 +432,13 @@ struct http_server *http_server_stop(struct http_server *s)
 	if (s->local.daemon || s->local.fd >= 0)
 		(void)unlink(s->options.socket_path);
 	http_pool_stop(s->pool); /* likewise */
+	http_door_stop(s->door);
 	stop_listener(&s->tcp);
 	stop_listener(&s->local);
 	closep(&s->lock_fd);
 	(void)http_pool_free(s->pool);
+	(void)http_door_free(s->door);
+	(void)http_tls_free(s->tls);
 	(void)http_feed_free(s->feed);
 	mem_free(s->token);
 	arena_done(s->arena);

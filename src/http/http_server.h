@@ -2,32 +2,36 @@
  * The HTTP API of a running `aethermart serve`: health, metrics, live state, the feed of applied
  * changes. No rule of the business is here: what is answered comes from callbacks.
  *
- *	method path                  token  answer
- *	GET    /healthz              no     200 while the process lives
- *	GET    /readyz               no     200 when is_ready() says so, else 503
- *	GET    /metrics              yes    Prometheus text 0.0.4 (no token with metrics_open)
- *	GET    /v1/openapi.json      no     this API, made from the table of routes
- *	GET    /v1/status            yes    a JSON object, made by the callback
- *	GET    /v1/changes           yes    a JSON object a line for each applied change
- *	GET    /v1/index/status      yes    a JSON object, made by the callback
- *	POST   /v1/index/rebuild     yes    202; ?collection=NAME for one of them
- *	GET    /v1/index/query       yes    ?collection=NAME&text=WORDS&k=10
- *	GET    /v1/index/inventory   yes    ?collection=NAME&from=0, or &key=HEX&key=HEX…
- *	GET    /v1/search            yes    this and those below: see struct http_search
- *	GET    /v1/suggest           yes
- *	GET    /v1/similar/{id}      yes
- *	GET    /v1/recommendations   yes
- *	GET    /v1/products/{id}     yes
+ *	method path                  right      answer
+ *	GET    /healthz              none       200 while the process lives
+ *	GET    /readyz               none       200 when is_ready() says so, else 503
+ *	GET    /metrics              metrics    Prometheus text 0.0.4 (none with metrics_open)
+ *	GET    /v1/openapi.json      none       this API, made from the table of routes
+ *	GET    /v1/status            status     a JSON object, made by the callback
+ *	GET    /v1/changes           operator   a JSON object a line for each applied change
+ *	GET    /v1/index/status      status     a JSON object, made by the callback
+ *	POST   /v1/index/rebuild     index      202; ?collection=NAME for one of them
+ *	GET    /v1/index/query       index      ?collection=NAME&text=WORDS&k=10
+ *	GET    /v1/index/inventory   index      ?collection=NAME&from=0, or &key=HEX&key=HEX…
+ *	GET    /v1/search            catalogue  this and those below: see struct http_search;
+ *	                                        ?in=reviews: reviews, ?in=customers: customers
+ *	GET    /v1/suggest           catalogue
+ *	GET    /v1/similar/{id}      catalogue  as /v1/search
+ *	GET    /v1/recommendations   catalogue  ?customer=N: customers, or N is whom the token is
+ *	GET    /v1/products/{id}     catalogue
+ *	POST   /v1/orders            orders     or own_orders, for whom the token is
  *
  * HEAD is answered wherever GET is. Parameters stand in the table of routes (http_routes.c).
  *
- * Two doors lead to it: TCP (http.listen, http.port) and the Unix socket, mode
- * 0600. Through the socket no token is asked for: the file's mode is the guard. The token is in
- * <dir>/http.token (0600, made when missing) and goes into `Authorization: Bearer TOKEN`.
+ * Two doors lead to it: TCP (http.listen, http.port; TLS with http.tls_cert) and the Unix socket,
+ * mode 0600. Through the socket no token is asked for: the file's mode is the guard. Over TCP a
+ * token goes into `Authorization: Bearer TOKEN`: that of the folder, <dir>/http.token (0600, made
+ * when missing), which may all, or one that the callback find_token() knows, which has the rights
+ * that it tells (http_door.h). Without a token a visitor has those of `visitor`.
  *
- * Errors are problems as RFC 9457 has them (http_answer.h), with 400, 401, 404, 405, 413 or the
- * status of the error's class (base/err.h). What the HTTP library refuses itself, before there is
- * a request (431, 414, what is no HTTP), it answers as HTML.
+ * Errors are problems as RFC 9457 has them (http_answer.h), with 400, 401, 403, 404, 405, 413, 429
+ * or the status of the error's class (base/err.h). What the HTTP library refuses itself, before
+ * there is a request (431, 414, what is no HTTP), it answers as HTML.
  *
  * The feed: each line is an object that was published, or {"missed":N} for a reader that was too
  * slow for the ring buffer, or {"heartbeat":true} after ten seconds without a change.
@@ -40,6 +44,7 @@
 #pragma once
 
 #include "base/config.h"
+#include "http/http_door.h"
 #include "http/http_parameters.h"
 
 #define HTTP_TOKEN_NAME	 "http.token"
@@ -86,10 +91,17 @@ struct http_search {
 	bool is_literal;		/* nothing is understood, all of `q` is words */
 	bool collapses;			/* things whose titles say the same are one hit */
 	const char *customer, *product; /* keys; one of them is NULL */
-	int64_t before;			/* orders from this number on do not count; 0: all do */
+	bool sees_personal; /* who asks sees everything plain: set by the server, no parameter */
+	int64_t before;	    /* orders from this number on do not count; 0: all do */
 	/* Where a callback that returns ERR_INVALID_ARGUMENT may put the name of the parameter
 	 * which that is about, as in the table: "filter". A literal. */
 	const char **wrong;
+};
+
+struct http_order {
+	struct str body;
+	const char *key;   /* the header "Idempotency-Key" */
+	uint64_t customer; /* whose it has to be; 0: anybody's */
 };
 
 struct http_server_options {
@@ -98,6 +110,9 @@ struct http_server_options {
 	const char *listen; /* numeric address or "localhost"; NULL or "": the Unix socket only */
 	uint16_t port;	    /* 0: the remembered one if it is free, else any that is */
 	bool is_metrics_open;
+	bool is_plaintext_allowed;	/* on another address than loopback, without TLS */
+	const char *tls_cert, *tls_key; /* PEM files; NULL: no TLS */
+	struct token_rate rate, visitor_rate;
 	size_t header_max, body_max;
 	unsigned connections_max, connections_per_address;
 	unsigned timeout_s;    /* without a byte, either way */
@@ -115,15 +130,20 @@ struct http_server_options {
 			       struct err *err);
 	/* One JSON object; NULL: this worker keeps no index, and the paths of the search say so. */
 	int (*search)(void *arg, const struct http_search *q, struct strbuf *json, struct err *err);
-	/* One JSON object for an order that was placed; NULL: this worker takes none. */
-	int (*place_order)(void *arg, struct str body, const char *key, struct strbuf *json,
+	/* One JSON object for an order that was placed, by anybody (customer 0) or for this
+	 * customer only; NULL: this worker takes none. */
+	int (*place_order)(void *arg, const struct http_order *order, struct strbuf *json,
 			   struct err *err);
+	http_find_token_fn find_token;
+	http_tell_tries_fn tell_tries;
+	const struct http_guest *visitor;   /* what requests without a token may; NULL: nothing */
 	void (*refresh_metrics)(void *arg); /* before each /metrics: sets gauges; may be NULL */
 	void *arg;
 };
 
 /* Fills all but `dir`, `socket_path` and the callbacks from section "http". */
-void http_server_options_read(const struct config *config, struct http_server_options *ret);
+int http_server_options_read(const struct config *config, struct http_server_options *ret,
+			     struct err *err) _must_check_;
 
 struct http_server;
 

@@ -4,6 +4,7 @@
 #include "base/metrics.h"
 #include "http/http_feed.h"
 #include "http/http_server.h"
+#include "http/http_tls.h"
 #include "http/http_work.h"
 
 #include <microhttpd.h>
@@ -26,6 +27,9 @@ struct http_server {
 	struct http_listener tcp, local;
 	struct http_feed *feed;
 	struct http_pool *pool;
+	struct http_door *door;
+	struct http_guest visitor; /* a copy of the option */
+	struct http_tls *tls;	   /* NULL: none */
 	char *token;
 	int lock_fd;
 	_Atomic uint16_t port; /* 0 until TCP is open */
@@ -52,5 +56,7 @@ void http_request_wake(void *connection);
 
 /* Reads the token of <dir>, or makes one (http_token.c). The caller owns the text. */
 int http_token_load(const char *dir, char **ret, struct err *err) _must_check_;
-/* Whether an Authorization header carries the token; takes the same time whatever it holds. */
-bool http_token_matches(const char *token, const char *header);
+/* What an Authorization header carries: false when it is no bearer's. */
+bool http_token_read(const char *header, struct str *ret);
+/* Takes the same time whatever is given. */
+bool http_token_matches(const char *token, struct str given);

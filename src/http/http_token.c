@@ -1,4 +1,5 @@
-/* The bearer token: made once, kept in a file that only its owner reads, compared in fixed time. */
+/* The folder's own token: made once, kept in a file that only its owner reads, compared in fixed
+ * time. And the header that carries one. */
 #include "http/http_server_int.h"
 
 #include "base/file.h"
@@ -67,15 +68,20 @@ int http_token_load(const char *dir, char **ret, struct err *err)
 	return 0;
 }
 
-bool http_token_matches(const char *token, const char *header)
+bool http_token_read(const char *header, struct str *ret)
 {
 	static const char scheme[] = "Bearer ";
-	size_t len = strlen(token);
-	struct str given;
 
-	if (!header || strncasecmp(header, scheme, strlen(scheme)) != 0)
+	if (strncasecmp(header, scheme, strlen(scheme)) != 0)
 		return false;
-	given = str_trim(str_from(header + strlen(scheme)));
+	*ret = str_trim(str_from(header + strlen(scheme)));
+	return ret->len > 0 && ret->len <= TOKEN_MAX;
+}
+
+bool http_token_matches(const char *token, struct str given)
+{
+	size_t len = strlen(token);
+
 	/* The length of a token is no secret. */
 	return given.len == len && sodium_memcmp(given.data, token, len) == 0;
 }

@@ -61,6 +61,8 @@ const struct mapping *mapping_set_find(const struct mapping_set *set, const char
 const char *mapping_collection(const struct mapping *m);
 const char *mapping_queue(const struct mapping *m); /* name of the queue table */
 const char *mapping_root_table(const struct mapping *m);
+/* The column of the root that is the i-th part of the _id; NULL: it has no more. */
+const char *mapping_key_column(const struct mapping *m, size_t i);
 bool mapping_has_target(const struct mapping *m);     /* false: `target: none` */
 bool mapping_keeps_on_leave(const struct mapping *m); /* `on_leave: keep` */
 const char *mapping_hash(const struct mapping *m);    /* 64 hex digits over the bound plan */
@@ -118,10 +120,54 @@ struct mapping_column {
 typedef void (*mapping_column_fn)(void *arg, const struct mapping_column *c);
 void mapping_each_column(const struct mapping *m, mapping_column_fn fn, void *arg);
 
+/* Each table that is read, with the dotted path of the object or array that its rows become; "":
+ * the document itself. What is below a path is of rows that belong to rows of its table. */
+typedef void (*mapping_table_fn)(void *arg, const char *path, const char *table);
+void mapping_each_table(const struct mapping *m, mapping_table_fn fn, void *arg);
+
 /* The PII class of each field that has one, by its dotted path. */
 typedef void (*mapping_pii_fn)(void *arg, const char *field, const char *table, const char *column,
 			       const char *pii);
 void mapping_each_pii(const struct mapping *m, mapping_pii_fn fn, void *arg);
+
+/* --- where it comes from ---------------------------------------------------------------------- */
+
+enum mapping_use {
+	MAPPING_USE_SAME,      /* the field is the column's value */
+	MAPPING_USE_CONVERTED, /* it is made of it */
+	MAPPING_USE_AGGREGATE, /* it is a figure over rows */
+	MAPPING_USE_JOIN,      /* which rows belong to it */
+	MAPPING_USE_FILTER,    /* which rows count */
+	MAPPING_USE_SORT,      /* in which order, and so which are the first N */
+};
+struct mapping_source {	   /* one column that has a part in one field */
+	const char *field; /* its dotted path; "": the document as a whole; "_id" */
+	const char *table, *column;
+	enum mapping_use use;
+	const char *pii; /* class of the field, NULL: none */
+};
+typedef void (*mapping_source_fn)(void *arg, const struct mapping_source *s);
+void mapping_each_source(const struct mapping *m, mapping_source_fn fn, void *arg);
+
+/* Each field with the type that it has in MongoDB: "long", "decimal", "object", "constant". */
+typedef void (*mapping_field_fn)(void *arg, const char *field, const char *type, const char *pii);
+void mapping_each_field(const struct mapping *m, mapping_field_fn fn, void *arg);
+
+/*
+ * The rows that a document is made of now, level by level: of each its table and primary key, as
+ * canonical bytes. Call it inside a snapshot. ERR_NOT_FOUND: no row has this key, or the mapping's
+ * filter leaves it out. At most MAPPING_TRACE_MAX rows of a level below one row are told.
+ */
+#define MAPPING_TRACE_MAX 1000
+struct mapping_row_of {
+	const char *field; /* into which it is read; "": the root */
+	const char *table;
+	struct str key;
+	bool is_cut; /* there are more behind this one */
+};
+typedef int (*mapping_row_fn)(void *arg, const struct mapping_row_of *row, struct err *err);
+int mapping_trace(const struct mapping *m, struct maria *db, struct str key, mapping_row_fn fn,
+		  void *arg, struct err *err) _must_check_;
 
 /* --- keys and paths -------------------------------------------------------------------------- */
 

@@ -257,6 +257,8 @@ int mapping_make_paths(struct mapping *m, struct err *err) _must_check_;
 void mapping_make_triggers(struct mapping *m);
 /* Owned fields, validator, canonical text, hash. */
 void mapping_make_documents(struct mapping *m);
+/* The class of what the level is read into; NULL: none. */
+const char *mapping_level_pii(const struct mapping_level *level);
 const char *mapping_take_text(struct mapping *m, struct strbuf *b); /* into the arena */
 
 /* --- BSON ------------------------------------------------------------------------------------- */

@@ -290,6 +290,11 @@ const char *mapping_text(const struct mapping *m)
 	return m->text;
 }
 
+const char *mapping_key_column(const struct mapping *m, size_t i)
+{
+	return i < m->root->n_links ? m->root->links[i].child : NULL;
+}
+
 const char *const *mapping_owned_fields(const struct mapping *m)
 {
 	return m->owned;
@@ -311,7 +316,7 @@ const bson_t *mapping_validator(const struct mapping *m)
 }
 
 /* The class of what the level is read into. */
-static const char *level_pii(const struct mapping_level *level)
+const char *mapping_level_pii(const struct mapping_level *level)
 {
 	for (; level->parent; level = level->parent) {
 		const struct mapping_level *above = level->parent;
@@ -338,8 +343,9 @@ void mapping_each_column(const struct mapping *m, mapping_column_fn fn, void *ar
 {
 	for (size_t i = 0; i < m->n_levels; i++) {
 		const struct mapping_level *level = m->levels[i];
-		struct mapping_column c = {
-		    .column = level->tree_field, .field = level->path, .pii = level_pii(level)};
+		struct mapping_column c = {.column = level->tree_field,
+					   .field = level->path,
+					   .pii = mapping_level_pii(level)};
 
 		tell_column(level, &c, fn, arg);
 		for (size_t j = 0; j < level->n_fields; j++) {
@@ -347,7 +353,8 @@ void mapping_each_column(const struct mapping *m, mapping_column_fn fn, void *ar
 
 			c = (struct mapping_column){.column = f->column,
 						    .field = f->path,
-						    .pii = f->pii ? f->pii : level_pii(level)};
+						    .pii =
+							f->pii ? f->pii : mapping_level_pii(level)};
 			tell_column(level, &c, fn, arg);
 			for (size_t k = 0; k < f->n_parts; k++) {
 				c.column = f->parts[k].column;
@@ -355,6 +362,13 @@ void mapping_each_column(const struct mapping *m, mapping_column_fn fn, void *ar
 			}
 		}
 	}
+}
+
+void mapping_each_table(const struct mapping *m, mapping_table_fn fn, void *arg)
+{
+	for (size_t i = 0; i < m->n_levels; i++)
+		for (size_t j = 0; j < m->levels[i]->n_tables; j++)
+			fn(arg, m->levels[i]->path, m->levels[i]->tables[j].name);
 }
 
 void mapping_each_pii(const struct mapping *m, mapping_pii_fn fn, void *arg)

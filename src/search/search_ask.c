@@ -65,6 +65,19 @@ int search_desk_open(struct search_engine *e, const char *in, struct search_desk
 	return take_analyzer(e, &d->analyzer, err);
 }
 
+int search_engine_is_personal(struct search_engine *e, const char *in, bool *ret, struct err *err)
+{
+	struct search_words *words = search_engine_words(e);
+	struct search_lent lent = {0};
+	int r = words ? search_words_lend(words, in, &lent, err) : search_engine_not_there(e, err);
+
+	if (r == 0)
+		*ret = search_rules_is_personal(lent.rules);
+	if (lent.corpus)
+		search_words_return(words, &lent);
+	return r;
+}
+
 struct asking {
 	struct search_desk *d;
 	const struct search_request *q;

@@ -141,3 +141,8 @@ struct search_wish {
  * ERR_NOT_FOUND: there is no such customer or product. ERR_UNAVAILABLE also without MariaDB. */
 int search_engine_recommend(struct search_engine *e, const struct search_wish *q,
 			    struct strbuf *json, struct err *err) _must_check_;
+
+/* Whether anything of a scope that is searched or shown is personal, by the classes of the
+ * mappings. */
+int search_engine_is_personal(struct search_engine *e, const char *in, bool *ret, struct err *err)
+    _must_check_;

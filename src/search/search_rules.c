@@ -529,6 +529,21 @@ static int bind_composition(struct search_rules *rules, const struct mapping *m,
 	return r;
 }
 
+bool search_rules_is_personal(const struct search_collection *c)
+{
+	bool is = c->title_pii != NULL;
+
+	for (size_t i = 0; i < c->n_compositions; i++)
+		is = is || c->compositions[i].pii;
+	for (size_t i = 0; i < c->n_fields; i++)
+		is = is || c->fields[i].pii;
+	for (size_t i = 0; i < c->n_attributes; i++)
+		is = is || c->attributes[i].pii;
+	for (size_t i = 0; i < c->n_shown; i++)
+		is = is || c->shown[i].pii;
+	return is;
+}
+
 static int bind_collection(struct search_rules *rules, size_t i, const struct mapping *m,
 			   struct err *err)
 {

@@ -137,7 +137,8 @@ struct search_attribute {
 
 struct search_shown { /* what a hit shows besides its title and its attributes */
 	const char *name, *path;
-	size_t limit; /* values at most, as a list; 0: the first value alone */
+	size_t limit;	 /* values at most, as a list; 0: the first value alone */
+	const char *pii; /* after binding; NULL: nothing is personal */
 };
 
 /*
@@ -202,6 +203,9 @@ struct search_collection {
 	uint8_t opinion_fields;
 	const struct mapping *mapping; /* after binding; NULL: no mapping makes it */
 };
+
+/* After binding: whether anything that is searched or shown is personal. */
+bool search_rules_is_personal(const struct search_collection *c);
 
 struct search_rules;
 

@@ -636,8 +636,10 @@ int search_rules_bind_columns(struct arena *arena, const struct mapping *m, cons
 	const struct ynode *attributes = ynode_get(n, "attributes"), *shown = ynode_get(n, "shown");
 	int r = 0;
 
-	for (size_t i = 0; i < c->n_shown && r == 0; i++)
+	for (size_t i = 0; i < c->n_shown && r == 0; i++) {
 		r = search_rules_bind_path(m, c->shown[i].path, false, &shown->children[i], err);
+		c->shown[i].pii = search_rules_pii(arena, m, &c->shown[i].path, 1);
+	}
 	for (size_t i = 0; i < c->n_fields && r == 0; i++)
 		r = bind_field(arena, m, &fields->children[i], &c->fields[i], err);
 	for (size_t i = 0; i < c->n_attributes && r == 0; i++)

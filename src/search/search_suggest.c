@@ -54,15 +54,7 @@ struct search_suggest_maker {
 
 bool search_suggest_may(const struct search_collection *rules)
 {
-	bool is_personal = rules->title_pii != NULL;
-
-	for (size_t i = 0; i < rules->n_fields; i++)
-		is_personal |= rules->fields[i].pii != NULL;
-	for (size_t i = 0; i < rules->n_attributes; i++)
-		is_personal |= rules->attributes[i].pii != NULL;
-	for (size_t i = 0; i < rules->n_compositions; i++)
-		is_personal |= rules->compositions[i].pii != NULL;
-	return rules->n_fields && !is_personal;
+	return rules->n_fields && !search_rules_is_personal(rules);
 }
 
 static bool is_suggested(const struct search_attribute *a)

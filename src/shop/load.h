@@ -35,6 +35,8 @@ enum load_entity_id {
 
 /* "customers"; NULL beyond the last. */
 const char *load_entity_name(enum load_entity_id id);
+/* The table of the shop that it is merged into: "Customers". */
+const char *load_entity_table(enum load_entity_id id);
 
 struct shop_load_options {
 	const char *const *paths;	  /* files and folders; ended by NULL */
@@ -42,7 +44,10 @@ struct shop_load_options {
 	enum clean_date_order date_order; /* when a file does not tell */
 	bool dry_run; /* do everything, then take it back: the report is true, nothing changed */
 	bool quiet;   /* no progress */
+	/* SHOP_LOAD_KEY_SIZE bytes, by which people who were erased are known; NULL: nobody was. */
+	const unsigned char *erased_key;
 };
+#define SHOP_LOAD_KEY_SIZE 32
 
 struct shop_load_counts {
 	uint64_t read, loaded, corrected, unchanged, rejected;
@@ -60,10 +65,14 @@ struct shop_load_report {
 
 /*
  * The schema (sql/) has to be there: ERR_NOT_FOUND otherwise. ERR_INVALID_ARGUMENT: a file is no
- * feed. ERR_CORRUPTED, ERR_LIMIT: a file is broken; the message names file and line.
+ * feed. ERR_CORRUPTED, ERR_LIMIT: a file is broken; the message names file and line. ERR_CORRUPTED
+ * also without the key of those who were erased.
  */
 int shop_load(struct maria *m, const struct shop_load_options *options,
 	      struct shop_load_report *ret, struct err *err) _must_check_;
+
+/* Whether anybody was erased, so that loading needs the key. */
+int shop_load_has_erased(struct maria *m, bool *ret, struct err *err) _must_check_;
 
 /*
  * A text that names the load completed last, in this database and no other; whether a database has

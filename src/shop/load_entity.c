@@ -330,3 +330,8 @@ int load_entity_match(const char *file, const struct load_record *header, enum l
 	*ret = best->id;
 	return 0;
 }
+
+const char *load_entity_table(enum load_entity_id id)
+{
+	return load_entity_get(id)->target;
+}

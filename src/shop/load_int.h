@@ -223,6 +223,8 @@ void load_sql_resolve(struct strbuf *b, const struct load_entity *e, const struc
 void load_sql_find(struct strbuf *b, const struct load_entity *e, enum quality_rule_id rule,
 		   const char *column, const char *before, const char *after, const char *where);
 void load_sql_reject(struct strbuf *b, const struct load_entity *e);
+/* Finds rows any of whose `columns` ("s.a, s.b") is of somebody who was erased. */
+void load_sql_erased(struct strbuf *b, const struct load_entity *e, const char *columns);
 /* `set` for rows of a range that meet `where`. */
 void load_sql_correct(struct strbuf *b, const struct load_entity *e, const char *set,
 		      const char *where);
@@ -262,6 +264,8 @@ struct load {
 int load_stage_clear(struct load *l, struct err *err) _must_check_;
 int load_stage_files(struct load *l, struct err *err) _must_check_;
 int load_merge(struct load *l, struct err *err) _must_check_;
+/* Before anything is merged: staged rows of people who were erased are rejected (load_erased.c). */
+int load_refuse_erased(struct load *l, struct err *err) _must_check_;
 /* Ratings and totals that an interrupted load left to do. */
 int load_merge_touched(struct load *l, struct err *err) _must_check_;
 
@@ -273,6 +277,10 @@ extern const char shop_sql_load_category_add[];
 extern const char shop_sql_load_category_find[];
 extern const char shop_sql_load_category_rename[];
 extern const char shop_sql_load_ean_drop[];
+extern const char shop_sql_load_erased_any[];
+extern const char shop_sql_load_erased_check[];
+extern const char shop_sql_load_erased_drop[];
+extern const char shop_sql_load_erased_key[];
 extern const char shop_sql_load_findings_drop[];
 extern const char shop_sql_load_has_schema[];
 extern const char shop_sql_load_lock[];

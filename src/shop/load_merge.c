@@ -601,7 +601,9 @@ int load_merge(struct load *l, struct err *err)
 		l->to_merge += i == LOAD_CATEGORIES ? 0 : l->end_id[i] - l->first_id[i];
 	progress_start(&l->progress, "merging", "rows", l->to_merge);
 	l->progress.is_quiet |= l->options->quiet;
-	r = merge_entity(l, LOAD_SUPPLIERS, err);
+	r = load_refuse_erased(l, err);
+	if (r == 0)
+		r = merge_entity(l, LOAD_SUPPLIERS, err);
 	if (r == 0)
 		r = merge_new_suppliers(l, err);
 	if (r == 0)

@@ -77,6 +77,33 @@ void load_sql_reject(struct strbuf *b, const struct load_entity *e)
 		    e->stage);
 }
 
+/* Those that were rejected already, too: their findings hold values. */
+void load_sql_erased(struct strbuf *b, const struct load_entity *e, const char *columns)
+{
+	const struct quality_rule *q = quality_rule_get(QUALITY_SUBJECT_ERASED);
+
+	strbuf_clear(b);
+	strbuf_addf(b,
+		    "INSERT INTO Staging_Quality (stage_id, quality_rule, severity, quality_action,"
+		    " entity, entity_key, file_no, line_number)"
+		    " SELECT s.stage_id, '%s', '%s', '%s', '%s', 'erased', s.file_no,"
+		    " s.line_number FROM %s s WHERE " IN_RANGE
+		    " AND EXISTS (SELECT 1 FROM Erased_Keys k WHERE k.fingerprint IN (",
+		    q->name, q->severity, q->action, e->name, e->stage);
+	for (const char *at = columns; *at;) {
+		size_t len = strcspn(at, ",");
+
+		strbuf_addf(
+		    b,
+		    "%sCONVERT(SHA2(CONCAT(@erased_outer, UNHEX(SHA2(CONCAT(@erased_inner, %.*s), "
+		    "256))), 256) USING ascii)",
+		    at == columns ? "" : ", ", (int)len, at);
+		at += len;
+		at += strspn(at, ", ");
+	}
+	strbuf_addstr(b, "))");
+}
+
 void load_sql_correct(struct strbuf *b, const struct load_entity *e, const char *set,
 		      const char *where)
 {

@@ -190,7 +190,7 @@ int shop_order_desk_read(struct str body, struct arena *arena, struct shop_order
 /* --- placing --------------------------------------------------------------------------------- */
 
 int shop_order_desk_place(struct shop_order_desk *d, struct str body, const char *key,
-			  struct strbuf *json, struct err *err)
+			  uint64_t customer, struct strbuf *json, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct shop_order_request request;
@@ -198,6 +198,8 @@ int shop_order_desk_place(struct shop_order_desk *d, struct str body, const char
 	struct maria *m = NULL;
 	int r = shop_order_desk_read(body, &arena, &request, err);
 
+	if (r == 0 && customer && request.customer_id != customer)
+		r = err_set(err, ERR_PERMISSION, "\"customer_id\" is another customer");
 	if (r == 0)
 		r = take(d, &m, err);
 	if (r < 0)

@@ -21,7 +21,8 @@ DEFINE_CLEANUP(struct shop_order_desk *, shop_order_desk_free)
  * "cart_id": 4, "quoted_prices": {"7": 19.99}, "channel": "web"}, the last four as they are wanted.
  * Appends
  * {"order_id", "total_amount", "currency", "placed_at"}. Errors as shop_order_place(), and
- * ERR_INVALID_ARGUMENT for what is no such object or has members of another name.
+ * ERR_INVALID_ARGUMENT for what is no such object or has members of another name. `customer`: whose
+ * it has to be, else ERR_PERMISSION; 0: anybody's.
  */
 int shop_order_desk_place(struct shop_order_desk *d, struct str body, const char *key,
-			  struct strbuf *json, struct err *err) _must_check_;
+			  uint64_t customer, struct strbuf *json, struct err *err) _must_check_;

@@ -78,7 +78,9 @@
 	X(DUPLICATE_KEY, "duplicate_key", "warning", "rejected",                                  \
 	  "another row of the load has this key; the last counts, of suppliers the first")        \
 	X(ORDER_TOTAL, "order_total", "warning", "corrected",                                     \
-	  "the total of an order was not the sum of its lines")
+	  "the total of an order was not the sum of its lines")                                   \
+	X(SUBJECT_ERASED, "subject_erased", "info", "rejected",                                   \
+	  "of somebody who was erased; the log keeps nothing else of the row")
 
 enum quality_rule_id {
 #define X(id, name, severity, action, help) QUALITY_##id,

@@ -22,7 +22,11 @@ int maria_query(struct maria *m, const char *sql, const struct maria_value *para
 		r = maria_execute(m, sql, params, n_params, &s, err);
 		if (!s)
 			return r;
-		bug_if(!s->n_columns); /* not a query */
+		if (!s->n_columns) { /* a procedure, as somebody has changed it */
+			maria_drop_results(s);
+			return err_set(err, ERR_CORRUPTED, "the statement gave no result: %.100s",
+				       sql);
+		}
 		if (mysql_stmt_bind_result(s->handle, s->results))
 			return maria_fail(m, mysql_stmt_errno(s->handle),
 					  mysql_stmt_error(s->handle), err);

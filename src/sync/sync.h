@@ -55,6 +55,11 @@ struct sync_engine_options {
 	void (*on_read)(void *arg, const struct mapping *m,
 			const struct mapping_document *documents, size_t n, uint64_t version);
 	void *on_read_arg;
+	/* When a batch has been written: its documents, those that the target refused, too. For
+	 * each key in the order of its changes. As on_change. */
+	void (*on_written)(void *arg, const struct mapping *m,
+			   const struct mapping_document *documents, size_t n);
+	void *on_written_arg;
 	/* For `migrate` without a running worker: return when all work is done; ERR_CONFLICT at
 	 * once when another process holds the lease. */
 	bool exit_when_migrated;

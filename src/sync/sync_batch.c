@@ -182,6 +182,15 @@ static void offer(const struct sync_worker *w, const struct sync_batch *b)
 			   b->version);
 }
 
+static void tell_written(const struct sync_worker *w, const struct sync_batch *b)
+{
+	const struct sync_engine_options *o = w->shared->options;
+
+	if (o->on_written && !b->unreadable && w->batch.len)
+		o->on_written(o->on_written_arg, b->collection->mapping, w->batch.items,
+			      w->batch.len);
+}
+
 int sync_batch_apply(struct sync_worker *w, struct sync_batch *b, struct err *err)
 {
 	struct sync_collection *c = b->collection;
@@ -206,6 +215,7 @@ int sync_batch_apply(struct sync_worker *w, struct sync_batch *b, struct err *er
 	b->applied_us = clock_monotonic_us();
 	if (r < 0)
 		return err_context(err, "writing %s", mapping_collection(c->mapping));
+	tell_written(w, b);
 	b->counts = (struct sync_counts){0};
 	for (size_t i = 0; i < b->n; i++) {
 		uint64_t *counters[] = {&b->counts.unchanged, &b->counts.inserted,

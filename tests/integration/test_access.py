@@ -219,6 +219,20 @@ def test_only_who_has_everything_changes_what_tables_are(applied, person):
         assert refused.value.args[0] in DENIED | {1410, 1959, 1064}, (statement, refused.value)
 
 
+def test_who_has_everything_makes_no_code_that_the_owner_would_run(applied):
+    link = applied.link("alex")
+    for statement in ("CREATE OR REPLACE PROCEDURE sp_CancelOrder(IN x INT) SQL SECURITY INVOKER SELECT 1",
+                      "ALTER PROCEDURE sp_CancelOrder SQL SECURITY INVOKER",
+                      "DROP PROCEDURE sp_CancelOrder", "CREATE PROCEDURE mine() SELECT 1",
+                      "CREATE FUNCTION mine() RETURNS INT RETURN 1",
+                      "CREATE OR REPLACE VIEW v_customers_masked AS SELECT 1", "CREATE VIEW mine AS SELECT 1",
+                      "CREATE TRIGGER mine BEFORE INSERT ON Reviews FOR EACH ROW SET @x = 1",
+                      "CREATE EVENT mine ON SCHEDULE EVERY 1 DAY DO SELECT 1"):
+        with link.cursor() as cursor, pytest.raises(pymysql.Error) as refused:
+            cursor.execute(statement)
+        assert refused.value.args[0] in DENIED, (statement, refused.value)
+
+
 @pytest.mark.parametrize("person", PEOPLE)
 def test_each_role_may_call_what_the_file_says(applied, person):
     routines = applied.shop.sql("SELECT ROUTINE_NAME, ROUTINE_TYPE FROM information_schema.ROUTINES"
@@ -495,6 +509,28 @@ def test_a_customer_sees_and_cancels_what_is_theirs_alone(applied):
     assert shop.value("SELECT order_status FROM Orders WHERE order_id = %s", theirs) == "pending"
 
 
+def test_a_session_decides_neither_the_number_of_an_order_nor_its_time(applied):
+    """Or one customer's order could have the last number that there is, and no other would follow."""
+    shop = applied.shop
+    product = shop.product("10.00", 50)
+    lines = json.dumps([{"product_id": product, "quantity": 1}])
+    last = shop.value("SELECT MAX(order_id) FROM Orders") or 0
+    with applied.link("customer_user").cursor() as cursor:
+        for key, setting in (("n", "insert_id = 18446744073709551614"),
+                             ("i", "auto_increment_increment = 65535"),
+                             ("o", "auto_increment_offset = 60000"), ("t", "timestamp = 1000000000")):
+            cursor.execute(f"SET {setting}")
+            cursor.execute("CALL sp_MyOrder(NULL, %s, %s, NULL)", (lines, key))
+            order = cursor.fetchone()[0]
+            assert last < order <= last + 3, setting
+            last = order
+            cursor.execute("SET insert_id = 18446744073709551614")
+            cursor.execute("CALL sp_CancelMyOrder(%s)", (order,))
+    assert shop.value("SELECT MAX(order_event_id) < 1000000 FROM Order_Events") == 1
+    assert shop.value("SELECT COUNT(*) FROM Orders WHERE order_id = %s AND order_date >"
+                      " UTC_TIMESTAMP() - INTERVAL 1 HOUR", last) == 1
+
+
 # --- apply and check -------------------------------------------------------------------------
 
 
@@ -539,6 +575,43 @@ def test_every_difference_is_named_and_mended_but_for_those_of_strangers(own):
     assert own.apply() == len(mended) + 1
     assert own.differences() == strange
     assert own.rows("maria", "SELECT first_name FROM v_customers_masked") == [("Q***",)]
+
+
+def test_rights_on_other_databases_and_the_right_to_grant_are_taken_back(own):
+    own.apply()
+    shop = own.shop
+    shop.sql("CREATE DATABASE elsewhere")
+    shop.sql("CREATE VIEW elsewhere.v_all AS SELECT 1 AS x")
+    shop.sql("GRANT SELECT, UPDATE ON mysql.* TO maria@'%'")
+    shop.sql("GRANT SELECT ON elsewhere.v_all TO maria@'%'")
+    shop.sql("GRANT SELECT (x) ON elsewhere.v_all TO marketing_analyst")
+    shop.sql("GRANT USAGE ON *.* TO maria@'%' WITH GRANT OPTION")
+    shop.sql("GRANT RELOAD ON *.* TO david@'%' WITH GRANT OPTION")
+    found = own.differences()
+    david = {d for d in found if d[1].startswith("david@% may RIGHTS")}
+    assert len(david) == 1 and found - david == {
+        ("beyond", "maria@% may SELECT on DATABASE mysql"),
+        ("beyond", "maria@% may UPDATE on DATABASE mysql"),
+        ("beyond", "maria@% may SELECT on TABLE elsewhere.v_all"),
+        ("beyond", "marketing_analyst may SELECT on COLUMN elsewhere.v_all.x"),
+        ("beyond", "maria@% may GRANT OPTION on SERVER"),
+        ("beyond", "david@% may GRANT OPTION on SERVER")}
+    assert own.apply() == len(found)
+    assert own.differences() == set()
+
+
+def test_who_holds_the_lock_is_named(own):
+    link = own.shop.value("SELECT CONNECTION_ID()")
+    own.shop.sql("SELECT GET_LOCK(CONCAT('aethermart access ', DATABASE()), 0)")
+    refused = own.run("apply", "--yes", check=False)
+    assert refused.returncode == 4 and f"connection {link} of MariaDB" in refused.stderr
+
+
+def test_only_the_whole_name_of_an_account_makes_it_one_of_the_system(own):
+    own.apply()
+    own.shop.sql("CREATE USER `root@x`@'%' IDENTIFIED BY 'x'")
+    own.shop.sql("GRANT SELECT ON Orders TO `root@x`@'%'")
+    assert own.differences() == {("foreign", "root@x@% may SELECT on TABLE Orders")}
 
 
 def test_who_leaves_the_file_leaves_the_server(own):

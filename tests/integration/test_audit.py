@@ -213,3 +213,49 @@ def test_a_purge_that_was_cut_off_is_completed_by_the_next(audit):
     audit.run("audit", "purge", "--before", "2020-01-01", "--yes")
     assert audit.shop.value("SELECT MIN(audit_id) FROM Audit_Events") == 6
     audit.verify()
+
+
+def test_what_is_no_day_purges_nothing(audit):
+    audit.show()
+    for text in ("garbage", "99", "2026-13-45", "2026-11-31", "2026-1-1", "2026-01-01 25:00:00", ""):
+        error = audit.run("audit", "purge", "--before", text, "--yes", status=2)["error"]
+        assert "2026-01" in error["message"], text
+    assert [e["action"] for e in audit.run("audit", "list")] == ["privacy.show"]
+
+
+def test_nobody_is_no_subject_to_be_forgotten(audit):
+    audit.show()
+    audit.run("audit", "erase", str(audit.customer), "--yes")
+    assert "empty" in audit.run("audit", "erase", "", "--yes", status=2)["error"]["message"]
+    assert audit.verify()["events"] == 2
+
+
+def test_an_event_outside_the_chain_excuses_nothing(audit):
+    for _ in range(3):
+        audit.show()
+    audit.unguarded("DELETE FROM Audit_Details WHERE audit_id = 2",
+                    "INSERT INTO Audit_Events VALUES (0, '2026-01-01', '', '', 'audit.erase', '', '',"
+                    " 0, '', '', '', '')",
+                    "INSERT INTO Audit_Details VALUES (0, '', '{\"events\": [2]}', REPEAT(' ', 16))")
+    assert "event 2" in audit.complaint()
+
+
+def test_a_purge_stops_at_what_is_young_though_the_clock_went_back(audit):
+    for _ in range(4):
+        audit.show()
+    days = ["2026-03-01", "2026-08-01", "2026-03-02", "2026-09-01"]
+    end = audit.shop.sql("SELECT e.audit_id, e.event_hash FROM Audit_Events e ORDER BY 1")
+    assert len(end) == 4
+    rebuilt = "0" * 64
+    audit.unguarded()
+    for (number, _), day in zip(end, days):
+        row = audit.shop.sql("SELECT actor, role_name, action_name, object_name, purpose, row_count,"
+                             " outcome, details_hash FROM Audit_Events WHERE audit_id = %s", number)[0]
+        at = f"{day} 00:00:00.000000"
+        digest = netstrings(number, at, *row, rebuilt)
+        audit.shop.sql("UPDATE Audit_Events SET happened_at = %s, previous_hash = %s, event_hash = %s"
+                       " WHERE audit_id = %s", at, rebuilt, digest, number)
+        rebuilt = digest
+    audit.shop.sql("UPDATE Audit_Head SET event_hash = %s", rebuilt)
+    assert audit.verify()["events"] == 4
+    assert audit.run("audit", "purge", "--before", "2026-04-01", "--yes")["purged"] == 1

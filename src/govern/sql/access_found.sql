@@ -1,7 +1,9 @@
 -- What the server grants on the shop and its warehouse: kind, who, rights (several: by commas), object.
 -- Kinds: role, account, view, grant, member, default, person. Parameter: the warehouse's database.
 -- Rights that a pattern gives (GRANT … ON `aether%`.*) are found by what it matches.
+-- Of roles and accounts of the shop (Access_Objects) also what they have on other databases.
 WITH names AS (SELECT DATABASE() AS database_name UNION SELECT ?),
+     ours AS (SELECT object_name AS who FROM Access_Objects WHERE object_kind IN ('role', 'account')),
      accounts AS (
        SELECT User, Host, Priv, COALESCE(JSON_VALUE(Priv, '$.is_role'), 0) = 1 AS is_role,
               IF(COALESCE(JSON_VALUE(Priv, '$.is_role'), 0) = 1, User, CONCAT(User, '@', Host)) AS who
@@ -15,8 +17,11 @@ SELECT 'view', o.object_name,
   JOIN information_schema.VIEWS v ON v.TABLE_SCHEMA = DATABASE() AND v.TABLE_NAME = o.object_name
  WHERE o.object_kind = 'view'
 UNION ALL
-SELECT 'grant', who, CONCAT('rights ', JSON_VALUE(Priv, '$.access')), 'SERVER' FROM accounts
- WHERE COALESCE(JSON_VALUE(Priv, '$.access'), 0) <> 0
+SELECT 'grant', who, CONCAT('rights ', JSON_VALUE(Priv, '$.access') & ~1024), 'SERVER' FROM accounts
+ WHERE COALESCE(JSON_VALUE(Priv, '$.access'), 0) & ~1024 <> 0
+UNION ALL
+SELECT 'grant', who, 'GRANT OPTION', 'SERVER' FROM accounts -- no part of ALL PRIVILEGES
+ WHERE COALESCE(JSON_VALUE(Priv, '$.access'), 0) & 1024 <> 0
 UNION ALL
 SELECT 'grant', COALESCE(a.who, d.User), CONCAT_WS(',',
          IF(d.Select_priv = 'Y', 'SELECT', NULL), IF(d.Insert_priv = 'Y', 'INSERT', NULL),
@@ -34,21 +39,22 @@ SELECT 'grant', COALESCE(a.who, d.User), CONCAT_WS(',',
          IF(d.Grant_priv = 'Y', 'GRANT OPTION', NULL)),
        CONCAT('DATABASE ', d.Db)
   FROM mysql.db d
-  JOIN names n ON n.database_name LIKE d.Db
   LEFT JOIN accounts a ON a.User = d.User AND a.Host = d.Host
+ WHERE EXISTS (SELECT 1 FROM names n WHERE n.database_name LIKE d.Db)
+    OR COALESCE(a.who, d.User) IN (SELECT who FROM ours)
 UNION ALL
 SELECT 'grant', COALESCE(a.who, t.User), REPLACE(REPLACE(t.Table_priv, 'Grant', 'GRANT OPTION'), 'Delete versioning rows', 'DELETE HISTORY'),
        CONCAT('TABLE ', IF(t.Db = DATABASE(), '', CONCAT(t.Db, '.')), t.Table_name)
   FROM mysql.tables_priv t
-  JOIN names n ON n.database_name = t.Db
   LEFT JOIN accounts a ON a.User = t.User AND a.Host = t.Host
  WHERE t.Table_priv <> ''
+   AND (t.Db IN (SELECT database_name FROM names) OR COALESCE(a.who, t.User) IN (SELECT who FROM ours))
 UNION ALL
 SELECT 'grant', COALESCE(a.who, c.User), c.Column_priv,
        CONCAT('COLUMN ', IF(c.Db = DATABASE(), '', CONCAT(c.Db, '.')), c.Table_name, '.', c.Column_name)
   FROM mysql.columns_priv c
-  JOIN names n ON n.database_name = c.Db
   LEFT JOIN accounts a ON a.User = c.User AND a.Host = c.Host
+ WHERE c.Db IN (SELECT database_name FROM names) OR COALESCE(a.who, c.User) IN (SELECT who FROM ours)
 UNION ALL
 SELECT 'grant', COALESCE(a.who, p.User), REPLACE(p.Proc_priv, 'Grant', 'GRANT OPTION'),
        CONCAT(p.Routine_type, ' ', IF(p.Db = DATABASE(), '', CONCAT(p.Db, '.')),
@@ -56,9 +62,9 @@ SELECT 'grant', COALESCE(a.who, p.User), REPLACE(p.Proc_priv, 'Grant', 'GRANT OP
                          WHERE r.ROUTINE_SCHEMA = p.Db AND r.ROUTINE_NAME = p.Routine_name
                            AND r.ROUTINE_TYPE = p.Routine_type), p.Routine_name))
   FROM mysql.procs_priv p
-  JOIN names n ON n.database_name = p.Db
   LEFT JOIN accounts a ON a.User = p.User AND a.Host = p.Host
  WHERE p.Proc_priv <> ''
+   AND (p.Db IN (SELECT database_name FROM names) OR COALESCE(a.who, p.User) IN (SELECT who FROM ours))
 UNION ALL
 SELECT 'member', COALESCE(a.who, m.User), CONCAT(m.Role, IF(m.Admin_option = 'Y', ' WITH ADMIN OPTION', '')), ''
   FROM mysql.roles_mapping m

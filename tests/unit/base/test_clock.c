@@ -65,12 +65,37 @@ static void clocks_go_forward(void **state)
 	assert_true(clock_wall_us() > 1700000000000000); /* microseconds, not milliseconds */
 }
 
+static void only_times_that_exist_are_times(void **state)
+{
+	static const char *const good[] = {"2026-01-31", "2028-02-29", "2026-12-31 23:59:59",
+					   "1970-01-01 00:00:00"};
+	static const char *const bad[] = {"",
+					  "garbage",
+					  "99",
+					  "2026-1-1",
+					  "2026-13-01",
+					  "2026-11-31",
+					  "2027-02-29",
+					  "2026-01-01 ",
+					  "2026-01-01 25:00:00",
+					  "2026-01-01 10:00",
+					  "2026-01-01T10:00:00",
+					  "2026-01-01 10:00:00.5"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		assert_true(clock_is_time(good[i]));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_false(clock_is_time(bad[i]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(times_are_utc_with_milliseconds),
 	    cmocka_unit_test(durations_have_two_units_at_most),
 	    cmocka_unit_test(clocks_go_forward),
+	    cmocka_unit_test(only_times_that_exist_are_times),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

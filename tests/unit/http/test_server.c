@@ -195,31 +195,26 @@ static void health_and_readiness_need_no_token(void **state)
 static void everything_else_needs_the_token(void **state)
 {
 	static const char *const wrong[] = {
-	    "",
-	    "Authorization: Bearer\r\n",
-	    "Authorization: Bearer \r\n",
 	    "Authorization: Bearer 0123456789012345678901234567890123456789012\r\n",
 	    "Authorization: Basic dTpw\r\n",
-	    "X-Token: x\r\n",
 	};
 	struct fixture *f = *state;
-	char *right = bearer(f), *longer = mem_printf("Authorization: Bearer %sx\r\n", f->token);
+	char *right = bearer(f), *twice = mem_printf("%sAuthorization: Bearer x\r\n", right);
 
-	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
-		assert_answer(f, "GET /v1/status", wrong[i], "401", "WWW-Authenticate: Bearer");
-		assert_answer(f, "GET /metrics", wrong[i], "401", "\"code\":\"PERMISSION\"");
-		assert_answer(f, "GET /v1/changes", wrong[i], "401", PROBLEM);
-		assert_answer(f, "GET /v1/index/status", wrong[i], "401", PROBLEM);
-		assert_answer(f, "POST /v1/index/rebuild", wrong[i], "401", PROBLEM);
-		assert_answer(f, "GET /v1/index/query?collection=a&text=b", wrong[i], "401",
-			      PROBLEM);
-	}
-	assert_answer(f, "GET /v1/status", longer, "401", PROBLEM);
+	assert_answer(f, "GET /v1/status", "", "401", "WWW-Authenticate: Bearer");
+	assert_answer(f, "GET /metrics", "X-Token: x\r\n", "401", "\"code\":\"PERMISSION\"");
+	assert_answer(f, "GET /v1/changes", "", "401", PROBLEM);
+	assert_answer(f, "GET /v1/index/status", "", "401", PROBLEM);
+	assert_answer(f, "POST /v1/index/rebuild", "", "401", PROBLEM);
+	assert_answer(f, "GET /v1/index/query?collection=a&text=b", "", "401", PROBLEM);
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		assert_answer(f, "GET /v1/status", wrong[i], "401", "error=\"invalid_token\"");
+	assert_answer(f, "GET /v1/status", twice, "401", PROBLEM);
 	assert_answer(f, "GET /v1/status", right, "200", "{\"role\":\"holder\"}");
 	assert_answer(f, "GET /metrics", right, "200",
 		      "# TYPE aethermart_http_requests_total counter\n");
 	mem_free(right);
-	mem_free(longer);
+	mem_free(twice);
 }
 
 static void metrics_can_be_opened(void **state)

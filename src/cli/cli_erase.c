@@ -1,0 +1,480 @@
+/* `aethermart privacy erase` and what goes with it: holds, the list of both, certificates. */
+#include "cli/cli_govern.h"
+#include "cli/cli_lineage.h"
+
+#include "base/file.h"
+#include "base/table.h"
+#include "govern/audit.h"
+#include "govern/erase.h"
+#include "govern/rbac_audit.h"
+#include "shop/warehouse.h"
+
+#include <inttypes.h>
+#include <sodium.h>
+#include <unistd.h>
+
+#include "base/banned.h"
+
+#define WAIT_FALLBACK	"6m" /* an index forgets after five (index.forget_after) */
+#define CERTIFICATE_MAX ((size_t)4 << 20)
+
+/* --- what it needs --------------------------------------------------------------------------- */
+
+struct place {
+	const struct command_line *line;
+	struct cli_govern g;
+	struct mongo *mongo;
+	struct maria_options maria;
+	struct shop_warehouse warehouse;
+	unsigned char key[ERASE_KEY_SIZE];
+	unsigned char public_key[crypto_sign_PUBLICKEYBYTES];
+	unsigned char secret_key[crypto_sign_SECRETKEYBYTES];
+	struct eraser eraser;
+};
+
+static void place_done(struct place *p)
+{
+	sodium_memzero(p->key, sizeof(p->key));
+	sodium_memzero(p->secret_key, sizeof(p->secret_key));
+	p->mongo = mongo_close(p->mongo);
+	cli_govern_done(&p->g);
+}
+
+static int follow_warehouse(void *arg, const char *subject, const struct erase_sought *sought,
+			    uint64_t *ret_rows, struct err *err)
+{
+	struct place *p = arg;
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	struct shop_warehouse_run run = {0};
+	int r = shop_warehouse_open(&p->warehouse, &m, err);
+
+	(void)subject;
+	(void)sought;
+	if (r == -ERR_NOT_FOUND) {
+		err_clear(err);
+		return 0;
+	}
+	if (r == 0)
+		r = shop_warehouse_refresh(m, false, NULL, NULL, &run, err);
+	*ret_rows = run.customers + run.orders + run.reviews;
+	return r;
+}
+
+/* What the server wrote down of statements that named them. It is taken into rbac_audit first, so
+ * that nothing comes there afterwards. */
+static int follow_witness(void *arg, const char *subject, const struct erase_sought *sought,
+			  uint64_t *ret_rows, struct err *err)
+{
+	struct place *p = arg;
+	_cleanup_(cli_witness_done) struct cli_witness w = {0};
+	_cleanup_(maria_closep) struct maria *db = NULL;
+	_cleanup_(mem_freep) const char **needles =
+	    mem_alloc_array(sought->n + 1, sizeof(*needles));
+	struct rbac_scrub_question q = {.dir = cli_witness_dir(p->line, &p->g.arena),
+					.needles = needles,
+					.actor = p->eraser.actor};
+	uint64_t lines = 0, rows = 0, found = 0;
+	int r = 0;
+
+	(void)subject;
+	for (size_t i = 0; i < sought->n; i++)
+		if (!sought->texts[i].is_shared)
+			needles[q.n++] = sought->texts[i].text.data;
+	if (q.dir)
+		r = cli_open_maria(p->line, ENDPOINT_SYNC, &db, err);
+	if (r == 0 && db)
+		r = cli_witness_follow(&w, p->line, db, &rows, err);
+	if (r == 0 && q.n)
+		r = rbac_audit_scrub(p->g.db, &q, &lines, &rows, err);
+	if (r == 0 && q.n)
+		r = rbac_audit_scan(p->g.db, &q, &found, err);
+	*ret_rows = lines + rows;
+	return r == 0 && found ? err_set(err, ERR_RETRY,
+					 "%" PRIu64 " lines still hold something of them", found)
+			       : r;
+}
+
+/* A line on a terminal: what it waits for. */
+static bool show_wait(void *arg, const char *what)
+{
+	(void)arg;
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r\x1b[K  waiting for %.60s", what);
+	return true;
+}
+
+static void end_wait(void)
+{
+	if (isatty(STDERR_FILENO))
+		fputs("\r\x1b[K", stderr);
+}
+
+static int read_keys(const struct command_line *line, struct place *p, struct err *err)
+{
+	unsigned char seed[crypto_sign_SEEDBYTES];
+	int r = cli_govern_key(line, "erasure", p->key, err);
+
+	if (r == 0)
+		r = cli_govern_key(line, "audit", seed, err);
+	if (r == 0)
+		crypto_sign_seed_keypair(p->public_key, p->secret_key, seed);
+	sodium_memzero(seed, sizeof(seed));
+	return r;
+}
+
+static int open_place(const struct command_line *line, struct place *p, struct err *err)
+{
+	static const char *const skipped[] = {"mariadb", "mongodb", "secrets", NULL};
+	static const struct erase_follower followers[] = {
+	    {"the warehouse", follow_warehouse},
+	    {"the server's own audit", follow_witness},
+	    {0},
+	};
+	int r = cli_govern_open(line, &p->g, err);
+
+	if (r == 0)
+		r = cli_open_mongo(line, ENDPOINT_ADMIN, &p->mongo, err);
+	if (r == 0)
+		r = endpoint_maria(line->config, ENDPOINT_ADMIN, &p->g.arena, &p->maria, err);
+	if (r == 0)
+		r = read_keys(line, p, err);
+	if (r < 0)
+		return r;
+	p->line = line;
+	p->warehouse = (struct shop_warehouse){
+	    .maria = &p->maria, .database = config_text(line->config, "warehouse.database")};
+	p->eraser = (struct eraser){.a = p->g.access,
+				    .schema = p->g.schema,
+				    .mappings = &p->g.mappings,
+				    .warehouse = p->warehouse.database,
+				    .m = p->g.db,
+				    .mongo = p->mongo,
+				    .dir = endpoint_var_dir(line->config, &p->g.arena),
+				    .skipped = skipped,
+				    .key = p->key,
+				    .secret_key = p->secret_key,
+				    .actor = audit_os_actor(&p->g.arena),
+				    .program = "aethermart " AETHERMART_VERSION,
+				    .on_wait = show_wait,
+				    .followers = followers,
+				    .arg = p};
+	return 0;
+}
+
+/* --- erase ----------------------------------------------------------------------------------- */
+
+struct planned {
+	json_t *list; /* with --json */
+	struct table *table;
+	uint64_t n_places;
+};
+
+static int show_place(void *arg, const struct erase_place *p, struct err *err)
+{
+	struct planned *s = arg;
+	char found[24], searched[24];
+
+	(void)err;
+	if (!p->n_found)
+		return 0;
+	s->n_places++;
+	if (s->list)
+		json_array_append_new(s->list, json_pack("{s:s,s:o,s:I,s:I}", "store", p->store,
+							 "where", cli_json_text(str_from(p->where)),
+							 "found", (json_int_t)p->n_found,
+							 "searched", (json_int_t)p->n_searched));
+	(void)snprintf(found, sizeof(found), "%" PRIu64, p->n_found);
+	(void)snprintf(searched, sizeof(searched), "%" PRIu64, p->n_searched);
+	table_add(s->table, (const char *const[]){p->store, p->where, found, searched});
+	return 0;
+}
+
+static int show_plan(const struct command_line *line, struct place *p, struct err *err)
+{
+	static const char *const titles[] = {"STORE", "WHERE", ">FOUND", ">OF", NULL};
+	_cleanup_(table_freep) struct table *table = table_new(titles);
+	_cleanup_(erase_sought_done) struct erase_sought s = {0};
+	struct planned planned = {.table = table};
+	int r;
+
+	planned.list = line->json ? json_array() : NULL;
+	r = erase_plan(&p->eraser, line->argv[0], show_place, &planned, &s, err);
+	if (r < 0) {
+		json_decref(planned.list);
+		return r;
+	}
+	if (line->json)
+		return cli_print_json(json_pack("{s:b,s:I,s:I,s:o}", "erased", 0, "texts",
+						(json_int_t)(s.n - s.n_shared), "shared",
+						(json_int_t)s.n_shared, "places", planned.list),
+				      err);
+	if (planned.n_places)
+		table_print(table, stdout);
+	printf("%s%zu texts tell who %s is; %zu more others have, too.\n",
+	       planned.n_places ? "\n" : "", s.n - s.n_shared, line->argv[0], s.n_shared);
+	return cli_flush(err);
+}
+
+static int show_certificate(const struct command_line *line, const char *text, struct err *err)
+{
+	const char *content;
+	json_t *whole = json_loads(text, 0, NULL), *inner = NULL;
+	json_t *searched, *one;
+	json_int_t texts = 0, id = 0;
+	const char *finished = "";
+	size_t i;
+
+	if (line->json || !whole || json_unpack(whole, "{s:s}", "certificate", &content) < 0) {
+		json_decref(whole);
+		printf("%s\n", text);
+		return cli_flush(err);
+	}
+	inner = json_loads(content, 0, NULL);
+	searched = json_object_get(inner, "searched");
+	(void)json_unpack(inner, "{s:I,s:s,s:{s:I}}", "erasure", &id, "finished_at", &finished,
+			  "texts", "searched_for", &texts);
+	printf("%s is erased: certificate %" JSON_INTEGER_FORMAT " of %s.\n", line->argv[0], id,
+	       finished);
+	json_array_foreach(searched, i, one)
+	{
+		const char *store = "";
+		json_int_t places = 0, n = 0;
+
+		(void)json_unpack(one, "{s:s,s:I,s:I}", "store", &store, "places", &places,
+				  "searched", &n);
+		printf("  %-8s %4" JSON_INTEGER_FORMAT " places, %" JSON_INTEGER_FORMAT
+		       " %s: nothing found\n",
+		       store, places, n, cstr_equal(store, "files") ? "bytes" : "rows");
+	}
+	printf("%" JSON_INTEGER_FORMAT " text%s searched for. Whole, with what backups and binary "
+	       "logs still hold:\n  aethermart privacy certificate %s\n",
+	       texts, texts == 1 ? " was" : "s were", line->argv[0]);
+	json_decref(inner);
+	json_decref(whole);
+	return cli_flush(err);
+}
+
+static int erase(struct place *p, const char *subject, char **ret_certificate, struct err *err)
+{
+	const char *table = p->g.access->subject_table;
+	struct lineage_dataset rows = {.kind = LINEAGE_TABLE, .name = table ? table : ""};
+	struct cli_lineage *l = cli_lineage_begin(
+	    p->line, ENDPOINT_ADMIN,
+	    &(struct lineage_job){
+		.name = "erase",
+		.what = "Takes a person out of every store",
+		.io = {.inputs = &rows, .n_inputs = 1, .outputs = &rows, .n_outputs = 1}});
+	int r = erase_run(&p->eraser, subject, ret_certificate, err);
+
+	cli_lineage_end(l, NULL, r, err);
+	return r;
+}
+
+static int run_erase(const struct command_line *line, struct err *err)
+{
+	_cleanup_(place_done) struct place p = {0};
+	_cleanup_(mem_freep) char *certificate = NULL;
+	int r = open_place(line, &p, err);
+
+	p.eraser.purpose = command_text(line, "purpose");
+	if (r == 0)
+		r = parse_duration(str_from(command_text(line, "wait")), &p.eraser.wait_ms, err);
+	if (r < 0)
+		return r;
+	if (command_has(line, "dry-run"))
+		return show_plan(line, &p, err);
+	if (!cli_confirm(line, "This cannot be taken back. Erase them from every store?"))
+		return err_set(err, ERR_INTERRUPTED, "nothing was done");
+	r = erase(&p, line->argv[0], &certificate, err);
+	end_wait();
+	return r < 0 ? r : show_certificate(line, certificate, err);
+}
+
+/* --- certificate ----------------------------------------------------------------------------- */
+
+static int run_certificate(const struct command_line *line, struct err *err)
+{
+	_cleanup_(place_done) struct place p = {0};
+	_cleanup_(strbuf_done) struct strbuf text = STRBUF_INIT(CERTIFICATE_MAX);
+	_cleanup_(mem_freep) char *stored = NULL;
+	const char *file = command_text(line, "check");
+	int r = cli_open_maria(line, ENDPOINT_ADMIN, &p.g.db, err);
+
+	if (r == 0)
+		r = read_keys(line, &p, err);
+	if (r == 0 && file)
+		r = file_read(file, &text, err);
+	else if (r == 0)
+		r = erase_certificate(p.g.db, line->argv[0], &stored, err);
+	if (r == 0)
+		r = erase_certificate_check(file ? strbuf_str(&text) : stored, p.public_key, err);
+	if (r < 0)
+		return file ? err_context(err, "%s", file) : r;
+	printf("%s\n", file ? "whole, and signed with the key of this shop" : stored);
+	return cli_flush(err);
+}
+
+/* --- holds ----------------------------------------------------------------------------------- */
+
+static int run_hold(const struct command_line *line, struct err *err)
+{
+	_cleanup_(place_done) struct place p = {0};
+	const char *reason = command_text(line, "reason");
+	int r;
+
+	if (!reason)
+		return err_set(err, ERR_INVALID_ARGUMENT, "say why: --reason TEXT");
+	r = open_place(line, &p, err);
+	if (r == 0)
+		r = erase_hold(&p.eraser, line->argv[0], reason, command_text(line, "until"), err);
+	if (r < 0)
+		return r;
+	printf("the data of %s is held.\n", line->argv[0]);
+	return cli_flush(err);
+}
+
+static int run_release(const struct command_line *line, struct err *err)
+{
+	_cleanup_(place_done) struct place p = {0};
+	int r = open_place(line, &p, err);
+
+	if (r == 0)
+		r = erase_release(&p.eraser, line->argv[0], err);
+	if (r < 0)
+		return r;
+	printf("the data of %s is held no longer.\n", line->argv[0]);
+	return cli_flush(err);
+}
+
+/* --- list ------------------------------------------------------------------------------------ */
+
+struct listed {
+	json_t *list; /* with --json */
+	struct table *table;
+};
+
+static int list_record(void *arg, const struct erase_record *r, struct err *err)
+{
+	struct listed *l = arg;
+	char since[20];
+
+	(void)err;
+	if (l->list) {
+		json_array_append_new(l->list, json_pack("{s:I,s:s,s:s,s:s,s:o,s:s,s:s}", "erasure",
+							 (json_int_t)r->id, "subject", r->subject,
+							 "state", r->state, "by", r->by, "why",
+							 cli_json_text(str_from(r->why)), "since",
+							 r->since, "until", r->until));
+		return 0;
+	}
+	(void)snprintf(since, sizeof(since), "%.19s", r->since);
+	table_add(l->table,
+		  (const char *const[]){r->subject,
+					cstr_equal(r->state, "copies") ? "not complete"
+					: cstr_equal(r->state, "done") ? "erased"
+								       : r->state,
+					since, r->until[0] ? r->until : "-", r->by, r->why});
+	return 0;
+}
+
+static int run_list(const struct command_line *line, struct err *err)
+{
+	static const char *const titles[] = {"CUSTOMER", "STATE", "SINCE", "UNTIL",
+					     "BY",	 "WHY",	  NULL};
+	_cleanup_(maria_closep) struct maria *db = NULL;
+	_cleanup_(table_freep) struct table *table = table_new(titles);
+	struct listed l = {.table = table};
+	int r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
+
+	if (r < 0)
+		return r;
+	l.list = line->json ? json_array() : NULL;
+	r = erase_list(db, list_record, &l, err);
+	if (r < 0) {
+		json_decref(l.list);
+		return r;
+	}
+	if (line->json)
+		return cli_print_json(l.list, err);
+	table_print(table, stdout);
+	return cli_flush(err);
+}
+
+/* --- the verbs ------------------------------------------------------------------------------- */
+
+#define OPTION_PURPOSE                                                       \
+	{                                                                    \
+		.name = "purpose", .type = COMMAND_TEXT, .argument = "TEXT", \
+		.help = "for what, for the audit"                            \
+	}
+
+static const struct command_option erase_options[] = {
+    OPTION_PURPOSE,
+    {.name = "dry-run", .type = COMMAND_FLAG, .help = "only show where something of them stands"},
+    {.name = "wait",
+     .type = COMMAND_TEXT,
+     .argument = "TIME",
+     .fallback = WAIT_FALLBACK,
+     .help = "for the stores that follow"},
+    CLI_OPTION_YES,
+    {0},
+};
+static const struct command_option hold_options[] = {
+    {.name = "reason", .type = COMMAND_TEXT, .argument = "TEXT", .help = "why it has to be kept"},
+    {.name = "until",
+     .type = COMMAND_TEXT,
+     .argument = "DAY",
+     .help = "the last day, 2030-01-31; without it, until released"},
+    {0},
+};
+static const struct command_option certificate_options[] = {
+    {.name = "check",
+     .type = COMMAND_TEXT,
+     .argument = "FILE",
+     .help = "check this one instead of printing it"},
+    {0},
+};
+
+const struct command command_privacy_erase = {
+    .name = "erase",
+    .summary = "take a person out of every store, and prove it",
+    .help = "The rows go or become nameless in one transaction; orders keep their totals. Then "
+	    "documents, index, caches, warehouse and audit follow, every store is searched for "
+	    "what told who they were, and a certificate is signed. Killed or without a worker, "
+	    "it goes on when it is called again.",
+    .arguments = "CUSTOMER",
+    .min_args = 1,
+    .max_args = 1,
+    .options = erase_options,
+    .run = run_erase,
+};
+const struct command command_privacy_erasures = {
+    .name = "erasures",
+    .summary = "who was erased, and whose data is held",
+    .run = run_list,
+};
+const struct command command_privacy_certificate = {
+    .name = "certificate",
+    .summary = "the signed proof of an erasure",
+    .arguments = "CUSTOMER",
+    .max_args = 1,
+    .options = certificate_options,
+    .run = run_certificate,
+};
+const struct command command_privacy_hold = {
+    .name = "hold",
+    .summary = "keep a person's data, whatever they ask for",
+    .arguments = "CUSTOMER",
+    .min_args = 1,
+    .max_args = 1,
+    .options = hold_options,
+    .run = run_hold,
+};
+const struct command command_privacy_release = {
+    .name = "release",
+    .summary = "end a hold",
+    .arguments = "CUSTOMER",
+    .min_args = 1,
+    .max_args = 1,
+    .run = run_release,
+};

@@ -1,0 +1,193 @@
+/*
+ * What `serve` does beside the sync, on a thread and connections of its own: each second it takes
+ * what the server's own audit saw. A failure is told once, and it tries again.
+ */
+#include "cli/cli_keeper.h"
+
+#include "base/clock.h"
+#include "base/logger.h"
+#include "base/metrics.h"
+#include "cli/cli_retention.h"
+#include "sync/sync_admin.h"
+
+#include <pthread.h>
+
+#include "base/banned.h"
+
+#define FOLLOW_US  1000000
+#define FIRST_US   60000000 /* after the start, which has enough to do */
+#define PAUSE_US   20000    /* between pieces of a purge: most of the time is others' */
+#define BUSY_US	   1000000  /* while the sync has much to do */
+#define BUSY_ROWS  5000	    /* of its queues */
+#define BUSY_WAITS 60	    /* then a piece goes all the same, or a disk fills */
+
+struct cli_keeper {
+	const struct command_line *line;
+	const struct maria_options *sync;
+	pthread_t thread;
+	pthread_mutex_t mutex;
+	pthread_cond_t wake;
+	bool is_stopping; /* under the mutex */
+	struct cli_witness witness;
+	struct maria *db; /* of the sync's account, which the server's audit leaves out */
+	bool is_failing, is_purge_failing;
+	struct metric *rows;
+	int64_t next_follow_us, next_purge_us;
+};
+
+static int follow(struct cli_keeper *k, struct err *err)
+{
+	uint64_t rows = 0;
+	int r = 0;
+
+	if (!k->db)
+		r = maria_open(k->sync, &k->db, err);
+	if (r == 0 && maria_is_lost(k->db))
+		r = maria_reconnect(k->db, err);
+	if (r == 0)
+		r = cli_witness_follow(&k->witness, k->line, k->db, &rows, err);
+	metric_add(k->rows, rows);
+	return r;
+}
+
+static void follow_and_tell(struct cli_keeper *k)
+{
+	struct err err = {0};
+	int r = follow(k, &err);
+
+	if (r < 0 && !k->is_failing)
+		logger_error(LOGGER_WARN, "audit", "the server's audit is not followed", &err);
+	if (r == 0 && k->is_failing)
+		logger_event(LOGGER_INFO, "audit", "the server's audit is followed again", NULL);
+	k->is_failing = r < 0;
+	k->next_follow_us = clock_monotonic_us() + FOLLOW_US;
+}
+
+/* False: it is time to end. */
+static bool wait_until(struct cli_keeper *k, int64_t until_us)
+{
+	bool goes_on;
+
+	pthread_mutex_lock(&k->mutex);
+	while (!k->is_stopping && clock_cond_wait(&k->wake, &k->mutex, until_us))
+		;
+	goes_on = !k->is_stopping;
+	pthread_mutex_unlock(&k->mutex);
+	return goes_on;
+}
+
+/* --- retention ------------------------------------------------------------------------------- */
+
+/* What waits in the queues; nothing when that cannot be told. */
+static int64_t queued(struct cli_keeper *k)
+{
+	struct sync_status s = {0};
+	int64_t n = 0;
+
+	if (!k->db || maria_is_lost(k->db) || sync_status_read(k->db, &s, NULL) < 0)
+		return 0;
+	for (size_t i = 0; i < s.len; i++)
+		n += s.items[i].pending;
+	sync_status_done(&s);
+	return n;
+}
+
+/* Of a purge, which may go on for long: the server's audit is followed meanwhile. */
+static bool pause_purge(void *arg)
+{
+	struct cli_keeper *k = arg;
+
+	if (!wait_until(k, clock_monotonic_us() + PAUSE_US))
+		return false;
+	for (int i = 0; i < BUSY_WAITS && queued(k) > BUSY_ROWS; i++)
+		if (!wait_until(k, clock_monotonic_us() + BUSY_US))
+			return false;
+	if (clock_monotonic_us() >= k->next_follow_us)
+		follow_and_tell(k);
+	return true;
+}
+
+static int purge_all(struct cli_keeper *k, struct err *err)
+{
+	_cleanup_(cli_retention_done) struct cli_retention s = {0};
+	bool is_wanted = config_bool(k->line->config, "retention.purge");
+	bool is_shop = false;
+	struct err why = {0};
+	int r = cli_retention_open(k->line, &s, err);
+
+	if (r == 0)
+		r = maria_has_table(s.db, "Retention_Samples", &is_shop, err);
+	if (r < 0 || !is_shop) /* the sync keeps other schemas, too */
+		return r;
+	s.place.pause = pause_purge;
+	s.place.arg = k;
+	s.place.actor = "serve";
+	for (const struct retention_store *store = retention_stores; store->name; store++) {
+		uint64_t n = 0;
+
+		if (is_wanted)
+			r = err_first(r, retention_purge(&s.place, store, false, &n, &why), &why,
+				      err);
+	}
+	return err_first(r, retention_sample(&s.place, s.dir, &why), &why, err);
+}
+
+static void purge_and_tell(struct cli_keeper *k)
+{
+	struct err err = {0};
+	int r = purge_all(k, &err);
+
+	if (r < 0 && !k->is_purge_failing)
+		logger_error(LOGGER_WARN, "retention",
+			     "what is too old stays; `aethermart retention purge` deletes it",
+			     &err);
+	k->is_purge_failing = r < 0;
+	k->next_purge_us =
+	    clock_monotonic_us() + config_int(k->line->config, "retention.every") * 1000;
+}
+
+static void *keep(void *arg)
+{
+	struct cli_keeper *k = arg;
+	int64_t every_us = config_int(k->line->config, "retention.every") * 1000;
+
+	k->next_purge_us = clock_monotonic_us() + (every_us < FIRST_US ? every_us : FIRST_US);
+	while (wait_until(k, clock_monotonic_us() + FOLLOW_US)) {
+		follow_and_tell(k);
+		if (clock_monotonic_us() >= k->next_purge_us)
+			purge_and_tell(k);
+	}
+	return NULL;
+}
+
+struct cli_keeper *cli_keeper_start(const struct command_line *line,
+				    const struct maria_options *sync)
+{
+	struct cli_keeper *k = MEM_NEW(struct cli_keeper);
+
+	k->line = line;
+	k->sync = sync;
+	k->rows = metric_series(METRIC_COUNTER, "aethermart_rbac_audit_rows_total",
+				"Rows taken from the server's own audit.", NULL, NULL);
+	bug_if(pthread_mutex_init(&k->mutex, NULL) != 0);
+	clock_cond_init(&k->wake);
+	bug_if(pthread_create(&k->thread, NULL, keep, k) != 0);
+	return k;
+}
+
+struct cli_keeper *cli_keeper_stop(struct cli_keeper *k)
+{
+	if (!k)
+		return NULL;
+	pthread_mutex_lock(&k->mutex);
+	k->is_stopping = true;
+	pthread_cond_broadcast(&k->wake);
+	pthread_mutex_unlock(&k->mutex);
+	bug_if(pthread_join(k->thread, NULL) != 0);
+	cli_witness_done(&k->witness);
+	k->db = maria_close(k->db);
+	pthread_cond_destroy(&k->wake);
+	pthread_mutex_destroy(&k->mutex);
+	mem_free(k);
+	return NULL;
+}

@@ -1,0 +1,9 @@
+/* What `serve` does beside the sync: see cli_keeper.c. */
+#pragma once
+
+#include "cli/cli_govern.h"
+
+/* Both arguments live at least as long as the keeper. */
+struct cli_keeper *cli_keeper_start(const struct command_line *line,
+				    const struct maria_options *sync);
+struct cli_keeper *cli_keeper_stop(struct cli_keeper *k); /* waits for a piece in hand */

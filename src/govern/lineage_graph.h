@@ -1,0 +1,138 @@
+/*
+ * What is made of what, at rest: datasets, their columns, and edges between columns, from the
+ * mappings, the views and the warehouse's procedures of a server, and the rules of search. Nothing
+ * is recorded here: it is what the program and the servers are set up to do.
+ *
+ * Of mappings and rules every edge is known by column. Of views it is read from what the server
+ * writes down of them: columns of the select list by column, what joins or filters as a whole. Of
+ * the warehouse's procedures only statements are read: a column that a statement names is taken to
+ * have a part in all that it writes, so that an edge may be too many and none is missing.
+ *
+ * Immutable once made; any number of threads may read it.
+ */
+#pragma once
+
+#include "base/map.h"
+#include "govern/access.h"
+#include "govern/lineage.h"
+#include "search/search_rules.h"
+
+enum lineage_use { /* in the order of how much they say; direct ones first */
+		   LINEAGE_SAME,
+		   LINEAGE_CONVERTED,
+		   LINEAGE_AGGREGATE,
+		   LINEAGE_PART, /* of a statement that writes it: of which column is not known */
+		   LINEAGE_JOIN,
+		   LINEAGE_FILTER,
+		   LINEAGE_SORT,
+		   LINEAGE_USES
+};
+bool lineage_use_is_direct(enum lineage_use use);
+const char *lineage_use_name(enum lineage_use use);    /* "IDENTITY", as OpenLineage has it */
+const char *lineage_kind_name(enum lineage_kind kind); /* "table" */
+
+struct lineage_edge {
+	size_t from, to; /* columns */
+	enum lineage_use use;
+};
+
+struct lineage_column {
+	const char *name;	    /* "": the dataset as a whole */
+	const char *type, *meaning; /* "" when not known */
+	const char *pii; /* own class, or the one that came along with its value; NULL: none */
+	bool is_open;	 /* somebody has said that it is not personal */
+	size_t node;
+};
+
+struct lineage_node { /* a dataset */
+	enum lineage_kind kind;
+	const char *name, *meaning;
+	const char *version; /* of a collection: hash of its mapping; else NULL */
+	bool is_passing;     /* lives for the time of a statement: of no interest by itself */
+	size_t n_columns, columns_cap;
+	size_t *columns; /* in their order; [0] is the whole */
+};
+
+struct lineage_graph {
+	struct arena arena;
+	struct map by_name, by_edge;
+	size_t n_nodes, nodes_cap, n_columns, columns_cap, n_edges, edges_cap;
+	struct lineage_node *nodes;
+	struct lineage_column *columns;
+	struct lineage_edge *edges;
+};
+
+/* What it is made of; all but `schema` may be NULL. */
+struct lineage_parts {
+	const struct schema *schema;
+	const struct mapping_set *mappings;
+	const struct access *access; /* classes of columns; NULL: those of the mappings alone */
+	const struct search_rules *rules; /* bound */
+	struct maria *db;		  /* views, procedures of the warehouse */
+	const char *warehouse;
+};
+int lineage_graph_new(const struct lineage_parts *parts, struct lineage_graph **ret,
+		      struct err *err) _must_check_;
+struct lineage_graph *lineage_graph_free(struct lineage_graph *g);
+DEFINE_CLEANUP(struct lineage_graph *, lineage_graph_free)
+
+/* NULL: there is none. A table by any case of its letters. */
+const struct lineage_node *lineage_find_node(const struct lineage_graph *g, enum lineage_kind kind,
+					     const char *name);
+/* SIZE_MAX: there is none. `column` "": the whole. */
+size_t lineage_find_column(const struct lineage_graph *g, const struct lineage_node *node,
+			   const char *column);
+
+/* The datasets that `node` is made of, or has to be looked into for it (`arena`); of a passing one,
+ * those before it. */
+size_t lineage_inputs(const struct lineage_graph *g, const struct lineage_node *node,
+		      struct arena *arena, const struct lineage_dataset **ret);
+/* The datasets of a kind that are made of something. */
+size_t lineage_made(const struct lineage_graph *g, enum lineage_kind kind, struct arena *arena,
+		    const struct lineage_dataset **ret);
+
+/*
+ * All that depends on a column (of a whole dataset: on any of its columns), nearest first. What
+ * came by direct edges alone carries the class of where it came from, unless it has its own.
+ */
+struct lineage_reach {
+	size_t column;
+	size_t from;	      /* the column before it on the way */
+	enum lineage_use use; /* of the last edge */
+	bool is_direct;	      /* all the way */
+	const char *pii;
+};
+struct lineage_reaches {
+	size_t len, cap;
+	struct lineage_reach *items; /* owned (mem_free) */
+};
+void lineage_impact(const struct lineage_graph *g, size_t start, struct lineage_reaches *ret);
+
+/* "Products.price", "product_catalog.category.name", "Products", with or without "table:" or
+ * another kind before it. ERR_NOT_FOUND with the nearest name. */
+int lineage_parse_name(const struct lineage_graph *g, const char *text, size_t *ret,
+		       struct err *err) _must_check_;
+
+/* --- drawn ----------------------------------------------------------------------------------- */
+
+/* Datasets and which of them is made of which, without what nothing is known of: all, or those that
+ * a column's dataset is made of or that are made of it. */
+struct lineage_link {
+	size_t from, to; /* nodes */
+	bool is_direct;	 /* a value goes this way, not only which rows */
+};
+struct lineage_picture {
+	const struct lineage_graph *g;
+	struct arena arena;
+	bool *is_shown; /* by node */
+	size_t n_links;
+	struct lineage_link *links;
+};
+void lineage_picture_init(struct lineage_picture *p, const struct lineage_graph *g,
+			  const size_t *only);
+void lineage_picture_done(struct lineage_picture *p);
+/* Whether a column of it is personal. */
+bool lineage_is_personal(const struct lineage_graph *g, size_t node);
+
+void lineage_picture_dot(const struct lineage_picture *p, struct strbuf *b);
+void lineage_picture_svg(const struct lineage_picture *p, struct strbuf *b);

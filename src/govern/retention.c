@@ -1,0 +1,575 @@
+/*
+ * The table of stores, and how each kind is measured and purged: see retention.h.
+ *
+ * Rows of these tables are appended, so their order by number is that of their time: a purge walks
+ * up the primary key and stops at the first row that is young enough. It never looks for old rows
+ * among young ones, which would read, and lock, the whole table each hour.
+ */
+#include "govern/retention_int.h"
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "govern/govern_sql_int.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/statvfs.h>
+
+#include "base/banned.h"
+
+#define PIECE_ROWS   2000
+#define DAY_MS	     ((int64_t)86400000)
+#define SAMPLES_MIN  12
+#define SAMPLES_DAYS 90
+
+const struct retention_store retention_stores[] = {
+    {.name = "audit",
+     .kind = RETENTION_CHAIN,
+     .table = "Audit_Events",
+     .key = "audit_id",
+     .time = "happened_at",
+     .child = "Audit_Details",
+     .option = "retention.audit",
+     .why = "a year's questions, and a month to ask them; a signed checkpoint stays"},
+    {.name = "rbac_audit",
+     .table = "rbac_audit",
+     .key = "rbac_id",
+     .time = "happened_at",
+     .option = "retention.rbac_audit",
+     .why = "what people did by SQL is asked for within a quarter, and names people"},
+    {.name = "witness_files",
+     .kind = RETENTION_WITNESS,
+     .option = "retention.witness_files",
+     .why = "they hold what was typed, values too; rbac_audit has the rest"},
+    {.name = "lineage",
+     .table = "data_lineage_tracker",
+     .key = "lineage_id",
+     .time = "event_time",
+     .option = "retention.lineage",
+     .why = "a year's reports can be traced"},
+    {.name = "quality",
+     .table = "data_quality_logs",
+     .key = "quality_log_id",
+     .time = "logged_at",
+     .child = "Quality_Samples",
+     .option = "retention.quality",
+     .why = "trends over a year; it may hold values of people"},
+    {.name = "load_runs",
+     .table = "Load_Runs",
+     .key = "load_id",
+     .time = "started_at",
+     .condition = "NOT EXISTS (SELECT 1 FROM data_quality_logs c WHERE c.load_id ="
+		  " Load_Runs.load_id)",
+     .option = "retention.quality",
+     .why = "as long as what it found"},
+    {.name = "price_history",
+     .table = "Product_Price_History",
+     .key = "price_history_id",
+     .time = "changed_at",
+     .condition = "price_history_id <> (SELECT n.price_history_id FROM Product_Price_History n"
+		  " WHERE n.product_id = Product_Price_History.product_id"
+		  " ORDER BY n.changed_at DESC, n.price_history_id DESC LIMIT 1)",
+     .option = "retention.price_history",
+     .why = "what a product cost then is asked with old orders; the newest price always stays"},
+    {.name = "order_requests",
+     .table = "Order_Requests",
+     .time = "requested_at",
+     .option = "retention.order_requests",
+     .why = "nobody repeats an order after that; its key would order again"},
+    {.name = "order_events",
+     .table = "Order_Events",
+     .key = "order_event_id",
+     .time = "happened_at",
+     .why = "the history of orders, archived ones too: the shop's books"},
+    {.name = "stock_movements",
+     .table = "Stock_Movements",
+     .key = "movement_id",
+     .time = "moved_at",
+     .why = "their sum is the stock, which is checked: without the old ones it is another"},
+    {.name = "sync_audit",
+     .table = "sync_audit_log",
+     .key = "id",
+     .time = "logged_at",
+     .option = "sync.audit_days",
+     .option_unit_ms = DAY_MS,
+     .why = "what the sync did is asked when something is wrong"},
+    {.name = "dead_letters",
+     .table = "sync_dead_letter",
+     .key = "id",
+     .time = "first_at",
+     .option = "retention.dead_letters",
+     .why = "each is a document that differs: it goes when it succeeds, or is dropped by hand"},
+    {.name = "warehouse_runs",
+     .table = "Etl_Runs",
+     .key = "run_id",
+     .time = "started_at",
+     .condition = "finished_at IS NOT NULL",
+     .option = "retention.warehouse_runs",
+     .is_warehouse = true,
+     .why = "when which figures were made"},
+    {.name = "samples",
+     .table = "Retention_Samples",
+     .time = "sampled_at",
+     .option = "retention.samples",
+     .why = "the forecast looks back a quarter"},
+    {.name = "embedding_cache",
+     .kind = RETENTION_CACHE,
+     .why = "a vector goes with the last document that uses it"},
+    {.name = "binlogs",
+     .kind = RETENTION_BINLOGS,
+     .option = "stack.binlog_keep",
+     .why = "a replica may be away for a weekend; they hold values of people"},
+    {.name = "server_logs",
+     .kind = RETENTION_LOGS,
+     .option = "retention.server_logs",
+     .why = "renamed at 16 MB, one former file each"},
+    {0},
+};
+
+#define FOREVER "0d"
+#define STORE(store, text, length)                                                        \
+	{                                                                                 \
+		.section = "retention", .name = (store), .type = CONFIG_DURATION,         \
+		.fallback = (length), .help = "How long " text " are kept; 0d: for ever." \
+	}
+
+const struct config_option retention_options[] = {
+    {.section = "retention",
+     .name = "purge",
+     .type = CONFIG_BOOL,
+     .fallback = "on",
+     .help = "Whether `serve` deletes by itself what is older than said here. Off: `aethermart "
+	     "retention purge` does, when it is called."},
+    {.section = "retention",
+     .name = "every",
+     .type = CONFIG_DURATION,
+     .fallback = "1h",
+     .min = 1000,
+     .max = 7 * DAY_MS,
+     .help = "How often `serve` measures what grows, and purges."},
+    STORE("audit", "events of the audit", "400d"),
+    STORE("rbac_audit", "rows of what the server saw", "90d"),
+    STORE("witness_files", "renamed files of the server's audit", "30d"),
+    STORE("lineage", "events of lineage", "400d"),
+    STORE("quality", "findings of loading and of checks", "400d"),
+    STORE("price_history", "former prices", FOREVER),
+    STORE("order_requests", "keys under which was ordered", "90d"),
+    STORE("dead_letters", "refused documents that nobody looks after", FOREVER),
+    STORE("warehouse_runs", "records of refreshes of the warehouse", "400d"),
+    STORE("samples", "measured sizes", "90d"),
+    STORE("server_logs", "renamed log files of the run-time folder", "30d"),
+    {0},
+};
+
+int64_t retention_of(const struct config *config, const struct retention_store *s)
+{
+	int64_t n = s->option ? config_int(config, s->option) : 0;
+
+	return n * (s->option_unit_ms ? s->option_unit_ms : 1);
+}
+
+int retention_prepare(struct maria *db, struct err *err)
+{
+	int r = maria_exec(db, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", err);
+
+	/* Who holds an old row goes first; the next hour tries again. */
+	return r < 0 ? r : maria_exec(db, "SET SESSION innodb_lock_wait_timeout = 2", err);
+}
+
+/* --- tables ---------------------------------------------------------------------------------- */
+
+static const char *schema_of(const struct retention_place *p, const struct retention_store *s)
+{
+	return config_text(p->config, s->is_warehouse ? "warehouse.database" : "mariadb.database");
+}
+
+static void add_table(struct strbuf *b, const struct retention_place *p,
+		      const struct retention_store *s, const char *table)
+{
+	maria_add_identifier(b, schema_of(p, s));
+	strbuf_addch(b, '.');
+	maria_add_identifier(b, table);
+}
+
+static int has_table(const struct retention_place *p, const struct retention_store *s,
+		     const char *table, bool *ret, struct err *err)
+{
+	const struct maria_value params[] = {MARIA_S(schema_of(p, s)), MARIA_S(table)};
+	int64_t n = 0;
+	int r =
+	    maria_query_int(p->db, govern_sql_retention_table, params, ARRAY_LEN(params), &n, err);
+
+	*ret = n > 0;
+	return r;
+}
+
+static int table_size(const struct retention_place *p, const struct retention_store *s,
+		      struct retention_size *ret, struct err *err)
+{
+	const struct maria_value params[] = {MARIA_S(schema_of(p, s)), MARIA_S(s->table)};
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	int r =
+	    maria_query(p->db, govern_sql_retention_size, params, ARRAY_LEN(params), &rows, err);
+
+	if (r == 0)
+		r = maria_rows_next(rows, err);
+	if (r > 0) {
+		ret->is_there = true;
+		ret->bytes += maria_rows_uint(rows, 0);
+		ret->rows = maria_rows_uint(rows, 1);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* By primary key where rows are in its order, else by the index of the time. */
+static int table_oldest(const struct retention_place *p, const struct retention_store *s,
+			struct retention_size *ret, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	_cleanup_(mem_freep) char *text = NULL;
+	int r;
+
+	strbuf_addstr(&sql, "SELECT ");
+	maria_add_identifier(&sql, s->time);
+	strbuf_addstr(&sql, " FROM ");
+	add_table(&sql, p, s, s->table);
+	strbuf_addstr(&sql, " ORDER BY ");
+	maria_add_identifier(&sql, s->key ? s->key : s->time);
+	strbuf_addstr(&sql, " LIMIT 1");
+	r = maria_query_text(p->db, strbuf_str(&sql), NULL, 0, &text, err);
+	if (r == -ERR_NOT_FOUND) { /* no row */
+		err_clear(err);
+		return 0;
+	}
+	if (r == 0 && text)
+		(void)snprintf(ret->oldest, sizeof(ret->oldest), "%.19s", text);
+	return r;
+}
+
+static int look_at_table(const struct retention_place *p, const struct retention_store *s,
+			 struct retention_size *ret, struct err *err)
+{
+	int r = table_size(p, s, ret, err);
+
+	return r < 0 || !ret->is_there ? r : table_oldest(p, s, ret, err);
+}
+
+static void add_age(struct strbuf *b, const struct retention_store *s)
+{
+	maria_add_identifier(b, s->time);
+	strbuf_addstr(b, " < UTC_TIMESTAMP() - INTERVAL ? SECOND");
+}
+
+static int count_old(const struct retention_place *p, const struct retention_store *s,
+		     uint64_t *ret_n, struct err *err)
+{
+	const struct maria_value params[] = {MARIA_I(retention_of(p->config, s) / 1000)};
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	int64_t n = 0;
+	int r;
+
+	strbuf_addstr(&sql, "SELECT COUNT(*) FROM ");
+	add_table(&sql, p, s, s->table);
+	strbuf_addstr(&sql, " WHERE ");
+	add_age(&sql, s);
+	if (s->condition)
+		strbuf_addf(&sql, " AND %s", s->condition);
+	r = maria_query_int(p->db, strbuf_str(&sql), params, ARRAY_LEN(params), &n, err);
+	*ret_n = (uint64_t)n;
+	return r;
+}
+
+/* A page of the primary key. */
+struct page {
+	uint64_t after, upto;
+	bool has_old, is_last;
+};
+
+static int next_page(const struct retention_place *p, const struct retention_store *s,
+		     struct page *page, struct err *err)
+{
+	const struct maria_value params[] = {MARIA_I(retention_of(p->config, s) / 1000),
+					     MARIA_U(page->upto), MARIA_U(PIECE_ROWS)};
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	uint64_t n = 0;
+	int r;
+
+	page->after = page->upto;
+	page->has_old = false;
+	strbuf_addstr(&sql, "SELECT ");
+	maria_add_identifier(&sql, s->key);
+	strbuf_addstr(&sql, ", ");
+	add_age(&sql, s);
+	strbuf_addstr(&sql, " FROM ");
+	add_table(&sql, p, s, s->table);
+	strbuf_addstr(&sql, " WHERE ");
+	maria_add_identifier(&sql, s->key);
+	strbuf_addstr(&sql, " > ? ORDER BY 1 LIMIT ?");
+	r = maria_query(p->db, strbuf_str(&sql), params, ARRAY_LEN(params), &rows, err);
+	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
+		page->upto = maria_rows_uint(rows, 0);
+		page->has_old |= maria_rows_int(rows, 1) == 1;
+		n++;
+	}
+	page->is_last = !page->has_old || n < PIECE_ROWS;
+	return r < 0 ? r : 0;
+}
+
+static void add_range(struct strbuf *b, const struct retention_store *s)
+{
+	maria_add_identifier(b, s->key);
+	strbuf_addstr(b, " > ? AND ");
+	maria_add_identifier(b, s->key);
+	strbuf_addstr(b, " <= ?");
+}
+
+/* Of the rows of a page that are old. */
+static int delete_children(const struct retention_place *p, const struct retention_store *s,
+			   const struct page *page, struct err *err)
+{
+	const struct maria_value params[] = {MARIA_U(page->after), MARIA_U(page->upto),
+					     MARIA_U(page->after), MARIA_U(page->upto),
+					     MARIA_I(retention_of(p->config, s) / 1000)};
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	bool is_there = false;
+	int r = has_table(p, s, s->child, &is_there, err);
+
+	if (r < 0 || !is_there)
+		return r;
+	strbuf_addstr(&sql, "DELETE FROM ");
+	add_table(&sql, p, s, s->child);
+	strbuf_addstr(&sql, " WHERE ");
+	add_range(&sql, s);
+	strbuf_addstr(&sql, " AND ");
+	maria_add_identifier(&sql, s->key);
+	strbuf_addstr(&sql, " IN (SELECT ");
+	maria_add_identifier(&sql, s->key);
+	strbuf_addstr(&sql, " FROM ");
+	add_table(&sql, p, s, s->table);
+	strbuf_addstr(&sql, " WHERE ");
+	add_range(&sql, s);
+	strbuf_addstr(&sql, " AND ");
+	add_age(&sql, s);
+	strbuf_addch(&sql, ')');
+	return maria_run(p->db, strbuf_str(&sql), params, ARRAY_LEN(params), NULL, err);
+}
+
+static int delete_by_key(const struct retention_place *p, const struct retention_store *s,
+			 struct page *page, uint64_t *ret_n, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	struct maria_value params[] = {MARIA_N, MARIA_N,
+				       MARIA_I(retention_of(p->config, s) / 1000)};
+	int r = next_page(p, s, page, err);
+
+	*ret_n = 0;
+	if (r < 0 || !page->has_old)
+		return r;
+	r = s->child ? delete_children(p, s, page, err) : 0;
+	if (r < 0)
+		return r;
+	params[0] = MARIA_U(page->after);
+	params[1] = MARIA_U(page->upto);
+	strbuf_addstr(&sql, "DELETE FROM ");
+	add_table(&sql, p, s, s->table);
+	strbuf_addstr(&sql, " WHERE ");
+	add_range(&sql, s);
+	strbuf_addstr(&sql, " AND ");
+	add_age(&sql, s);
+	if (s->condition)
+		strbuf_addf(&sql, " AND %s", s->condition);
+	return maria_run(p->db, strbuf_str(&sql), params, ARRAY_LEN(params), ret_n, err);
+}
+
+static int delete_by_time(const struct retention_place *p, const struct retention_store *s,
+			  struct page *page, uint64_t *ret_n, struct err *err)
+{
+	const struct maria_value params[] = {MARIA_I(retention_of(p->config, s) / 1000),
+					     MARIA_U(PIECE_ROWS)};
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	int r;
+
+	strbuf_addstr(&sql, "DELETE FROM ");
+	add_table(&sql, p, s, s->table);
+	strbuf_addstr(&sql, " WHERE ");
+	add_age(&sql, s);
+	strbuf_addstr(&sql, " ORDER BY ");
+	maria_add_identifier(&sql, s->time);
+	strbuf_addstr(&sql, " LIMIT ?");
+	r = maria_run(p->db, strbuf_str(&sql), params, ARRAY_LEN(params), ret_n, err);
+	page->is_last = r < 0 || *ret_n < PIECE_ROWS;
+	return r;
+}
+
+static int purge_table(const struct retention_place *p, const struct retention_store *s,
+		       uint64_t *ret_n, struct err *err)
+{
+	struct page page = {0};
+	uint64_t n = 0;
+	int r = 0;
+
+	while (r == 0 && !page.is_last) {
+		r = s->key ? delete_by_key(p, s, &page, &n, err)
+			   : delete_by_time(p, s, &page, &n, err);
+		*ret_n += r == 0 ? n : 0;
+		if (r == 0 && !page.is_last && p->pause && !p->pause(p->arg))
+			break;
+	}
+	return r;
+}
+
+/* --- the audit ------------------------------------------------------------------------------- */
+
+/* The whole chain is verified before; so not for what became too old since yesterday. */
+static int purge_chain(const struct retention_place *p, const struct retention_store *s,
+		       uint64_t *ret_n, struct err *err)
+{
+	char before[CLOCK_TEXT_SIZE], overdue[CLOCK_TEXT_SIZE];
+	int64_t cutoff = clock_wall_us() - retention_of(p->config, s) * 1000;
+	struct retention_size size = {0};
+	int r = look_at_table(p, s, &size, err);
+
+	clock_format(cutoff, before);
+	clock_format(cutoff - DAY_MS * 1000, overdue);
+	before[10] = overdue[10] = ' ';
+	before[19] = overdue[19] = '\0';
+	if (r < 0 || !size.oldest[0] || strcmp(size.oldest, overdue) >= 0)
+		return r;
+	return audit_purge(p->db, &p->witness, p->secret_key, before, ret_n, err);
+}
+
+/* --- all kinds ------------------------------------------------------------------------------- */
+
+int retention_look(const struct retention_place *p, const struct retention_store *s,
+		   struct retention_size *ret, struct err *err)
+{
+	struct retention_size child = {0};
+	struct retention_store other = *s;
+	int r;
+
+	*ret = (struct retention_size){0};
+	if (s->kind != RETENTION_TABLE && s->kind != RETENTION_CHAIN)
+		return retention_look_at_files(p, s, ret, err);
+	r = look_at_table(p, s, ret, err);
+	other.table = s->child;
+	if (r == 0 && s->child)
+		r = table_size(p, &other, &child, err);
+	ret->bytes += child.bytes;
+	return r;
+}
+
+static int purge(const struct retention_place *p, const struct retention_store *s, bool is_dry,
+		 uint64_t *ret_n, struct err *err)
+{
+	bool is_there = true;
+	int r = 0;
+
+	if (s->kind != RETENTION_TABLE && s->kind != RETENTION_CHAIN)
+		return retention_purge_files(p, s, is_dry, ret_n, err);
+	r = has_table(p, s, s->table, &is_there, err);
+	if (r < 0 || !is_there)
+		return r;
+	if (is_dry)
+		return count_old(p, s, ret_n, err);
+	return s->kind == RETENTION_CHAIN ? purge_chain(p, s, ret_n, err)
+					  : purge_table(p, s, ret_n, err);
+}
+
+int retention_purge(const struct retention_place *p, const struct retention_store *s, bool is_dry,
+		    uint64_t *ret_n, struct err *err)
+{
+	int r;
+
+	*ret_n = 0;
+	if (retention_of(p->config, s) == 0)
+		return 0;
+	r = purge(p, s, is_dry, ret_n, err);
+	if (r == 0 && *ret_n && !is_dry)
+		r = audit_append(p->db,
+				 &(struct audit_event){.actor = p->actor,
+						       .action = "retention.purge",
+						       .object = s->name,
+						       .rows = *ret_n,
+						       .outcome = "done"},
+				 err);
+	return r < 0 ? err_context(err, "purging %s", s->name) : 0;
+}
+
+/* --- samples --------------------------------------------------------------------------------- */
+
+static int add_sample(struct maria *db, const char *name, uint64_t bytes, struct err *err)
+{
+	const struct maria_value params[] = {MARIA_S(name), MARIA_U(bytes)};
+
+	return maria_run(db, govern_sql_retention_sample, params, ARRAY_LEN(params), NULL, err);
+}
+
+static int sample_one(const struct retention_place *p, const struct retention_store *s,
+		      struct err *err)
+{
+	struct retention_size size;
+	int r = retention_look(p, s, &size, err);
+
+	if (r < 0)
+		return r;
+	metric_set(metric_series(METRIC_GAUGE, "aethermart_store_bytes",
+				 "Bytes of what only grows (retention show).", "store", s->name),
+		   (int64_t)size.bytes);
+	metric_set(metric_series(METRIC_GAUGE, "aethermart_store_rows",
+				 "Rows of it, as the server estimates, or files.", "store",
+				 s->name),
+		   (int64_t)size.rows);
+	return size.is_there ? add_sample(p->db, s->name, size.bytes, err) : 0;
+}
+
+int retention_sample(const struct retention_place *p, const char *dir, struct err *err)
+{
+	struct statvfs v;
+	int r = 0;
+
+	for (const struct retention_store *s = retention_stores; s->name && r == 0; s++)
+		r = sample_one(p, s, err);
+	if (r == 0 && statvfs(dir, &v) == 0)
+		r = add_sample(p->db, RETENTION_DISK,
+			       (uint64_t)(v.f_blocks - v.f_bfree) * v.f_frsize, err);
+	return r;
+}
+
+/* The straight line through all samples: a single purge or load does not turn it. */
+int retention_foresee(struct maria *db, const char *name, uint64_t free_bytes,
+		      struct retention_forecast *ret, struct err *err)
+{
+	const struct maria_value params[] = {MARIA_S(name), MARIA_U(SAMPLES_DAYS)};
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	double first = 0, x = 0, n = 0, sx = 0, sy = 0, sxx = 0, sxy = 0, base = 0;
+	int r =
+	    maria_query(db, govern_sql_retention_samples, params, ARRAY_LEN(params), &rows, err);
+
+	*ret = (struct retention_forecast){0};
+	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
+		double y = (double)maria_rows_uint(rows, 1);
+
+		if (n == 0) { /* small numbers, or the squares lose what counts */
+			first = (double)maria_rows_int(rows, 0);
+			base = y;
+		}
+		x = ((double)maria_rows_int(rows, 0) - first) / 86400;
+		y -= base;
+		n += 1;
+		sx += x;
+		sy += y;
+		sxx += x * x;
+		sxy += x * y;
+	}
+	if (r < 0)
+		return r;
+	ret->samples = (uint64_t)n;
+	ret->days_seen = x;
+	ret->is_known = n >= SAMPLES_MIN && x >= 1;
+	if (ret->is_known)
+		ret->bytes_a_day = (n * sxy - sx * sy) / (n * sxx - sx * sx);
+	if (ret->bytes_a_day > 0)
+		ret->days_left = (double)free_bytes / ret->bytes_a_day;
+	return 0;
+}

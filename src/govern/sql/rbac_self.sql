@@ -1,0 +1,2 @@
+-- The name of the account that asks.
+SELECT SUBSTRING_INDEX(USER(), '@', 1)

@@ -1,0 +1,2 @@
+-- Binary logs: name, bytes.
+SHOW BINARY LOGS

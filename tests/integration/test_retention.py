@@ -1,0 +1,307 @@
+"""What only grows goes when it is older than its retention: a million rows of each table, while others
+write, and never what is still needed."""
+
+import contextlib
+import datetime
+import hashlib
+import io
+import os
+import subprocess
+import threading
+import time
+
+import pymysql
+import pytest
+import yaml
+
+import ordering
+import servers as servers_module
+import stack as stack_module
+import test_audit
+from ordering import DATABASE
+from waiting import until
+
+MILLION = 1_000_000
+# Making some rows takes minutes on a busy machine: of those a fifth, unless the environment says so.
+SLOW = () if os.environ.get("AETHERMART_TEST_MILLION") else (
+    "audit", "dead_letters", "order_requests", "quality", "samples")
+WAIT_MAX = 1.0  # seconds that a write beside a purge may take on a busy machine
+AGE = "UTC_TIMESTAMP() - INTERVAL IF(seq <= OLD, 900, 1) DAY"
+
+
+def rows_of(name):
+    """How many rows, and how many of them are old."""
+    n = MILLION // 5 if name in SLOW else MILLION
+    return n, n * 9 // 10
+
+
+# store -> option, table, statement that makes a million rows, of which nine tenths are old, and one
+# that appends a row while a purge runs.
+TABLES = {
+    "rbac_audit": (
+        "rbac_audit", "rbac_audit",
+        "INSERT INTO rbac_audit (happened_at, user_name, host_name, role_name, connection_id, query_id,"
+        " action_name, database_name, object_name, query_text, outcome, times)"
+        f" SELECT {AGE}, 'maria', 'localhost', '', seq, seq, 'QUERY', 'shop', '', 'SELECT ?', 'done', 1"
+        " FROM seq_1_to_1000000",
+        "INSERT INTO rbac_audit (happened_at, user_name, host_name, role_name, connection_id, query_id,"
+        " action_name, database_name, object_name, query_text, outcome, times)"
+        " VALUES (UTC_TIMESTAMP(), 'x', '', '', 1, 1, 'QUERY', '', '', '', 'done', 1)"),
+    "quality": (
+        "quality", "data_quality_logs",
+        "INSERT INTO data_quality_logs (load_id, quality_rule, severity, quality_action, entity,"
+        " entity_key, file_name, line_number, logged_at)"
+        f" SELECT 1, 'rule', 'info', 'noted', 'products', seq, 'f', 1, {AGE} FROM seq_1_to_1000000",
+        "INSERT INTO data_quality_logs (load_id, quality_rule, severity, quality_action, entity,"
+        " entity_key, file_name, line_number) VALUES (1, 'rule', 'info', 'noted', 'products', 'k', 'f', 1)"),
+    "load_runs": (
+        "quality", "Load_Runs",
+        f"INSERT INTO Load_Runs (load_id, started_at, run_status) SELECT seq + 1, {AGE}, 'done'"
+        " FROM seq_1_to_1000000",
+        "INSERT INTO Load_Runs (run_status) VALUES ('done')"),
+    "price_history": (
+        "price_history", "Product_Price_History",
+        "INSERT INTO Product_Price_History (product_id, old_price, new_price, currency, changed_at)"
+        " SELECT {product}, 1, 2, 'EUR', " + AGE + " FROM seq_1_to_1000000",
+        "INSERT INTO Product_Price_History (product_id, old_price, new_price, currency)"
+        " VALUES ({product}, 1, 2, 'EUR')"),
+    "order_requests": (
+        "order_requests", "Order_Requests",
+        "INSERT INTO Order_Requests (customer_id, idempotency_key, request_hash, requested_at)"
+        f" SELECT 1, seq, REPEAT('x', 32), {AGE} FROM seq_1_to_1000000",
+        "INSERT INTO Order_Requests (customer_id, idempotency_key, request_hash)"
+        " VALUES (2, UUID(), REPEAT('x', 32))"),
+    "sync_audit": (
+        None, "sync_audit_log",
+        "INSERT INTO sync_audit_log (logged_at, collection, source, outcome, mapping_version, term)"
+        f" SELECT {AGE}, 'c', 'queue', 'applied', '1', 1 FROM seq_1_to_1000000",
+        "INSERT INTO sync_audit_log (collection, source, outcome, mapping_version, term)"
+        " VALUES ('c', 'queue', 'applied', '1', 1)"),
+    "dead_letters": (
+        "dead_letters", "sync_dead_letter",
+        "INSERT INTO sync_dead_letter (collection, path, `key`, error, first_at)"
+        f" SELECT 'c', 0, seq, 'refused', {AGE} FROM seq_1_to_1000000",
+        "INSERT INTO sync_dead_letter (collection, path, `key`, error) VALUES ('c', 0, UUID(), 'e')"),
+    "samples": (
+        "samples", "Retention_Samples",
+        f"INSERT INTO Retention_Samples SELECT CONCAT('s', seq), {AGE}, seq FROM seq_1_to_1000000",
+        "INSERT INTO Retention_Samples VALUES (UUID(), UTC_TIMESTAMP(), 1)"),
+    "warehouse_runs": (
+        "warehouse_runs", "Etl_Runs",
+        f"INSERT INTO Etl_Runs (started_at, finished_at) SELECT {AGE}, {AGE} FROM seq_1_to_1000000",
+        "INSERT INTO Etl_Runs (started_at) VALUES (UTC_TIMESTAMP(3))"),
+}
+
+
+class Place(test_audit.Audit):
+    """A shop's schema with the tables of the sync, and a configuration that says what is kept."""
+
+    def __init__(self, root, servers):
+        super().__init__(root, servers)
+        self.servers = servers
+        with (stack_module.ROOT / "src/sync/sql/010-tables.sql").open() as script:
+            subprocess.run([servers_module.find_program("mariadb", "mysql"), "--no-defaults",
+                            f"--socket={servers.socket}", "--user=root", DATABASE],
+                           check=True, stdin=script)
+        self.shop.sql("INSERT INTO Load_Runs (load_id, run_status) VALUES (1, 'done')")
+        self.shop.sql("CREATE TABLE Etl_Runs (run_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,"
+                      " started_at DATETIME(3) NOT NULL, finished_at DATETIME(3) NULL)")
+        # A million rows in memory, and a log that takes them: what is tested is the purge.
+        self.shop.sql("SET GLOBAL innodb_buffer_pool_size = 512 * 1024 * 1024")
+        self.shop.sql("SET GLOBAL innodb_log_file_size = 512 * 1024 * 1024")
+        self.keep()
+
+    def keep(self, **options):
+        config = yaml.safe_load(self.config.read_text())
+        config["retention"] = options
+        config["warehouse"] = {"database": DATABASE}
+        self.config.write_text(yaml.safe_dump(config))
+
+    def purge(self, *args):
+        return {e["name"]: e["n"] for e in self.run("retention", "purge", *args)}
+
+    def store(self, name):
+        return {e["name"]: e for e in self.run("retention", "show")["stores"]}[name]
+
+    def count(self, table):
+        return self.shop.value(f"SELECT COUNT(*) FROM {table}")
+
+
+@pytest.fixture
+def place(folder, shop_mariadb):
+    with ordering.running(folder, shop_mariadb) as servers:
+        made = Place(folder, servers)
+        try:
+            yield made
+        finally:
+            made.shop.close()
+
+
+class Writer(threading.Thread):
+    """Appends to a table all the time, and remembers how long it ever waited."""
+
+    def __init__(self, place, statement):
+        super().__init__()
+        self.client = ordering.Client(place.servers)
+        self.statement = statement
+        self.ends = threading.Event()
+        self.longest, self.n, self.error = 0.0, 0, None
+
+    def run(self):
+        while not self.ends.is_set():
+            before = time.monotonic()
+            try:
+                self.client.sql(self.statement)
+            except pymysql.Error as error:
+                self.error = error
+                return
+            self.longest = max(self.longest, time.monotonic() - before)
+            self.n += 1
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ends.set()
+        self.join()
+        self.client.close()
+
+
+@pytest.mark.limit(300)
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_a_million_rows_are_purged_while_others_write(place, name):
+    option, table, fill, append = TABLES[name]
+    product = place.shop.product("10.00", 5) if "{product}" in fill else 0
+    kept_before = place.count(table)
+    n, old = rows_of(name)
+    place.shop.sql(fill.replace("{product}", str(product)).replace("OLD", str(old))
+                   .replace("seq_1_to_1000000", f"seq_1_to_{n}"))
+    if option:
+        place.keep(**{option: "400d"})
+    assert place.purge(name, "--dry-run") == {name: old}
+    place.shop.sql(f"ANALYZE TABLE {table}")
+    assert place.store(name)["bytes"] > 10_000_000
+    with Writer(place, append.replace("{product}", str(product))) as writer:
+        assert place.purge(name, "--yes") == {name: old}
+    assert writer.error is None
+    assert writer.n > 0 and writer.longest < WAIT_MAX, f"a write waited {writer.longest:.2f} s"
+    assert place.count(table) == n - old + kept_before + writer.n
+    assert place.purge(name, "--yes") == {name: 0}
+    event = place.run("audit", "list")[0]
+    assert (event["action"], event["object"], event["rows"]) == ("retention.purge", name, old)
+
+
+@pytest.mark.limit(300)
+def test_a_million_events_of_the_audit_are_purged_behind_a_checkpoint(place):
+    """The chain is made here, by another implementation."""
+    start = datetime.datetime.utcnow().replace(microsecond=0) - datetime.timedelta(days=900)
+    young = datetime.datetime.utcnow() - datetime.timedelta(days=1)
+    n_events, old = rows_of("audit")
+    previous, text = "0" * 64, io.StringIO()
+    for n in range(1, n_events + 1):
+        at = (start if n <= old else young).strftime("%Y-%m-%d %H:%M:%S.000000")
+        fields = (str(n), at, "os:x", "", "test", "", "", "1", "done", "", previous)
+        told = "".join(f"{len(f)}:{f}," for f in fields)
+        event = hashlib.sha256(told.encode()).hexdigest()
+        text.write("\t".join((*fields, event)) + "\n")
+        previous = event
+    path = place.root / "events.tsv"
+    path.write_text(text.getvalue())
+    link = place.servers.open_sql(database=DATABASE, local_infile=True)
+    with contextlib.closing(link), link.cursor() as cursor:
+        cursor.execute("SET GLOBAL local_infile = ON")
+        cursor.execute(f"LOAD DATA LOCAL INFILE '{path}' INTO TABLE Audit_Events")
+        cursor.execute(f"UPDATE Audit_Head SET audit_id = {n_events}, event_hash = '{previous}'")
+    with Writer(place, "INSERT INTO Categories (category_name, category_slug) SELECT UUID(), UUID()") as writer:
+        assert place.purge("audit", "--yes") == {"audit": old}
+    assert writer.error is None and writer.longest < WAIT_MAX
+    state = place.verify()
+    assert (state["first"], state["last"]) == (old + 1, n_events + 1)
+
+
+def test_the_newest_price_of_a_product_stays_however_old(place):
+    product = place.shop.product("10.00", 5)
+    place.shop.sql("UPDATE Product_Price_History SET changed_at = UTC_TIMESTAMP() - INTERVAL 900 DAY")
+    place.shop.sql("INSERT INTO Product_Price_History (product_id, new_price, currency, changed_at)"
+                   f" VALUES ({product}, 12, 'EUR', UTC_TIMESTAMP() - INTERVAL 800 DAY)")
+    place.keep(price_history="30d")
+    assert place.purge("price_history", "--yes") == {"price_history": 1}
+    assert place.shop.sql("SELECT new_price FROM Product_Price_History"
+                          f" WHERE product_id = {product}")[0][0] == 12
+
+
+def test_records_of_the_shop_are_never_purged(place):
+    place.shop.sql("INSERT INTO Stock_Movements (product_id, quantity, movement_reason, moved_at)"
+                   " VALUES (1, 0, 'initial', '2001-01-01')")
+    place.shop.sql("INSERT INTO Order_Events (order_id, event_kind, happened_at)"
+                   " VALUES (1, 'placed', '2001-01-01')")
+    before = place.count("Stock_Movements"), place.count("Order_Events")
+    gone = place.purge("--yes")
+    assert gone["stock_movements"] == gone["order_events"] == 0
+    assert (place.count("Stock_Movements"), place.count("Order_Events")) == before
+    assert place.store("stock_movements")["keep"] == "kept"
+
+
+def test_a_load_stays_as_long_as_its_findings(place):
+    place.shop.sql("UPDATE Load_Runs SET started_at = '2001-01-01'")
+    place.shop.sql(TABLES["quality"][3])
+    assert place.purge("load_runs", "--yes") == {"load_runs": 0}
+    place.shop.sql("DELETE FROM data_quality_logs")
+    assert place.purge("load_runs", "--yes") == {"load_runs": 1}
+
+
+def test_who_locks_an_old_row_is_not_waited_for_long(place):
+    place.shop.sql("INSERT INTO sync_dead_letter (collection, path, `key`, error, first_at)"
+                   " VALUES ('c', 0, 'k', 'e', '2001-01-01')")
+    place.keep(dead_letters="30d")
+    other = ordering.Client(place.servers)
+    other.sql("BEGIN")
+    other.sql("SELECT * FROM sync_dead_letter FOR UPDATE")
+    before = time.monotonic()
+    answer = place.run("retention", "purge", "dead_letters", "--yes", status=10)
+    assert "dead_letters" in answer["error"]["message"] and time.monotonic() - before < 20
+    other.close()
+    assert place.purge("dead_letters", "--yes") == {"dead_letters": 1}
+
+
+def test_the_forecast_needs_a_day_of_samples_and_says_when_the_disk_is_full(place):
+    assert "not known yet" in place.run("retention", "show")["disk"]
+    free = os.statvfs(place.root)
+    step = free.f_bavail * free.f_frsize // 240  # full in ten days
+    for hour in range(48):
+        place.shop.sql("INSERT INTO Retention_Samples VALUES ('(disk)', UTC_TIMESTAMP() - INTERVAL"
+                       f" {48 - hour} HOUR, {10**9 + hour * step})")
+    told = place.run("retention", "show")["disk"]
+    assert "full in 10 days" in told or "full in 9 days" in told, told
+    place.shop.sql("UPDATE Retention_Samples SET byte_count = 5")
+    assert "does not fill" in place.run("retention", "show")["disk"]
+
+
+def test_a_name_that_is_no_store_is_refused_with_the_nearest(place):
+    assert "rbac_audit" in place.run("retention", "purge", "rbac_audits", "--yes",
+                                     status=3)["error"]["message"]
+
+
+@pytest.mark.limit(180)
+def test_serve_purges_and_measures_by_itself(stack):
+    stack.down()
+    stack.write_config(retention={"every": "1s", "rbac_audit": "1d"})
+    stack.up()
+    stack.sql("DELETE FROM rbac_audit")  # a page without an old row ends a purge
+    stack.sql("INSERT INTO rbac_audit (happened_at, user_name, host_name, role_name, connection_id,"
+              " query_id, action_name, database_name, object_name, query_text, outcome, times)"
+              " SELECT '2001-01-01', 'old', '', '', 1, 1, 'QUERY', '', '', '', '', 1 FROM seq_1_to_5000")
+    until(lambda: stack.value("SELECT COUNT(*) FROM rbac_audit WHERE user_name = 'old'") == 0, 30,
+          what="old rows are purged")
+    until(lambda: stack.value("SELECT COUNT(*) FROM Retention_Samples WHERE store_name = '(disk)'") > 0,
+          30, what="sizes are written down")
+    old = stack.var / "mariadb" / "audit" / "server_audit.log.20"
+    old.write_text("20010101 00:00:00,vm,x,h,1,1,CONNECT,,,0\n")
+    os.utime(old, (1, 1))
+    log = stack.var / "log" / "big.log"
+    log.write_bytes(b"x" * (17 << 20))
+    until(lambda: not old.exists() and log.stat().st_size == 0, 30, what="files are purged")
+    assert (stack.var / "log" / "big.log.1").stat().st_size == 17 << 20
+    stack.run("audit", "verify")
+    stack.assert_in_step()

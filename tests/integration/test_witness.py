@@ -1,0 +1,206 @@
+"""The outside witness: what people do by SQL stands in rbac_audit, as the server itself saw it, once
+each and without what they typed as a value."""
+
+import contextlib
+import pathlib
+
+import pymysql
+import pytest
+
+from waiting import until
+
+SECRET = "ann.rbac@example.com"
+
+
+class Person:
+    """Somebody with an account of rules/access.yaml."""
+
+    def __init__(self, stack, name):
+        self.stack = stack
+        self.name = name
+
+    def open(self):
+        password = self.stack.secret(f"mariadb-{self.name}").read_text().strip()
+        where = self.stack.connection()["mariadb"]
+        return pymysql.connect(unix_socket=where["socket"], user=self.name, password=password,
+                               database=where["database"], autocommit=True)
+
+    def says(self, *statements):
+        with contextlib.closing(self.open()) as link, link.cursor() as cursor:
+            for statement in statements:
+                with contextlib.suppress(pymysql.Error):
+                    cursor.execute(statement)
+
+
+def files(stack):
+    """The server's audit files, the oldest first."""
+    folder = stack.var / "mariadb" / "audit"
+    return sorted(folder.glob("server_audit.log*"),
+                  key=lambda p: -int(p.suffix[1:]) if p.suffix[1:].isdigit() else 0)
+
+
+def lines(stack):
+    return [line for path in files(stack) for line in
+            path.read_text("utf-8", "replace").splitlines()]
+
+
+def rows(stack, where, *args):
+    return stack.sql("SELECT user_and_host, role_name, action_name, object_name, query_text, outcome,"
+                     f" times FROM v_rbac_audit WHERE {where} ORDER BY rbac_id", args or None)
+
+
+def rotate(stack):
+    stack.sql("SET GLOBAL server_audit_file_rotate_now = ON")
+
+
+def follow(stack):
+    return stack.json("audit", "follow")["rows"]
+
+
+def scrub(stack, *needles, scan=False):
+    return stack.json("audit", "scrub", *(["--scan"] if scan else ["--yes"]),
+                      input="".join(f"{n}\n" for n in needles))
+
+
+def test_what_a_person_does_is_seen_without_what_they_typed(stack):
+    maria = Person(stack, "maria")
+    maria.says(f"SELECT order_id FROM v_orders_masked WHERE 5 = 5 OR '{SECRET}' = 'x' /* {SECRET} */",
+               f"SELECT email FROM Customers WHERE email = '{SECRET}'",
+               f"SELECT {SECRET} FROM")
+    mine = until(lambda: [row for row in rows(stack, "user_and_host LIKE 'maria@%%'")
+                          if row[2] == "DISCONNECT"] and
+                 rows(stack, "user_and_host LIKE 'maria@%%'"), what="the worker takes it")
+    assert {row[1] for row in mine} == {"marketing_analyst"}
+    assert ("maria@localhost", "marketing_analyst", "QUERY", "aethermart_db",
+            "SELECT email FROM Customers WHERE email = ?", "denied", 1) in mine
+    assert [row[4:] for row in mine if row[5] == "failed 1064"] == [("SELECT", "failed 1064", 1)]
+    assert {"CONNECT", "QUERY", "DISCONNECT"} <= {row[2] for row in mine}
+    assert not any(SECRET in str(row) or "example" in str(row) for row in mine)
+
+
+def test_passwords_are_in_no_row(stack):
+    stack.sql("CREATE USER witness_test IDENTIFIED BY 'geheim-1'")
+    stack.sql("ALTER USER witness_test IDENTIFIED VIA mysql_native_password USING PASSWORD('geheim-2')")
+    stack.sql("SET PASSWORD FOR witness_test = PASSWORD('geheim-3')")
+    stack.sql("DROP USER witness_test")
+    follow(stack)
+    seen = rows(stack, "query_text LIKE '%%witness%%' OR query_text LIKE 'CREATE USER%%'")
+    assert any(row[4].startswith("CREATE USER witness_test IDENTIFIED") for row in seen)
+    assert stack.value("SELECT COUNT(*) FROM rbac_audit WHERE CONCAT(query_text, object_name)"
+                       " LIKE '%%geheim%%'") == 0
+
+
+def test_the_account_of_the_sync_is_left_out(stack):
+    stack.sql("UPDATE Products SET price = price + 1 LIMIT 5")
+    stack.wait_synced()
+    follow(stack)
+    assert stack.value("SELECT COUNT(*) FROM rbac_audit WHERE user_name = 'mongo_sync_user'"
+                       " AND action_name NOT LIKE '%%CONNECT'") == 0
+
+
+def test_nothing_is_lost_or_taken_twice_across_rotations_and_crashes(stack):
+    follow(stack)
+    sarah = Person(stack, "sarah")
+    stack.kill("worker")
+    for n in range(6):
+        sarah.says(*(f"SELECT {n} AS mark_{n}_{i} FROM Categories" for i in range(20)))
+        rotate(stack)
+    stack.up()
+    for n in range(6, 9):
+        sarah.says(*(f"SELECT {n} AS mark_{n}_{i} FROM Categories" for i in range(20)))
+        rotate(stack)
+        follow(stack)
+    stack.kill("worker")
+    follow(stack)
+    seen = [row[4] for row in rows(stack, "query_text LIKE '%% AS mark\\_%%'")]
+    assert sorted(seen) == sorted(f"SELECT ? AS mark_{n}_{i} FROM Categories"
+                                  for n in range(9) for i in range(20))
+    assert not rows(stack, "action_name IN ('GAP', 'UNREADABLE')")
+
+
+def test_files_that_went_before_they_were_taken_are_a_row(stack):
+    follow(stack)
+    stack.kill("worker")
+    stack.sql("SELECT 1")
+    rotate(stack)
+    for path in files(stack)[:-1]:
+        path.unlink()
+    follow(stack)
+    assert len(rows(stack, "action_name = 'GAP'")) == 1
+    follow(stack)
+    assert len(rows(stack, "action_name = 'GAP'")) == 1
+
+
+@pytest.mark.parametrize("user", ["a,b", "evil\nz", "x" * 80 + "\0", "é,'\\"])
+def test_a_line_that_fits_no_form_is_told_and_not_guessed_at(stack, user):
+    with contextlib.suppress(pymysql.Error):
+        pymysql.connect(unix_socket=stack.connection()["mariadb"]["socket"], user=user, password="x")
+    stack.sql("SELECT 1 AS behind_it")
+    follow(stack)
+    assert rows(stack, "action_name IN ('UNREADABLE', 'FAILED_CONNECT')")
+    assert rows(stack, "query_text = 'SELECT ? AS behind_it'")
+
+
+def test_a_person_who_is_erased_is_in_no_line_and_no_row(stack):
+    sarah = Person(stack, "sarah")
+    texts = [SECRET, "O'Brien-Witness", "+49 170 5550199"]
+    for _ in range(2):
+        sarah.says(f"SELECT 1 FROM Customers WHERE email = '{SECRET.upper()}'",
+                   "SELECT 1 FROM Customers WHERE last_name = 'O\\'Brien-Witness'",
+                   "SELECT 1 FROM Customers WHERE last_name = 'O''Brien-Witness'",
+                   "SELECT 1 FROM Customers WHERE phone_number = '+49 170 5550199'",
+                   f"SELECT 1 FROM Customers WHERE email = x'{SECRET.encode().hex()}'",
+                   "SELECT 1 AS kept_one FROM Customers")
+        rotate(stack)
+    with contextlib.suppress(pymysql.Error):  # a name that rows hold, too
+        pymysql.connect(unix_socket=stack.connection()["mariadb"]["socket"], user=SECRET, password="x")
+    follow(stack)
+    before = {path.stat().st_ino: path.stat().st_size for path in files(stack)}
+    found = scrub(stack, *texts, scan=True)["found"]
+    done = scrub(stack, *texts)
+    assert done["lines"] + done["rows"] == found and done["lines"] >= 11 and done["rows"] >= 1
+    assert done["found"] == 0
+    text = "\n".join(lines(stack)).lower()
+    assert not any(t.lower() in text for t in [SECRET, "brien-witness", "5550199", SECRET.encode().hex()])
+    assert text.count("kept_one") == 2
+    for path in files(stack):  # the same files, for the server and the follower
+        assert path.stat().st_size >= before[path.stat().st_ino]
+    seen = stack.value("SELECT COUNT(*) FROM rbac_audit")
+    follow(stack)
+    assert not rows(stack, "action_name IN ('GAP', 'UNREADABLE')")
+    assert stack.value("SELECT COUNT(*) FROM rbac_audit WHERE action_name = 'QUERY'"
+                       " AND query_text LIKE '%%kept_one%%'") == 2
+    assert stack.value("SELECT COUNT(*) FROM rbac_audit") >= seen
+    event = stack.json("audit", "list")[0]
+    assert (event["action"], event["rows"]) == ("rbac.scrub", done["lines"] + done["rows"])
+    stack.run("audit", "verify")
+
+
+def test_a_text_that_is_in_every_line_is_refused(stack):
+    assert "must have 3" in stack.fails("audit", "scrub", "--yes", input="an\n")
+    assert "nothing to look for" in stack.fails("audit", "scrub", "--yes", input="\n")
+
+
+def test_doctor_says_whether_the_witness_is_on(stack):
+    def told():
+        return [c for c in stack.json("doctor", check=False)["checks"] if "by SQL" in c["what"]]
+    assert [c["ok"] for c in told()] == [True]
+    stack.sql("SET GLOBAL server_audit_logging = OFF")
+    assert [c["fix"] for c in told()] == ["SET GLOBAL server_audit_logging = ON"]
+
+
+def test_the_files_are_private(stack):
+    assert (pathlib.Path(stack.var) / "mariadb" / "audit").stat().st_mode & 0o077 == 0
+    assert all(path.stat().st_mode & 0o007 == 0 for path in files(stack))
+
+
+def test_who_follows_does_not_follow_itself(stack):
+    """Where the plugin leaves nobody out, each row that is written would make two lines."""
+    stack.sql("SET GLOBAL server_audit_excl_users = ''")
+    for _ in range(3):
+        stack.sql("SELECT 1 AS not_of_the_sync")
+        follow(stack)
+    assert stack.value("SELECT COUNT(*) FROM rbac_audit WHERE user_name = 'mongo_sync_user'"
+                       " AND action_name NOT LIKE '%CONNECT'") == 0
+    assert stack.value("SELECT SUM(times) FROM v_rbac_audit WHERE query_text LIKE '%not_of_the_sync'") == 3
+    assert any(",mongo_sync_user," in line and ",QUERY," in line for line in lines(stack))

@@ -1,0 +1,166 @@
+/* Lines of server_audit, and statements without literals. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "govern/rbac_line.h"
+
+#define BEGIN "20261127 16:30:27,vm,maria,10.0.0.7,5,6,"
+
+static void assert_kept(const char *sql, const char *wanted)
+{
+	struct strbuf b = STRBUF_INIT(0);
+
+	rbac_statement_without_literals(str_from(sql), &b);
+	assert_string_equal(strbuf_str(&b), wanted);
+	strbuf_done(&b);
+}
+
+static void assert_statement(const char *line, const char *wanted)
+{
+	struct strbuf b = STRBUF_INIT(0);
+	struct rbac_line l;
+
+	assert_true(rbac_line_parse(str_from(line), &l));
+	rbac_line_statement(&l, &b);
+	assert_string_equal(strbuf_str(&b), wanted);
+	strbuf_done(&b);
+}
+
+static void assert_str(struct str s, const char *wanted)
+{
+	assert_true(str_equal(s, str_from(wanted)));
+}
+
+static void a_line_of_each_kind_is_read(void **state)
+{
+	struct rbac_line l;
+	char outcome[24];
+
+	(void)state;
+	assert_true(rbac_line_parse(str_from(BEGIN "QUERY,shop,'SELECT 1',1142"), &l));
+	assert_string_equal(l.happened_at, "2026-11-27 16:30:27");
+	assert_str(l.user, "maria");
+	assert_str(l.host, "10.0.0.7");
+	assert_int_equal(l.connection, 5);
+	assert_int_equal(l.query, 6);
+	assert_str(l.database, "shop");
+	assert_str(l.statement, "SELECT 1");
+	rbac_line_outcome(&l, outcome, sizeof(outcome));
+	assert_string_equal(outcome, "denied");
+	assert_true(rbac_line_parse(str_from(BEGIN "RENAME,shop,t|shop.t,2,"), &l));
+	assert_str(l.object, "t|shop.t,2");
+	rbac_line_outcome(&l, outcome, sizeof(outcome));
+	assert_string_equal(outcome, "");
+	assert_true(rbac_line_parse(str_from(BEGIN "CONNECT,,,0"), &l));
+	assert_str(l.action, "CONNECT");
+	rbac_line_outcome(&l, outcome, sizeof(outcome));
+	assert_string_equal(outcome, "done");
+}
+
+static void what_fits_no_form_is_not_guessed_at(void **state)
+{
+	static const char *const lines[] = {
+	    "",
+	    "20261127 16:30:27",
+	    "20261127 16:30:27,vm,evil",
+	    "20261327 16:30:27,vm,maria,h,5,6,CONNECT,,,0",
+	    "20260230 16:30:27,vm,maria,h,5,6,CONNECT,,,0",
+	    "20261127 25:30:27,vm,maria,h,5,6,CONNECT,,,0",
+	    "20261127 16:30:27,vm,a,b,localhost,7,0,FAILED_CONNECT,,,1045",
+	    BEGIN "QUERY,shop,'SELECT 1",
+	    BEGIN "QUERY,shop,'SELECT 1',",
+	    BEGIN "QUERY,shop,'SELECT 1\\',0",
+	    BEGIN "QUERY,shop,'SELECT 1',0 and more",
+	    BEGIN "CONNECT,",
+	    "z,localhost,6,0,FAILED_CONNECT,,,1045",
+	};
+	struct rbac_line l;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		assert_false(rbac_line_parse(str_from(lines[i]), &l));
+	assert_true(rbac_line_is_scrubbed(str_from("20261127 16:30:27,*****")));
+	assert_false(rbac_line_is_scrubbed(str_from("20261127 16:30:27,****x")));
+}
+
+static void values_and_comments_go(void **state)
+{
+	(void)state;
+	assert_kept("SELECT * FROM t WHERE a = 'ann@x.com' AND b = 12.5e3 OR c = 0xAB",
+		    "SELECT * FROM t WHERE a = ? AND b = ? OR c = ?");
+	assert_kept("INSERT INTO t VALUES ('it''s', \"say \"\"no\"\"\", x'4142', -5)",
+		    "INSERT INTO t VALUES (?, ?, x?, -?)");
+	assert_kept("SELECT a -- ann\n,b /* ann */,c # ann", "SELECT a ,b ,c ");
+	assert_kept("SELECT a--1", "SELECT a--?");
+	assert_kept("SELECT `col_1`, `ann@x.com`, `we'ird`", "SELECT `col_1`, ?, ?");
+	assert_kept("SELECT\t\t a,\n b", "SELECT a, b");
+}
+
+static void what_may_be_read_in_two_ways_ends_the_text(void **state)
+{
+	(void)state;
+	assert_kept("SELECT 'a\\' OR secret -- '", "SELECT  ?");
+	assert_kept("SELECT 'a\\n\\\\' , b", "SELECT ? , b"); /* the same in every mode */
+	assert_kept("SELECT /*!50000 secret */ 1", "SELECT  ?");
+	assert_kept("SELECT /*M! secret */ 1", "SELECT  ?");
+	assert_kept("SELECT 'cut off", "SELECT  ?");
+	assert_kept("SELECT 1 /* cut off", "SELECT ?  ?");
+	assert_kept("SELECT \xbf\x5c' secret'", "SELECT  ?");
+	assert_kept("SELECT M\xc3\xbcller", "SELECT M ?");
+}
+
+static void passwords_never_appear(void **state)
+{
+	static const char *const statements[] = {
+	    "CREATE USER a IDENTIFIED BY 'geheim'",
+	    "CREATE USER a IDENTIFIED BY geheim",
+	    "ALTER USER a identified via ed25519 using password('geheim')",
+	    "SET PASSWORD = geheim",
+	    "SET PASSWORD FOR a = PASSWORD(\"geheim\")",
+	    "CHANGE MASTER TO MASTER_PASSWORD=geheim",
+	    "GRANT ALL ON *.* TO a IDENTIFIED BY PASSWORD 'geheim'",
+	    "SELECT AES_ENCRYPT(geheim)",
+	    "SELECT OLD_PASSWORD(geheim",
+	};
+	struct strbuf b = STRBUF_INIT(0);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(statements); i++) {
+		strbuf_clear(&b);
+		rbac_statement_without_literals(str_from(statements[i]), &b);
+		assert_null(strstr(strbuf_str(&b), "geheim"));
+		assert_true(b.len > 0);
+	}
+	strbuf_done(&b);
+}
+
+static void a_statement_is_read_as_the_plugin_escaped_it(void **state)
+{
+	(void)state;
+	assert_statement(BEGIN "QUERY,shop,'SELECT \\'a\\', b -- ann\\n, c',0", "SELECT ?, b , c");
+	assert_statement(BEGIN "QUERY,shop,'INSERT INTO t VALUES (\\'O\\\\\\'Brien\\')',0",
+			 "INSERT INTO t VALUES ( ?");
+	assert_statement(BEGIN "QUERY,shop,'SELECT email FROM Customers',1142",
+			 "SELECT email FROM Customers");
+	assert_statement(BEGIN "QUERY,shop,'SELECT ann at home',1064", "SELECT");
+	assert_statement(BEGIN "QUERY,shop,'12 ann',1064", "");
+	assert_statement(BEGIN "READ,shop,Customers,", "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_line_of_each_kind_is_read),
+	    cmocka_unit_test(what_fits_no_form_is_not_guessed_at),
+	    cmocka_unit_test(values_and_comments_go),
+	    cmocka_unit_test(what_may_be_read_in_two_ways_ends_the_text),
+	    cmocka_unit_test(passwords_never_appear),
+	    cmocka_unit_test(a_statement_is_read_as_the_plugin_escaped_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
