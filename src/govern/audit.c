@@ -126,24 +126,12 @@ int audit_append_here(struct maria *m, const struct audit_event *e, struct err *
 	return r;
 }
 
-/* One transaction; what failed is undone. */
-static int finish(struct maria *m, int r, struct err *err)
-{
-	struct err ignored = {0};
-
-	if (r == 0)
-		r = maria_exec(m, "COMMIT", err);
-	if (r < 0 && !maria_is_lost(m) && maria_exec(m, "ROLLBACK", &ignored) < 0)
-		err_clear(&ignored);
-	return r;
-}
-
 int audit_append(struct maria *m, const struct audit_event *event, struct err *err)
 {
 	int r = maria_exec(m, "START TRANSACTION", err);
 
 	if (r == 0)
-		r = finish(m, audit_append_here(m, event, err), err);
+		r = maria_finish(m, audit_append_here(m, event, err), err);
 	return r < 0 ? err_context(err, "writing the audit of %s", event->action) : 0;
 }
 
@@ -245,7 +233,7 @@ int audit_erase(struct maria *m, const char *actor, const char *subject, uint64_
 	while (n && r == 0) {
 		r = maria_exec(m, "START TRANSACTION", err);
 		if (r == 0)
-			r = finish(m, erase_some(m, actor, subject, &n, err), err);
+			r = maria_finish(m, erase_some(m, actor, subject, &n, err), err);
 		*ret_erased += r == 0 ? n : 0;
 	}
 	return r;

@@ -152,17 +152,13 @@ int dictionary_write(const struct access *a, const struct schema *s, const struc
 		     struct maria *m, size_t *ret_columns, struct err *err)
 {
 	struct writer w = {.m = m};
-	struct err ignored = {0};
 	int r = maria_exec(m, "START TRANSACTION", err);
 
 	if (r == 0)
 		r = maria_run(m, govern_sql_dictionary_clear, NULL, 0, NULL, err);
 	if (r == 0)
 		r = dictionary_each(a, s, set, NULL, write_entry, &w, err);
-	if (r == 0)
-		r = maria_exec(m, "COMMIT", err);
+	r = maria_finish(m, r, err);
 	*ret_columns = w.n;
-	if (r < 0 && !maria_is_lost(m) && maria_exec(m, "ROLLBACK", &ignored) < 0)
-		err_clear(&ignored);
 	return r < 0 ? err_context(err, "writing the data dictionary") : 0;
 }

@@ -244,13 +244,7 @@ static int write_event(struct maria *db, const struct lineage_place *place, cons
 
 static int finish(struct maria *db, int r, struct err *err)
 {
-	struct err ignored = {0};
-
-	if (r == 0)
-		r = maria_exec(db, "COMMIT", err);
-	if (r < 0 && !maria_is_lost(db) && maria_exec(db, "ROLLBACK", &ignored) < 0)
-		err_clear(&ignored);
-	return r < 0 ? err_context(err, "writing lineage") : 0;
+	return maria_finish(db, r, err) < 0 ? err_context(err, "writing lineage") : 0;
 }
 
 /* A connection that waited through hours of work may be gone: once, a new one. */

@@ -184,11 +184,7 @@ int quality_keep(struct quality_runner *rn, struct err *err)
 
 	if (r == 0)
 		r = keep_all(rn, err);
-	if (r == 0)
-		r = maria_exec(db, "COMMIT", err);
-	if (r < 0 && !maria_is_lost(db))
-		(void)!maria_exec(db, "ROLLBACK", NULL);
-	return r < 0 ? err_context(err, "keeping what the checks found") : 0;
+	return maria_finish(db, r, err) < 0 ? err_context(err, "keeping what the checks found") : 0;
 }
 
 /* --- who knows ------------------------------------------------------------------------------- */
@@ -257,10 +253,7 @@ int quality_acknowledge(struct maria *db, const struct quality_ack *ack, struct 
 	r = maria_exec(db, "START TRANSACTION", err);
 	if (r == 0)
 		r = add_ack(db, ack, &found, err);
-	if (r == 0)
-		r = maria_exec(db, "COMMIT", err);
-	if (r < 0 && !maria_is_lost(db))
-		(void)!maria_exec(db, "ROLLBACK", NULL);
+	r = maria_finish(db, r, err);
 	if (r == 0)
 		*ret_check = found.check;
 	return r;

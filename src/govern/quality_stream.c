@@ -198,15 +198,12 @@ static int write_findings(struct quality_stream *s, const struct finding *f, siz
 {
 	int r = connect_db(s, err);
 
-	if (r == 0)
-		r = maria_exec(s->db, "START TRANSACTION", err);
+	if (r < 0)
+		return r;
+	r = maria_exec(s->db, "START TRANSACTION", err);
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = write_finding(s, &f[i], err);
-	if (r == 0)
-		r = maria_exec(s->db, "COMMIT", err);
-	if (r < 0 && s->db && !maria_is_lost(s->db))
-		(void)!maria_exec(s->db, "ROLLBACK", NULL);
-	return r;
+	return maria_finish(s->db, r, err);
 }
 
 /* Until something waits, `until_us`, or the end. The mutex is held. */

@@ -326,7 +326,6 @@ int rbac_audit_follow(struct maria *m, const struct rbac_follow *f, uint64_t *re
 {
 	_cleanup_(following_done) struct following s = {.m = m, .f = f};
 	_cleanup_(rbac_files_closep) struct rbac_files *files = NULL;
-	struct err ignored = {0};
 	bool more = true;
 	int r = rbac_files_open(f->dir, false, &files, err);
 
@@ -340,12 +339,8 @@ int rbac_audit_follow(struct maria *m, const struct rbac_follow *f, uint64_t *re
 		r = maria_exec(m, "START TRANSACTION", err);
 		if (r == 0)
 			r = take_piece(&s, files, &more, err);
-		if (r == 0)
-			r = maria_exec(m, "COMMIT", err);
-		if (r == 0)
-			*ret_rows += s.rows;
-		else if (!maria_is_lost(m) && maria_exec(m, "ROLLBACK", &ignored) < 0)
-			err_clear(&ignored);
+		r = maria_finish(m, r, err);
+		*ret_rows += r == 0 ? s.rows : 0;
 	}
 	return r < 0 ? err_context(err, "following the server's audit in \"%s\"", f->dir) : 0;
 }

@@ -85,18 +85,6 @@ void token_add_rate(struct strbuf *b, const struct token_rate *rate)
 
 /* --- create, revoke -------------------------------------------------------------------------- */
 
-/* One transaction; what failed is undone. */
-static int finish(struct maria *m, int r, struct err *err)
-{
-	struct err ignored = {0};
-
-	if (r == 0)
-		r = maria_exec(m, "COMMIT", err);
-	if (r < 0 && !maria_is_lost(m) && maria_exec(m, "ROLLBACK", &ignored) < 0)
-		err_clear(&ignored);
-	return r;
-}
-
 static int add_row(struct maria *m, const struct token_wish *w, struct str text, const char *id,
 		   struct err *err)
 {
@@ -156,7 +144,7 @@ int token_create(struct maria *m, const struct token_wish *wish, char ret[TOKEN_
 		r = add_row(m, wish, str_from(text), id, err);
 		if (r == 0)
 			r = tell_created(m, wish, id, err);
-		r = finish(m, r, err);
+		r = maria_finish(m, r, err);
 	}
 	if (r == 0)
 		memcpy(ret, text, sizeof(text));
@@ -202,7 +190,7 @@ int token_revoke(struct maria *m, const char *id, const char *actor, struct err 
 {
 	int r = maria_exec(m, "START TRANSACTION", err);
 
-	return r < 0 ? r : finish(m, revoke(m, id, actor, err), err);
+	return r < 0 ? r : maria_finish(m, revoke(m, id, actor, err), err);
 }
 
 /* --- list ------------------------------------------------------------------------------------ */

@@ -636,6 +636,17 @@ int maria_exec(struct maria *m, const char *sql, struct err *err)
 	return mysql_errno(m->handle) ? maria_fail_handle(m, err) : 0;
 }
 
+int maria_finish(struct maria *m, int r, struct err *err)
+{
+	struct err ignored = {0};
+
+	if (r == 0)
+		r = maria_exec(m, "COMMIT", err);
+	if (r < 0 && !maria_is_lost(m) && maria_exec(m, "ROLLBACK", &ignored) < 0)
+		err_clear(&ignored);
+	return r;
+}
+
 int maria_snapshot_begin(struct maria *m, struct err *err)
 {
 	/* In a READ COMMITTED session WITH CONSISTENT SNAPSHOT gives no snapshot. */

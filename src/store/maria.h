@@ -92,6 +92,10 @@ int maria_run(struct maria *m, const char *sql, const struct maria_value *params
 /* The same without parameters and without preparing: for BEGIN, COMMIT, DDL, KILL. */
 int maria_exec(struct maria *m, const char *sql, struct err *err) _must_check_;
 
+/* The end of a transaction of which `r` is the result: COMMIT, or when that or what was before
+ * failed, ROLLBACK, whose own failure is not told. Gives the result of all. */
+int maria_finish(struct maria *m, int r, struct err *err) _must_check_;
+
 /* BEGIN at REPEATABLE READ with a consistent snapshot, read only, whatever the session's level. */
 int maria_snapshot_begin(struct maria *m, struct err *err) _must_check_;
 int maria_snapshot_end(struct maria *m, struct err *err) _must_check_;
