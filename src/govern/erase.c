@@ -250,20 +250,14 @@ static int erase_rows(const struct eraser *e, const char *subject, const struct 
 static int in_transaction(const struct eraser *e, const char *subject, const struct erase_sought *s,
 			  struct err *err)
 {
-	int r = 0;
+	int r = -ERR_RETRY;
 
-	for (int i = 0; i < TRIES; i++) {
-		struct err undo = {0};
-
+	for (int i = 0; i < TRIES && r == -ERR_RETRY && !maria_is_lost(e->m); i++) {
 		err_clear(err);
 		r = maria_exec(e->m, "START TRANSACTION", err);
 		if (r == 0)
 			r = erase_rows(e, subject, s, err);
-		if (r == 0)
-			return maria_exec(e->m, "COMMIT", err);
-		if (maria_is_lost(e->m) || maria_exec(e->m, "ROLLBACK", &undo) < 0 ||
-		    r != -ERR_RETRY)
-			return r;
+		r = maria_finish(e->m, r, err);
 	}
 	return r;
 }
@@ -492,18 +486,13 @@ static int finish(const struct eraser *e, const struct record *rec, const char *
 		  struct err *err)
 {
 	const struct maria_value params[] = {MARIA_S(certificate), MARIA_U(rec->id)};
-	struct err undo = {0};
 	int r = maria_exec(e->m, "START TRANSACTION", err);
 
 	if (r == 0)
 		r = maria_run(e->m, govern_sql_erase_finish, params, ARRAY_LEN(params), NULL, err);
 	if (r == 0)
 		r = write_audit(e, rec->id, "done", err);
-	if (r == 0)
-		return maria_exec(e->m, "COMMIT", err);
-	if (!maria_is_lost(e->m) && maria_exec(e->m, "ROLLBACK", &undo) < 0)
-		err_clear(&undo);
-	return r;
+	return maria_finish(e->m, r, err);
 }
 
 static int follow(const struct eraser *e, const struct record *rec, const char *subject,
@@ -515,8 +504,10 @@ static int follow(const struct eraser *e, const struct record *rec, const char *
 	json_t *receipts = json_loads(rec->receipts, 0, NULL);
 	int r = erase_sought_unseal(strbuf_slice(&rec->sought), e->key, &s, err);
 
-	if (!receipts)
-		receipts = json_array();
+	/* A certificate tells of each store or of none. */
+	if (r == 0 && !receipts)
+		r = err_set(err, ERR_CORRUPTED, "the receipts of erasure %" PRIu64 " are damaged",
+			    rec->id);
 	if (r == 0)
 		r = follow_documents(e, receipts, err);
 	if (r == 0)

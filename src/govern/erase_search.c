@@ -326,6 +326,31 @@ static bool is_skipped(const struct eraser *e, const char *name)
 }
 
 static int search_folder(struct file_search *f, int fd, const char *path, int depth,
+			 struct err *err);
+
+/* What went meanwhile holds nothing; what cannot be looked at is no proof that it holds nothing. */
+static int search_entry(struct file_search *f, int folder, const char *name, const char *path,
+			int depth, struct err *err)
+{
+	struct stat st;
+	int fd;
+
+	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : file_error("look at", path, err);
+	if (S_ISREG(st.st_mode))
+		return search_file(f, folder, name, path, err);
+	if (!S_ISDIR(st.st_mode))
+		return 0;
+	if (depth == DEPTH_MAX)
+		return err_set(err, ERR_LIMIT, "\"%s\" is nested deeper than %d folders", path,
+			       DEPTH_MAX);
+	fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : file_error("open", path, err);
+	return search_folder(f, fd, path, depth + 1, err);
+}
+
+static int search_folder(struct file_search *f, int fd, const char *path, int depth,
 			 struct err *err)
 {
 	DIR *dir = fdopendir(fd);
@@ -339,21 +364,11 @@ static int search_folder(struct file_search *f, int fd, const char *path, int de
 	while (r == 0 && (entry = readdir(dir))) {
 		_cleanup_(mem_freep) char *below =
 		    mem_printf("%s%s%s", path, path[0] ? "/" : "", entry->d_name);
-		struct stat st;
 
 		if (cstr_equal(entry->d_name, ".") || cstr_equal(entry->d_name, "..") ||
-		    (depth == 0 && is_skipped(f->e, entry->d_name)) ||
-		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		    (depth == 0 && is_skipped(f->e, entry->d_name)))
 			continue;
-		if (S_ISDIR(st.st_mode) && depth < DEPTH_MAX) {
-			int next = openat(dirfd(dir), entry->d_name,
-					  O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-
-			if (next >= 0)
-				r = search_folder(f, next, below, depth + 1, err);
-		} else if (S_ISREG(st.st_mode)) {
-			r = search_file(f, dirfd(dir), entry->d_name, below, err);
-		}
+		r = search_entry(f, dirfd(dir), entry->d_name, below, depth, err);
 	}
 	closedir(dir);
 	return r;
