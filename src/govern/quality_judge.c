@@ -25,34 +25,9 @@ static struct str text_of(const bson_iter_t *it)
 
 static bool is_empty(const bson_iter_t *it)
 {
-	switch (bson_iter_type(it)) {
-	case BSON_TYPE_NULL:
-	case BSON_TYPE_UNDEFINED:
-		return true;
-	case BSON_TYPE_UTF8:
+	if (BSON_ITER_HOLDS_UTF8(it))
 		return str_trim(text_of(it)).len == 0;
-	case BSON_TYPE_EOD:
-	case BSON_TYPE_DOUBLE:
-	case BSON_TYPE_DOCUMENT:
-	case BSON_TYPE_ARRAY:
-	case BSON_TYPE_BINARY:
-	case BSON_TYPE_OID:
-	case BSON_TYPE_BOOL:
-	case BSON_TYPE_DATE_TIME:
-	case BSON_TYPE_REGEX:
-	case BSON_TYPE_DBPOINTER:
-	case BSON_TYPE_CODE:
-	case BSON_TYPE_SYMBOL:
-	case BSON_TYPE_CODEWSCOPE:
-	case BSON_TYPE_INT32:
-	case BSON_TYPE_TIMESTAMP:
-	case BSON_TYPE_INT64:
-	case BSON_TYPE_DECIMAL128:
-	case BSON_TYPE_MAXKEY:
-	case BSON_TYPE_MINKEY:
-		break;
-	}
-	return false;
+	return BSON_ITER_HOLDS_NULL(it) || BSON_ITER_HOLDS_UNDEFINED(it);
 }
 
 /* False: it is no number. */
