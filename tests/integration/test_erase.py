@@ -4,6 +4,7 @@ theirs stays."""
 import json
 import os
 import re
+import shutil
 import signal
 
 import pytest
@@ -237,6 +238,12 @@ def test_a_copy_that_somebody_made_is_found_and_named(person):
     stack.docs("newsletter").drop()
     stack.sql("DROP TABLE Campaign")
     (stack.var / "log" / "notes.log").unlink()
+    # What is not looked at proves nothing.
+    deep = stack.var / "log" / "/".join(["d"] * 40)
+    deep.mkdir(parents=True)
+    assert "nested deeper" in person.erase(check=False).stderr
+    assert [r["state"] for r in stack.json("privacy", "erasures")] == ["copies"]
+    shutil.rmtree(stack.var / "log" / "d")
     person.erase()
     assert places(stack) == []
 
