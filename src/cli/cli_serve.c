@@ -7,6 +7,7 @@
 #include "cli/cli_keeper.h"
 #include "cli/cli_lineage_stream.h"
 #include "cli/cli_quality.h"
+#include "cli/cli_seen.h"
 
 #include "base/clock.h"
 #include "base/logger.h"
@@ -174,9 +175,14 @@ static int index_query(void *arg, const struct http_index_query *q, struct strbu
 		       struct err *err)
 {
 	struct serve *s = arg;
+	bool is_personal = true; /* unless it is known not to be */
+	int r = search_engine_query(s->search, q->collection, str_from(q->text), (size_t)q->k, json,
+				    err);
 
-	return search_engine_query(s->search, q->collection, str_from(q->text), (size_t)q->k, json,
-				   err);
+	(void)!search_engine_is_personal(s->search, q->collection, &is_personal, NULL);
+	return r < 0 || !is_personal
+		   ? r
+		   : cli_seen_hits(s->tokens, q->guest, "http.query", q->collection, json, err);
 }
 
 static int index_inventory(void *arg, const struct http_index_query *q, struct strbuf *json,
@@ -259,25 +265,20 @@ static int ask_recommend(struct serve *s, const struct http_search *q, struct st
 
 /* A second lock behind the right to ask: what is personal by the classes of the mappings is not
  * even looked in for who does not see it plain, whatever the rules of the search show. */
-static int check_clearance(struct serve *s, const struct http_search *q, struct err *err)
+static int check_clearance(struct serve *s, const struct http_search *q, bool *ret_is_personal,
+			   struct err *err)
 {
-	bool is_personal = true;
-	int r = q->sees_personal ? 0
-				 : search_engine_is_personal(s->search, q->in ? q->in : "products",
-							     &is_personal, err);
+	int r =
+	    search_engine_is_personal(s->search, q->in ? q->in : "products", ret_is_personal, err);
 
-	if (r < 0 || q->sees_personal || !is_personal)
+	if (r < 0 || q->guest->sees_personal || !*ret_is_personal)
 		return r;
 	return err_set(err, ERR_PERMISSION, "the role of this token may not see what is in there");
 }
 
-static int search(void *arg, const struct http_search *q, struct strbuf *json, struct err *err)
+static int answer_search(struct serve *s, const struct http_search *q, struct strbuf *json,
+			 struct err *err)
 {
-	struct serve *s = arg;
-	int r = check_clearance(s, q, err);
-
-	if (r < 0)
-		return r;
 	switch (q->kind) {
 	case HTTP_SEARCH:
 		return ask_search(s, q, json, err);
@@ -291,6 +292,25 @@ static int search(void *arg, const struct http_search *q, struct strbuf *json, s
 		return ask_recommend(s, q, json, err);
 	}
 	return err_set(err, ERR_INTERNAL, "a question of an unknown kind");
+}
+
+static int search(void *arg, const struct http_search *q, struct strbuf *json, struct err *err)
+{
+	struct serve *s = arg;
+	bool is_personal = true;
+	int r = check_clearance(s, q, &is_personal, err);
+
+	if (r == 0)
+		r = answer_search(s, q, json, err);
+	if (r < 0)
+		return r;
+	if (q->kind == HTTP_RECOMMEND && q->customer)
+		return cli_seen_customer(s->tokens, q->guest, "http.recommend", q->customer, json,
+					 err);
+	return is_personal ? cli_seen_hits(s->tokens, q->guest,
+					   q->kind == HTTP_SIMILAR ? "http.similar" : "http.search",
+					   q->in ? q->in : "products", json, err)
+			   : 0;
 }
 
 static int place_order(void *arg, const struct http_order *order, struct strbuf *json,
@@ -323,6 +343,8 @@ static int find_token(void *arg, struct str token, struct http_guest *ret, struc
 				   .rate = found.rate,
 				   .left_us = found.left_us};
 	memcpy(ret->id, found.id, sizeof(found.id));
+	memcpy(ret->role, found.role, sizeof(found.role));
+	memcpy(ret->name, found.name, sizeof(found.name));
 	return 0;
 }
 

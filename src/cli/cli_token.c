@@ -10,7 +10,6 @@
 
 #include "base/banned.h"
 
-#define NAME_MAX_BYTES	  64
 #define LIFETIME_FALLBACK "90d"
 #define LIFETIME_MAX_S	  (3650 * (int64_t)86400)
 #define NEVER		  "never"
@@ -110,9 +109,9 @@ static int read_wish(const struct command_line *line, struct token_wish *ret, st
 	ret->customer = (uint64_t)command_number(line, "customer");
 	if (r == 0 && rate)
 		r = token_parse_rate(str_from(rate), &ret->rate, err);
-	if (r == 0 && ret->name && strlen(ret->name) > NAME_MAX_BYTES)
+	if (r == 0 && ret->name && strlen(ret->name) > TOKEN_NAME_MAX)
 		r = err_set(err, ERR_INVALID_ARGUMENT, "a name has at most %d bytes",
-			    NAME_MAX_BYTES);
+			    TOKEN_NAME_MAX);
 	return r;
 }
 

@@ -104,5 +104,6 @@ extern const char govern_sql_token_add[];
 extern const char govern_sql_token_find[];
 extern const char govern_sql_token_list[];
 extern const char govern_sql_token_revoke[];
+extern const char govern_sql_token_reviewer[];
 extern const char govern_sql_token_role[];
 extern const char govern_sql_token_used[];

@@ -24,14 +24,16 @@
 #define HTTP_KNOWN_US	    1000000 /* how long an answer about a token counts */
 
 struct http_guest {
-	unsigned rights;	      /* bits of enum access_http */
-	bool is_operator;	      /* the folder's own token, or the Unix socket: may all */
-	bool sees_personal;	      /* by full clearance */
-	bool is_visitor;	      /* came without a token */
-	uint64_t customer;	      /* whom it speaks for; 0: nobody */
-	struct token_rate rate;	      /* 0: the usual one */
-	char id[HTTP_GUEST_NAME_MAX]; /* of the token */
-	int64_t left_us;	      /* until it expires */
+	unsigned rights;    /* bits of enum access_http */
+	bool is_operator;   /* the folder's own token, or the Unix socket: may all */
+	bool sees_personal; /* by full clearance */
+	bool is_visitor;    /* came without a token */
+	uint64_t customer;  /* whom it speaks for; 0: nobody */
+	char role[TOKEN_ROLE_MAX + 1];
+	char name[TOKEN_NAME_MAX + 1]; /* what the token is for */
+	struct token_rate rate;	       /* 0: the usual one */
+	char id[HTTP_GUEST_NAME_MAX];  /* of the token */
+	int64_t left_us;	       /* until it expires */
 };
 
 /* ERR_PERMISSION: there is no such token. Other errors: it cannot be known now. */

@@ -170,7 +170,7 @@ static const struct http_route *find_route(const char *method, struct str path,
 }
 
 static const struct http_guest operator_guest = {
-    .rights = ACCESS_HTTP_ALL, .is_operator = true, .sees_personal = true};
+    .rights = ACCESS_HTTP_ALL, .is_operator = true, .sees_personal = true, .role = "operator"};
 
 static bool is_open(const struct http_server *s, const struct http_route *route)
 {

@@ -237,7 +237,11 @@ static int work_index_query(void *arg, void *question, struct strbuf *answer, st
 {
 	const struct http_server *s = arg;
 	const struct http_question *x = question;
-	int r = s->options.index_query(s->options.arg, x->values, answer, err);
+	struct http_index_query *q = x->values;
+	int r;
+
+	q->guest = x->guest;
+	r = s->options.index_query(s->options.arg, q, answer, err);
 
 	strbuf_addch(answer, '\n');
 	return r;
@@ -261,7 +265,7 @@ static int work_search(void *arg, void *question, struct strbuf *answer, struct 
 	int r;
 
 	q->kind = x->route->kind;
-	q->sees_personal = x->guest->sees_personal;
+	q->guest = x->guest;
 	q->wrong = &x->wrong;
 	r = s->options.search(s->options.arg, q, answer, err);
 	strbuf_addch(answer, '\n');

@@ -60,7 +60,8 @@ extern const struct config_option http_options[]; /* section "http" */
 struct http_index_query {
 	const char *collection, *text;
 	int64_t k, from;
-	struct http_texts keys; /* in hexadecimal */
+	struct http_texts keys;		/* in hexadecimal */
+	const struct http_guest *guest; /* set by the server, no parameter */
 };
 
 enum http_search_kind {
@@ -91,8 +92,8 @@ struct http_search {
 	bool is_literal;		/* nothing is understood, all of `q` is words */
 	bool collapses;			/* things whose titles say the same are one hit */
 	const char *customer, *product; /* keys; one of them is NULL */
-	bool sees_personal; /* who asks sees everything plain: set by the server, no parameter */
-	int64_t before;	    /* orders from this number on do not count; 0: all do */
+	const struct http_guest *guest; /* set by the server, no parameter */
+	int64_t before;			/* orders from this number on do not count; 0: all do */
 	/* Where a callback that returns ERR_INVALID_ARGUMENT may put the name of the parameter
 	 * which that is about, as in the table: "filter". A literal. */
 	const char **wrong;
