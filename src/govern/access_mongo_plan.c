@@ -35,6 +35,8 @@ static const char age_band[] =
     "{'$toString':{'$add':[{'$subtract':['$$age',{'$mod':['$$age',10]}]},9]}}]}}],"
     "'default':null}}}}";
 
+static const char month[] = "{'$dateToString':{'format':'%Y-%m','date':~}}";
+
 static void add_expression(struct strbuf *b, const char *text, const char *field)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("$%s", field);
@@ -56,6 +58,9 @@ static void add_mask(struct strbuf *b, enum access_mask mask, const char *pii, c
 		text = initial;
 	} else if (mask == ACCESS_AGE_BAND) {
 		text = age_band;
+		type = "'date'";
+	} else if (mask == ACCESS_MONTH) {
+		text = month;
 		type = "'date'";
 	}
 	add_expression(b, "{'$switch':{'branches':[{'case':{'$eq':[{'$type':~},", field);

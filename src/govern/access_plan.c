@@ -215,11 +215,11 @@ static size_t count_seen(const struct access *a, const struct access_clearance *
 static int check_mask(struct planner *p, const struct access_clearance *c, enum access_mask mask,
 		      const struct schema_table *t, const struct schema_column *column)
 {
-	if (mask != ACCESS_AGE_BAND || column->type == SCHEMA_DATE ||
+	if ((mask != ACCESS_AGE_BAND && mask != ACCESS_MONTH) || column->type == SCHEMA_DATE ||
 	    column->type == SCHEMA_DATETIME)
 		return 0;
-	return ynode_error(c->node, p->err, "%s.%s is no date: it has no age band", t->name,
-			   column->name);
+	return ynode_error(c->node, p->err, "%s.%s is no date: it has no %s", t->name, column->name,
+			   mask == ACCESS_MONTH ? "month" : "age band");
 }
 
 static int add_view(struct planner *p, const struct access_clearance *c,

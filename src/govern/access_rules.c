@@ -11,8 +11,8 @@
 #define ROLES_MAX      1000
 #define PEOPLE_MAX     10000
 
-static const char *const mask_names[] = {"hidden",  "plain",	"initial",
-					 "partial", "age_band", "pseudonym"};
+static const char *const mask_names[] = {"hidden",   "plain", "initial",  "partial",
+					 "age_band", "month", "pseudonym"};
 static const char *const verb_names[] = {"read", "insert", "update", "delete", "call"};
 
 /* By bit; those that show what a mask hides are for full clearance only. */

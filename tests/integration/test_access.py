@@ -263,10 +263,10 @@ def test_masks_show_what_they_are_meant_to_and_no_more(applied):
     age = (datetime.date.today() - datetime.date(1985, 3, 9)).days // 365.2425
     band = int(age // 10 * 10)
     row = applied.rows("maria", "SELECT customer_id, first_name, last_name, email, phone_number,"
-                                " date_of_birth FROM v_customers_masked"
+                                " date_of_birth, registration_date FROM v_customers_masked"
                                 " WHERE first_name LIKE 'Q%'")[0]
     assert row == (pseudonym(applied, "customer_id", applied.first), "Q***", "Z***", "q***@z***.example",
-                   "***23", f"{band}-{band + 9}")
+                   "***23", f"{band}-{band + 9}", "2024-01")
     address = applied.rows("maria", "SELECT * FROM v_customer_addresses_masked")[0]
     assert address[2] == row[0] and address[-2:] == ("Zyxland", "DE")
     assert STREET not in address and "98765" not in address and "Zyxstadt" not in address
@@ -672,7 +672,8 @@ def test_a_killed_apply_goes_on(own):
     (("people", "Agnes", {"role": "agent"}), "a name has a to z"),
     (("clearances", "masked", "email", "blurred"), 'there is no mask "blurred"'),
     (("clearances", "masked", "colour", "plain"), "colour"),
-    (("clearances", "masked", "name", "age_band"), "is no date"),
+    (("clearances", "masked", "name", "age_band"), "is no date: it has no age band"),
+    (("clearances", "masked", "name", "month"), "is no date: it has no month"),
     (("columns", "Customers", "shoe_size", "open"), 'Customers has no column "shoe_size"'),
     (("columns", "Customers", "email", "open"), 'the mapping says that Customers.email is of class "email"'),
     (("columns", "Shoes", {"*": "open"}), 'there is no table or view "Shoes"'),

@@ -40,13 +40,15 @@ def test_masked_roles_read_views_and_get_no_account_where_they_would_see_more(st
         {"_id": customer}, {"$set": {"social_media_handles": {"x": "@quentina_z"}}})
     stack.json("access", "apply", "--yes", "--adopt")
     # The same texts as MariaDB's.
-    masked = stack.sql("SELECT first_name, last_name, email, phone_number, date_of_birth"
-                       " FROM v_customers_masked WHERE first_name LIKE 'Q%%'"
+    masked = stack.sql("SELECT first_name, last_name, email, phone_number, date_of_birth,"
+                       " registration_date FROM v_customers_masked WHERE first_name LIKE 'Q%%'"
                        " AND email LIKE 'q***@z***%%'")
     database = stack.mongo()
     seen = [d for d in database[VIEW].find() if (d["email"] or "").startswith("q***@z***")]
-    names = ("first_name", "last_name", "email", "phone_number", "date_of_birth")
+    names = ("first_name", "last_name", "email", "phone_number", "date_of_birth",
+             "registration_date")
     assert masked and sorted(masked) == sorted(tuple(d[n] for n in names) for d in seen)
+    assert seen[0]["registration_date"] == "2024-01"
     assert seen[0]["addresses"][0]["state"] == "Zyxland"
     # Nothing of whom it is about is in any view, nor what MongoDB alone knows.
     views = list(database.list_collections(filter={"type": "view"}))

@@ -132,3 +132,4 @@ def test_a_dump_is_a_feed_by_its_form(person):
                not r["email"] for r in rows)
     assert len({r["customer_id"] for r in rows}) == len(rows)
     assert {r["date_of_birth"][5:] for r in rows} <= {"", "01-01"}
+    assert {r["registration_date"][7:] for r in rows} == {"-01"}
