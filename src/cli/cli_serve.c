@@ -171,6 +171,13 @@ static int index_rebuild(void *arg, const char *collection, struct err *err)
 	return r;
 }
 
+static int index_forget(void *arg, struct err *err)
+{
+	struct serve *s = arg;
+
+	return search_engine_forget(s->search, err);
+}
+
 static int index_query(void *arg, const struct http_index_query *q, struct strbuf *json,
 		       struct err *err)
 {
@@ -399,6 +406,7 @@ static void start_index(const struct command_line *line, struct serve *s,
 		return;
 	http->index_status = index_status;
 	http->index_rebuild = index_rebuild;
+	http->index_forget = index_forget;
 	http->index_query = index_query;
 	http->index_inventory = index_inventory;
 	http->search = search;

@@ -400,7 +400,7 @@ static void totals_reset(struct totals *t)
 	*t = (struct totals){0};
 }
 
-/* Until nothing is found: an index forgets within its time (index.forget_after). */
+/* Until nothing is found: an index overwrites what is gone some seconds later. */
 static int search_until_none(const struct eraser *e, const char *subject, struct erase_sought *s,
 			     struct totals *ret, struct err *err)
 {
@@ -417,8 +417,8 @@ static int search_until_none(const struct eraser *e, const char *subject, struct
 	} while (go_on(e, deadline, strbuf_str(&ret->where)));
 	(void)err_set(err, ERR_TIMEOUT, "something of theirs is still in: %.400s",
 		      strbuf_str(&ret->where));
-	return err_hint(err, "an index forgets within index.forget_after; take away what else "
-			     "there is, and call this again");
+	return err_hint(err, "an index forgets while a worker runs; take away what else there is, "
+			     "and call this again");
 }
 
 /* --- the certificate ------------------------------------------------------------------------- */

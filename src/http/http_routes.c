@@ -199,7 +199,8 @@ static int check_index(const struct http_server *s, struct err *err)
 {
 	const struct http_server_options *o = &s->options;
 
-	return o->index_status && o->index_rebuild && o->index_query && o->index_inventory
+	return o->index_status && o->index_rebuild && o->index_forget && o->index_query &&
+		       o->index_inventory
 		   ? 0
 		   : no_index(err);
 }
@@ -220,17 +221,33 @@ static enum MHD_Result get_index_status(struct http_server *s, struct MHD_Connec
 	return http_answer_text(c, MHD_HTTP_OK, &b, HTTP_TYPE_JSON);
 }
 
+static enum MHD_Result answer_accepted(struct MHD_Connection *c, int r, const struct err *err)
+{
+	struct strbuf b = STRBUF_INIT(64);
+
+	if (r < 0)
+		return http_answer_error(c, err);
+	strbuf_addstr(&b, "{\"status\":\"accepted\"}\n");
+	return http_answer_text(c, MHD_HTTP_ACCEPTED, &b, HTTP_TYPE_JSON);
+}
+
 static enum MHD_Result post_index_rebuild(struct http_server *s, struct MHD_Connection *c,
 					  const void *values)
 {
 	const struct http_index_query *q = values;
-	struct strbuf b = STRBUF_INIT(64);
 	struct err err = {0};
 
-	if (s->options.index_rebuild(s->options.arg, q->collection, &err) < 0)
-		return http_answer_error(c, &err);
-	strbuf_addstr(&b, "{\"status\":\"accepted\"}\n");
-	return http_answer_text(c, MHD_HTTP_ACCEPTED, &b, HTTP_TYPE_JSON);
+	return answer_accepted(c, s->options.index_rebuild(s->options.arg, q->collection, &err),
+			       &err);
+}
+
+static enum MHD_Result post_index_forget(struct http_server *s, struct MHD_Connection *c,
+					 const void *values)
+{
+	struct err err = {0};
+
+	(void)values;
+	return answer_accepted(c, s->options.index_forget(s->options.arg, &err), &err);
 }
 
 static int work_index_query(void *arg, void *question, struct strbuf *answer, struct err *err)
@@ -617,6 +634,16 @@ const struct http_route http_routes[] = {
      .answer_help = "It has begun.",
      .members = state_members,
      .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
+    {.method = "POST",
+     .path = "/v1/index/forget",
+     .rights = ACCESS_HTTP_INDEX,
+     .check = check_index,
+     .answer = post_index_forget,
+     .summary = "Has what was deleted or changed overwritten in files now.",
+     .answer_status = MHD_HTTP_ACCEPTED,
+     .answer_help = "It begins; what is not yet ten seconds old waits for the next time.",
+     .members = state_members,
+     .statuses = {MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
     {.method = "GET",
      .path = "/v1/index/query",
      .rights = ACCESS_HTTP_INDEX,

@@ -11,6 +11,7 @@
  *	GET    /v1/changes           operator   a JSON object a line for each applied change
  *	GET    /v1/index/status      status     a JSON object, made by the callback
  *	POST   /v1/index/rebuild     index      202; ?collection=NAME for one of them
+ *	POST   /v1/index/forget      index      202; what is gone is overwritten now
  *	GET    /v1/index/query       index      ?collection=NAME&text=WORDS&k=10
  *	GET    /v1/index/inventory   index      ?collection=NAME&from=0, or &key=HEX&key=HEX…
  *	GET    /v1/search            catalogue  this and those below: see struct http_search;
@@ -125,6 +126,7 @@ struct http_server_options {
 	/* Of the index by meaning; NULL: there is none, and its paths say so. */
 	void (*index_status)(void *arg, struct strbuf *json);
 	int (*index_rebuild)(void *arg, const char *collection, struct err *err);
+	int (*index_forget)(void *arg, struct err *err);
 	int (*index_query)(void *arg, const struct http_index_query *q, struct strbuf *json,
 			   struct err *err);
 	int (*index_inventory)(void *arg, const struct http_index_query *q, struct strbuf *json,

@@ -74,8 +74,8 @@ class Person:
 
 @pytest.fixture
 def forgetful(new_stack):
-    """Its index overwrites at once what is gone."""
-    new_stack.write_config(index={"forget_after": "1s"})
+    """Its index overwrites what is gone only where it is told to."""
+    new_stack.write_config(index={"forget_after": "1d"})
 
 
 @pytest.fixture

@@ -139,8 +139,8 @@ CUSTOMERS = ["GET /v1/search?q=a&in=customers", "GET /v1/similar/1?in=customers"
 ORDERS = ["POST /v1/orders"]
 STATUS = ["GET /v1/status", "GET /v1/index/status"]
 METRICS = ["GET /metrics"]
-INDEX = ["POST /v1/index/rebuild?collection=no", "GET /v1/index/query?collection=reviews&text=a",
-         "GET /v1/index/inventory?collection=reviews"]
+INDEX = ["POST /v1/index/rebuild?collection=no", "POST /v1/index/forget",
+         "GET /v1/index/query?collection=reviews&text=a", "GET /v1/index/inventory?collection=reviews"]
 OPERATOR = ["GET /v1/changes"]
 EVERY = CATALOGUE + REVIEWS + CUSTOMERS + ORDERS + STATUS + METRICS + INDEX + OPERATOR
 
