@@ -33,6 +33,8 @@ const char *cli_witness_dir(const struct command_line *line, struct arena *arena
 struct cli_witness {
 	struct access *access;
 	int64_t rules_changed_ns;
+	bool (*goes_on)(void *arg); /* of struct rbac_follow */
+	void *arg;
 };
 int cli_witness_follow(struct cli_witness *w, const struct command_line *line, struct maria *db,
 		       uint64_t *ret_rows, struct err *err) _must_check_;

@@ -35,6 +35,24 @@ struct cli_keeper {
 	int64_t next_follow_us, next_purge_us;
 };
 
+/* False: it is time to end. */
+static bool wait_until(struct cli_keeper *k, int64_t until_us)
+{
+	bool goes_on;
+
+	pthread_mutex_lock(&k->mutex);
+	while (!k->is_stopping && clock_cond_wait(&k->wake, &k->mutex, until_us))
+		;
+	goes_on = !k->is_stopping;
+	pthread_mutex_unlock(&k->mutex);
+	return goes_on;
+}
+
+static bool goes_on(void *arg)
+{
+	return wait_until(arg, 0);
+}
+
 static int follow(struct cli_keeper *k, struct err *err)
 {
 	uint64_t rows = 0;
@@ -61,19 +79,6 @@ static void follow_and_tell(struct cli_keeper *k)
 		logger_event(LOGGER_INFO, "audit", "the server's audit is followed again", NULL);
 	k->is_failing = r < 0;
 	k->next_follow_us = clock_monotonic_us() + FOLLOW_US;
-}
-
-/* False: it is time to end. */
-static bool wait_until(struct cli_keeper *k, int64_t until_us)
-{
-	bool goes_on;
-
-	pthread_mutex_lock(&k->mutex);
-	while (!k->is_stopping && clock_cond_wait(&k->wake, &k->mutex, until_us))
-		;
-	goes_on = !k->is_stopping;
-	pthread_mutex_unlock(&k->mutex);
-	return goes_on;
 }
 
 /* --- retention ------------------------------------------------------------------------------- */
@@ -165,6 +170,7 @@ struct cli_keeper *cli_keeper_start(const struct command_line *line,
 {
 	struct cli_keeper *k = MEM_NEW(struct cli_keeper);
 
+	k->witness = (struct cli_witness){.goes_on = goes_on, .arg = k};
 	k->line = line;
 	k->sync = sync;
 	k->rows = metric_series(METRIC_COUNTER, "aethermart_rbac_audit_rows_total",

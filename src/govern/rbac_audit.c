@@ -341,6 +341,7 @@ int rbac_audit_follow(struct maria *m, const struct rbac_follow *f, uint64_t *re
 			r = take_piece(&s, files, &more, err);
 		r = maria_finish(m, r, err);
 		*ret_rows += r == 0 ? s.rows : 0;
+		more = more && (!f->goes_on || f->goes_on(f->arg));
 	}
 	return r < 0 ? err_context(err, "following the server's audit in \"%s\"", f->dir) : 0;
 }

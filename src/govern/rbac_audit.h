@@ -28,10 +28,12 @@ struct rbac_follow {
 	const char *dir; /* where the files are */
 	/* The role that an account has by the rules; NULL: none. The file does not tell it. */
 	const char *(*role_of)(void *arg, const char *user);
+	bool (*goes_on)(void *arg); /* asked between pieces of a mebibyte; NULL: it does */
 	void *arg;
 };
 
-/* Takes all that stands in the files now. `ret_rows` counts also what could not be read. */
+/* Takes all that stands in the files now, or pieces of it until it is not to go on. `ret_rows`
+ * counts also what could not be read. */
 int rbac_audit_follow(struct maria *m, const struct rbac_follow *f, uint64_t *ret_rows,
 		      struct err *err) _must_check_;
 

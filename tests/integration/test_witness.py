@@ -3,10 +3,12 @@ each and without what they typed as a value."""
 
 import contextlib
 import pathlib
+import signal
 
 import pymysql
 import pytest
 
+import processes
 from waiting import until
 
 SECRET = "ann.rbac@example.com"
@@ -116,6 +118,24 @@ def test_nothing_is_lost_or_taken_twice_across_rotations_and_crashes(stack):
     assert sorted(seen) == sorted(f"SELECT ? AS mark_{n}_{i} FROM Categories"
                                   for n in range(9) for i in range(20))
     assert not rows(stack, "action_name IN ('GAP', 'UNREADABLE')")
+
+
+def test_a_worker_that_is_stopped_leaves_the_rest_of_a_long_file_for_later(stack, tmp_path):
+    stack.down()
+    text = "".join(f"20261101 10:00:{n % 60:02d},db,sarah,localhost,7,{n},QUERY,shop,"
+                   f"'SELECT column_{n:06d} FROM Categories /* {'-' * 60} */',0\n"
+                   for n in range(40000))
+    (tmp_path / "server_audit.log").write_text(text)
+    stack.write_config(audit={"dir": str(tmp_path)})
+    stack.up()
+    done = "SELECT file_offset FROM rbac_audit_position"
+    until(lambda: 0 < stack.value(done) <= len(text), 60, pause=0.01)
+    processes.wait_gone(stack.signal("worker", signal.SIGTERM))
+    assert stack.value(done) < len(text), "it did not read to the end first"
+    follow(stack)
+    assert stack.value(done) == len(text)
+    assert stack.sql("SELECT COUNT(*), COUNT(DISTINCT query_text) FROM rbac_audit"
+                     " WHERE query_text LIKE 'SELECT column%%'") == [(40000, 40000)]
 
 
 def test_files_that_went_before_they_were_taken_are_a_row(stack):
