@@ -53,7 +53,7 @@ static void add_keys(struct keys *k, const json_t *answer)
 	}
 }
 
-static int tell(struct token_keeper *k, const struct http_guest *guest,
+static int tell(struct maria_pool *tokens, const struct http_guest *guest,
 		const struct audit_event *event, enum token_keys kind, const struct keys *keys,
 		struct err *err)
 {
@@ -65,10 +65,10 @@ static int tell(struct token_keeper *k, const struct http_guest *guest,
 	e.role = guest->role;
 	e.purpose = guest->name;
 	e.outcome = "done";
-	return token_keeper_saw(k, &e, kind, keys->items, keys->n, err);
+	return token_keeper_saw(tokens, &e, kind, keys->items, keys->n, err);
 }
 
-int cli_seen_hits(struct token_keeper *k, const struct http_guest *guest, const char *action,
+int cli_seen_hits(struct maria_pool *tokens, const struct http_guest *guest, const char *action,
 		  const char *in, struct strbuf *json, struct err *err)
 {
 	_cleanup_(json_decrefp) json_t *answer = json_loadb(strbuf_str(json), json->len, 0, NULL);
@@ -77,7 +77,7 @@ int cli_seen_hits(struct token_keeper *k, const struct http_guest *guest, const 
 
 	if (r == 0) {
 		add_keys(&keys, answer);
-		r = tell(k, guest, &(struct audit_event){.action = action, .object = in},
+		r = tell(tokens, guest, &(struct audit_event){.action = action, .object = in},
 			 keys_of(in), &keys, err);
 	}
 	mem_free(keys.items);
@@ -86,7 +86,7 @@ int cli_seen_hits(struct token_keeper *k, const struct http_guest *guest, const 
 	return r;
 }
 
-int cli_seen_customer(struct token_keeper *k, const struct http_guest *guest, const char *action,
+int cli_seen_customer(struct maria_pool *tokens, const struct http_guest *guest, const char *action,
 		      const char *customer, struct strbuf *json, struct err *err)
 {
 	uint64_t id = 0;
@@ -96,7 +96,8 @@ int cli_seen_customer(struct token_keeper *k, const struct http_guest *guest, co
 	if (r == 0 && guest->customer == id)
 		return 0;
 	if (r == 0)
-		r = tell(k, guest, &(struct audit_event){.action = action, .object = "customers"},
+		r = tell(tokens, guest,
+			 &(struct audit_event){.action = action, .object = "customers"},
 			 TOKEN_KEYS_CUSTOMERS, &keys, err);
 	if (r < 0)
 		strbuf_truncate(json, 0);

@@ -12,8 +12,8 @@
  * emptied after an error. `in` is what was searched: of hits in customers and reviews it is known
  * whose they are. Any thread.
  */
-int cli_seen_hits(struct token_keeper *k, const struct http_guest *guest, const char *action,
+int cli_seen_hits(struct maria_pool *tokens, const struct http_guest *guest, const char *action,
 		  const char *in, struct strbuf *json, struct err *err) _must_check_;
 /* What was asked about one customer. Nothing is written where that is whom the token speaks for. */
-int cli_seen_customer(struct token_keeper *k, const struct http_guest *guest, const char *action,
+int cli_seen_customer(struct maria_pool *tokens, const struct http_guest *guest, const char *action,
 		      const char *customer, struct strbuf *json, struct err *err) _must_check_;

@@ -81,11 +81,11 @@ struct serve {
 	_Atomic(struct http_server *) http; /* requests are answered before it is known here */
 	const char *listen, *scheme;
 	struct search_engine *search;
-	struct shop_order_desk *orders;
+	struct maria_pool *orders;
 	struct quality_stream *quality;
 	struct cli_lineage_stream *lineage;
 	struct access *access; /* what roles may ask for */
-	struct token_keeper *tokens;
+	struct maria_pool *tokens;
 	struct http_guest visitor;
 };
 
@@ -371,7 +371,7 @@ static int start_door(const struct command_line *line, struct serve *s,
 
 	if (r < 0)
 		return r;
-	s->tokens = token_keeper_new(&s->engine.maria);
+	s->tokens = token_keeper_connections(&s->engine.maria);
 	http->find_token = find_token;
 	http->tell_tries = tell_tries;
 	if (!config_bool(line->config, "http.visitor"))
@@ -494,7 +494,7 @@ static int run_serve(const struct command_line *line, struct err *err)
 		http.is_ready = is_ready;
 		http.status = status;
 		http.place_order = place_order;
-		serve.orders = shop_order_desk_new(&serve.engine.maria);
+		serve.orders = shop_order_desk_connections(&serve.engine.maria);
 		http.arg = &serve;
 		http.stands_by = true;
 	}
@@ -522,9 +522,9 @@ static int run_serve(const struct command_line *line, struct err *err)
 	atomic_store(&serve.http, NULL);
 	stop_http(server, r, err);
 	cli_lineage_stream_stop(serve.lineage);
-	serve.orders = shop_order_desk_free(serve.orders);
+	serve.orders = maria_pool_free(serve.orders);
 	quality_stream_stop(serve.quality);
-	serve.tokens = token_keeper_free(serve.tokens);
+	serve.tokens = maria_pool_free(serve.tokens);
 	serve.access = access_free(serve.access);
 	stop_index(&serve, r, err);
 	cli_close_engine(&serve.engine);

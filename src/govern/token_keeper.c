@@ -1,78 +1,34 @@
 /* Tokens as the server looks them up, on a few connections that are kept open: see token.h. */
-#include "govern/token_int.h"
+#include "govern/token.h"
 
 #include "govern/audit_int.h"
 #include "govern/govern_sql_int.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <sodium.h>
 
 #include "base/banned.h"
 
-#define IDLE_MAX    4
 #define CONNECT_S   2 /* clients wait */
 #define READ_S	    3
 #define DETAILS_MAX 256
 
-struct token_keeper {
-	struct maria_options maria; /* borrowed texts */
-	pthread_mutex_t mutex;	    /* guards what follows */
-	struct maria *idle[IDLE_MAX];
-	size_t n;
-};
-
-struct token_keeper *token_keeper_new(const struct maria_options *maria)
+struct maria_pool *token_keeper_connections(const struct maria_options *maria)
 {
-	struct token_keeper *k = MEM_NEW(struct token_keeper);
+	struct maria_options options = *maria;
 
-	k->maria = *maria;
-	k->maria.connect_timeout_s = CONNECT_S;
-	k->maria.read_timeout_s = READ_S;
-	(void)pthread_mutex_init(&k->mutex, NULL);
-	return k;
-}
-
-struct token_keeper *token_keeper_free(struct token_keeper *k)
-{
-	if (!k)
-		return NULL;
-	for (size_t i = 0; i < k->n; i++)
-		maria_close(k->idle[i]);
-	(void)pthread_mutex_destroy(&k->mutex);
-	mem_free(k);
-	return NULL;
-}
-
-static struct maria *take_idle(struct token_keeper *k)
-{
-	struct maria *m = NULL;
-
-	pthread_mutex_lock(&k->mutex);
-	if (k->n)
-		m = k->idle[--k->n];
-	pthread_mutex_unlock(&k->mutex);
-	return m;
-}
-
-static void put_back(struct token_keeper *k, struct maria *m)
-{
-	if (m && maria_is_lost(m))
-		m = maria_close(m);
-	pthread_mutex_lock(&k->mutex);
-	if (m && k->n < IDLE_MAX)
-		k->idle[k->n++] = TAKE_PTR(m);
-	pthread_mutex_unlock(&k->mutex);
-	maria_close(m);
+	options.connect_timeout_s = CONNECT_S;
+	options.read_timeout_s = READ_S;
+	return maria_pool_new(&options, NULL);
 }
 
 typedef int (*connection_fn)(struct maria *m, void *arg, struct err *err);
 
 /* One that lay idle may have been cut off meanwhile: then once more on a new one. */
-static int with_connection(struct token_keeper *k, connection_fn fn, void *arg, struct err *err)
+static int with_connection(struct maria_pool *p, connection_fn fn, void *arg, struct err *err)
 {
-	struct maria *m = take_idle(k);
-	int r = m ? 0 : maria_open(&k->maria, &m, err);
+	struct maria *m = NULL;
+	int r = maria_pool_take(p, &m, err);
 
 	if (r == 0)
 		r = fn(m, arg, err);
@@ -81,7 +37,7 @@ static int with_connection(struct token_keeper *k, connection_fn fn, void *arg, 
 		r = maria_reconnect(m, err);
 		r = r < 0 ? r : fn(m, arg, err);
 	}
-	put_back(k, m);
+	maria_pool_give(p, m);
 	return r;
 }
 
@@ -144,7 +100,7 @@ static int find(struct maria *m, void *arg, struct err *err)
 	return r;
 }
 
-int token_keeper_find(struct token_keeper *k, struct str text, struct token_found *ret,
+int token_keeper_find(struct maria_pool *p, struct str text, struct token_found *ret,
 		      struct err *err)
 {
 	struct finding f = {.text = text};
@@ -152,7 +108,7 @@ int token_keeper_find(struct token_keeper *k, struct str text, struct token_foun
 
 	if (!token_parse(text, f.found.id))
 		return no_token(err);
-	r = with_connection(k, find, &f, err);
+	r = with_connection(p, find, &f, err);
 	if (r == 0)
 		*ret = f.found;
 	return r;
@@ -165,7 +121,7 @@ static int append(struct maria *m, void *event, struct err *err)
 	return audit_append(m, event, err);
 }
 
-int token_keeper_tried(struct token_keeper *k, const char *address, uint64_t tries, struct err *err)
+int token_keeper_tried(struct maria_pool *p, const char *address, uint64_t tries, struct err *err)
 {
 	_cleanup_(strbuf_done) struct strbuf details = STRBUF_INIT(DETAILS_MAX);
 	struct audit_event event = {.actor = "http",
@@ -178,7 +134,7 @@ int token_keeper_tried(struct token_keeper *k, const char *address, uint64_t tri
 	strbuf_add_json(&details, address, strlen(address));
 	strbuf_addch(&details, '}');
 	event.details = strbuf_str(&details);
-	return with_connection(k, append, &event, err);
+	return with_connection(p, append, &event, err);
 }
 
 struct sight {
@@ -244,11 +200,11 @@ static int append_sight(struct maria *m, void *arg, struct err *err)
 	return r < 0 ? r : maria_finish(m, add_events(m, s, people, err), err);
 }
 
-int token_keeper_saw(struct token_keeper *k, const struct audit_event *event, enum token_keys kind,
+int token_keeper_saw(struct maria_pool *p, const struct audit_event *event, enum token_keys kind,
 		     const uint64_t *keys, size_t n, struct err *err)
 {
 	struct sight s = {event, kind, keys, n};
-	int r = with_connection(k, append_sight, &s, err);
+	int r = with_connection(p, append_sight, &s, err);
 
 	return r < 0 ? err_context(err, "writing the audit of %s", event->action) : 0;
 }

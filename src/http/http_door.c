@@ -28,7 +28,7 @@
 #define TELL_US	     1000000
 
 struct known { /* by its hash; a free one has until_us 0 */
-	unsigned char hash[crypto_generichash_BYTES];
+	unsigned char hash[TOKEN_HASH_SIZE];
 	int64_t until_us;
 	enum http_verdict verdict;
 	struct http_guest guest;
@@ -63,12 +63,6 @@ struct http_door {
 
 /* --- tokens ---------------------------------------------------------------------------------- */
 
-static void hash_token(struct str token, unsigned char ret[crypto_generichash_BYTES])
-{
-	crypto_generichash(ret, crypto_generichash_BYTES, (const unsigned char *)token.data,
-			   token.len, NULL, 0);
-}
-
 /* The hash is nobody's to choose a place by: who has a token's hash has the token. */
 static struct known *known_place(struct http_door *d, const unsigned char *hash)
 {
@@ -80,11 +74,11 @@ static struct known *known_place(struct http_door *d, const unsigned char *hash)
 
 bool http_door_knows(struct http_door *d, struct http_ticket *t)
 {
-	unsigned char hash[crypto_generichash_BYTES];
+	unsigned char hash[TOKEN_HASH_SIZE];
 	const struct known *k;
 	bool is_known;
 
-	hash_token(t->token, hash);
+	token_hash(t->token, hash);
 	k = known_place(d, hash);
 	pthread_mutex_lock(&d->mutex);
 	is_known =
@@ -105,7 +99,7 @@ static void remember(struct http_door *d, const struct http_ticket *t, int64_t a
 
 	if (t->verdict == HTTP_ADMITTED && t->guest.left_us < lasts)
 		lasts = t->guest.left_us;
-	hash_token(t->token, k.hash);
+	token_hash(t->token, k.hash);
 	k.until_us = asked_us + lasts;
 	pthread_mutex_lock(&d->mutex);
 	*known_place(d, k.hash) = k;
