@@ -50,9 +50,6 @@ int lineage_check_day(struct maria *db, const char *day, struct err *err) _must_
 
 /* --- runs ------------------------------------------------------------------------------------ */
 
-#define LINEAGE_PROCESS_SIZE 190
-/* Names this process for good, as Lineage_Runs has it. */
-void lineage_this_process(char ret[LINEAGE_PROCESS_SIZE]);
 /* Whether the process, as Lineage_Runs has it, is known to be over; of another machine after a week
  * of silence. */
 bool lineage_is_gone(const char *process, int64_t silent_s);

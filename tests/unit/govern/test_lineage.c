@@ -6,9 +6,8 @@
 
 #include <cmocka.h>
 
+#include "base/proc.h"
 #include "govern/lineage_int.h"
-
-#include <unistd.h>
 
 #include "base/banned.h"
 
@@ -315,26 +314,14 @@ static void test_assertions_are_of_what_was_read(void **state)
 
 static void test_only_who_is_known_to_be_gone_is_gone(void **state)
 {
-	char us[LINEAGE_PROCESS_SIZE], other[LINEAGE_PROCESS_SIZE + 8];
-	char *pid;
+	_cleanup_(mem_freep) char *us = proc_name();
 
 	(void)state;
-	lineage_this_process(us);
-	assert_false(lineage_is_gone(us, 1000000000));
-	/* The same PID of another start, of another machine, and what is no process. */
-	(void)snprintf(other, sizeof(other), "%s1", us);
-	assert_true(lineage_is_gone(other, 0));
-	(void)snprintf(other, sizeof(other), "m/b/n/%d/1", (int)getpid());
-	assert_false(lineage_is_gone(other, 3600));
-	assert_true(lineage_is_gone(other, 8 * 24 * 3600));
+	assert_false(lineage_is_gone(us, 7 * 24 * 3600));
+	assert_true(lineage_is_gone(us, 8 * 24 * 3600));
+	assert_true(lineage_is_gone("", 8 * 24 * 3600));
 	assert_false(lineage_is_gone("", 0));
-	assert_false(lineage_is_gone("a/b/c", 0));
-	/* The same machine before its last start. */
-	pid = strchr(us, '/');
-	if (pid != us) { /* it has a number */
-		(void)snprintf(other, sizeof(other), "%.*s/earlier/n/1/1", (int)(pid - us), us);
-		assert_true(lineage_is_gone(other, 0));
-	}
+	assert_false(lineage_is_gone("machine/boot/names/1/1", 3600)); /* as it was written once */
 }
 
 int main(void)
