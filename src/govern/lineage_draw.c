@@ -147,6 +147,11 @@ static const char *const colours[LINEAGE_KINDS] = {
     [LINEAGE_INDEX] = "#b8752a", [LINEAGE_WAREHOUSE] = "#7a5aa6", [LINEAGE_FILE] = "#777777",
 };
 
+static const char *colour_of(enum lineage_kind kind)
+{
+	return kind < LINEAGE_KINDS ? colours[kind] : "#000000";
+}
+
 void lineage_picture_dot(const struct lineage_picture *p, struct strbuf *b)
 {
 	const struct lineage_graph *g = p->g;
@@ -158,7 +163,7 @@ void lineage_picture_dot(const struct lineage_picture *p, struct strbuf *b)
 			continue;
 		strbuf_addch(b, '\t');
 		add_quoted(b, g->nodes[i].kind, g->nodes[i].name);
-		strbuf_addf(b, " [fillcolor=\"%s\"%s];\n", colours[g->nodes[i].kind],
+		strbuf_addf(b, " [fillcolor=\"%s\"%s];\n", colour_of(g->nodes[i].kind),
 			    lineage_is_personal(g, i) ? ", color=\"#c0392b\", penwidth=3" : "");
 	}
 	for (size_t i = 0; i < p->n_links; i++) {
@@ -320,7 +325,7 @@ static void add_link(const struct layout *l, const struct lineage_link *k, struc
 		strbuf_addf(b, "<path d=\"M%d %d C%d %d %d %d %d %d\"", x, y, x + GAP / 2, y,
 			    to_x - GAP / 2, to_y, to_x - 5, to_y);
 	}
-	strbuf_addf(b, " stroke=\"%s\"%s><title>", colours[l->p->g->nodes[k->from].kind],
+	strbuf_addf(b, " stroke=\"%s\"%s><title>", colour_of(l->p->g->nodes[k->from].kind),
 		    k->is_direct ? "" : " stroke-dasharray=\"2 4\"");
 	add_xml(b, l->p->g->nodes[k->from].name);
 	strbuf_addstr(b, " &gt; ");
@@ -335,7 +340,7 @@ static void add_box(const struct layout *l, size_t node, struct strbuf *b)
 	char shown[LETTERS_MAX * 4 + 4];
 
 	strbuf_addf(b, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"4\" fill=\"%s\"/>",
-		    x, y, BOX_WIDTH, BOX_HEIGHT, colours[n->kind]);
+		    x, y, BOX_WIDTH, BOX_HEIGHT, colour_of(n->kind));
 	strbuf_addf(b, "<text x=\"%d\" y=\"%d\">", x + 12, y + 19);
 	/* About as many letters as the box is wide; the title has all of them. */
 	if (strlen(n->name) > LETTERS_MAX) {
@@ -365,7 +370,7 @@ static void add_legend(struct strbuf *b)
 		strbuf_addf(b,
 			    "<rect x=\"%d\" y=\"48\" width=\"14\" height=\"14\" rx=\"3\" "
 			    "fill=\"%s\"/><text class=\"l\" x=\"%d\" y=\"60\">%s</text>\n",
-			    x, colours[shown[i]], x + 20, lineage_kind_name(shown[i]));
+			    x, colour_of(shown[i]), x + 20, lineage_kind_name(shown[i]));
 	strbuf_addf(
 	    b,
 	    "<circle cx=\"%d\" cy=\"55\" r=\"5\" fill=\"#ff6b5e\"/>"

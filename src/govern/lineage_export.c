@@ -68,7 +68,6 @@ static int sender_init(struct sender *s, const struct lineage_export *how, struc
 		return err_set(err, ERR_INVALID_ARGUMENT,
 			       "the URL \"%.200s\" begins neither with http:// nor https://",
 			       how->url);
-	s->how = how;
 	s->curl = curl_easy_init();
 	bug_if(!s->curl);
 	s->headers = curl_slist_append(NULL, "Content-Type: application/json");
@@ -181,7 +180,7 @@ static int send_page(struct maria *db, struct sender *s, const struct page *p, u
 int lineage_export(struct maria *db, const struct lineage_export *how, uint64_t *ret_n,
 		   struct err *err)
 {
-	_cleanup_(sender_done) struct sender s = {0};
+	_cleanup_(sender_done) struct sender s = {.how = how};
 	_cleanup_(page_clear) struct page page = {0};
 	uint64_t after = 0;
 	int r = sender_init(&s, how, err);
