@@ -308,6 +308,15 @@ static void follow_mappings(struct cli_lineage_stream *s)
 	(void)open_place(s);
 }
 
+/* Also of jobs that never run again. */
+static void end_dead(struct cli_lineage_stream *s)
+{
+	struct err err = {0};
+	uint64_t n = 0;
+
+	(void)told(s, lineage_abort_dead(s->place.db, &s->place.place, NULL, &n, &err), &err);
+}
+
 /* --- the index ------------------------------------------------------------------------------- */
 
 static void look_at(struct cli_lineage_stream *s, enum lane_kind kind, const json_t *part)
@@ -379,6 +388,8 @@ static void *stream_main(void *arg)
 				follow_mappings(s);
 				begin_syncs(s);
 			}
+			if (s->is_open)
+				end_dead(s);
 			for (size_t i = 0, n = count_lanes(s); i < n && s->is_open; i++)
 				if (s->lanes[i].kind == LANE_SYNC)
 					write_window(s, &s->lanes[i]);

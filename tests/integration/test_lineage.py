@@ -200,6 +200,16 @@ def test_a_worker_counts_what_it_carries_and_a_killed_one_is_aborted(stack):
     assert_valid(stack)
 
 
+def test_the_worker_ends_runs_whose_process_is_gone(stack):
+    """Nobody may run that job again."""
+    before = runs(stack, "sync.product_catalog")[0]["run"]
+    stack.kill("worker")
+    stack.sql("UPDATE Lineage_Runs SET job_name = 'load' WHERE run_id = %s", [before])
+    stack.run("up", "--yes")
+    until(lambda: types(stack, before)[-1] == "ABORT")
+    assert not stack.value("SELECT COUNT(*) FROM Lineage_Runs WHERE job_name = 'load'")
+
+
 @pytest.mark.index
 def test_the_index_is_told_when_it_reads_all(stack):
     def is_over(job):
