@@ -363,6 +363,16 @@ static void look_at_index(struct cli_lineage_stream *s)
 
 /* --- the thread ------------------------------------------------------------------------------ */
 
+static bool is_to_end(struct cli_lineage_stream *s)
+{
+	bool stops;
+
+	pthread_mutex_lock(&s->mutex);
+	stops = s->stops;
+	pthread_mutex_unlock(&s->mutex);
+	return stops;
+}
+
 /* True when it is to end. */
 static bool wait_a_while(struct cli_lineage_stream *s, int64_t until_us)
 {
@@ -391,10 +401,11 @@ static void *stream_main(void *arg)
 			if (s->is_open)
 				end_dead(s);
 			for (size_t i = 0, n = count_lanes(s); i < n && s->is_open; i++)
-				if (s->lanes[i].kind == LANE_SYNC)
+				/* What was counted waits for a run to belong to. */
+				if (s->lanes[i].kind == LANE_SYNC && *s->lanes[i].run.id)
 					write_window(s, &s->lanes[i]);
 		}
-		if (s->is_open)
+		if (s->is_open && !is_to_end(s)) /* the index may be gone when it is */
 			look_at_index(s);
 	} while (!wait_a_while(s, clock_monotonic_us() + (int64_t)LOOK_MS * 1000));
 	if (s->is_open)

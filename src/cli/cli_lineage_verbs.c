@@ -412,11 +412,11 @@ static json_t *trace_json(const struct mapping *m, const struct lineage_trace *t
 	    json_pack("{s:s?,s:I,s:b,s:s?,s:s?,s:s?}", "hash", t->mapping_hash, "version",
 		      (json_int_t)t->mapping_version, "is_current", t->is_current, "state",
 		      t->state, "installed_at", t->installed_at, "migrated_at", t->migrated_at);
-	json_t *change =
-	    json_pack("{s:s?,s:s?,s:s?,s:s?,s:s?,s:s?,s:s?,s:s?,s:s?}", "source", t->source,
-		      "batch_at", t->batch_at, "first_queued_at", t->first_queued_at,
-		      "last_queued_at", t->last_queued_at, "run", t->run, "after", t->after,
-		      "after_gtid", t->after_gtid, "until", t->until, "until_gtid", t->until_gtid);
+	json_t *change = json_pack(
+	    "{s:b,s:s?,s:s?,s:s?,s:s?,s:s?,s:s?,s:s?,s:s?,s:s?}", "is_kept", !t->is_forgotten,
+	    "source", t->source, "batch_at", t->batch_at, "first_queued_at", t->first_queued_at,
+	    "last_queued_at", t->last_queued_at, "run", t->run, "after", t->after, "after_gtid",
+	    t->after_gtid, "until", t->until, "until_gtid", t->until_gtid);
 
 	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:I,s:s?,s:o}", "collection", mapping_collection(m),
 			 "key", cli_json_text(str_from(t->key)), "document", document, "mapping",
@@ -444,11 +444,12 @@ static void print_document(const struct lineage_trace *t)
 
 static void print_positions(const struct lineage_trace *t)
 {
-	if (!t->until) {
-		if (t->written_at)
-			printf("          the window in which it lies is not written yet\n");
+	if (t->is_forgotten)
+		printf("change    what the sync noted of it is no longer kept (sync.audit_days)\n");
+	else if (!t->until && t->written_at)
+		printf("          no event of a run of the sync tells of it, or not yet\n");
+	if (!t->until)
 		return;
-	}
 	printf("run       %s, until %s\n", t->run, t->until);
 	if (t->until_gtid)
 		printf("          committed in the binary log behind %s, up to %s\n",

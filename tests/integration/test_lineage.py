@@ -6,6 +6,7 @@ import datetime
 import http.server
 import json
 import signal
+import socket
 import threading
 import xml.etree.ElementTree
 
@@ -198,6 +199,22 @@ def test_a_worker_counts_what_it_carries_and_a_killed_one_is_aborted(stack):
     end = stack.json("lineage", "show", second)[-1]
     assert end["outputs"][0]["outputFacets"]["outputStatistics"]["rowCount"] == 1
     assert_valid(stack)
+
+
+def test_what_is_counted_while_nothing_can_be_written_is_told_later(stack):
+    products = [p for p, in stack.sql("SELECT product_id FROM Products LIMIT 20")]
+    stack.signal("worker", signal.SIGTERM)
+    until(lambda: stack.value("SELECT COUNT(*) FROM Lineage_Runs") == 0)
+    stack.sql("CREATE TRIGGER t_refuse BEFORE INSERT ON data_lineage_tracker FOR EACH ROW"
+              " SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'not now'")
+    stack.run("up", "--yes")
+    try:
+        stack.sql(f"UPDATE Products SET price = price + 1 WHERE product_id IN ({products})"
+                  .replace("[", "").replace("]", ""))
+        stack.wait_synced()
+    finally:
+        stack.sql("DROP TRIGGER t_refuse")
+    until(lambda: (worker_run(stack, "sync.product_catalog")["rows_written"] or 0) >= 20)
 
 
 def test_the_worker_ends_runs_whose_process_is_gone(stack):
@@ -408,6 +425,27 @@ def test_a_change_lies_between_the_positions_that_trace_tells(stack):
     assert at == mark
 
 
+def test_of_what_is_no_longer_kept_nothing_is_claimed(stack):
+    product = stack.value("SELECT MIN(product_id) FROM Products")
+    stack.sql("DELETE FROM sync_audit_log")
+    long_ago = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=40)
+    stack.docs("product_catalog").update_one({"_id": product}, {"$set": {"_sync.at": long_ago}})
+    change = trace(stack, f"product_catalog/{product}")[0]["change"]
+    assert (change["is_kept"], change.get("source"), change.get("run")) == (False, None, None)
+    told = stack.run("lineage", "trace", f"product_catalog/{product}").stdout
+    assert "no longer kept" in told and "binary log" not in told
+
+
+def test_a_run_that_began_later_tells_nothing_of_a_document(stack):
+    product = stack.value("SELECT MIN(product_id) FROM Products")
+    worker_run(stack, "sync.product_catalog")
+    stack.docs("product_catalog").update_one(
+        {"_id": product}, {"$set": {"_sync.at": datetime.datetime.now(datetime.timezone.utc)
+                                    - datetime.timedelta(minutes=20), "_sync.term": 0}})
+    change = trace(stack, f"product_catalog/{product}")[0]["change"]
+    assert (change["is_kept"], change.get("run")) == (True, None)
+
+
 def test_what_is_not_carried_yet_is_told_and_no_value_is(stack):
     customer, name = stack.sql("SELECT customer_id, last_name FROM Customers LIMIT 1")[0]
     stack.pause()
@@ -516,6 +554,38 @@ def test_old_events_go_but_not_those_of_runs_that_go_on(stack):
     assert runs(stack, "load") == []
     assert stack.value("SELECT COUNT(*) FROM data_lineage_tracker t JOIN Lineage_Runs USING (run_id)"
                        " WHERE event_type = 'START'") >= 3
+
+
+def test_a_run_goes_whole_or_not_at_all(stack):
+    stack.run("load", feed(stack, "customers.csv", *CUSTOMERS))
+    stack.sql("UPDATE data_lineage_tracker SET event_time = event_time - INTERVAL 400 DAY"
+              " WHERE job_name = 'load' AND event_type = 'START'")
+    before = types(stack, runs(stack, "load")[0]["run"])
+    stack.json("lineage", "purge", "--yes", "--before", "2026-01-01")
+    assert types(stack, runs(stack, "load")[0]["run"]) == before and len(before) >= 2
+
+
+def test_one_export_at_a_time(stack):
+    with contextlib.closing(stack.open_sql()) as other, other.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK(CONCAT('aethermart lineage ', DATABASE()), 0)")
+        with Endpoint() as endpoint:
+            told = stack.fails("lineage", "export", "--url", endpoint.url)
+    assert "somebody else exports" in told and endpoint.taken == []
+
+
+def test_an_export_to_a_silent_endpoint_can_be_stopped(stack):
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        export = stack.start("lineage", "export", "--url",
+                             f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        silent.accept()
+        export.send_signal(signal.SIGINT)
+        assert export.wait(15) != 0, "it gives an endpoint 30 seconds"
+
+
+def test_the_password_of_an_address_is_not_told(stack):
+    for url in "http://user:s3cr3t@127.0.0.1:99999/", "ftp://user:s3cr3t@127.0.0.1/":
+        told = stack.fails("lineage", "export", "--url", url)
+        assert "s3cr3t" not in told and "127.0.0.1" in told
 
 
 def test_what_is_no_day_deletes_and_sends_nothing(stack):
