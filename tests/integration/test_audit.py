@@ -270,6 +270,12 @@ def test_an_event_that_erased_excuses_nothing_that_came_later(audit):
     assert "event 3 of the audit has lost its details" in audit.complaint()
 
 
+def test_a_day_is_read_before_anybody_is_asked(audit):
+    answer = stack_module.run_binary("audit", "purge", "--before", "2026-02-30", "--config", str(audit.config),
+                                     check=False, typed="n\n")
+    assert answer.returncode == 2 and "2026-02-30" in answer.stderr and "Go on?" not in answer.stderr + answer.stdout
+
+
 def test_a_purge_stops_at_what_is_young_though_the_clock_went_back(audit):
     for _ in range(4):
         audit.show()
