@@ -113,6 +113,8 @@ struct access *access_free(struct access *a);
 DEFINE_CLEANUP(struct access *, access_free)
 
 const struct access_role *access_find_role(const struct access *a, const char *name); /* or NULL */
+/* Whether a role reads a table or view, masked or not. */
+bool access_may_read(const struct access_role *role, const char *object);
 
 /* How a clearance sees a column of a class ("open", one of mapping_pii_classes, NULL: unclassed).
  */

@@ -2,6 +2,7 @@
 #include "govern/access_int.h"
 
 #include <assert.h>
+#include <strings.h>
 
 #include "base/banned.h"
 
@@ -490,6 +491,16 @@ const struct access_role *access_find_role(const struct access *a, const char *n
 		if (cstr_equal(a->roles[i].name, name))
 			return &a->roles[i];
 	return NULL;
+}
+
+bool access_may_read(const struct access_role *role, const char *object)
+{
+	const struct access_objects *read = &role->verbs[ACCESS_READ];
+
+	for (size_t i = 0; i < read->n; i++)
+		if (strcasecmp(read->names[i], object) == 0)
+			return true;
+	return role->has_everything;
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
