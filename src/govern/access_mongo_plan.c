@@ -303,6 +303,10 @@ static void plan_person(struct access_mongo *a, const struct access_person *pers
 		a->n_withheld++;
 		return;
 	}
+	if (!cstr_equal(person->host, "%")) {
+		a->n_bound++;
+		return;
+	}
 	access_items_add(&a->wanted, (struct access_item){ACCESS_ACCOUNT, account, "", "", NULL});
 	access_items_add(&a->wanted, (struct access_item){ACCESS_MEMBER, account, role, "", NULL});
 }
