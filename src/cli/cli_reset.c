@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cli/cli_govern.h"
 #include "govern/access_mongo.h"
 #include "shop/schema.h"
 #include "sync/sync_admin.h"
@@ -77,11 +78,13 @@ struct named {
 	struct maria *m;	   /* NULL: it has no such database */
 	struct mongo *mongo;
 	struct mapping_set set; /* empty: its tables are gone already */
+	struct access *access;	/* who is never dropped */
 };
 
 static void named_done(struct named *n)
 {
 	mapping_set_done(&n->set);
+	access_free(n->access);
 	n->m = maria_close(n->m);
 	n->mongo = mongo_close(n->mongo);
 }
@@ -90,8 +93,11 @@ static void named_done(struct named *n)
  * an earlier reset, or a person, has dropped them. */
 static int named_load(struct named *n, struct err *err)
 {
+	_cleanup_(arena_done) struct arena arena = {0};
 	int r = n->has_maria ? shop_schema_check(n->m, &shop_schema, err) : 0;
 
+	if (r == 0)
+		r = access_load(cli_access_rules(n->line, &arena), &n->access, err);
 	if (r == 0 && n->has_maria)
 		r = cli_warehouse_may_drop(n->line, err);
 	if (r == 0)
@@ -120,7 +126,7 @@ static int named_open(struct named *n, struct err *err)
 /* Roles and accounts while the record in MariaDB is there. */
 static int reset_mongo(struct named *n, struct err *err)
 {
-	int r = n->m ? access_mongo_remove(n->m, n->mongo, err) : 0;
+	int r = n->m ? access_mongo_remove(n->access, n->m, n->mongo, err) : 0;
 
 	return r < 0 ? r : sync_uninstall_target(n->m, n->mongo, &n->set, err);
 }
@@ -143,7 +149,7 @@ static int reset_named(const struct command_line *line, struct err *err)
 	if (r == 0 && n.has_maria && n.m)
 		r = sync_uninstall(n.m, &n.set, err);
 	if (r == 0 && n.has_maria && n.m)
-		r = access_remove(n.m, err);
+		r = access_remove(n.access, n.m, err);
 	return r == 0 && n.has_maria && n.m ? shop_schema_drop(n.m, &shop_schema, err) : r;
 }
 

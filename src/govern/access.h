@@ -98,7 +98,7 @@ struct access {
 	struct access_clearance *clearances;
 	struct access_role *roles;
 	struct access_person *people;
-	const char **system;			 /* accounts that the file leaves alone */
+	const char **system;			 /* accounts left alone: "root@localhost" */
 	const char *subject_table, *subject_key; /* whose data it is; NULL: not said */
 	const char *subject_erase;		 /* the procedure that erases one; NULL: not said */
 	const struct ynode *columns;		 /* classes beside the mapping's */
@@ -115,6 +115,8 @@ DEFINE_CLEANUP(struct access *, access_free)
 const struct access_role *access_find_role(const struct access *a, const char *name); /* or NULL */
 /* Whether a role reads a table or view, masked or not. */
 bool access_may_read(const struct access_role *role, const char *object);
+/* Of MariaDB: name and host, both as they are. */
+bool access_is_system(const struct access *a, const char *account);
 
 /* How a clearance sees a column of a class ("open", one of mapping_pii_classes, NULL: unclassed).
  */
@@ -208,8 +210,9 @@ struct access_apply {
 };
 #define ACCESS_KEY_SIZE 32
 
-/* Drops every role, account and view that was made here: before the shop itself goes. */
-int access_remove(struct maria *m, struct err *err) _must_check_;
+/* Drops every role, account and view that was made here, before the shop itself goes; never an
+ * account of the system, whatever a record says. */
+int access_remove(const struct access *a, struct maria *m, struct err *err) _must_check_;
 
 int access_apply(const struct access *a, struct maria *m, const struct access_apply *how,
 		 size_t *ret_changes, struct err *err) _must_check_;

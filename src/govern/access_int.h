@@ -28,6 +28,9 @@ int access_class_columns(struct access *a, const struct mapping_set *set, const 
 int access_lock(struct maria *m, struct err *err) _must_check_;
 int access_unlock(struct maria *m, int r, struct err *err) _must_check_;
 
+/* Of a server that knows no hosts of accounts. */
+bool access_is_system_name(const struct access *a, const char *name);
+
 void access_items_add(struct access_items *list, struct access_item item);
 void access_items_sort(struct access_items *list);
 int access_item_compare(const struct access_item *a, const struct access_item *b);

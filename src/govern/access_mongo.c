@@ -384,6 +384,14 @@ int access_mongo_apply(const struct access_mongo *a, const struct access_mongo_s
 
 /* --- remove ---------------------------------------------------------------------------------- */
 
+/* A record of an account of the system, by whomever, drops none. */
+static bool is_spared(const struct access *a, const struct access_item *i)
+{
+	const char *dot = strchr(i->who, '.');
+
+	return i->kind == ACCESS_ACCOUNT && dot && access_is_system_name(a, dot + 1);
+}
+
 static int drop_recorded(struct maria *m, struct mongo *mongo, const struct access_item *i,
 			 struct err *err)
 {
@@ -421,7 +429,8 @@ static int list_records(struct maria *m, struct arena *arena, struct access_item
 	return r;
 }
 
-int access_mongo_remove(struct maria *m, struct mongo *mongo, struct err *err)
+int access_mongo_remove(const struct access *a, struct maria *m, struct mongo *mongo,
+			struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct access_items items = {0};
@@ -431,7 +440,8 @@ int access_mongo_remove(struct maria *m, struct mongo *mongo, struct err *err)
 	if (r == 0 && has_table)
 		r = list_records(m, &arena, &items, err);
 	for (size_t i = 0; i < items.n && r == 0; i++)
-		r = drop_recorded(m, mongo, &items.items[i], err);
+		if (!is_spared(a, &items.items[i]))
+			r = drop_recorded(m, mongo, &items.items[i], err);
 	mem_free(items.items);
 	return r;
 }

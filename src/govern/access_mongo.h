@@ -62,4 +62,5 @@ int access_mongo_compare(const struct access_mongo *a, const struct access_mongo
 int access_mongo_apply(const struct access_mongo *a, const struct access_mongo_server *s,
 		       const struct access_apply *how, size_t *ret_changes, struct err *err)
     _must_check_;
-int access_mongo_remove(struct maria *m, struct mongo *mongo, struct err *err) _must_check_;
+int access_mongo_remove(const struct access *a, struct maria *m, struct mongo *mongo,
+			struct err *err) _must_check_;

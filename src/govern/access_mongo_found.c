@@ -244,14 +244,6 @@ static int load_touching(struct loading *l, struct mongo *mongo, struct err *err
 
 /* --- accounts -------------------------------------------------------------------------------- */
 
-static bool is_system(const struct access *a, const char *name)
-{
-	for (size_t i = 0; i < a->n_system; i++)
-		if (cstr_equal(a->system[i], name))
-			return true;
-	return false;
-}
-
 static int add_membership(void *arg, const bson_t *role, struct err *err)
 {
 	struct loading *l = arg;
@@ -265,7 +257,9 @@ static int add_user(void *arg, const bson_t *user, struct err *err)
 {
 	struct loading *l = arg;
 
-	if (is_system(l->a->access, access_mongo_text(user, "user")))
+	/* One of the same name in another database is another one. */
+	if (cstr_equal(access_mongo_text(user, "db"), l->a->users) &&
+	    access_is_system_name(l->a->access, access_mongo_text(user, "user")))
 		return 0;
 	l->who = full_name(l, user, "user");
 	add(l, ACCESS_ACCOUNT, "", "");

@@ -324,14 +324,18 @@ static int find_role(struct reader *rd, const struct ynode *n, struct access_per
 	return r;
 }
 
+static int check_host(const struct ynode *n, const char *host, struct err *err)
+{
+	if (*host && strlen(host) <= HOST_MAX_BYTES && !strchr(host, '@'))
+		return 0;
+	return ynode_error(n, err, "a host has 1 to %d characters and no @", HOST_MAX_BYTES);
+}
+
 static int read_host(struct reader *rd, const struct ynode *n, struct access_person *p)
 {
 	int r = ynode_text(n, &p->host, rd->err);
 
-	if (r == 0 && (!*p->host || strlen(p->host) > HOST_MAX_BYTES || strchr(p->host, '@')))
-		r = ynode_error(n, rd->err, "a host has 1 to %d characters and no @",
-				HOST_MAX_BYTES);
-	return r;
+	return r < 0 ? r : check_host(n, p->host, rd->err);
 }
 
 static int read_person(struct reader *rd, const struct ynode *n, struct access_person *p)
@@ -354,14 +358,36 @@ static int read_person(struct reader *rd, const struct ynode *n, struct access_p
 	return r;
 }
 
+/* "root@localhost"; without a host, as MariaDB has it, of any: "root@%". */
+static int read_system_account(struct access *a, const struct ynode *n, struct err *err)
+{
+	const char *text, *at;
+	int r = ynode_text(n, &text, err);
+
+	if (r < 0)
+		return r;
+	at = strrchr(text, '@');
+	if (!*text || at == text)
+		return ynode_error(n, err, "an account has a name");
+	a->system[a->n_system++] = at ? text : arena_printf(&a->arena, "%s@%%", text);
+	return at ? check_host(n, at + 1, err) : 0;
+}
+
 static int read_system(struct access *a, const struct ynode *n, struct err *err)
 {
 	int r = need(n, YNODE_LIST, "\"system\"", err);
 
 	a->system = arena_alloc(&a->arena, (n->len + 1) * sizeof(*a->system));
 	for (size_t i = 0; i < n->len && r == 0; i++)
-		r = ynode_text(&n->children[i], &a->system[a->n_system++], err);
+		r = read_system_account(a, &n->children[i], err);
 	return r;
+}
+
+static bool is_named(const char *account, const char *name)
+{
+	size_t len = strlen(name);
+
+	return strncmp(account, name, len) == 0 && strrchr(account, '@') == account + len;
 }
 
 /* Of one name twice: a role may not be called like a person, since the server has one name space of
@@ -376,7 +402,7 @@ static int check_names(const struct access *a, struct err *err)
 						       a->people[i].name);
 	for (size_t i = 0; i < a->n_system; i++) {
 		for (size_t j = 0; j < a->n_people; j++)
-			if (cstr_equal(a->people[j].name, a->system[i]))
+			if (is_named(a->system[i], a->people[j].name))
 				return ynode_key_error(a->people[j].node, err,
 						       "\"%s\" is an account of the system",
 						       a->people[j].name);
@@ -501,6 +527,22 @@ bool access_may_read(const struct access_role *role, const char *object)
 		if (strcasecmp(read->names[i], object) == 0)
 			return true;
 	return role->has_everything;
+}
+
+bool access_is_system(const struct access *a, const char *account)
+{
+	for (size_t i = 0; i < a->n_system; i++)
+		if (cstr_equal(a->system[i], account))
+			return true;
+	return false;
+}
+
+bool access_is_system_name(const struct access *a, const char *name)
+{
+	for (size_t i = 0; i < a->n_system; i++)
+		if (is_named(a->system[i], name))
+			return true;
+	return false;
 }
 
 /* --- life ------------------------------------------------------------------------------------ */

@@ -20,18 +20,6 @@ static_assert(ARRAY_LEN(kind_names) == ACCESS_KINDS, "a name for each kind");
 
 /* --- what is there --------------------------------------------------------------------------- */
 
-/* Names of accounts may have an @, hosts have none. */
-static bool is_system(const struct access *a, const char *who)
-{
-	const char *at = strrchr(who, '@');
-	size_t len = at ? (size_t)(at - who) : strlen(who);
-
-	for (size_t i = 0; i < a->n_system; i++)
-		if (strlen(a->system[i]) == len && memcmp(a->system[i], who, len) == 0)
-			return true;
-	return false;
-}
-
 /* "Select,Create View" in as many items. */
 static void add_rights(struct access_items *list, struct arena *arena, struct access_item item,
 		       struct str rights)
@@ -62,7 +50,7 @@ static void add_found(const struct access *a, struct arena *arena, struct access
 		item.kind++;
 		bug_if(item.kind == ACCESS_KINDS);
 	}
-	if (item.kind != ACCESS_VIEW && is_system(a, item.who))
+	if (item.kind != ACCESS_VIEW && access_is_system(a, item.who))
 		return;
 	if (item.kind == ACCESS_ROLE || item.kind == ACCESS_ACCOUNT || item.kind == ACCESS_VIEW) {
 		item.right = arena_str(arena, rights).data;
@@ -588,7 +576,7 @@ static int drop_record(struct maria *m, const struct record *record, struct err 
 	return r < 0 ? err_context(err, "%s \"%s\"", kind_names[record->kind], record->name) : 0;
 }
 
-int access_remove(struct maria *m, struct err *err)
+int access_remove(const struct access *a, struct maria *m, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	_cleanup_(mem_freep) struct record *records = NULL;
@@ -599,6 +587,7 @@ int access_remove(struct maria *m, struct err *err)
 	if (r == 0 && has_table)
 		r = list_records(m, &arena, &records, &n, err);
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = drop_record(m, &records[i], err);
+		if (records[i].kind == ACCESS_VIEW || !access_is_system(a, records[i].name))
+			r = drop_record(m, &records[i], err);
 	return r;
 }

@@ -683,6 +683,9 @@ def test_a_killed_apply_goes_on(own):
     (("columns", "Customers", "shoe_size", "open"), 'Customers has no column "shoe_size"'),
     (("columns", "Customers", "email", "open"), 'the mapping says that Customers.email is of class "email"'),
     (("columns", "Shoes", {"*": "open"}), 'there is no table or view "Shoes"'),
+    (("system", ["@localhost"]), "an account has a name"),
+    (("system", ["root@"]), "a host has 1 to 60 characters"),
+    (("people", "root", {"role": "agent"}), '"root" is an account of the system'),
 ])
 def test_a_mistake_is_told_with_its_place_and_changes_nothing(applied, change, told):
     wrong = json.loads(json.dumps(RULES))
@@ -721,3 +724,19 @@ def test_show_tells_roles_and_what_one_of_them_sees(applied):
     assert seen["Customers", "email"] == "partial" and seen["Customers", "customer_id"] == "pseudonym"
     assert seen["Customer_Addresses", "street"] == "hidden" and seen["Products", "price"] == "plain"
     assert max(map(len, applied.run("show").stdout.splitlines())) <= 100
+
+
+# --- what somebody changes by hand -----------------------------------------------------------
+
+
+def test_an_account_of_the_system_is_one_on_its_host_alone(own):
+    own.apply()
+    own.shop.sql("CREATE USER mongo_sync_user@'10.%' IDENTIFIED BY 'x'")
+    own.shop.sql("GRANT ALL ON *.* TO mongo_sync_user@'10.%'")
+    own.shop.sql("CREATE USER mongo_sync_user IDENTIFIED BY 'x'")
+    own.shop.sql("GRANT ALL ON *.* TO mongo_sync_user")
+    found = own.differences()
+    assert len(found) == 1 and all(state == "foreign" and what.startswith("mongo_sync_user@10.% may RIGHTS")
+                                   for state, what in found), found
+    own.write(json.loads(json.dumps(RULES)) | {"system": RULES["system"] + ["mongo_sync_user@10.%"]})
+    assert own.differences() == set()
