@@ -109,6 +109,22 @@ def test_a_forged_record_drops_no_account_of_the_system(named):
     assert "mongo_sync_user" in {u["user"] for u in admin.command("usersInfo", 1)["users"]}
 
 
+def test_a_new_audit_is_not_measured_by_the_end_of_the_former_one(named):
+    named.up("--no-shop")
+    named.run("access", "apply", "--yes")
+    named.run("audit", "verify")
+    head = named.var / "audit.head"
+    assert head.read_text().startswith("2 ")
+    reset(named, DATABASE, DOCUMENTS)
+    assert named.json("audit", "verify")["events"] == 0
+    # What cannot be forgotten is told, and not passed over.
+    head.unlink()
+    head.mkdir()
+    done = reset(named, DATABASE, DOCUMENTS, check=False)
+    assert done.returncode != 0 and "audit.head" in done.stderr, done.stderr
+    head.rmdir()
+
+
 def test_a_newer_program_s_database_is_not_taken_apart(named):
     named.up("--no-shop")
     before = named.tables()
