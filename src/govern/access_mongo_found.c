@@ -268,14 +268,21 @@ static int add_user(void *arg, const bson_t *user, struct err *err)
 
 /* --- views ----------------------------------------------------------------------------------- */
 
-bool access_mongo_is_recorded(const struct map *records, enum access_kind kind, const char *name)
+const char *access_mongo_record_kind(enum access_kind kind)
 {
 	static const char *const words[] = {"mongo_role", "mongo_view", "mongo_account"};
+
+	bug_if(kind > ACCESS_ACCOUNT);
+	return words[kind];
+}
+
+bool access_mongo_is_recorded(const struct map *records, enum access_kind kind, const char *name)
+{
 	_cleanup_(mem_freep) char *key = NULL;
 
 	if (kind > ACCESS_ACCOUNT)
 		return false;
-	key = mem_printf("%s %s", words[kind], name);
+	key = mem_printf("%s %s", access_mongo_record_kind(kind), name);
 	return map_get(records, str_from(key)) != NULL;
 }
 

@@ -86,6 +86,10 @@ void access_item_text(const struct access_item *i, struct strbuf *b)
 	case ACCESS_PERSON:
 		strbuf_addf(b, "%s is customer %s", i->who, i->right);
 		break;
+	case ACCESS_LOGIN:
+	case ACCESS_DEFINITION:
+		strbuf_addf(b, "%s %s", i->who, i->right);
+		break;
 	case ACCESS_KINDS:
 		break;
 	}

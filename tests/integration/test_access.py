@@ -740,3 +740,121 @@ def test_an_account_of_the_system_is_one_on_its_host_alone(own):
                                    for state, what in found), found
     own.write(json.loads(json.dumps(RULES)) | {"system": RULES["system"] + ["mongo_sync_user@10.%"]})
     assert own.differences() == set()
+
+
+def test_a_login_that_was_opened_or_shut_by_hand_is_named(own):
+    own.shop.sql("CREATE USER sarah IDENTIFIED VIA unix_socket")
+    own.apply("--adopt")
+    assert own.differences() == set()
+    own.shop.sql("ALTER USER maria ACCOUNT LOCK")
+    own.shop.sql("ALTER USER finance IDENTIFIED BY ''")
+    own.shop.sql("ALTER USER david IDENTIFIED VIA unix_socket")
+    own.shop.sql("ALTER USER sarah IDENTIFIED VIA mysql_native_password USING PASSWORD('x')")
+    own.shop.sql("ALTER USER clara IDENTIFIED BY 'her own'")
+    own.shop.sql("ALTER USER agent_user IDENTIFIED VIA mysql_native_password USING PASSWORD('x')"
+                 " OR unix_socket")
+    locked = {("changed", "maria@% is locked")}
+    assert own.differences() == locked | {
+        ("beyond", "finance@% logs in without a password"),
+        ("beyond", "david@% logs in by unix_socket"),
+        ("beyond", "agent_user@% logs in by mysql_native_password, unix_socket"),
+        ("beyond", "sarah@% logs in by mysql_native_password")}
+    told = own.run("check", check=False)
+    assert "ACCOUNT UNLOCK" in told.stderr + told.stdout
+    assert own.apply() == 4
+    assert own.differences() == locked, "who locked it had a reason"
+    for person in ("finance", "david", "sarah", "agent_user"):
+        assert own.rows(person, "SELECT 1") == [(1,)]
+    own.shop.sql("ALTER USER maria ACCOUNT UNLOCK")
+    assert own.differences() == set()
+
+
+def test_views_and_routines_that_were_altered_by_hand_are_named(own):
+    own.apply()
+    shop = own.shop
+    before = shop.sql("SHOW CREATE VIEW V_Public_Product_Catalog")[0][1]
+    shop.sql("CREATE OR REPLACE VIEW V_Public_Product_Catalog AS SELECT * FROM Customers")
+    shop.sql("CREATE OR REPLACE PROCEDURE sp_MyOrders() READS SQL DATA SELECT * FROM Orders")
+    shop.sql("CREATE OR REPLACE FUNCTION f_my_customer_id() RETURNS BIGINT UNSIGNED RETURN 1")
+    shop.sql("DROP VIEW v_TopProducts")
+    shop.sql("CREATE VIEW v_Mine AS SELECT 1 AS x")
+    changed = {("changed", "view V_Public_Product_Catalog was altered or dropped by hand"),
+               ("changed", "procedure sp_MyOrders was altered or dropped by hand"),
+               ("changed", "function f_my_customer_id was altered or dropped by hand")}
+    rules = json.loads(json.dumps(RULES))
+    rules["objects"]["sales_reports"].remove("v_TopProducts")
+    del rules["columns"]["v_TopProducts"], rules["columns"]["V_Public_Product_Catalog"]
+    rules["columns"]["V_Public_Product_Catalog"] = {"*": "open"}
+    own.write(rules)
+    gone = {("changed", "view v_TopProducts was altered or dropped by hand")}
+    assert changed | gone <= own.differences()
+    own.apply()
+    assert own.differences() == changed | gone, "apply does not make it good by looking away"
+    shop.sql(before.replace("CREATE ", "CREATE OR REPLACE ", 1))
+    assert own.differences() == changed - {("changed", "view V_Public_Product_Catalog was altered or dropped by hand")} | gone
+    own.run("apply", "--yes", "--accept")
+    assert own.differences() == set()
+
+
+def test_what_a_migration_changes_is_not_told_as_changed_by_hand(own):
+    """The last migration once more, as after an upgrade, with what somebody altered before."""
+    own.apply()
+    shop = own.shop
+    shop.sql("CREATE OR REPLACE PROCEDURE sp_MyReviews() READS SQL DATA SELECT * FROM Reviews")
+    shop.sql("CREATE OR REPLACE PROCEDURE sp_MyOrders() READS SQL DATA SELECT * FROM Orders")
+    shop.sql("CREATE OR REPLACE PROCEDURE sp_ChangePrice() SELECT 1")
+    shop.sql("UPDATE schema_migrations SET finished_at = NULL, statements_done = 1"
+             " WHERE migration_number = 160")
+    schema_apply(own)
+    assert own.differences() == {("changed", "procedure sp_ChangePrice was altered or dropped by hand")}
+
+
+def schema_apply(own):
+    subprocess.run([str(stack_module.BINARY), "schema", "apply", "--config", str(own.config)], check=True,
+                   capture_output=True, env=stack_module.environment())
+
+
+def test_migrations_that_were_cut_off_are_not_told_as_work_of_a_hand(own):
+    own.apply()
+    own.shop.sql("CREATE OR REPLACE PROCEDURE sp_ChangePrice() SELECT 1")
+    own.shop.sql("UPDATE Access_Definitions d JOIN v_Access_Definitions v USING (object_kind, object_name)"
+                 " SET d.before_hash = v.definition_hash")
+    by_hand = {("changed", "procedure sp_ChangePrice was altered or dropped by hand")}
+    for number in range(2):  # one before the kill, one after it
+        own.shop.sql(f"CREATE OR REPLACE PROCEDURE sp_MyReviews() SELECT {number}")
+        assert own.differences() == by_hand
+    schema_apply(own)
+    assert own.differences() == by_hand
+    own.shop.sql("CREATE OR REPLACE PROCEDURE sp_MyReviews() SELECT 2")
+    assert own.differences() == by_hand | {("changed", "procedure sp_MyReviews was altered or dropped by hand")}
+
+
+def test_a_shop_from_before_all_this_is_taken_as_it_is(own):
+    own.apply()
+    shop = own.shop
+    shop.sql("DROP VIEW v_Access_Definitions")
+    shop.sql("DROP TABLE Access_Definitions")
+    shop.sql("DELETE FROM schema_migrations WHERE migration_number = 170")
+    shop.sql("UPDATE Access_Objects SET found_hash = NULL WHERE object_kind = 'account'")
+    schema_apply(own)
+    own.apply()
+    assert own.differences() == set()
+    shop.sql("ALTER USER david IDENTIFIED VIA unix_socket")
+    assert own.differences() == {("beyond", "david@% logs in by unix_socket")}
+
+
+def test_a_view_of_the_name_of_a_masked_one_is_taken_over_only_on_request(own):
+    own.shop.sql("CREATE VIEW v_customers_masked AS SELECT 'mine' AS x")
+    assert ("stranger", "view v_customers_masked") in own.differences()
+    refused = own.run("apply", "--yes", check=False)
+    assert refused.returncode == 4 and '"v_customers_masked" is on the server' in refused.stderr
+    assert own.shop.sql("SELECT * FROM v_customers_masked") == [("mine",)]
+    own.apply("--adopt")
+    assert own.differences() == set()
+    assert own.rows("maria", "SELECT first_name FROM v_customers_masked") == [("Q***",)]
+
+
+def test_strangers_are_named(own):
+    own.shop.sql("CREATE USER maria IDENTIFIED BY 'hers'")
+    own.shop.sql("CREATE ROLE agent")
+    assert {("stranger", "account maria@%"), ("stranger", "role agent")} <= own.differences()

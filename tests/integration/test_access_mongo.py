@@ -91,6 +91,7 @@ def test_masked_roles_read_views_and_get_no_account_where_they_would_see_more(st
 
     # Somebody else's role of a name of the file stops it.
     stack.sql("DELETE FROM Access_Objects WHERE object_kind = 'mongo_role'")
+    assert f"stranger role {database.name}.marketing_analyst" in differences(stack)
     assert "was not made here" in stack.fails("access", "apply", "--yes")
     stack.run("access", "apply", "--yes", "--adopt")
     differences(stack, 0)
