@@ -99,6 +99,7 @@ struct access {
 	struct access_role *roles;
 	struct access_person *people;
 	const char **system;			 /* accounts left alone: "root@localhost" */
+	struct access_objects records;		 /* tables that the program alone writes */
 	const char *subject_table, *subject_key; /* whose data it is; NULL: not said */
 	const char *subject_erase;		 /* the procedure that erases one; NULL: not said */
 	const struct ynode *columns;		 /* classes beside the mapping's */

@@ -31,6 +31,9 @@ int access_unlock(struct maria *m, int r, struct err *err) _must_check_;
 /* Of a server that knows no hosts of accounts. */
 bool access_is_system_name(const struct access *a, const char *name);
 
+/* A table that the program alone writes. */
+bool access_is_record(const struct access *a, const char *name);
+
 /* Names of what was made here, "role maria", of a statement that gives kind and name. */
 int access_load_records(struct maria *m, const char *sql, struct arena *arena, struct map *ret,
 			struct err *err) _must_check_;

@@ -231,6 +231,25 @@ static int read_clearance_of(struct reader *rd, const struct ynode *n, struct ac
 	return r;
 }
 
+bool access_is_record(const struct access *a, const char *name)
+{
+	for (size_t i = 0; i < a->records.n; i++)
+		if (strcasecmp(a->records.names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Whoever could write what was made here, or what was done, could have it believed. */
+static int check_records(struct reader *rd, const struct access_objects *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (access_is_record(rd->a, list->names[i]))
+			return ynode_error(list->nodes[i], rd->err,
+					   "%s is a record that the program alone writes",
+					   list->names[i]);
+	return 0;
+}
+
 /* Rights to write, and all rights, would show what a mask hides. */
 static int check_full(struct reader *rd, const struct access_role *role, const struct ynode *at,
 		      const char *what)
@@ -252,6 +271,8 @@ static int read_verbs(struct reader *rd, const struct ynode *n, struct access_ro
 		r = read_objects(rd, list, &role->verbs[i]);
 		if (r == 0 && i != ACCESS_READ && i != ACCESS_CALL)
 			r = check_full(rd, role, list, verb_names[i]);
+		if (r == 0 && i != ACCESS_READ && i != ACCESS_CALL)
+			r = check_records(rd, &role->verbs[i]);
 	}
 	return r;
 }
@@ -479,7 +500,8 @@ static int read_clearances(struct reader *rd, const struct ynode *n)
 static int read_extras(struct reader *rd, const struct ynode *root)
 {
 	const struct ynode *subject = ynode_get(root, "subject"),
-			   *system = ynode_get(root, "system");
+			   *system = ynode_get(root, "system"),
+			   *records = ynode_get(root, "records");
 	struct access *a = rd->a;
 	int r = subject ? read_subject(a, subject, rd->err) : 0;
 
@@ -488,12 +510,14 @@ static int read_extras(struct reader *rd, const struct ynode *root)
 		r = check_columns(a->columns, rd->err);
 	if (r == 0 && system)
 		r = read_system(a, system, rd->err);
-	return r < 0 ? r : read_groups(rd, root);
+	if (r == 0)
+		r = read_groups(rd, root);
+	return r < 0 || !records ? r : read_objects(rd, records, &a->records);
 }
 
 static int read_all(struct access *a, struct err *err)
 {
-	static const char *const keys[] = {"clearances", "columns", "subject", "objects",
+	static const char *const keys[] = {"clearances", "columns", "subject", "objects", "records",
 					   "roles",	 "people",  "system",  NULL};
 	const struct ynode *root = ydoc_root(a->doc), *clearances, *roles, *people;
 	struct reader rd = {.a = a, .err = err};

@@ -197,7 +197,8 @@ def test_each_role_may_do_what_the_file_says_with_each_table_and_view(applied, p
             for verb, statement in statements.items():
                 if name in views and verb != "SELECT":
                     continue  # no role has more than SELECT on a view
-                expected = role.get("everything", False) or name in may[verb]
+                expected = name in may[verb] or (role.get("everything", False) and (
+                    verb == "SELECT" or name not in RULES["records"]))
                 assert denied(cursor, statement) != expected, (person, statement)
 
 
@@ -683,6 +684,9 @@ def test_a_killed_apply_goes_on(own):
     (("columns", "Customers", "shoe_size", "open"), 'Customers has no column "shoe_size"'),
     (("columns", "Customers", "email", "open"), 'the mapping says that Customers.email is of class "email"'),
     (("columns", "Shoes", {"*": "open"}), 'there is no table or view "Shoes"'),
+    (("roles", "operations_manager", "update", ["Access_People"]),
+     "Access_People is a record that the program alone writes"),
+    (("records", ["Access_Keyes"]), 'there is no table or view "Access_Keyes"'),
     (("system", ["@localhost"]), "an account has a name"),
     (("system", ["root@"]), "a host has 1 to 60 characters"),
     (("people", "root", {"role": "agent"}), '"root" is an account of the system'),
@@ -724,7 +728,6 @@ def test_show_tells_roles_and_what_one_of_them_sees(applied):
     assert seen["Customers", "email"] == "partial" and seen["Customers", "customer_id"] == "pseudonym"
     assert seen["Customer_Addresses", "street"] == "hidden" and seen["Products", "price"] == "plain"
     assert max(map(len, applied.run("show").stdout.splitlines())) <= 100
-
 
 # --- what somebody changes by hand -----------------------------------------------------------
 
@@ -836,7 +839,12 @@ def test_a_shop_from_before_all_this_is_taken_as_it_is(own):
     shop.sql("DROP TABLE Access_Definitions")
     shop.sql("DELETE FROM schema_migrations WHERE migration_number = 170")
     shop.sql("UPDATE Access_Objects SET found_hash = NULL WHERE object_kind = 'account'")
+    shop.sql(f"GRANT INSERT, UPDATE, DELETE, DROP ON {DATABASE}.* TO db_admin")
+    early = own.run("check", check=False)
+    assert early.returncode == 2 and "schema apply" in early.stderr, early.stderr
     schema_apply(own)
+    assert {what for _, what in own.differences()} == {
+        f"db_admin may {right} on DATABASE {DATABASE}" for right in ("INSERT", "UPDATE", "DELETE", "DROP")}
     own.apply()
     assert own.differences() == set()
     shop.sql("ALTER USER david IDENTIFIED VIA unix_socket")
@@ -858,3 +866,32 @@ def test_strangers_are_named(own):
     own.shop.sql("CREATE USER maria IDENTIFIED BY 'hers'")
     own.shop.sql("CREATE ROLE agent")
     assert {("stranger", "account maria@%"), ("stranger", "role agent")} <= own.differences()
+
+
+# --- the program's own records ---------------------------------------------------------------
+
+
+def test_who_has_everything_writes_no_record_of_the_program(applied):
+    link = applied.link("alex")
+    assert len(members(RULES["records"])) > 10
+    for name in members(RULES["records"]):
+        for statement in (f"DELETE FROM {name}", f"TRUNCATE TABLE {name}", f"DROP TABLE {name}",
+                          f"ALTER TABLE {name} ADD x INT", f"RENAME TABLE {name} TO mine",
+                          f"CREATE INDEX mine ON {name} (x)", f"CREATE OR REPLACE TABLE {name} (x INT)",
+                          f"INSERT INTO {name} () VALUES ()"):
+            with link.cursor() as cursor, pytest.raises(pymysql.Error) as refused:
+                cursor.execute(statement)
+            assert refused.value.args[0] in DENIED, (statement, refused.value)
+    for statement in ("UPDATE v_rbac_audit SET action = 'x'", "DELETE FROM v_rbac_audit",
+                      "UPDATE v_Access_Definitions SET definition_hash = 'x'"):
+        with link.cursor() as cursor, pytest.raises(pymysql.Error) as refused:
+            cursor.execute(statement)
+        assert refused.value.args[0] in DENIED, (statement, refused.value)
+    with link.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM Access_Objects")
+        cursor.execute("CREATE TABLE mine (x INT)")
+    applied.apply()
+    with link.cursor() as cursor:
+        cursor.execute("INSERT INTO mine VALUES (1)")
+        cursor.execute("DROP TABLE mine")
+    applied.apply()
