@@ -397,15 +397,17 @@ static int password_of(void *arg, const char *account, struct arena *arena, cons
 	return folder_secret(layout_secret(arena, s->var_dir, s->server, name), arena, ret, err);
 }
 
-static int note_changes(struct maria *db, const char *server, size_t changes, struct err *err)
+/* Rights that were changed before an error are told with it: it stays the one that is told. */
+static int note_changes(struct maria *db, const char *server, size_t changes, int r,
+			struct err *err)
 {
-	if (!changes)
-		return 0;
-	return cli_govern_audit(
-	    db,
-	    &(struct audit_event){
-		.action = "access.apply", .object = server, .rows = changes, .outcome = "done"},
-	    err);
+	const struct audit_event event = {.action = "access.apply",
+					  .object = server,
+					  .rows = changes,
+					  .outcome = r == 0 ? "done" : err_name(-r)};
+	struct err local = {0};
+
+	return changes ? err_first(r, cli_govern_audit(db, &event, &local), &local, err) : r;
 }
 
 static int apply_maria(const struct command_line *line, struct cli_govern *p,
@@ -420,9 +422,9 @@ static int apply_maria(const struct command_line *line, struct cli_govern *p,
 		r = access_apply(p->access, p->db, how, ret_changes, err);
 	sodium_memzero(key, sizeof(key));
 	how->pseudonym_key = NULL;
-	if (r == 0)
-		r = dictionary_write(p->access, p->schema, &p->mappings, p->db, &columns, err);
-	return r < 0 ? r : note_changes(p->db, server_names[0], *ret_changes, err);
+	r = note_changes(p->db, server_names[0], *ret_changes, r, err);
+	return r < 0 ? r
+		     : dictionary_write(p->access, p->schema, &p->mappings, p->db, &columns, err);
 }
 
 static int apply_mongo(const struct command_line *line, struct cli_govern *p,
@@ -433,7 +435,7 @@ static int apply_mongo(const struct command_line *line, struct cli_govern *p,
 
 	if (r == 0 && m->is_there)
 		r = access_mongo_apply(&m->plan, &m->server, how, ret_changes, err);
-	return r < 0 ? r : note_changes(p->db, server_names[1], *ret_changes, err);
+	return note_changes(p->db, server_names[1], *ret_changes, r, err);
 }
 
 static bool may_apply(const struct command_line *line)

@@ -895,3 +895,34 @@ def test_who_has_everything_writes_no_record_of_the_program(applied):
         cursor.execute("INSERT INTO mine VALUES (1)")
         cursor.execute("DROP TABLE mine")
     applied.apply()
+
+
+def audited(own):
+    answer = subprocess.run([str(stack_module.BINARY), "audit", "list", "--json", "--config", str(own.config)],
+                            capture_output=True, text=True, check=True, env=stack_module.environment())
+    return [(e["action"], e["object"], e["outcome"], e["rows"]) for e in json.loads(answer.stdout)]
+
+
+def test_a_long_type_of_a_column_stops_no_apply(own):
+    values = ", ".join(f"'value number {number}'" for number in range(40))
+    own.shop.sql(f"ALTER TABLE Customers ADD favourite ENUM({values})")
+    assert len(own.shop.value("SELECT COLUMN_TYPE FROM information_schema.COLUMNS"
+                              " WHERE COLUMN_NAME = 'favourite'")) > 600
+    changes = own.apply()
+    assert own.shop.value("SELECT column_type LIKE '%%number 39%%' FROM data_dictionary"
+                          " WHERE column_name = 'favourite'") == 1
+    assert audited(own) == [("access.apply", "MariaDB", "done", changes)]
+
+
+def test_an_apply_that_fails_halfway_stands_in_the_audit(own):
+    own.shop.sql("CREATE TABLE v_customers_masked (x INT)")
+    refused = own.run("apply", "--yes", check=False)
+    assert refused.returncode != 0
+    (action, server, outcome, rows), = audited(own)
+    assert (action, server) == ("access.apply", "MariaDB") and outcome != "done" and rows > 5
+    own.shop.sql("DROP TABLE v_customers_masked")
+    own.apply()
+    own.shop.sql("ALTER TABLE data_dictionary DROP COLUMN readers")
+    own.shop.sql("REVOKE SELECT ON v_orders_figures FROM finance_analyst")
+    assert own.run("apply", "--yes", check=False).returncode != 0
+    assert audited(own)[0] == ("access.apply", "MariaDB", "done", 2), "a right and a view"
