@@ -1,9 +1,13 @@
 -- Views and routines run with their owner's rights: what roles see through them is what they are. Here stands
 -- what migrations made of each, so that `access check` tells one that was altered by hand.
 --
--- And the types of columns in the dictionary are as long as they are: those of a long ENUM, too.
+-- And the types of columns in the dictionary are as long as they are, those of a long ENUM, too; and how accounts
+-- log in is recorded beside them.
 
 ALTER TABLE data_dictionary MODIFY column_type TEXT NOT NULL;
+
+ALTER TABLE Access_Objects MODIFY found_hash CHAR(64) NULL
+  COMMENT 'as the server tells them, of a view''s definition, of the plugins by which an account logs in';
 
 CREATE TABLE Access_Definitions (
   object_kind      ENUM('view','procedure','function') NOT NULL,
