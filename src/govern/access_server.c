@@ -472,12 +472,12 @@ static int bring_about(struct maria *m, const struct access_difference *d,
 		       const struct access_apply *how, struct err *err)
 {
 	const char *kind = kind_names[d->item.kind];
-	bool is_login = d->item.kind == ACCESS_LOGIN; /* known anew, by the record of its account */
-	const struct maria_value named[] = {MARIA_S(is_login ? kind_names[ACCESS_ACCOUNT] : kind),
-					    MARIA_S(d->item.who)};
+	const struct maria_value named[] = {MARIA_S(kind), MARIA_S(d->item.who)};
 	const struct maria_value hashed[] = {MARIA_S(d->item.right), MARIA_S(d->item.who)};
-	bool is_object = d->item.kind <= ACCESS_ACCOUNT || is_login;
-	bool is_made = d->state == ACCESS_MISSING || is_login;
+	const struct maria_value account[] = {MARIA_S(kind_names[ACCESS_ACCOUNT]),
+					      MARIA_S(d->item.who)};
+	bool is_object = d->item.kind <= ACCESS_ACCOUNT;
+	bool is_made = d->state == ACCESS_MISSING;
 	int r = 0;
 
 	if (is_object && is_made)
@@ -487,6 +487,8 @@ static int bring_about(struct maria *m, const struct access_difference *d,
 	if (r == 0 && is_made && d->item.kind == ACCESS_VIEW)
 		r = maria_run(m, govern_sql_access_record_view, hashed, ARRAY_LEN(hashed), NULL,
 			      err);
+	if (r == 0 && d->item.kind == ACCESS_LOGIN) /* its account's is recorded anew */
+		r = maria_run(m, govern_sql_access_record, account, ARRAY_LEN(account), NULL, err);
 	if (r == 0 && is_object && !is_made)
 		r = maria_run(m, govern_sql_access_drop_record, named, ARRAY_LEN(named), NULL, err);
 	return r < 0 ? err_context(err, "%s \"%s\"", kind, d->item.who) : 0;
