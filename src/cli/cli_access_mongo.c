@@ -82,10 +82,15 @@ const char *cli_access_mongo_note(struct cli_access_mongo *m)
 {
 	if (!m->is_there)
 		return "MongoDB: there is none yet, and nobody has a right in it.";
+	if (!m->plan.breach && m->plan.n_bound)
+		return arena_printf(&m->arena,
+				    "MongoDB keeps accounts to their rights, but not to hosts: %zu "
+				    "people of one host have no account there.",
+				    m->plan.n_bound);
 	if (!m->plan.breach)
 		return "MongoDB keeps accounts to their rights: people have what the file says.";
 	return arena_printf(&m->arena,
 			    "MongoDB: %s; only who has everything has an account there, %zu people "
 			    "have none.",
-			    m->plan.breach, m->plan.n_withheld);
+			    m->plan.breach, m->plan.n_withheld + m->plan.n_bound);
 }

@@ -10,8 +10,6 @@
 
 #include "base/banned.h"
 
-#define LIST_FALLBACK "50"
-
 struct place {
 	struct arena arena;
 	struct maria *db;
@@ -110,15 +108,12 @@ static int list(const struct command_line *line, const char *subject, struct err
 	_cleanup_(maria_closep) struct maria *db = NULL;
 	_cleanup_(table_freep) struct table *table = table_new(titles);
 	struct listed l = {.table = table};
-	uint64_t limit = 0;
-	int r = parse_uint64(str_from(command_text(line, "limit")), UINT64_MAX, &limit, err);
+	int r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
 
-	if (r == 0)
-		r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
 	if (r < 0)
 		return r;
 	l.list = line->json ? json_array() : NULL;
-	r = audit_list(db, subject, limit, list_row, &l, err);
+	r = audit_list(db, subject, (size_t)command_number(line, "limit"), list_row, &l, err);
 	if (r < 0) {
 		json_decref(l.list);
 		return r;
@@ -144,12 +139,12 @@ static int run_who_saw(const struct command_line *line, struct err *err)
 static int run_purge(const struct command_line *line, struct err *err)
 {
 	_cleanup_(place_done) struct place p = {0};
-	const char *before = command_text(line, "before");
+	const char *before;
 	uint64_t purged = 0;
-	int r;
+	int r = cli_day_before(line, &before, err);
 
-	if (!before)
-		return err_set(err, ERR_INVALID_ARGUMENT, "say until when: --before 2026-01-01");
+	if (r < 0)
+		return r;
 	if (!cli_confirm(line, "This deletes the audit from before that day. Go on?"))
 		return err_set(err, ERR_INTERRUPTED, "nothing was done");
 	r = open_place(line, &p, err);
@@ -281,22 +276,9 @@ static int run_scrub(const struct command_line *line, struct err *err)
 
 /* --- the group ------------------------------------------------------------------------------- */
 
-#define OPTION_LIMIT                                                                            \
-	{                                                                                       \
-		.name = "limit", .type = COMMAND_NUMBER, .argument = "N", .min = 1,             \
-		.max = 1000000, .fallback = LIST_FALLBACK, .help = "how many, the newest first" \
-	}
-
-static const struct command_option list_options[] = {OPTION_LIMIT, {0}};
+static const struct command_option list_options[] = {CLI_OPTION_NEWEST("50"), {0}};
 static const struct command_option erase_options[] = {CLI_OPTION_YES, {0}};
-static const struct command_option purge_options[] = {
-    CLI_OPTION_YES,
-    {.name = "before",
-     .type = COMMAND_TEXT,
-     .argument = "DAY",
-     .help = "what is older goes: 2026-01-01, UTC"},
-    {0},
-};
+static const struct command_option purge_options[] = {CLI_OPTION_YES, CLI_OPTION_BEFORE, {0}};
 
 static const struct command command_audit_verify = {
     .name = "verify",

@@ -562,12 +562,12 @@ static int run_export(const struct command_line *line, struct err *err)
 static int run_purge(const struct command_line *line, struct err *err)
 {
 	_cleanup_(maria_closep) struct maria *db = NULL;
-	const char *before = command_text(line, "before");
+	const char *before;
 	uint64_t n = 0;
-	int r;
+	int r = cli_day_before(line, &before, err);
 
-	if (!before)
-		return err_set(err, ERR_INVALID_ARGUMENT, "say until when: --before 2026-01-01");
+	if (r < 0)
+		return r;
 	if (!cli_confirm(line, "This deletes lineage from before that day. Go on?"))
 		return err_set(err, ERR_INTERRUPTED, "nothing was done");
 	r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
@@ -588,23 +588,10 @@ static const struct command_option list_options[] = {
      .type = COMMAND_TEXT,
      .argument = "JOB",
      .help = "only of this job: load, sync.product_catalog"},
-    {.name = "limit",
-     .type = COMMAND_NUMBER,
-     .argument = "N",
-     .min = 1,
-     .max = 100000,
-     .fallback = "30",
-     .help = "how many, the newest first"},
+    CLI_OPTION_NEWEST("30"),
     {0},
 };
-static const struct command_option purge_options[] = {
-    CLI_OPTION_YES,
-    {.name = "before",
-     .type = COMMAND_TEXT,
-     .argument = "DAY",
-     .help = "what is older goes: 2026-01-01, UTC"},
-    {0},
-};
+static const struct command_option purge_options[] = {CLI_OPTION_YES, CLI_OPTION_BEFORE, {0}};
 
 static const struct command_option graph_options[] = {
     {.name = "format",

@@ -87,12 +87,11 @@ static int run_show(const struct command_line *line, struct err *err)
 	if (!role)
 		return -ERR_NOT_FOUND;
 	shown.list = line->json ? json_array() : NULL;
-	r = privacy_show(g.access, g.schema, g.db,
-			 &(struct privacy_question){.clearance = role->clearance,
-						    .subject = line->argv[0],
-						    .fn = show_value,
-						    .arg = &shown},
-			 err);
+	r = privacy_show(
+	    g.access, g.schema, g.db,
+	    &(struct privacy_question){
+		.role = role, .subject = line->argv[0], .fn = show_value, .arg = &shown},
+	    err);
 	/* What was not written down is not shown. */
 	if (r == 0)
 		r = cli_govern_audit(g.db,

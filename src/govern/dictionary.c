@@ -46,16 +46,6 @@ static void fields_done(struct fields *f)
 	arena_done(&f->arena);
 }
 
-static bool may_read(const struct access_role *role, const char *table)
-{
-	const struct access_objects *read = &role->verbs[ACCESS_READ];
-
-	for (size_t i = 0; i < read->n; i++)
-		if (strcasecmp(read->names[i], table) == 0)
-			return true;
-	return role->has_everything;
-}
-
 void dictionary_readers(const struct access *a, const char *table, const char *pii,
 			struct strbuf *b)
 {
@@ -63,7 +53,7 @@ void dictionary_readers(const struct access *a, const char *table, const char *p
 		const struct access_role *role = &a->roles[i];
 		enum access_mask mask = access_mask_in(role->clearance, pii);
 
-		if (mask != ACCESS_HIDDEN && may_read(role, table))
+		if (mask != ACCESS_HIDDEN && access_may_read(role, table))
 			strbuf_addf(b, "%s%s %s", b->len ? ", " : "", role->name,
 				    access_mask_name(mask));
 	}

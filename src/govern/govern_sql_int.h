@@ -1,6 +1,15 @@
 /* The SQL of this folder, embedded at build. */
 #pragma once
 
+extern const char govern_sql_access_adopt[];
+extern const char govern_sql_access_definitions_accept[];
+extern const char govern_sql_access_definitions_begin[];
+extern const char govern_sql_access_definitions_begun[];
+extern const char govern_sql_access_definitions_changed[];
+extern const char govern_sql_access_definitions_end[];
+extern const char govern_sql_access_definitions_found[];
+extern const char govern_sql_access_definitions_gone[];
+extern const char govern_sql_access_definitions_new[];
 extern const char govern_sql_access_drop_record[];
 extern const char govern_sql_access_found[];
 extern const char govern_sql_access_key[];
@@ -12,6 +21,7 @@ extern const char govern_sql_access_probe_lock[];
 extern const char govern_sql_access_probe_unlock[];
 extern const char govern_sql_access_procedures[];
 extern const char govern_sql_access_record[];
+extern const char govern_sql_access_record_logins[];
 extern const char govern_sql_access_record_view[];
 extern const char govern_sql_access_records[];
 extern const char govern_sql_access_unlock[];

@@ -11,10 +11,11 @@
 #include <jansson.h>
 
 /*
- * Each column of each row that belongs to a subject, as a clearance sees it: rows of the subject's
- * table, and of every table that has a column of its key's name. Hidden columns are told with a
- * NULL text, as is SQL NULL. `row` counts from 1 in each table; at most PRIVACY_ROWS_MAX a table,
- * the newest by primary key. The texts live for the call. A negative answer of `fn` ends it.
+ * Each column of each row that belongs to a subject, as a role sees it: rows of the subject's
+ * table, of every table that has a column of its key's name, and of such views that the role is
+ * given by name; of what the role may not read, nothing. Hidden columns are told with a NULL text,
+ * as is SQL NULL. `row` counts from 1 in each; at most PRIVACY_ROWS_MAX of each, the newest by
+ * primary key. The texts live for the call. A negative answer of `fn` ends it.
  */
 #define PRIVACY_ROWS_MAX 100
 
@@ -38,8 +39,8 @@ int privacy_check_subject(const struct access *a, struct maria *m, const char *s
 
 /* Errors of privacy_check_subject(). */
 struct privacy_question {
-	const struct access_clearance *clearance; /* whose eyes */
-	const char *subject;			  /* its key */
+	const struct access_role *role; /* whose eyes */
+	const char *subject;		/* its key */
 	privacy_value_fn fn;
 	void *arg;
 };
