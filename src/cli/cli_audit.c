@@ -149,7 +149,11 @@ static int run_purge(const struct command_line *line, struct err *err)
 		return err_set(err, ERR_INTERRUPTED, "nothing was done");
 	r = open_place(line, &p, err);
 	if (r == 0)
-		r = audit_purge(p.db, &p.witness, p.secret_key, before, &purged, err);
+		r = audit_purge(p.db,
+				&(struct audit_purge){.witness = &p.witness,
+						      .secret_key = p.secret_key,
+						      .before = before},
+				&purged, err);
 	if (r == 0)
 		r = cli_govern_audit(p.db,
 				     &(struct audit_event){.action = "audit.purge",

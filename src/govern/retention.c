@@ -436,7 +436,13 @@ static int purge_chain(const struct retention_place *p, const struct retention_s
 	before[19] = overdue[19] = '\0';
 	if (r < 0 || !size.oldest[0] || strcmp(size.oldest, overdue) >= 0)
 		return r;
-	return audit_purge(p->db, &p->witness, p->secret_key, before, ret_n, err);
+	return audit_purge(p->db,
+			   &(struct audit_purge){.witness = &p->witness,
+						 .secret_key = p->secret_key,
+						 .before = before,
+						 .pause = p->pause,
+						 .arg = p->arg},
+			   ret_n, err);
 }
 
 /* --- all kinds ------------------------------------------------------------------------------- */

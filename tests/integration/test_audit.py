@@ -215,6 +215,16 @@ def test_a_purge_that_was_cut_off_is_completed_by_the_next(audit):
     audit.verify()
 
 
+def test_several_purges_at_once_leave_a_sound_chain(audit):
+    for _ in range(6):
+        audit.show()
+    words = ("audit", "purge", "--before", TOMORROW, "--yes")
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: audit.start(*words), range(6)))
+    assert [a.returncode for a in answers] == [0] * 6, [a.stderr for a in answers]
+    audit.verify()
+
+
 def test_what_is_no_day_purges_nothing(audit):
     audit.show()
     for text in ("garbage", "99", "2026-13-45", "2026-11-31", "2026-1-1", "2026-01-01 25:00:00", ""):
