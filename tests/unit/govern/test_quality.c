@@ -86,6 +86,15 @@ static void a_mistake_is_told_with_its_place_and_the_nearest_word(void **state)
 	assert_refused(CHECK "kind: missing\n    table: T\n    column: c\n    stream: yes\n",
 		       "q.yaml:3:3:", "has to be of a collection");
 	assert_refused(CHECK "kind: reconciliation\n", "q.yaml:3:3:", "names no collection");
+	assert_refused(CHECK "kind: reconciliation\n    store: idx\n    collection: c\n",
+		       "q.yaml:6:12:", "did you mean \"index\"");
+	assert_refused(CHECK "kind: reconciliation\n    store: index\n",
+		       "q.yaml:3:3:", "names no collection");
+	assert_refused(CHECK "kind: reconciliation\n    store: warehouse\n    collection: c\n",
+		       "q.yaml:3:3:", "has no collections");
+	assert_refused(CHECK "kind: reconciliation\n    store: warehouse\n    quarantine: yes\n",
+		       "q.yaml:3:3:", "quarantine");
+	assert_refused(CHECK "kind: missing\n    store: index\n", "q.yaml:6:5:", "store");
 	assert_refused(CHECK "kind: row_count\n    table: T\n    change: 3\n",
 		       "q.yaml:7:13:", "is a percentage");
 	assert_refused(CHECK "kind: row_count\n    table: T\n",
