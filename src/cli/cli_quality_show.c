@@ -165,7 +165,7 @@ static int run_report(const struct command_line *line, struct err *err)
 	static const char *const titles[] = {"CHECK", "OF",    "OUTCOME", ">FAILED",
 					     "OWNER", ">TOOK", NULL};
 	_cleanup_(shown_done) struct shown s = {0};
-	struct quality_run_head head;
+	struct quality_run_head head = {0};
 	uint64_t run = command_has(line, "run") ? (uint64_t)command_number(line, "run") : 0;
 	int r = shown_open(line, titles, &s, err);
 
