@@ -62,6 +62,27 @@ const struct retention_store retention_stores[] = {
 		  " Load_Runs.load_id)",
      .option = "retention.quality",
      .why = "as long as what it found"},
+    {.name = "quality_runs",
+     .table = "Quality_Runs",
+     .key = "run_id",
+     .time = "started_at",
+     .condition = "NOT EXISTS (SELECT 1 FROM data_quality_logs c WHERE c.run_id ="
+		  " Quality_Runs.run_id)",
+     .option = "retention.quality",
+     .why = "as long as what it found"},
+    {.name = "quality_acks",
+     .table = "Quality_Acks",
+     .key = "ack_id",
+     .time = "acked_at",
+     .condition = "(ended_at IS NOT NULL OR until_day < UTC_DATE()) AND NOT EXISTS (SELECT 1"
+		  " FROM data_quality_logs c WHERE c.ack_id = Quality_Acks.ack_id)",
+     .option = "retention.quality",
+     .why = "as long as what was known of; one that holds stays"},
+    {.name = "quarantine",
+     .table = "Quality_Quarantine",
+     .time = "resolved_at", /* NULL, and so never old, while it fails */
+     .option = "retention.quarantine",
+     .why = "what passes again; keys may be those of people. What fails stays"},
     {.name = "price_history",
      .table = "Product_Price_History",
      .key = "price_history_id",
@@ -114,7 +135,8 @@ const struct retention_store retention_stores[] = {
      .why = "the forecast looks back a quarter"},
     {.name = "embedding_cache",
      .kind = RETENTION_CACHE,
-     .why = "a vector goes with the last document that uses it"},
+     .option = "retention.embedding_cache",
+     .why = "a vector goes with the last document that uses it, or is made again after that"},
     {.name = "binlogs",
      .kind = RETENTION_BINLOGS,
      .option = "stack.binlog_keep",
@@ -152,11 +174,13 @@ const struct config_option retention_options[] = {
     STORE("witness_files", "renamed files of the server's audit", "30d"),
     STORE("lineage", "events of lineage", "400d"),
     STORE("quality", "findings of loading and of checks", "400d"),
+    STORE("quarantine", "rows and documents that pass a check again", "90d"),
     STORE("price_history", "former prices", FOREVER),
     STORE("order_requests", "keys under which was ordered", "90d"),
     STORE("dead_letters", "refused documents that nobody looks after", FOREVER),
     STORE("warehouse_runs", "records of refreshes of the warehouse", "400d"),
     STORE("samples", "measured sizes", "90d"),
+    STORE("embedding_cache", "vectors of texts since they were made", "400d"),
     STORE("server_logs", "renamed log files of the run-time folder", "30d"),
     {0},
 };
@@ -233,7 +257,9 @@ static int table_oldest(const struct retention_place *p, const struct retention_
 	maria_add_identifier(&sql, s->time);
 	strbuf_addstr(&sql, " FROM ");
 	add_table(&sql, p, s, s->table);
-	strbuf_addstr(&sql, " ORDER BY ");
+	strbuf_addstr(&sql, " WHERE ");
+	maria_add_identifier(&sql, s->time);
+	strbuf_addstr(&sql, " IS NOT NULL ORDER BY ");
 	maria_add_identifier(&sql, s->key ? s->key : s->time);
 	strbuf_addstr(&sql, " LIMIT 1");
 	r = maria_query_text(p->db, strbuf_str(&sql), NULL, 0, &text, err);
