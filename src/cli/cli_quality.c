@@ -34,7 +34,7 @@ struct quality_place {
 	bool index_was_sought;
 	struct quality_stores stores;
 	const struct quality_check **chosen;
-	size_t n;
+	size_t n, n_left_out;
 	bool is_silent;
 };
 
@@ -67,7 +67,14 @@ static int choose(const struct command_line *line, struct quality_place *p, stru
 
 		if (!c)
 			return -ERR_NOT_FOUND;
-		if (!severity || c->is_warning == !only_fail)
+		if (severity && c->is_warning != !only_fail)
+			continue;
+		/* Who switched the index off knows that it is not there; asked for by its name a
+		 * check says so. */
+		if (!line->argc && c->kind == QUALITY_RECONCILIATION && c->store == QUALITY_INDEX &&
+		    !config_bool(line->config, "index.enabled"))
+			p->n_left_out++;
+		else
 			p->chosen[p->n++] = c;
 	}
 	return 0;
@@ -208,7 +215,7 @@ static void print_wrong(const struct quality_result *r)
 	(void)fputs(strbuf_str(&text), stdout);
 }
 
-static int print_text(const struct quality_run *run, struct err *err)
+static int print_text(const struct quality_run *run, size_t n_left_out, struct err *err)
 {
 	static const char *const titles[] = {"CHECK",	 "OF",	  "OUTCOME", ">FAILED",
 					     ">CHECKED", ">TOOK", NULL};
@@ -228,6 +235,9 @@ static int print_text(const struct quality_run *run, struct err *err)
 	table_print(table, stdout);
 	for (size_t i = 0; i < run->n; i++)
 		print_wrong(&run->results[i]);
+	if (n_left_out)
+		printf("\n%zu checks of the index were left out: index.enabled is false\n",
+		       n_left_out);
 	return cli_flush(err);
 }
 
@@ -279,7 +289,7 @@ static int run_run(const struct command_line *line, struct err *err)
 	cli_quality_tell(line, &run);
 	verdict = judge(&run, err);
 	r = line->json ? print_json(&run, verdict == 0, verdict < 0 ? NULL : err)
-		       : print_text(&run, verdict < 0 ? NULL : err);
+		       : print_text(&run, p.n_left_out, verdict < 0 ? NULL : err);
 	return verdict < 0 ? verdict : r;
 }
 

@@ -527,6 +527,9 @@ def test_an_index_that_cannot_be_asked_is_no_equal_one(stack):
     stack.up()
     off = results_of(stack, "catalog_indexed", status=DIFFERENT)["catalog_indexed"]
     assert off["outcome"] == "error" and "index.enabled is false" in off["details"]
+    all_of_them = {r["check"] for r in stack.json("quality", "run", check=False)["results"]}
+    assert "catalog_reconciled" in all_of_them and "catalog_indexed" not in all_of_them
+    assert "3 checks of the index were left out" in stack.run("quality", "run", check=False).stdout
 
 
 def test_what_the_warehouse_has_otherwise_is_named_by_its_subject(stack):
