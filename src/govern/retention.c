@@ -45,6 +45,11 @@ const struct retention_store retention_stores[] = {
      .table = "data_lineage_tracker",
      .key = "lineage_id",
      .time = "event_time",
+     /* A run goes whole: an end without its START would tell nothing. */
+     .condition = "NOT EXISTS (SELECT 1 FROM Lineage_Runs l WHERE l.run_id ="
+		  " data_lineage_tracker.run_id) AND NOT EXISTS (SELECT 1 FROM data_lineage_tracker"
+		  " y WHERE y.run_id = data_lineage_tracker.run_id AND y.event_time >="
+		  " UTC_TIMESTAMP() - INTERVAL ? SECOND)",
      .option = "retention.lineage",
      .why = "a year's reports can be traced"},
     {.name = "quality",
@@ -286,11 +291,21 @@ static void add_age(struct strbuf *b, const struct retention_store *s)
 	strbuf_addstr(b, " < UTC_TIMESTAMP() - INTERVAL ? SECOND");
 }
 
+/* A condition may ask for the retention once more. */
+static size_t add_condition(struct strbuf *b, const struct retention_store *s)
+{
+	if (s->condition)
+		strbuf_addf(b, " AND %s", s->condition);
+	return s->condition && strchr(s->condition, '?') ? 1 : 0;
+}
+
 static int count_old(const struct retention_place *p, const struct retention_store *s,
 		     uint64_t *ret_n, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_I(retention_of(p->config, s) / 1000)};
+	const struct maria_value age = MARIA_I(retention_of(p->config, s) / 1000);
+	const struct maria_value params[] = {age, age};
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	size_t more;
 	int64_t n = 0;
 	int r;
 
@@ -298,9 +313,8 @@ static int count_old(const struct retention_place *p, const struct retention_sto
 	add_table(&sql, p, s, s->table);
 	strbuf_addstr(&sql, " WHERE ");
 	add_age(&sql, s);
-	if (s->condition)
-		strbuf_addf(&sql, " AND %s", s->condition);
-	r = maria_query_int(p->db, strbuf_str(&sql), params, ARRAY_LEN(params), &n, err);
+	more = add_condition(&sql, s);
+	r = maria_query_int(p->db, strbuf_str(&sql), params, 1 + more, &n, err);
 	*ret_n = (uint64_t)n;
 	return r;
 }
@@ -385,8 +399,9 @@ static int delete_by_key(const struct retention_place *p, const struct retention
 			 struct page *page, uint64_t *ret_n, struct err *err)
 {
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
-	struct maria_value params[] = {MARIA_N, MARIA_N,
-				       MARIA_I(retention_of(p->config, s) / 1000)};
+	const struct maria_value age = MARIA_I(retention_of(p->config, s) / 1000);
+	struct maria_value params[] = {MARIA_N, MARIA_N, age, age};
+	size_t more;
 	int r = next_page(p, s, page, err);
 
 	*ret_n = 0;
@@ -403,9 +418,8 @@ static int delete_by_key(const struct retention_place *p, const struct retention
 	add_range(&sql, s);
 	strbuf_addstr(&sql, " AND ");
 	add_age(&sql, s);
-	if (s->condition)
-		strbuf_addf(&sql, " AND %s", s->condition);
-	return maria_run(p->db, strbuf_str(&sql), params, ARRAY_LEN(params), ret_n, err);
+	more = add_condition(&sql, s);
+	return maria_run(p->db, strbuf_str(&sql), params, 3 + more, ret_n, err);
 }
 
 static int delete_by_time(const struct retention_place *p, const struct retention_store *s,

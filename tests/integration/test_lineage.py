@@ -562,7 +562,12 @@ def test_a_run_goes_whole_or_not_at_all(stack):
               " WHERE job_name = 'load' AND event_type = 'START'")
     before = types(stack, runs(stack, "load")[0]["run"])
     stack.json("lineage", "purge", "--yes", "--before", "2026-01-01")
+    stack.run("retention", "purge", "lineage", "--yes")
     assert types(stack, runs(stack, "load")[0]["run"]) == before and len(before) >= 2
+    stack.sql("UPDATE data_lineage_tracker SET event_time = event_time - INTERVAL 400 DAY"
+              " WHERE job_name = 'load' AND event_type <> 'START'")
+    stack.run("retention", "purge", "lineage", "--yes")
+    assert runs(stack, "load") == []
 
 
 def test_one_export_at_a_time(stack):
