@@ -114,6 +114,9 @@ struct access *access_free(struct access *a);
 DEFINE_CLEANUP(struct access *, access_free)
 
 const struct access_role *access_find_role(const struct access *a, const char *name); /* or NULL */
+/* For a name that somebody typed: without such a role NULL, and ERR_NOT_FOUND with the nearest. */
+const struct access_role *access_want_role(const struct access *a, const char *name,
+					   struct err *err);
 
 /* How a clearance sees a column of a class ("open", one of mapping_pii_classes, NULL: unclassed).
  */
