@@ -85,9 +85,13 @@ const char *privacy_owner_field(const struct access *a, const struct mapping *m)
 
 /*
  * How far people stand out: how many share each combination of what a clearance sees of them in
- * their own table. `columns` (NULL: all that it sees, but pseudonyms) are those that somebody may
- * know of a person. A group of one is a person.
+ * their own table, byte by byte. Other tables are not judged: what somebody ordered when may find
+ * them, too. Rows that stand for erased people (PRIVACY_ERASED_AT is not NULL) are nobody.
+ * `columns` (NULL: all that it sees, but pseudonyms) are those that somebody may know of a person.
+ * A group of one is a person.
  */
+#define PRIVACY_ERASED_AT "erased_at"
+
 struct privacy_crowd {
 	uint64_t n_people, n_groups, smallest;
 	uint64_t n_below; /* people in groups of fewer than `k` */

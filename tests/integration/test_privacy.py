@@ -121,6 +121,27 @@ def test_who_stands_out_is_counted_by_what_a_role_sees(stack):
         "privacy", "anonymity", "--as", "finance_analyst", "--columns", "email")
 
 
+def test_people_are_told_apart_by_every_letter_and_the_erased_are_nobody(stack):
+    load(stack)
+    ids = [i for i, in stack.sql("SELECT customer_id FROM Customers ORDER BY customer_id")]
+    stack.sql("UPDATE Customers SET locale = 'same', first_name = 'E'")
+    for letter, number in zip(("É", "e", "E "), ids):
+        stack.sql("UPDATE Customers SET first_name = %s WHERE customer_id = %s", [letter, number])
+    stack.sql("UPDATE Customers SET erased_at = UTC_TIMESTAMP() WHERE customer_id = %s", [ids[-1]])
+    told = stack.json("privacy", "anonymity", "--as", "operations_manager", "--columns",
+                      "first_name,locale", "--k", "2")
+    assert told["all"] == {"people": len(ids) - 1, "groups": 4, "smallest": 1, "below": 3}
+    # Several ways to name columns are one.
+    assert told == stack.json("privacy", "anonymity", "--as", "operations_manager", "--k", "2",
+                              "--columns", "first_name", "--columns", "locale")
+    # What is not judged is said.
+    assert told["judged"] == "Customers"
+    assert {"Customer_Addresses", "Orders", "Reviews"} <= set(told["not_judged"])
+    text = stack.run("privacy", "anonymity", "--as", "marketing_analyst").stdout
+    assert "Only Customers is judged" in text and "Customer_Addresses" in text
+    assert 'did you mean "marketing_analyst"' in stack.fails("privacy", "anonymity", "--as", "marketing_analist")
+
+
 def test_a_dump_is_a_feed_by_its_form(person):
     stack = person.stack
     copy = stack.root / "copy"
