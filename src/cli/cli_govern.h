@@ -57,6 +57,9 @@ int cli_govern_audit(struct maria *db, const struct audit_event *event, struct e
     _must_check_;
 void cli_govern_done(struct cli_govern *g); /* also after an error of cli_govern_open() */
 
+/* False: the servers are ours, and no MongoDB was ever started. */
+int cli_has_mongo(const struct command_line *line, bool *ret, struct err *err) _must_check_;
+
 /* The rules in MongoDB. */
 struct cli_access_mongo {
 	struct arena arena;

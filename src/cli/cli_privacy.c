@@ -101,6 +101,7 @@ struct found {
 	json_t *list;
 	struct table *table;
 	size_t n;
+	bool has_mongo;
 };
 
 static int show_finding(void *arg, const struct privacy_finding *f, struct err *err)
@@ -115,20 +116,42 @@ static int show_finding(void *arg, const struct privacy_finding *f, struct err *
 			       f->n_values);
 	if (s->list)
 		json_array_append_new(
-		    s->list, json_pack("{s:s,s:s,s:s,s:s?,s:b,s:I,s:I}", "table", f->table,
-				       "column", f->column, "looks_like", f->pii, "class",
-				       f->classed, "by_name", f->by_name, "values",
+		    s->list, json_pack("{s:s,s:s,s:s,s:s,s:s?,s:b,s:I,s:I}", "store", f->store,
+				       "table", f->table, "column", f->column, "looks_like", f->pii,
+				       "class", f->classed, "by_name", f->by_name, "values",
 				       (json_int_t)f->n_values, "alike", (json_int_t)f->n_alike));
 	else
-		table_add(s->table, (const char *const[]){f->table, f->column, f->pii, why,
-							  f->classed ? f->classed : "-"});
+		table_add(s->table, (const char *const[]){f->store, f->table, f->column, f->pii,
+							  why, f->classed ? f->classed : "-"});
 	return 0;
+}
+
+static int detect(const struct command_line *line, const struct cli_govern *g, struct found *found,
+		  struct err *err)
+{
+	_cleanup_(mongo_closep) struct mongo *mongo = NULL;
+	int r = cli_has_mongo(line, &found->has_mongo, err);
+
+	if (r == 0 && found->has_mongo)
+		r = cli_open_mongo(line, ENDPOINT_ADMIN, &mongo, err);
+	return r < 0 ? r
+		     : privacy_detect(
+			   &(struct privacy_detect){
+			       .a = g->access,
+			       .schema = g->schema,
+			       .mappings = &g->mappings,
+			       .warehouse = config_text(line->config, "warehouse.database"),
+			       .m = g->db,
+			       .mongo = mongo,
+			       .fn = show_finding,
+			       .arg = found},
+			   err);
 }
 
 static int run_detect(const struct command_line *line, struct err *err)
 {
-	static const char *const titles[] = {"TABLE",	"COLUMN", "LOOKS LIKE",
-					     "BECAUSE", "CLASS",  NULL};
+	static const char *const titles[] = {"STORE",	"TABLE", "COLUMN", "LOOKS LIKE",
+					     "BECAUSE", "CLASS", NULL};
 	_cleanup_(cli_govern_done) struct cli_govern g = {0};
 	_cleanup_(table_freep) struct table *table = table_new(titles);
 	struct found found = {.table = table};
@@ -137,7 +160,7 @@ static int run_detect(const struct command_line *line, struct err *err)
 	if (r < 0)
 		return r;
 	found.list = line->json ? json_array() : NULL;
-	r = privacy_detect(g.access, g.schema, g.db, show_finding, &found, err);
+	r = detect(line, &g, &found, err);
 	if (r < 0) {
 		json_decref(found.list);
 		return r;
@@ -148,6 +171,8 @@ static int run_detect(const struct command_line *line, struct err *err)
 	printf("%s%zu column%s look%s personal and %s not classed so.\n", found.n ? "\n" : "",
 	       found.n, found.n == 1 ? "" : "s", found.n == 1 ? "s" : "",
 	       found.n == 1 ? "is" : "are");
+	if (!found.has_mongo)
+		printf("There is no MongoDB to look at.\n");
 	return cli_flush(err);
 }
 
@@ -155,11 +180,14 @@ static int run_detect(const struct command_line *line, struct err *err)
 
 static uint64_t count_rows(const json_t *all)
 {
-	json_t *rows = json_object_get(all, "rows"), *list;
+	static const char *const parts[] = {"rows", "warehouse"};
 	const char *table;
+	json_t *list;
 	uint64_t n = 0;
 
-	json_object_foreach(rows, table, list) n += json_array_size(list);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		json_object_foreach(json_object_get(all, parts[i]), table, list) n +=
+		    json_array_size(list);
 	return n;
 }
 
@@ -176,6 +204,8 @@ static int run_export(const struct command_line *line, struct err *err)
 		r = privacy_export(&(struct privacy_export){.a = g.access,
 							    .schema = g.schema,
 							    .mappings = &g.mappings,
+							    .warehouse = config_text(
+								line->config, "warehouse.database"),
 							    .m = g.db,
 							    .mongo = mongo,
 							    .subject = line->argv[0]},
@@ -467,7 +497,8 @@ static const struct command_option anonymity_options[] = {
 static const struct command command_privacy_export = {
     .name = "export",
     .summary = "all that is held of a customer, for them",
-    .help = "Prints JSON: their rows of each table, their documents, who saw them.",
+    .help = "Prints JSON: their rows of each table and of the warehouse, their documents, who saw "
+	    "them, and what is not in it, with the reason.",
     .arguments = "CUSTOMER",
     .min_args = 1,
     .max_args = 1,
