@@ -212,13 +212,11 @@ static int show_role(const struct command_line *line, struct cli_govern *p, cons
 {
 	static const char *const titles[] = {"TABLE OR VIEW", "COLUMN", "CLASS", "SEEN", NULL};
 	_cleanup_(table_freep) struct table *table = table_new(titles);
-	struct seen s = {.table = table, .list = line->json ? json_array() : NULL};
+	struct seen s = {.table = table, .role = access_want_role(p->access, name, err)};
 
-	s.role = access_find_role(p->access, name);
-	if (!s.role) {
-		json_decref(s.list);
-		return err_set(err, ERR_NOT_FOUND, "there is no role \"%.60s\"", name);
-	}
+	if (!s.role)
+		return -ERR_NOT_FOUND;
+	s.list = line->json ? json_array() : NULL;
 	for (size_t i = 0; i < s.role->verbs[ACCESS_READ].n; i++) {
 		const char *object = s.role->verbs[ACCESS_READ].names[i];
 		const struct schema_table *t = schema_find_table(p->schema, object);

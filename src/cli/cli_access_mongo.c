@@ -6,7 +6,7 @@
 #include "base/banned.h"
 
 /* A run-time folder without a state has passwords of people in it, and no server. */
-static int has_mongo(const struct command_line *line, bool *ret, struct err *err)
+int cli_has_mongo(const struct command_line *line, bool *ret, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct state s = {0};
@@ -41,7 +41,7 @@ int cli_access_mongo_open(const struct command_line *line, struct cli_govern *g,
 {
 	const char *breach = NULL;
 	bool is_there = false;
-	int r = has_mongo(line, &is_there, err);
+	int r = cli_has_mongo(line, &is_there, err);
 
 	if (r < 0 || !is_there)
 		return r;

@@ -418,14 +418,8 @@ static int run_list(const struct command_line *line, struct err *err)
 
 /* --- the verbs ------------------------------------------------------------------------------- */
 
-#define OPTION_PURPOSE                                                       \
-	{                                                                    \
-		.name = "purpose", .type = COMMAND_TEXT, .argument = "TEXT", \
-		.help = "for what, for the audit"                            \
-	}
-
 static const struct command_option erase_options[] = {
-    OPTION_PURPOSE,
+    CLI_OPTION_PURPOSE,
     {.name = "dry-run", .type = COMMAND_FLAG, .help = "only show where something of them stands"},
     {.name = "wait",
      .type = COMMAND_TEXT,

@@ -119,6 +119,9 @@ const struct access_role *access_find_role(const struct access *a, const char *n
 bool access_may_read(const struct access_role *role, const char *object);
 /* Of MariaDB: name and host, both as they are. */
 bool access_is_system(const struct access *a, const char *account);
+/* For a name that somebody typed: without such a role NULL, and ERR_NOT_FOUND with the nearest. */
+const struct access_role *access_want_role(const struct access *a, const char *name,
+					   struct err *err);
 
 /* How a clearance sees a column of a class ("open", one of mapping_pii_classes, NULL: unclassed).
  */

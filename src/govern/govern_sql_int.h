@@ -52,6 +52,7 @@ extern const char govern_sql_erase_receipts[];
 extern const char govern_sql_erase_record[];
 extern const char govern_sql_erase_release[];
 extern const char govern_sql_erase_remains[];
+extern const char govern_sql_privacy_accounts[];
 extern const char govern_sql_quality_ack_add[];
 extern const char govern_sql_quality_ack_end[];
 extern const char govern_sql_quality_ack_holds[];

@@ -353,6 +353,45 @@ def test_what_looks_personal_is_found_by_its_name_and_by_its_values(own):
                      ("bank", "financial", False), ("host", "identifier", False)}
 
 
+def found_in(own, table):
+    return {f["column"]: (f["looks_like"], f["by_name"]) for f in own.privacy("detect")
+            if f["table"] == table}
+
+
+def test_what_looks_personal_is_found_in_other_forms_and_tongues(own):
+    shop = own.shop
+    columns = ["mail", "tel", "telefon", "lastname", "vorname", "prenom", "apellidos", "username",
+               "ssn_no", "plz", "zip", "geburtstag", "sender", "caller", "reached_at", "digits",
+               "host6", "notes", "ean", "written_on", "version_no", "colour"]
+    shop.sql(f"CREATE TABLE Suspects (id INT PRIMARY KEY, payload JSON, ip INET6,"
+             f" {', '.join(c + ' VARCHAR(120)' for c in columns)})")
+    for n in range(20):
+        plain = dict.fromkeys(columns[:12], "x")
+        shop.insert("Suspects", id=n, payload=json.dumps({"who": {"reach": f"ada{n}@example.org"}}),
+                    ip="::1", sender=f"Ada Byron <ada{n}@example.org>", caller=f"0171 12345{n:02}",
+                    reached_at=f"+49 (30) 5550{n:03}", digits=f"55501000{n:02}", host6=f"fe80::{n:x}:1",
+                    notes=f"called, then wrote to ada{n}@example.org again", ean=f"40123456789{n:02}",
+                    written_on=f"2024-01-{n + 1:02}", version_no=f"10.{n}.1", colour=" red", **plain)
+    names = {"mail": "email", "tel": "phone", "telefon": "phone", "lastname": "name", "vorname": "name",
+             "prenom": "name", "apellidos": "name", "username": "identifier", "ssn_no": "identifier",
+             "plz": "address", "zip": "address", "geburtstag": "birth_date", "ip": "identifier"}
+    values = {"sender": "email", "caller": "phone", "reached_at": "phone", "digits": "phone",
+              "host6": "identifier", "notes": "email", "payload": "email"}
+    assert found_in(own, "Suspects") == {**{c: (p, True) for c, p in names.items()},
+                                         **{c: (p, False) for c, p in values.items()}}
+
+
+def test_what_looks_personal_is_found_at_both_ends_and_in_the_warehouse(own):
+    shop = own.shop
+    shop.sql("CREATE DATABASE aethermart_dw")
+    for table in ("Suspects", "aethermart_dw.Leads"):
+        shop.sql(f"CREATE TABLE {table} (id INT PRIMARY KEY, word VARCHAR(60))")
+        shop.sql(f"INSERT INTO {table} SELECT seq, IF(seq > 1200, CONCAT('a', seq, '@b.example'), 'none')"
+                 " FROM seq_1_to_2500")
+    for table in ("Suspects", "aethermart_dw.Leads"):
+        assert found_in(own, table) == {"word": ("email", False)}
+
+
 def test_one_record_looks_as_each_role_sees_it(applied):
     applied.shop.order(applied.first)
     seen = {role: {(v["table"], v["column"]): v["value"]
