@@ -13,8 +13,10 @@
 
 #include "base/banned.h"
 
-#define RUN_MAX 256 /* characters that are put into order at once */
-#define OF_ONE	32  /* code points that one character may become: U+FDFA becomes 18 */
+#define RUN_MAX	    256 /* characters that are put into order at once */
+#define TEXT_BEFORE 6	/* bytes of text beside an escape */
+#define TEXT_BEHIND 10
+#define OF_ONE	    32 /* code points that one character may become: U+FDFA becomes 18 */
 
 void erase_buffer_room(struct erase_buffer *b, size_t more)
 {
@@ -125,6 +127,17 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* Of bytes that are no text, escapes would be everywhere by chance: more of it has to be text. */
+static bool is_in_text(struct str text, size_t i)
+{
+	if (i < TEXT_BEFORE || text.len - i <= TEXT_BEHIND)
+		return false;
+	for (size_t j = i - TEXT_BEFORE; j <= i + TEXT_BEHIND; j++)
+		if (text.data[j] < ' ' || text.data[j] > '~')
+			return false;
+	return true;
+}
+
 static bool may_be_escape(struct str text, size_t i)
 {
 	char next = i + 1 < text.len ? text.data[i + 1] : '\0';
@@ -161,20 +174,30 @@ static bool fold_special(struct erase_buffer *b, size_t from, struct str text, s
 	return may_be_escape(text, i);
 }
 
-bool erase_buffer_fold(struct erase_buffer *b, struct str text)
+/* Whether a character of UTF-8 may begin here: of bytes that are no text, few do. */
+static bool may_begin(struct str text, size_t i)
+{
+	unsigned char c = (unsigned char)text.data[i];
+
+	return c >= 0xC2 && c <= 0xF4 && i + 1 < text.len &&
+	       ((unsigned char)text.data[i + 1] & 0xC0) == 0x80;
+}
+
+bool erase_buffer_fold(struct erase_buffer *b, struct str text, bool is_bytes)
 {
 	const size_t from = b->len;
 	bool may_be_escaped = false;
 
 	for (size_t i = 0; i < text.len;) {
 		erase_buffer_room(b, text.len - i + 1);
-		for (; i < text.len && (unsigned char)text.data[i] < 0x80; i++) {
-			char c = of_ascii[(unsigned char)text.data[i]];
+		for (; i < text.len && !may_begin(text, i); i++) {
+			unsigned char c = (unsigned char)text.data[i];
+			char folded = c < 0x80 ? of_ascii[c] : (char)c;
 
-			if (c)
-				b->data[b->len++] = c;
-			else
-				may_be_escaped |= fold_special(b, from, text, i);
+			if (folded)
+				b->data[b->len++] = folded;
+			else if (fold_special(b, from, text, i))
+				may_be_escaped |= !is_bytes || is_in_text(text, i);
 		}
 		if (i < text.len)
 			i += fold_run(b, from, (struct str){text.data + i, text.len - i});
@@ -186,7 +209,7 @@ void erase_fold(struct strbuf *b, struct str text)
 {
 	_cleanup_(erase_buffer_done) struct erase_buffer folded = {0};
 
-	(void)erase_buffer_fold(&folded, text);
+	(void)erase_buffer_fold(&folded, text, false);
 	strbuf_add(b, folded.data, folded.len);
 }
 
@@ -194,7 +217,7 @@ void erase_digits(struct strbuf *b, struct str text)
 {
 	_cleanup_(erase_buffer_done) struct erase_buffer folded = {0};
 
-	(void)erase_buffer_fold(&folded, text);
+	(void)erase_buffer_fold(&folded, text, false);
 	for (size_t i = 0; i < folded.len; i++)
 		if (folded.data[i] >= '0' && folded.data[i] <= '9')
 			strbuf_addch(b, folded.data[i]);
@@ -463,7 +486,8 @@ bool erase_buffer_undo(struct erase_buffer *b, struct str text)
 	/* No escape is shorter than what it stands for. */
 	erase_buffer_room(b, text.len + 4);
 	while (u.at < text.len) {
-		size_t n = undo_one(&u);
+		unsigned char c = (unsigned char)text.data[u.at];
+		size_t n = c < 0x80 && !of_ascii[c] ? undo_one(&u) : 0;
 
 		u.is_changed = u.is_changed || n;
 		if (n)

@@ -286,32 +286,37 @@ static enum erase_kind look_for(const struct erase_match *m, const struct needle
 	return ERASE_NONE;
 }
 
-static bool is_between_digits(char c)
-{
-	return c == ' ' || c == '-' || c == '.' || c == '(' || c == ')' || c == '/' || c == '+';
-}
+/* Signs between the digits of one number. */
+static const bool is_between[256] = {
+    [' '] = true, ['-'] = true, ['.'] = true, ['('] = true,
+    [')'] = true, ['/'] = true, ['+'] = true,
+};
 
-/* The digits of the value: those of one number together, a blank behind it. */
+/* The digits of the value: those of one number together, a blank before it; no short ones. */
 static void collect_digits(struct erase_match *m)
 {
-	size_t gap = GAP_MAX + 1;
+	const struct erase_buffer *in = &m->folded;
+	size_t gap = GAP_MAX + 1, begin = 0, n = 0;
 
-	m->digits.len = 0;
-	erase_buffer_room(&m->digits, 2 * m->folded.len);
-	mem_grow(&m->at, &m->cap_at, 2 * m->folded.len + 1, sizeof(*m->at));
-	for (size_t i = 0; i < m->folded.len; i++) {
-		char c = m->folded.data[i];
+	erase_buffer_room(&m->digits, 2 * in->len);
+	mem_grow(&m->at, &m->cap_at, 2 * in->len + 1, sizeof(*m->at));
+	for (size_t i = 0; i < in->len; i++) {
+		char c = in->data[i];
 
 		if (c < '0' || c > '9') {
-			gap = is_between_digits(c) ? gap + 1 : GAP_MAX + 1;
+			gap = is_between[(unsigned char)c] ? gap + 1 : GAP_MAX + 1;
 			continue;
 		}
-		if (gap > GAP_MAX)
-			m->digits.data[m->digits.len++] = ' ';
-		m->at[m->digits.len] = (uint32_t)i;
-		m->digits.data[m->digits.len++] = c;
+		if (gap > GAP_MAX) {
+			n = n - begin > ERASE_DIGITS_MIN ? n : begin;
+			begin = n;
+			m->digits.data[n++] = ' ';
+		}
+		m->at[n] = (uint32_t)i;
+		m->digits.data[n++] = c;
 		gap = 0;
 	}
+	m->digits.len = n - begin > ERASE_DIGITS_MIN ? n : begin;
 }
 
 /* --- names whose parts stand apart ----------------------------------------------------------- */
@@ -357,8 +362,10 @@ static enum erase_kind look_at(struct erase_match *m, struct str value, bool *re
 	enum erase_kind found;
 
 	m->folded.len = 0;
-	*ret_escaped = erase_buffer_fold(&m->folded, value);
+	*ret_escaped = erase_buffer_fold(&m->folded, value, m->is_bytes);
 	in = (struct str){m->folded.data, m->folded.len};
+	if (!in.len) /* signs that are not seen fold to nothing */
+		return ERASE_NONE;
 	found = look_for(m, &m->texts, in, holds_text);
 	if (found == ERASE_NONE)
 		found = look_for_parts(m, in);
@@ -390,7 +397,6 @@ void erase_match_begin(struct erase_match *m, enum erase_unit unit)
 {
 	m->unit = unit;
 	m->found = ERASE_NONE;
-	m->is_bytes = false;
 	m->is_first = m->is_last = true;
 	if (m->n_names)
 		memset(m->seen, 0, m->n_names * sizeof(*m->seen));
@@ -398,16 +404,16 @@ void erase_match_begin(struct erase_match *m, enum erase_unit unit)
 
 enum erase_kind erase_match_look(struct erase_match *m, struct str value)
 {
-	return m->found != ERASE_NONE || !value.data ? m->found : look(m, value);
+	if (m->found != ERASE_NONE || !value.len)
+		return m->found;
+	m->is_bytes = memchr(value.data, '\0', value.len) != NULL;
+	return look(m, value);
 }
 
 enum erase_kind erase_match_piece(struct erase_match *m, const struct erase_piece *piece)
 {
-	if (!piece->bytes.len)
-		return m->found;
 	m->is_first = piece->is_first;
 	m->is_last = piece->is_last;
-	m->is_bytes = memchr(piece->bytes.data, '\0', piece->bytes.len) != NULL;
 	return erase_match_look(m, piece->bytes);
 }
 

@@ -9,8 +9,9 @@ struct erase_buffer { /* bytes of a value, as they are compared; used again and 
 };
 void erase_buffer_done(struct erase_buffer *b);
 void erase_buffer_room(struct erase_buffer *b, size_t more);
-/* Appends it, folded. True: it may have escapes. */
-bool erase_buffer_fold(struct erase_buffer *b, struct str text);
+/* Appends it, folded. True: it may have escapes; of bytes that are no text, where text is around.
+ */
+bool erase_buffer_fold(struct erase_buffer *b, struct str text, bool is_bytes);
 /* Appends it with its escapes undone, once. False: there were none. */
 bool erase_buffer_undo(struct erase_buffer *b, struct str text);
 

@@ -47,7 +47,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		(void)erase_match_look(m, rest);
 		look_in_pieces(m, rest);
 		erase_match_begin(m, ERASE_VALUES);
-		bug_if(is_added && kind != ERASE_NAME && kind != ERASE_PHONE &&
+		/* In bytes that are no text, short ones are not looked for. */
+		bug_if(is_added && !memchr(text.data, '\0', n) && kind != ERASE_NAME &&
+		       kind != ERASE_PHONE &&
 		       erase_match_look(m, strbuf_slice(&around)) == ERASE_NONE);
 	}
 	return 0;
