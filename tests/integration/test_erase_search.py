@@ -280,6 +280,18 @@ def test_every_database_is_searched(person):
     assert not any("other databases" in r["where"] for r in certificate["remains"])
 
 
+def test_a_database_that_may_not_be_read_is_named(person):
+    stack = person.stack
+    stack.sql("CREATE DATABASE crm")
+    stack.sql("CREATE TABLE crm.contacts (mail TEXT)")
+    for database in ("aethermart_db", "aethermart_dw"):
+        stack.sql(f"GRANT SELECT ON {database}.* TO CURRENT_USER")
+    stack.sql("REVOKE SELECT, SHOW DATABASES ON *.* FROM CURRENT_USER")
+    remains = {r["where"]: r["until"] for r in erased(stack, person.id)["remains"]}
+    assert remains["crm.contacts"] == "it was not searched: the account may not read it"
+    assert "sees only those on which it has a right" in remains["other databases of MariaDB"]
+
+
 def test_links_and_folders_of_servers_hide_nothing(person):
     stack = person.stack
     away = stack.root / "away"
