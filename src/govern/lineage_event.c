@@ -248,9 +248,9 @@ static void add_figures(const struct builder *b, json_t *dataset, const struct l
 static json_t *dataset_json(const struct builder *b, const struct lineage_dataset *d,
 			    bool is_output)
 {
-	const struct lineage_node *node = b->place->graph && d->kind != LINEAGE_FILE
-					      ? lineage_find_node(b->place->graph, d->kind, d->name)
-					      : NULL;
+	size_t node = b->place->graph && d->kind != LINEAGE_FILE
+			  ? lineage_find_node(b->place->graph, d->kind, d->name)
+			  : LINEAGE_NONE;
 	json_t *json = named(b, d->kind, d->name), *facets = json_object();
 	bool is_whole = b->fact->type != LINEAGE_RUNNING;
 
@@ -261,8 +261,8 @@ static json_t *dataset_json(const struct builder *b, const struct lineage_datase
 		json_object_set(source, "name", json_object_get(json, "namespace"));
 		json_object_set(source, "uri", json_object_get(json, "namespace"));
 	}
-	if (is_whole && node)
-		add_known(b, facets, node, is_output);
+	if (is_whole && node != LINEAGE_NONE)
+		add_known(b, facets, &b->place->graph->nodes[node], is_output);
 	if (json_object_size(facets))
 		json_object_set(json, "facets", facets);
 	json_decref(facets);

@@ -57,22 +57,14 @@ static struct str name_key(struct arena *arena, enum lineage_kind kind, const ch
 	return key;
 }
 
-size_t lineage_node_index(const struct lineage_graph *g, enum lineage_kind kind, const char *name)
+size_t lineage_find_node(const struct lineage_graph *g, enum lineage_kind kind, const char *name)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 
 	return (uintptr_t)map_get(&g->by_name, name_key(&arena, kind, name, "")) - 1;
 }
 
-const struct lineage_node *lineage_find_node(const struct lineage_graph *g, enum lineage_kind kind,
-					     const char *name)
-{
-	size_t i = lineage_node_index(g, kind, name);
-
-	return i == LINEAGE_NONE ? NULL : &g->nodes[i];
-}
-
-static size_t find_column(const struct lineage_graph *g, size_t node, const char *name)
+size_t lineage_find_column(const struct lineage_graph *g, size_t node, const char *name)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	const char *number = arena_printf(&arena, "%zu", node);
@@ -82,16 +74,10 @@ static size_t find_column(const struct lineage_graph *g, size_t node, const char
 	       1;
 }
 
-size_t lineage_find_column(const struct lineage_graph *g, const struct lineage_node *node,
-			   const char *column)
-{
-	return find_column(g, (size_t)(node - g->nodes), column);
-}
-
 size_t lineage_add_column(struct lineage_graph *g, size_t node, const char *name)
 {
 	struct lineage_node *n = &g->nodes[node];
-	size_t found = find_column(g, node, name);
+	size_t found = lineage_find_column(g, node, name);
 
 	if (found != LINEAGE_NONE)
 		return found;
@@ -109,7 +95,7 @@ size_t lineage_add_column(struct lineage_graph *g, size_t node, const char *name
 size_t lineage_add_node(struct lineage_graph *g, enum lineage_kind kind, const char *name,
 			const char *meaning)
 {
-	size_t found = lineage_node_index(g, kind, name);
+	size_t found = lineage_find_node(g, kind, name);
 
 	if (found != LINEAGE_NONE)
 		return found;
@@ -304,7 +290,7 @@ static void add_rules(struct lineage_graph *g, const struct search_rules *rules)
 
 		if (!list[i].mapping)
 			continue;
-		x.collection = lineage_node_index(g, LINEAGE_COLLECTION, list[i].name);
+		x.collection = lineage_find_node(g, LINEAGE_COLLECTION, list[i].name);
 		x.node = lineage_add_node(g, LINEAGE_INDEX, list[i].name, "");
 		add_collection(&x, &list[i]);
 	}
@@ -318,7 +304,7 @@ static int add_views(struct lineage_graph *g, const struct lineage_parts *p, str
 	int r = maria_query(p->db, govern_sql_lineage_views, NULL, 0, &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
-		size_t view = lineage_node_index(g, LINEAGE_VIEW, maria_rows_str(rows, 0).data);
+		size_t view = lineage_find_node(g, LINEAGE_VIEW, maria_rows_str(rows, 0).data);
 
 		if (view != LINEAGE_NONE && maria_rows_str(rows, 1).data)
 			lineage_read_view(g, p->schema->database, view, maria_rows_str(rows, 1));
@@ -425,12 +411,15 @@ static size_t list_marked(const struct lineage_graph *g, const bool *marks, stru
 	return n;
 }
 
-size_t lineage_inputs(const struct lineage_graph *g, const struct lineage_node *node,
+size_t lineage_inputs(const struct lineage_graph *g, enum lineage_kind kind, const char *name,
 		      struct arena *arena, const struct lineage_dataset **ret)
 {
 	bool *marks = arena_alloc(arena, g->n_nodes * sizeof(*marks));
+	size_t node = lineage_find_node(g, kind, name);
 
-	mark_inputs(g, (size_t)(node - g->nodes), marks);
+	if (node == LINEAGE_NONE)
+		return 0;
+	mark_inputs(g, node, marks);
 	return list_marked(g, marks, arena, ret);
 }
 
@@ -568,7 +557,7 @@ int lineage_parse_name(const struct lineage_graph *g, const char *text, size_t *
 		       struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
-	const struct lineage_node *node = NULL;
+	size_t node = LINEAGE_NONE;
 	const char *colon = strchr(text, ':'), *dot;
 	size_t first = 0, end = LINEAGE_KINDS;
 
@@ -582,13 +571,13 @@ int lineage_parse_name(const struct lineage_graph *g, const char *text, size_t *
 		}
 	}
 	dot = strchr(text, '.');
-	for (size_t i = first; i < end && !node; i++)
+	for (size_t i = first; i < end && node == LINEAGE_NONE; i++)
 		node = lineage_find_node(g, (enum lineage_kind)i,
 					 dot ? arena_strndup(&arena, text, (size_t)(dot - text))
 					     : text);
-	if (!node)
+	if (node == LINEAGE_NONE)
 		return unknown(
 		    g, arena_strndup(&arena, text, dot ? (size_t)(dot - text) : strlen(text)), err);
 	*ret = lineage_find_column(g, node, dot ? dot + 1 : "");
-	return *ret == LINEAGE_NONE ? unknown_column(g, node, dot + 1, err) : 0;
+	return *ret == LINEAGE_NONE ? unknown_column(g, &g->nodes[node], dot + 1, err) : 0;
 }

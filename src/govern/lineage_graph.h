@@ -76,16 +76,16 @@ int lineage_graph_new(const struct lineage_parts *parts, struct lineage_graph **
 struct lineage_graph *lineage_graph_free(struct lineage_graph *g);
 DEFINE_CLEANUP(struct lineage_graph *, lineage_graph_free)
 
-/* NULL: there is none. A table by any case of its letters. */
-const struct lineage_node *lineage_find_node(const struct lineage_graph *g, enum lineage_kind kind,
-					     const char *name);
-/* SIZE_MAX: there is none. `column` "": the whole. */
-size_t lineage_find_column(const struct lineage_graph *g, const struct lineage_node *node,
-			   const char *column);
+/* Nodes and columns go by their numbers in the graph. */
+#define LINEAGE_NONE SIZE_MAX /* there is none */
+/* A table by any case of its letters. */
+size_t lineage_find_node(const struct lineage_graph *g, enum lineage_kind kind, const char *name);
+/* `column` "": the whole. */
+size_t lineage_find_column(const struct lineage_graph *g, size_t node, const char *column);
 
-/* The datasets that `node` is made of, or has to be looked into for it (`arena`); of a passing one,
- * those before it. */
-size_t lineage_inputs(const struct lineage_graph *g, const struct lineage_node *node,
+/* The datasets that one is made of, or has to be looked into for it (`arena`). 0 of what is not
+ * known, too. */
+size_t lineage_inputs(const struct lineage_graph *g, enum lineage_kind kind, const char *name,
 		      struct arena *arena, const struct lineage_dataset **ret);
 /* The datasets of a kind that are made of something. */
 size_t lineage_made(const struct lineage_graph *g, enum lineage_kind kind, struct arena *arena,

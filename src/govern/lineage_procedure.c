@@ -74,9 +74,9 @@ static bool is_one_of(struct lineage_token t, const char *const *words)
 static size_t named_table(struct statement *s, const char *database, const char *table)
 {
 	if (cstr_equal(database, s->databases->shop))
-		return lineage_node_index(s->g, LINEAGE_TABLE, table);
+		return lineage_find_node(s->g, LINEAGE_TABLE, table);
 	if (cstr_equal(database, s->databases->warehouse))
-		return lineage_node_index(s->g, LINEAGE_WAREHOUSE, table);
+		return lineage_find_node(s->g, LINEAGE_WAREHOUSE, table);
 	return LINEAGE_NONE;
 }
 
@@ -93,7 +93,7 @@ static size_t written_table(struct statement *s, struct lineage_token t, struct 
 		*rest = ahead;
 		return is_name(second) ? named_table(s, name, text_of(s, second)) : LINEAGE_NONE;
 	}
-	node = lineage_node_index(s->g, LINEAGE_WAREHOUSE, name);
+	node = lineage_find_node(s->g, LINEAGE_WAREHOUSE, name);
 	if (node == LINEAGE_NONE) {
 		node = lineage_add_node(s->g, LINEAGE_WAREHOUSE, name, "");
 		s->g->nodes[node].is_passing = true;
@@ -137,7 +137,7 @@ static void read_columns(struct statement *s, struct str *rest)
 	}
 	while ((t = lineage_next_token(rest)).kind != TOKEN_END && !lineage_token_is(t, ")"))
 		if (is_name(t) && s->n_into < NAMES_MAX)
-			s->into[s->n_into++] = lineage_find_column(s->g, node, text_of(s, t));
+			s->into[s->n_into++] = lineage_find_column(s->g, s->target, text_of(s, t));
 }
 
 /* INSERT [IGNORE] INTO t, REPLACE INTO t: not the functions of these names. */
@@ -222,7 +222,7 @@ static bool take_assigned(struct statement *s, const struct mention *m, struct s
 		if (strcasecmp(s->tables[i].alias, m->qualifier) == 0)
 			into = &s->tables[i];
 	into->is_written = true;
-	s->position = lineage_find_column(s->g, &s->g->nodes[into->node], m->name);
+	s->position = lineage_find_column(s->g, into->node, m->name);
 	s->has_expressions = true;
 	return true;
 }
@@ -243,7 +243,7 @@ static void take_name(struct statement *s, struct lineage_token t, struct str *r
 		}
 	}
 	node = second ? named_table(s, first, second)
-		      : lineage_node_index(s->g, LINEAGE_WAREHOUSE, first);
+		      : lineage_find_node(s->g, LINEAGE_WAREHOUSE, first);
 	if (node != LINEAGE_NONE) {
 		add_table(s, node, second ? second : first, rest);
 		return;
@@ -300,7 +300,7 @@ static void add_edges(struct statement *s, const struct mention *m)
 
 		if (is_known && strcasecmp(t->alias, m->qualifier) != 0)
 			continue;
-		from = lineage_find_column(s->g, &s->g->nodes[t->node], m->name);
+		from = lineage_find_column(s->g, t->node, m->name);
 		if (from != LINEAGE_NONE)
 			add_edge(s, from, m);
 	}
@@ -316,8 +316,8 @@ static void add_rest(struct statement *s)
 		is_known |= s->mentions[i].into != NOWHERE;
 	for (size_t i = 0; i < s->n_mentions && !is_known; i++)
 		for (size_t j = 0; j < s->n_tables; j++) {
-			size_t from = lineage_find_column(s->g, &s->g->nodes[s->tables[j].node],
-							  s->mentions[i].name);
+			size_t from =
+			    lineage_find_column(s->g, s->tables[j].node, s->mentions[i].name);
 
 			if (from != LINEAGE_NONE && s->tables[j].node != s->target)
 				lineage_add_edge(s->g, from, whole, LINEAGE_PART);

@@ -143,7 +143,7 @@ static void test_insert_select_by_place(void **state)
 static void test_a_temporary_table_passes_on(void **state)
 {
 	struct lineage_reaches reaches = {0};
-	const struct lineage_node *products = lineage_find_node(g, LINEAGE_TABLE, "Products");
+	size_t products = lineage_find_node(g, LINEAGE_TABLE, "Products");
 
 	(void)state;
 	read_procedure("INSERT INTO Fact (amount) SELECT t.price FROM Page t;"
@@ -181,7 +181,7 @@ static void test_a_star_is_of_all_that_is_named(void **state)
 static void test_a_class_goes_with_the_value_alone(void **state)
 {
 	static const char *const columns[] = {"name", "n", NULL};
-	const struct lineage_node *products = lineage_find_node(g, LINEAGE_TABLE, "Products");
+	size_t products = lineage_find_node(g, LINEAGE_TABLE, "Products");
 	size_t name = lineage_find_column(g, products, "name");
 	struct lineage_reaches reaches = {0};
 

@@ -1,11 +1,11 @@
 /* Any bytes as the definition of a view and as the text of a procedure: edges between columns that
  * are there, and no others. */
 #include "fuzz.h"
-#include "govern/lineage_text.h"
+#include "govern/lineage_int.h"
 
 #include "base/banned.h"
 
-const char fuzz_corpus[] = "lineage_text";
+const char fuzz_corpus[] = "govern_lineage";
 
 static void check(const struct lineage_graph *g)
 {
