@@ -65,6 +65,7 @@ static const char *namespace_of(const struct lineage_place *place, enum lineage_
 		strbuf_addf(b, "aethermart://%s", place->job_namespace);
 		return strbuf_str(b);
 	case LINEAGE_FILE:
+	case LINEAGE_ROUTINE:
 	case LINEAGE_KINDS:
 		break;
 	}
@@ -174,10 +175,12 @@ static void add_tags(const struct builder *b, json_t *facets, const struct linea
 
 	for (size_t i = 1; i < node->n_columns; i++) {
 		const struct lineage_column *c = &b->place->graph->columns[node->columns[i]];
+		const char *names[LINEAGE_CLASSES];
+		size_t n = lineage_class_names(c->classes, names);
 
-		if (c->pii)
+		for (size_t j = 0; j < n; j++)
 			json_array_append_new(tags, json_pack("{s:s, s:s, s:s, s:s}", "key", "pii",
-							      "value", c->pii, "source", "USER",
+							      "value", names[j], "source", "USER",
 							      "field", c->name));
 	}
 	if (json_array_size(tags))
