@@ -59,14 +59,14 @@ class Access:
 
     def run(self, *args, check=True):
         return subprocess.run(self.command(*args), check=check, capture_output=True, text=True,
-                              timeout=60, env=stack_module.environment())
+                              timeout=300, env=stack_module.environment())
 
     def apply(self, *args):
         return json.loads(self.run("apply", "--yes", "--json", *args).stdout)["changes"]
 
     def privacy(self, *args, status=0):
         answer = subprocess.run([str(stack_module.BINARY), "privacy", *args, "--json", "--config",
-                                 str(self.config)], capture_output=True, text=True, timeout=60,
+                                 str(self.config)], capture_output=True, text=True, timeout=300,
                                 env=stack_module.environment())
         assert answer.returncode == status, answer.stderr
         return json.loads(answer.stdout) if status == 0 else None

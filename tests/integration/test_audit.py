@@ -33,7 +33,7 @@ class Audit:
 
     def start(self, *args):
         return subprocess.run([str(stack_module.BINARY), *args, "--json", "--config",
-                               str(self.config)], capture_output=True, text=True, timeout=60,
+                               str(self.config)], capture_output=True, text=True, timeout=300,
                               env=stack_module.environment())
 
     def run(self, *args, status=0):

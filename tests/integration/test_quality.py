@@ -55,7 +55,7 @@ class Quality:
 
     def start(self, *args):
         return subprocess.run([str(stack_module.BINARY), "quality", *args, "--config",
-                               str(self.config)], capture_output=True, text=True, timeout=60,
+                               str(self.config)], capture_output=True, text=True, timeout=300,
                               env=stack_module.environment())
 
     def ask(self, *args, status=0):
