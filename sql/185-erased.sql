@@ -202,48 +202,46 @@ BEGIN
   UNION ALL SELECT 'accounts and tokens', 'deleted', v_accounts;
 END//
 
+CREATE PROCEDURE sp_RefuseErased(p_customer_id BIGINT UNSIGNED)
+NO SQL
+BEGIN
+  DECLARE v_message VARCHAR(500);
+
+  SET v_message = CONCAT('customer ', p_customer_id, ' was erased: whoever comes again is a new customer');
+  SIGNAL SQLSTATE '45025' SET MESSAGE_TEXT = v_message;
+END//
+
 -- The row stands for orders and can be counted; nothing that says who somebody is may come into it. The erasure
 -- itself empties it, so it may pass, and so may it again.
 CREATE OR REPLACE TRIGGER tr_customer_erased BEFORE UPDATE ON Customers FOR EACH ROW
-BEGIN
-  DECLARE v_message VARCHAR(500);
+IF OLD.erased_at IS NOT NULL
+   AND (NEW.erased_at IS NULL OR NEW.external_id IS NOT NULL OR NEW.first_name <> '' OR NEW.last_name <> ''
+        OR NEW.email IS NOT NULL OR NEW.phone_number IS NOT NULL OR NEW.date_of_birth IS NOT NULL
+        OR NEW.locale IS NOT NULL) THEN
+  CALL sp_RefuseErased(OLD.customer_id);
+END IF//
 
-  IF OLD.erased_at IS NOT NULL
-     AND (NEW.erased_at IS NULL OR NEW.external_id IS NOT NULL OR NEW.first_name <> '' OR NEW.last_name <> ''
-          OR NEW.email IS NOT NULL OR NEW.phone_number IS NOT NULL OR NEW.date_of_birth IS NOT NULL
-          OR NEW.locale IS NOT NULL) THEN
-    SET v_message = CONCAT('customer ', OLD.customer_id, ' was erased: whoever comes again is a new customer');
-    SIGNAL SQLSTATE '45025' SET MESSAGE_TEXT = v_message;
-  END IF;
-END//
-
--- By the lock that the foreign key takes anyway, so that an erasure that runs is waited for.
-CREATE PROCEDURE sp_RefuseErased(p_customer_id BIGINT UNSIGNED)
-READS SQL DATA
-BEGIN
-  DECLARE v_erased INT;
-  DECLARE v_message VARCHAR(500);
-
-  SELECT COUNT(erased_at) INTO v_erased FROM Customers WHERE customer_id = p_customer_id LOCK IN SHARE MODE;
-  IF v_erased THEN
-    SET v_message = CONCAT('customer ', p_customer_id, ' was erased: whoever comes again is a new customer');
-    SIGNAL SQLSTATE '45025' SET MESSAGE_TEXT = v_message;
-  END IF;
-END//
-
+-- By the lock that the foreign key takes anyway, so that an erasure that runs is waited for. In place, not in a
+-- procedure: a call for each row of a load takes three times as long.
 CREATE OR REPLACE TRIGGER tr_address_of_erased BEFORE INSERT ON Customer_Addresses FOR EACH ROW
-CALL sp_RefuseErased(NEW.customer_id)//
+IF (SELECT erased_at FROM Customers WHERE customer_id = NEW.customer_id LOCK IN SHARE MODE) IS NOT NULL THEN
+  CALL sp_RefuseErased(NEW.customer_id);
+END IF//
 
 CREATE OR REPLACE TRIGGER tr_address_to_erased BEFORE UPDATE ON Customer_Addresses FOR EACH ROW
-IF NEW.customer_id <> OLD.customer_id THEN
+IF NEW.customer_id <> OLD.customer_id
+   AND (SELECT erased_at FROM Customers WHERE customer_id = NEW.customer_id LOCK IN SHARE MODE) IS NOT NULL THEN
   CALL sp_RefuseErased(NEW.customer_id);
 END IF//
 
 CREATE OR REPLACE TRIGGER tr_review_of_erased BEFORE INSERT ON Reviews FOR EACH ROW
-CALL sp_RefuseErased(NEW.customer_id)//
+IF (SELECT erased_at FROM Customers WHERE customer_id = NEW.customer_id LOCK IN SHARE MODE) IS NOT NULL THEN
+  CALL sp_RefuseErased(NEW.customer_id);
+END IF//
 
 CREATE OR REPLACE TRIGGER tr_review_to_erased BEFORE UPDATE ON Reviews FOR EACH ROW
-IF NEW.customer_id <> OLD.customer_id THEN
+IF NEW.customer_id <> OLD.customer_id
+   AND (SELECT erased_at FROM Customers WHERE customer_id = NEW.customer_id LOCK IN SHARE MODE) IS NOT NULL THEN
   CALL sp_RefuseErased(NEW.customer_id);
 END IF//
 
