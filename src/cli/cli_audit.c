@@ -222,24 +222,31 @@ static int run_follow(const struct command_line *line, struct err *err)
 
 /* --- scrub ----------------------------------------------------------------------------------- */
 
-#define NEEDLES_MAX 1000
+#define TEXTS_MAX 1000
+#define TEXT_MIN  3 /* bytes: shorter ones are in every line */
+#define TEXT_MAX  1024
 
-/* From stdin, a text a line: a command line is seen by others. */
-static int read_needles(struct arena *arena, const char **ret, size_t *ret_n, struct err *err)
+/* From stdin, a text a line: a command line is seen by others. In the middle of a word, too. */
+static int read_texts(struct erase_match *match, struct err *err)
 {
-	char line[2048];
+	char line[2 * TEXT_MAX];
+	size_t n = 0;
 
-	*ret_n = 0;
 	while (fgets(line, sizeof(line), stdin)) {
 		struct str text = str_trim(str_from(line));
 
 		if (text.len == 0)
 			continue;
-		if (*ret_n == NEEDLES_MAX)
-			return err_set(err, ERR_LIMIT, "more than %d texts", NEEDLES_MAX);
-		ret[(*ret_n)++] = arena_str(arena, text).data;
+		if (n++ == TEXTS_MAX)
+			return err_set(err, ERR_LIMIT, "more than %d texts", TEXTS_MAX);
+		if (text.len > TEXT_MAX ||
+		    !erase_match_add(match, ERASE_OTHER, text, ERASE_ANYWHERE))
+			return err_set(err, ERR_INVALID_ARGUMENT,
+				       "a text to scrub has %zu bytes; it must have %d to %d",
+				       text.len, TEXT_MIN, TEXT_MAX);
+		(void)erase_match_add(match, ERASE_PHONE, text, 0);
 	}
-	return 0;
+	return n ? 0 : err_set(err, ERR_INVALID_ARGUMENT, "there is nothing to look for");
 }
 
 static int scrub(const struct command_line *line, struct rbac_scrub_question *q, struct err *err)
@@ -266,16 +273,15 @@ static int scrub(const struct command_line *line, struct rbac_scrub_question *q,
 static int run_scrub(const struct command_line *line, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
-	const char **needles = arena_alloc(&arena, NEEDLES_MAX * sizeof(*needles));
-	struct rbac_scrub_question q = {.dir = cli_witness_dir(line, &arena),
-					.needles = needles,
-					.actor = audit_os_actor(&arena)};
+	_cleanup_(erase_match_freep) struct erase_match *match = erase_match_new();
+	struct rbac_scrub_question q = {
+	    .dir = cli_witness_dir(line, &arena), .match = match, .actor = audit_os_actor(&arena)};
 	int r;
 
 	if (!command_has(line, "scan") &&
 	    !cli_confirm(line, "This makes the server's audit forget these texts. Go on?"))
 		return err_set(err, ERR_INTERRUPTED, "nothing was done");
-	r = read_needles(&arena, needles, &q.n, err);
+	r = read_texts(match, err);
 	return r < 0 ? r : scrub(line, &q, err);
 }
 

@@ -208,7 +208,7 @@ int erase_write_audit(const struct eraser *e, const struct record *rec, const ch
 		      struct err *err)
 {
 	_cleanup_(mem_freep) char *object = mem_printf("erasure %" PRIu64, rec->id);
-	bool is_done = cstr_equal(outcome, "done");
+	bool is_done = cstr_equal(outcome, "done") || cstr_equal(outcome, "left");
 
 	/* Whose it is is forgotten with the details; the certificate says it, and the purpose. */
 	return audit_append_here(e->m,
