@@ -191,11 +191,11 @@ def test_two_who_erase_the_same_person_make_one_erasure(person):
 def test_a_feed_brings_nobody_back_under_another_spelling_or_key(person):
     stack = person.stack
     stack.sql("UPDATE Customers SET email = 'Zenobia.Q@Example.Org' WHERE customer_id = %s", [person.id])
-    load_files(stack, customers=CUSTOMERS + "EZ-1B,Zenobia,Quartermain,zenobia.q@example.org,,,2024-03-14\n")
-    assert stack.value("SELECT target_id FROM Feed_Aliases WHERE external_id = 'EZ-1B'") == person.id
+    load_files(stack, customers=CUSTOMERS + "EZ-B1,Zenobia,Quartermain,zenobia.q@example.org,,,2024-03-14\n")
+    assert stack.value("SELECT target_id FROM Feed_Aliases WHERE external_id = 'EZ-B1'") == person.id
     person.erase()
     people = stack.value("SELECT COUNT(*) FROM Customers")
-    comes = ["ez-1,Zenobia,Quartermain,,,,2024-03-14", "EZ-1b,Zenobia,Quartermain,,,,2024-03-14",
+    comes = ["ez-1,Zenobia,Quartermain,,,,2024-03-14", "ez-b1,Zenobia,Quartermain,,,,2024-03-14",
              "EZ-9,Zenobia,Quartermain,zenobia.q@example.org,,,2024-03-14",
              "EZ-1,Zenobia,Quartermain,zenobia.q@example.org,+1 555 010 7777,,no day at all",
              "EZ-10,Zenobia,Quartermain,ZENOBIA.Q@example.org,,,no day at all"]
@@ -205,7 +205,7 @@ def test_a_feed_brings_nobody_back_under_another_spelling_or_key(person):
                         "EA-8,EZ-10,1,12 Unheard Of Lane,Nowhereville,99999,no country\n")
     assert counts == {"customers": (5, 5), "addresses": (3, 3)}
     assert stack.value("SELECT COUNT(*) FROM Customers") == people
-    assert logged(stack, "EZ-1", "EZ-9", "ez-1", "EA-7", "EA-8", "Unheard", "Zenobia", "7777") == []
+    assert logged(stack, "EZ-1", "EZ-9", "ez-1", "ez-b1", "EA-7", "EA-8", "Unheard", "Zenobia", "7777") == []
     assert stack.value("SELECT COUNT(*) FROM data_quality_logs WHERE quality_rule = 'subject_erased'") == 8
     # The key under which they came is theirs from now on; those of others are not.
     assert load_files(stack, customer_addresses=ADDRESSES +
