@@ -413,25 +413,75 @@ static int run_erase(const struct command_line *line, struct err *err)
 
 /* --- certificate ----------------------------------------------------------------------------- */
 
-static int run_certificate(const struct command_line *line, struct err *err)
+/* Whoever checks needs the public key alone, and where there is no secret one, none is made. */
+static int read_public_key(const struct command_line *line, unsigned char *ret, struct err *err)
 {
-	_cleanup_(place_done) struct place p = {0};
+	const char *hex = command_text(line, "key");
+	_cleanup_(arena_done) struct arena arena = {0};
+	unsigned char seed[crypto_sign_SEEDBYTES], secret[crypto_sign_SECRETKEYBYTES];
+	size_t len = 0;
+	int r;
+
+	if (hex && (sodium_hex2bin(ret, crypto_sign_PUBLICKEYBYTES, hex, strlen(hex), NULL, &len,
+				   NULL) != 0 ||
+		    len != crypto_sign_PUBLICKEYBYTES))
+		return err_set(err, ERR_INVALID_ARGUMENT,
+			       "--key \"%.80s\" is no public key: 64 hex digits", hex);
+	if (hex)
+		return 0;
+	if (!file_exists(
+		arena_printf(&arena, "%s/secrets/audit", endpoint_var_dir(line->config, &arena)))) {
+		(void)err_set(err, ERR_NOT_FOUND,
+			      "there is no \"secrets/audit\" here to check a signature by");
+		return err_hint(err, "give the public key of the shop: --key HEX");
+	}
+	r = cli_govern_key(line, "audit", seed, err);
+	if (r == 0)
+		crypto_sign_seed_keypair(ret, secret, seed);
+	sodium_memzero(seed, sizeof(seed));
+	sodium_memzero(secret, sizeof(secret));
+	return r;
+}
+
+/* Of a file: without any server. */
+static int check_certificate(const struct command_line *line, const unsigned char *public_key,
+			     struct err *err)
+{
 	_cleanup_(strbuf_done) struct strbuf text = STRBUF_INIT(CERTIFICATE_MAX);
-	_cleanup_(mem_freep) char *stored = NULL;
 	const char *file = command_text(line, "check");
-	int r = cli_open_maria(line, ENDPOINT_ADMIN, &p.g.db, err);
+	int r = file_read(file, &text, err);
 
 	if (r == 0)
-		r = read_keys(line, &p, err);
-	if (r == 0 && file)
-		r = file_read(file, &text, err);
-	else if (r == 0)
-		r = erase_certificate(p.g.db, line->argv[0], &stored, err);
-	if (r == 0)
-		r = erase_certificate_check(file ? strbuf_str(&text) : stored, p.public_key, err);
+		r = erase_certificate_check(strbuf_str(&text), public_key, err);
+	if (r == 0 && line->argc)
+		r = erase_certificate_is_of(strbuf_str(&text), line->argv[0], 0, err);
 	if (r < 0)
-		return file ? err_context(err, "%s", file) : r;
-	printf("%s\n", file ? "whole, and signed with the key of this shop" : stored);
+		return err_context(err, "%s", file);
+	printf("whole, and signed with the key of this shop\n");
+	return cli_flush(err);
+}
+
+static int run_certificate(const struct command_line *line, struct err *err)
+{
+	unsigned char public_key[crypto_sign_PUBLICKEYBYTES];
+	_cleanup_(maria_closep) struct maria *db = NULL;
+	_cleanup_(mem_freep) char *stored = NULL;
+	int r;
+
+	if (!line->argc && !command_has(line, "check"))
+		return err_set(err, ERR_INVALID_ARGUMENT, "say whose, or --check FILE");
+	r = read_public_key(line, public_key, err);
+	if (r == 0 && command_has(line, "check"))
+		return check_certificate(line, public_key, err);
+	if (r == 0)
+		r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
+	if (r == 0)
+		r = erase_certificate(db, line->argv[0], &stored, err);
+	if (r == 0)
+		r = erase_certificate_check(stored, public_key, err);
+	if (r < 0)
+		return r;
+	printf("%s\n", stored);
 	return cli_flush(err);
 }
 
@@ -457,13 +507,18 @@ static int run_hold(const struct command_line *line, struct err *err)
 static int run_release(const struct command_line *line, struct err *err)
 {
 	_cleanup_(place_done) struct place p = {0};
-	int r = open_place(line, &p, err);
+	const char *number = command_text(line, "hold");
+	uint64_t hold = 0;
+	int r = number ? parse_uint64(str_from(number), UINT64_MAX, &hold, err) : 0;
 
+	if (r < 0)
+		return err_context(err, "--hold");
+	r = open_place(line, &p, err);
 	if (r == 0)
-		r = erase_release(&p.eraser, line->argv[0], err);
+		r = erase_release(&p.eraser, line->argv[0], hold, err);
 	if (r < 0)
 		return r;
-	printf("the data of %s is held no longer.\n", line->argv[0]);
+	printf("the hold of %s is ended.\n", line->argv[0]);
 	return cli_flush(err);
 }
 
@@ -477,32 +532,35 @@ struct listed {
 static int list_record(void *arg, const struct erase_record *r, struct err *err)
 {
 	struct listed *l = arg;
-	char since[20];
+	char since[20], hold[24] = "-";
 
 	(void)err;
 	if (l->list) {
-		json_array_append_new(l->list, json_pack("{s:I,s:s,s:s,s:s,s:o,s:s,s:s}", "erasure",
-							 (json_int_t)r->id, "subject", r->subject,
-							 "state", r->state, "by", r->by, "why",
-							 cli_json_text(str_from(r->why)), "since",
-							 r->since, "until", r->until));
+		json_array_append_new(l->list,
+				      json_pack("{s:I,s:I,s:s,s:s,s:s,s:o,s:s,s:s}", "erasure",
+						(json_int_t)r->id, "hold", (json_int_t)r->hold,
+						"subject", r->subject, "state", r->state, "by",
+						r->by, "why", cli_json_text(str_from(r->why)),
+						"since", r->since, "until", r->until));
 		return 0;
 	}
 	(void)snprintf(since, sizeof(since), "%.19s", r->since);
+	if (r->hold)
+		(void)snprintf(hold, sizeof(hold), "%" PRIu64, r->hold);
 	table_add(l->table,
 		  (const char *const[]){r->subject,
 					cstr_equal(r->state, "copies") ? "not complete"
 					: cstr_equal(r->state, "done") ? "erased"
 					: cstr_equal(r->state, "left") ? "erased in part"
 								       : r->state,
-					since, r->until[0] ? r->until : "-", r->by, r->why});
+					since, r->until[0] ? r->until : "-", hold, r->by, r->why});
 	return 0;
 }
 
 static int run_list(const struct command_line *line, struct err *err)
 {
 	static const char *const titles[] = {"CUSTOMER", "STATE", "SINCE", "UNTIL",
-					     "BY",	 "WHY",	  NULL};
+					     "HOLD",	 "BY",	  "WHY",   NULL};
 	_cleanup_(maria_closep) struct maria *db = NULL;
 	_cleanup_(table_freep) struct table *table = table_new(titles);
 	struct listed l = {.table = table};
@@ -547,11 +605,22 @@ static const struct command_option hold_options[] = {
      .help = "the last day, 2030-01-31; without it, until released"},
     {0},
 };
+static const struct command_option release_options[] = {
+    {.name = "hold",
+     .type = COMMAND_TEXT,
+     .argument = "NUMBER",
+     .help = "which, when there are several: `privacy erasures`"},
+    {0},
+};
 static const struct command_option certificate_options[] = {
     {.name = "check",
      .type = COMMAND_TEXT,
      .argument = "FILE",
      .help = "check this one instead of printing it"},
+    {.name = "key",
+     .type = COMMAND_TEXT,
+     .argument = "HEX",
+     .help = "the shop's public key; without it, that of secrets/audit"},
     {0},
 };
 
@@ -596,5 +665,6 @@ const struct command command_privacy_release = {
     .arguments = "CUSTOMER",
     .min_args = 1,
     .max_args = 1,
+    .options = release_options,
     .run = run_release,
 };

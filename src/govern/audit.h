@@ -30,8 +30,8 @@
 struct audit_event { /* texts: NULL is the empty one; too long ones are cut at their column */
 	const char *actor, *role, *action, *object, *purpose, *outcome;
 	uint64_t rows;
-	const char *subject; /* NULL: nobody's */
-	const char *details; /* JSON; NULL: none */
+	const char *subject; /* NULL: nobody's. With one, `purpose` stands among the details */
+	const char *details; /* a JSON object; NULL: none */
 };
 
 /* In a transaction of its own. */

@@ -10,9 +10,12 @@
 #include "base/clock.h"
 #include "govern/audit_int.h"
 #include "govern/govern_sql_int.h"
+#include "shop/clean.h"
+#include "shop/load.h"
 #include "sync/sync_admin.h"
 
 #include <inttypes.h>
+#include <sodium.h>
 #include <unistd.h>
 
 #include "base/banned.h"
@@ -21,15 +24,9 @@
 #define RECEIPTS_MAX ((size_t)1 << 20)
 #define LOOK_US	     500000U /* between two searches */
 
-struct record {
-	uint64_t id;
-	bool is_done;
-	char *receipts, *certificate, *by, *purpose, *begun_at;
-	struct strbuf sought;
-};
-
-static void record_done(struct record *rec)
+void erase_record_done(struct record *rec)
 {
+	mem_free(rec->subject);
 	mem_free(rec->receipts);
 	mem_free(rec->certificate);
 	mem_free(rec->by);
@@ -47,7 +44,7 @@ static char *text_of(const struct maria_rows *rows, size_t column)
 }
 
 /* An id of 0: there is none. */
-static int read_record(struct maria *m, const char *subject, struct record *ret, struct err *err)
+int erase_record_read(struct maria *m, const char *subject, struct record *ret, struct err *err)
 {
 	const struct maria_value params[] = {MARIA_S(subject)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
@@ -65,7 +62,9 @@ static int read_record(struct maria *m, const char *subject, struct record *ret,
 			       .certificate = text_of(rows, 4),
 			       .by = text_of(rows, 5),
 			       .purpose = text_of(rows, 6),
-			       .begun_at = text_of(rows, 7)};
+			       .begun_at = text_of(rows, 7),
+			       .subject = mem_printf("%s", subject),
+			       .is_marked = maria_rows_str(rows, 8).data != NULL};
 	strbuf_add(&ret->sought, sought.data, sought.len);
 	return strbuf_check(&ret->sought, "what is searched for", err);
 }
@@ -111,157 +110,6 @@ static int check_hold(const struct eraser *e, const char *subject, struct err *e
 	return err_hint(err, "`aethermart privacy release` ends a hold");
 }
 
-/* "text" as it is, when the shop's procedure says why it will not. */
-static int explain(const struct eraser *e, struct err *err)
-{
-	const struct maria_refusal *refusal = maria_refusal(e->m);
-
-	return refusal ? err_set(err, ERR_CONFLICT, "%s", refusal->text)
-		       : err_context(err, "erasing by %s", e->a->subject_erase);
-}
-
-/* Its answer becomes receipts: table, what became of it, rows. */
-static int call_procedure(const struct eraser *e, const char *subject, json_t *receipts,
-			  struct err *err)
-{
-	const struct maria_value params[] = {MARIA_S(subject)};
-	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(1024);
-	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r;
-
-	strbuf_addstr(&sql, "CALL ");
-	maria_add_identifier(&sql, e->a->subject_erase);
-	strbuf_addstr(&sql, "(?)");
-	r = maria_query(e->m, strbuf_str(&sql), params, ARRAY_LEN(params), &rows, err);
-	if (r < 0)
-		return explain(e, err);
-	while ((r = maria_rows_next(rows, err)) > 0)
-		json_array_append_new(receipts,
-				      json_pack("{s:s,s:s,s:s,s:I}", "store", "MariaDB", "where",
-						maria_rows_str(rows, 0).data, "what",
-						maria_rows_str(rows, 1).data, "rows",
-						(json_int_t)maria_rows_int(rows, 2)));
-	return r < 0 ? explain(e, err) : 0;
-}
-
-static int add_key(const struct eraser *e, struct str text, uint64_t id, struct err *err)
-{
-	char fingerprint[65];
-
-	erase_fingerprint(e->key, text, fingerprint);
-
-	const struct maria_value params[] = {MARIA_S(fingerprint), MARIA_U(id)};
-
-	return maria_run(e->m, govern_sql_erase_key, params, ARRAY_LEN(params), NULL, err);
-}
-
-static bool is_key(const struct eraser *e, const struct schema_table *t,
-		   const struct schema_column *c)
-{
-	const char *pii = access_class(e->a, t->name, c->name);
-
-	return c->type == SCHEMA_TEXT && pii &&
-	       (cstr_equal(pii, "identifier") || cstr_equal(pii, "email"));
-}
-
-/* However short they are. That of the empty text tells loading whether it has the right key. */
-static int add_keys(const struct eraser *e, const char *subject, uint64_t id, struct err *err)
-{
-	const struct schema_table *t = schema_find_table(e->schema, e->a->subject_table);
-	const struct maria_value params[] = {MARIA_S(subject)};
-	int r = add_key(e, str_from(""), id, err);
-
-	for (size_t i = 0; i < t->n_columns && r == 0; i++) {
-		_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(ERASE_STATEMENT_MAX);
-		_cleanup_(mem_freep) char *text = NULL;
-
-		if (!is_key(e, t, &t->columns[i]))
-			continue;
-		strbuf_addstr(&sql, "SELECT ");
-		maria_add_identifier(&sql, t->columns[i].name);
-		strbuf_addstr(&sql, " FROM ");
-		maria_add_identifier(&sql, t->name);
-		strbuf_addstr(&sql, " WHERE ");
-		maria_add_identifier(&sql, e->a->subject_key);
-		strbuf_addstr(&sql, " = ?");
-		r = maria_query_text(e->m, strbuf_str(&sql), params, ARRAY_LEN(params), &text, err);
-		if (r == 0 && text)
-			r = add_key(e, str_from(text), id, err);
-	}
-	return r;
-}
-
-static int store_receipts(const struct eraser *e, const json_t *receipts, uint64_t id,
-			  struct err *err)
-{
-	_cleanup_(mem_freep) char *text = json_dumps(receipts, JSON_COMPACT);
-	const struct maria_value params[] = {MARIA_S(text), MARIA_U(id)};
-
-	return maria_run(e->m, govern_sql_erase_receipts, params, ARRAY_LEN(params), NULL, err);
-}
-
-static int write_audit(const struct eraser *e, uint64_t id, const char *outcome, struct err *err)
-{
-	_cleanup_(mem_freep) char *object = mem_printf("erasure %" PRIu64, id);
-
-	return audit_append_here(e->m,
-				 &(struct audit_event){.actor = e->actor,
-						       .action = "privacy.erase",
-						       .object = object,
-						       .purpose = e->purpose,
-						       .rows = 1,
-						       .outcome = outcome},
-				 err);
-}
-
-/* In a transaction: the rows, the keys, the record and the audit, all or none. */
-static int erase_rows(const struct eraser *e, const char *subject, const struct erase_sought *s,
-		      struct err *err)
-{
-	_cleanup_(strbuf_done) struct strbuf sealed = STRBUF_INIT(0);
-	json_t *receipts = json_array();
-	int64_t id = 0;
-	int r;
-
-	erase_sought_seal(s, e->key, &sealed);
-
-	const struct maria_value params[] = {MARIA_S(subject), MARIA_S(e->actor),
-					     MARIA_S(e->purpose ? e->purpose : ""),
-					     MARIA_B(strbuf_slice(&sealed))};
-
-	r = strbuf_check(&sealed, "what is searched for", err);
-	if (r == 0)
-		r = maria_run(e->m, govern_sql_erase_begin, params, ARRAY_LEN(params), NULL, err);
-	if (r == 0)
-		r = maria_query_int(e->m, "SELECT LAST_INSERT_ID()", NULL, 0, &id, err);
-	if (r == 0)
-		r = add_keys(e, subject, (uint64_t)id, err);
-	if (r == 0)
-		r = call_procedure(e, subject, receipts, err);
-	if (r == 0)
-		r = store_receipts(e, receipts, (uint64_t)id, err);
-	if (r == 0)
-		r = write_audit(e, (uint64_t)id, "begun", err);
-	json_decref(receipts);
-	return r;
-}
-
-/* What others made impossible for the moment is tried again. */
-static int in_transaction(const struct eraser *e, const char *subject, const struct erase_sought *s,
-			  struct err *err)
-{
-	int r = -ERR_RETRY;
-
-	for (int i = 0; i < TRIES && r == -ERR_RETRY && !maria_is_lost(e->m); i++) {
-		err_clear(err);
-		r = maria_exec(e->m, "START TRANSACTION", err);
-		if (r == 0)
-			r = erase_rows(e, subject, s, err);
-		r = maria_finish(e->m, r, err);
-	}
-	return r;
-}
-
 /* Whether they may be erased, and what is searched for. */
 static int plan_begin(const struct eraser *e, const char *subject, struct erase_sought *ret,
 		      struct err *err)
@@ -275,12 +123,64 @@ static int plan_begin(const struct eraser *e, const char *subject, struct erase_
 	return r < 0 ? r : erase_sought_share(e, subject, ret, err);
 }
 
-static int begin(const struct eraser *e, const char *subject, struct err *err)
+/* It stands in the record, in the certificate, and in the audit, from which nothing goes. */
+static int check_purpose(const struct eraser *e, const struct erase_sought *s, struct err *err)
 {
-	_cleanup_(erase_sought_done) struct erase_sought s = {0};
-	int r = plan_begin(e, subject, &s, err);
+	_cleanup_(strbuf_done) struct strbuf purpose = STRBUF_INIT(0), text = STRBUF_INIT(0);
+	bool is_named = false;
 
-	return r < 0 ? r : in_transaction(e, subject, &s, err);
+	strbuf_addch(&purpose, ' ');
+	clean_fold(str_from(e->purpose ? e->purpose : ""), &purpose);
+	strbuf_addch(&purpose, ' ');
+	for (size_t i = 0; i < s->n && !is_named; i++) {
+		strbuf_clear(&text);
+		strbuf_addch(&text, ' ');
+		clean_fold(s->texts[i].text, &text);
+		if (text.len == 1)
+			continue;
+		strbuf_addch(&text, ' ');
+		is_named = strstr(strbuf_str(&purpose), strbuf_str(&text)) != NULL;
+	}
+	if (!is_named)
+		return 0;
+	(void)err_set(err, ERR_INVALID_ARGUMENT,
+		      "the purpose says who they are, and it would stay: nothing was done");
+	return err_hint(err, "name a case instead: --purpose 'letter of 12 May'");
+}
+
+/* For somebody whose erasure was begun: mostly there is nothing. */
+static int plan_again(const struct eraser *e, const char *subject, struct erase_sought *ret,
+		      struct err *err)
+{
+	_cleanup_(erase_sought_done) struct erase_sought look = {0};
+	int r = erase_sought_read(e, subject, &look, err);
+
+	return r < 0 || !look.n ? r : plan_begin(e, subject, ret, err);
+}
+
+/* What others made impossible for the moment, or changed, is planned and tried again. */
+static int begin(const struct eraser *e, const char *subject, bool is_begun, struct err *err)
+{
+	int r = shop_load_check_erased(e->m, e->key, err);
+
+	if (r < 0)
+		return r;
+	r = -ERR_RETRY;
+	for (int i = 0; i < TRIES && r == -ERR_RETRY && !maria_is_lost(e->m); i++) {
+		_cleanup_(erase_sought_done) struct erase_sought s = {0};
+
+		err_clear(err);
+		r = is_begun ? plan_again(e, subject, &s, err) : plan_begin(e, subject, &s, err);
+		if (r == -ERR_NOT_FOUND && is_begun) { /* the procedure of a shop took the row */
+			err_clear(err);
+			return 0;
+		}
+		if (r == 0)
+			r = check_purpose(e, &s, err);
+		if (r == 0)
+			r = erase_rows(e, subject, &s, err);
+	}
+	return r;
 }
 
 /* --- the stores that follow ------------------------------------------------------------------ */
@@ -585,17 +485,21 @@ static int make_certificate(const struct eraser *e, const struct proof *p, char 
 	return r;
 }
 
+/* The last look at the rows and the end of it are one transaction. */
 static int finish(const struct eraser *e, const struct record *rec, const char *certificate,
 		  bool is_left, struct err *err)
 {
 	const struct maria_value params[] = {MARIA_S(certificate), MARIA_U(rec->id)};
+	uint64_t n = 0;
 	int r = maria_exec(e->m, "START TRANSACTION", err);
 
 	if (r == 0)
-		r = maria_run(e->m, is_left ? govern_sql_erase_leave : govern_sql_erase_finish,
-			      params, ARRAY_LEN(params), NULL, err);
+		r = erase_check_rows(e, rec->subject, err);
 	if (r == 0)
-		r = write_audit(e, rec->id, is_left ? "left" : "done", err);
+		r = maria_run(e->m, is_left ? govern_sql_erase_leave : govern_sql_erase_finish,
+			      params, ARRAY_LEN(params), &n, err);
+	if (r == 0 && n)
+		r = erase_write_audit(e, rec, is_left ? "left" : "done", err);
 	return maria_finish(e->m, r, err);
 }
 
@@ -645,9 +549,8 @@ static int prove(const struct eraser *e, const struct proof *p, char **ret_certi
 
 	if (r == 0)
 		r = finish(e, p->rec, certificate, p->left != NULL, err);
-	if (r == 0)
-		*ret_certificate = TAKE_PTR(certificate);
-	return r;
+	/* What is stored counts: another process may have been faster. */
+	return r < 0 ? r : erase_certificate(e->m, p->subject, ret_certificate, err);
 }
 
 /* `left`: why it ends with what the search finds; NULL: it ends when nothing is found. */
@@ -663,7 +566,7 @@ static int follow(const struct eraser *e, const struct record *rec, const char *
 			      .receipts = receipts,
 			      .found = &found,
 			      .left = left};
-	int r = erase_sought_unseal(strbuf_slice(&rec->sought), e->key, &s, err);
+	int r = erase_record_unseal(e, rec, &s, err);
 
 	/* A certificate tells of each store or of none. */
 	if (r == 0 && !receipts)
@@ -685,29 +588,43 @@ static int follow(const struct eraser *e, const struct record *rec, const char *
 	return r;
 }
 
+/* It is shown as a proof, so it has to be one. */
+static int check_stored(const struct eraser *e, const struct record *rec, struct err *err)
+{
+	unsigned char public_key[crypto_sign_PUBLICKEYBYTES];
+	int r;
+
+	crypto_sign_ed25519_sk_to_pk(public_key, e->secret_key);
+	r = erase_certificate_check(rec->certificate ? rec->certificate : "", public_key, err);
+	if (r == 0)
+		r = erase_certificate_is_of(rec->certificate, rec->subject, rec->id, err);
+	return r < 0 ? err_context(err, "the stored certificate of %.60s", rec->subject) : 0;
+}
+
 int erase_run(const struct eraser *e, const char *subject, char **ret_certificate, struct err *err)
 {
-	_cleanup_(record_done) struct record rec = {0};
-	int r = read_record(e->m, subject, &rec, err);
+	_cleanup_(erase_record_done) struct record before = {0}, rec = {0};
+	int r = erase_record_read(e->m, subject, &before, err);
 
-	if (r >= 0 && !rec.id) {
-		r = begin(e, subject, err);
-		if (r == 0)
-			r = read_record(e->m, subject, &rec, err);
-	}
+	if (r >= 0)
+		r = begin(e, subject, before.id != 0, err);
+	if (r == 0)
+		r = erase_record_read(e->m, subject, &rec, err);
 	if (r < 0)
 		return r;
 	if (!rec.is_done)
 		return follow(e, &rec, subject, NULL, ret_certificate, err);
-	*ret_certificate = TAKE_PTR(rec.certificate);
-	return 0;
+	r = check_stored(e, &rec, err);
+	if (r == 0)
+		*ret_certificate = TAKE_PTR(rec.certificate);
+	return r;
 }
 
 int erase_leave(const struct eraser *e, const char *subject, const char *reason,
 		char **ret_certificate, struct err *err)
 {
-	_cleanup_(record_done) struct record rec = {0};
-	int r = read_record(e->m, subject, &rec, err);
+	_cleanup_(erase_record_done) struct record rec = {0};
+	int r = erase_record_read(e->m, subject, &rec, err);
 
 	if (r < 0)
 		return r;
@@ -724,15 +641,15 @@ int erase_plan(const struct eraser *e, const char *subject, const struct erase_s
 	       struct erase_sought *ret, struct err *err)
 {
 	struct erase_search look = *how;
-	_cleanup_(record_done) struct record rec = {0};
+	_cleanup_(erase_record_done) struct record rec = {0};
 	json_t *receipts = NULL;
-	int r = read_record(e->m, subject, &rec, err);
+	int r = erase_record_read(e->m, subject, &rec, err);
 
 	/* Once begun, the record knows what is searched for. */
 	if (r >= 0 && rec.is_done)
 		return err_set(err, ERR_CONFLICT, "%.60s is erased", subject);
 	if (r >= 0 && rec.id)
-		r = erase_sought_unseal(strbuf_slice(&rec.sought), e->key, ret, err);
+		r = erase_record_unseal(e, &rec, ret, err);
 	else if (r >= 0)
 		r = plan_begin(e, subject, ret, err);
 	look.subject = subject;
@@ -746,8 +663,8 @@ int erase_plan(const struct eraser *e, const char *subject, const struct erase_s
 
 int erase_certificate(struct maria *m, const char *subject, char **ret, struct err *err)
 {
-	_cleanup_(record_done) struct record rec = {0};
-	int r = read_record(m, subject, &rec, err);
+	_cleanup_(erase_record_done) struct record rec = {0};
+	int r = erase_record_read(m, subject, &rec, err);
 
 	if (r < 0)
 		return r;
@@ -757,74 +674,9 @@ int erase_certificate(struct maria *m, const char *subject, char **ret, struct e
 		(void)err_set(err, ERR_RETRY, "the erasure of %.60s is not complete", subject);
 		return err_hint(err, "`aethermart privacy erase` goes on with it");
 	}
+	r = erase_certificate_is_of(rec.certificate ? rec.certificate : "", subject, rec.id, err);
+	if (r < 0)
+		return err_context(err, "the stored certificate of %.60s", subject);
 	*ret = TAKE_PTR(rec.certificate);
 	return 0;
-}
-
-/* --- holds ----------------------------------------------------------------------------------- */
-
-static int audit_hold(const struct eraser *e, const char *subject, const char *action,
-		      const char *reason, struct err *err)
-{
-	return audit_append(e->m,
-			    &(struct audit_event){.actor = e->actor,
-						  .action = action,
-						  .object = e->a->subject_table,
-						  .purpose = reason,
-						  .rows = 1,
-						  .outcome = "done",
-						  .subject = subject},
-			    err);
-}
-
-int erase_hold(const struct eraser *e, const char *subject, const char *reason, const char *until,
-	       struct err *err)
-{
-	const struct maria_value params[] = {MARIA_S(subject), MARIA_S(reason), MARIA_S(e->actor),
-					     until ? MARIA_S(until) : MARIA_N};
-	_cleanup_(record_done) struct record rec = {0};
-	_cleanup_(erase_sought_done) struct erase_sought s = {0};
-	int r = read_record(e->m, subject, &rec, err);
-
-	if (r >= 0 && rec.id)
-		return err_set(err, ERR_CONFLICT, "%.60s is erased: there is nothing to hold",
-			       subject);
-	if (r >= 0)
-		r = erase_sought_read(e, subject, &s, err); /* whether they are there at all */
-	if (r == 0 && until && !clock_is_time(until))
-		return err_set(err, ERR_INVALID_ARGUMENT,
-			       "\"%.40s\" is not a day such as 2030-01-31", until);
-	if (r == 0)
-		r = maria_run(e->m, govern_sql_erase_hold, params, ARRAY_LEN(params), NULL, err);
-	return r < 0 ? r : audit_hold(e, subject, "privacy.hold", reason, err);
-}
-
-int erase_release(const struct eraser *e, const char *subject, struct err *err)
-{
-	const struct maria_value params[] = {MARIA_S(subject)};
-	uint64_t n = 0;
-	int r = maria_run(e->m, govern_sql_erase_release, params, ARRAY_LEN(params), &n, err);
-
-	if (r == 0 && !n)
-		return err_set(err, ERR_NOT_FOUND, "the data of %.60s is not held", subject);
-	return r < 0 ? r : audit_hold(e, subject, "privacy.release", NULL, err);
-}
-
-int erase_list(struct maria *m, erase_record_fn fn, void *arg, struct err *err)
-{
-	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(m, govern_sql_erase_list, NULL, 0, &rows, err);
-
-	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
-		const struct erase_record rec = {.id = maria_rows_uint(rows, 0),
-						 .subject = maria_rows_str(rows, 1).data,
-						 .state = maria_rows_str(rows, 2).data,
-						 .by = maria_rows_str(rows, 3).data,
-						 .why = maria_rows_str(rows, 4).data,
-						 .since = maria_rows_str(rows, 5).data,
-						 .until = maria_rows_str(rows, 6).data};
-
-		r = fn(arg, &rec, err);
-	}
-	return r;
 }

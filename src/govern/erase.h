@@ -10,10 +10,10 @@
  * person's (erase_match.h), and for rows and documents that say whose they are, and only when none
  * is found anywhere the certificate is signed. A killed erasure is completed by the next call.
  *
- * What is searched for stands in the record, sealed (XSalsa20-Poly1305) with a key that is in a
- * file and not in the database, until the certificate is made; then it goes. A name, an address or
- * a telephone number that somebody else has, too, the whole of it, is not searched for, nor is what
- * is too short to tell anybody; the certificate says how many of each.
+ * What is searched for stands in the record, sealed (XSalsa20-Poly1305) for this erasure with a key
+ * that is in a file and not in the database, until the certificate is made; then it goes. A name,
+ * an address or a telephone number that somebody else has, too, the whole of it, is not searched
+ * for, nor is what is too short to tell anybody; the certificate says how many of each.
  *
  * Erased_Keys holds HMAC-SHA-256 of the keys by which a feed would bring the person back; loading
  * compares (shop/load.h).
@@ -154,10 +154,14 @@ int erase_plan(const struct eraser *e, const char *subject, const struct erase_s
 	       struct erase_sought *ret, struct err *err) _must_check_;
 
 /*
- * Erases, or goes on. ERR_CONFLICT: their data is held (Legal_Holds), the shop's procedure refuses
- * (an order that is not sent yet, a load that runs), or the rules name them as a person with an
- * account. ERR_TIMEOUT: the stores that follow have not followed yet, and the message says which;
- * call again. ERR_NOT_FOUND: there is no such subject. The certificate is the caller's.
+ * Erases, or goes on; of somebody who is erased, takes away what came since, and gives the
+ * certificate of then when nothing did. ERR_CORRUPTED: the stored certificate is none of them, or
+ * others were erased with another key. ERR_INVALID_ARGUMENT: the purpose names them. ERR_RETRY:
+ * something came in the last moment; call again. ERR_CONFLICT: their data is held (Legal_Holds),
+ * the shop's procedure refuses (an order that is not sent yet, a load that runs), or the rules name
+ * them as a person with an account. ERR_TIMEOUT: the stores that follow have not followed yet, and
+ * the message says which; call again. ERR_NOT_FOUND: there is no such subject. The certificate is
+ * the caller's.
  */
 int erase_run(const struct eraser *e, const char *subject, char **ret_certificate, struct err *err)
     _must_check_;
@@ -179,16 +183,26 @@ int erase_certificate(struct maria *m, const char *subject, char **ret, struct e
 int erase_certificate_check(const char *text, const unsigned char *public_key, struct err *err)
     _must_check_;
 
+/* ERR_CORRUPTED: it is of somebody else, or of another erasure; 0 is any. */
+int erase_certificate_is_of(const char *text, const char *subject, uint64_t id, struct err *err)
+    _must_check_;
+
 /* --- holds ----------------------------------------------------------------------------------- */
 
-/* `until`: a day such as 2030-01-31, NULL: until it is released. */
+/*
+ * One more hold; somebody may have several. `until`: the last day, such as 2030-01-31, today or
+ * later; NULL: until it is released.
+ */
 int erase_hold(const struct eraser *e, const char *subject, const char *reason, const char *until,
 	       struct err *err) _must_check_;
-/* ERR_NOT_FOUND: it is not held. */
-int erase_release(const struct eraser *e, const char *subject, struct err *err) _must_check_;
+/* `hold`: its number; 0: the only one. ERR_NOT_FOUND: it is not held. ERR_CONFLICT: there are more.
+ */
+int erase_release(const struct eraser *e, const char *subject, uint64_t hold, struct err *err)
+    _must_check_;
 
 struct erase_record {
 	uint64_t id;						/* 0: it is a hold */
+	uint64_t hold;						/* its number */
 	const char *subject, *state, *by, *why, *since, *until; /* until: "" when it is open */
 };
 typedef int (*erase_record_fn)(void *arg, const struct erase_record *r, struct err *err);

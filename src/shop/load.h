@@ -75,6 +75,8 @@ int shop_load(struct maria *m, const struct shop_load_options *options,
 
 /* Whether anybody was erased, so that loading needs the key. */
 int shop_load_has_erased(struct maria *m, bool *ret, struct err *err) _must_check_;
+/* ERR_CORRUPTED: some of them were erased with another key; NULL is another one. */
+int shop_load_check_erased(struct maria *m, const unsigned char *key, struct err *err) _must_check_;
 
 /*
  * A text that names the load completed last, in this database and no other; whether a database has

@@ -234,6 +234,13 @@ static int find_column(const struct load_entity *e, struct str name)
 	return -1;
 }
 
+const struct load_column *load_entity_find(const struct load_entity *e, const char *name)
+{
+	int i = find_column(e, str_from(name));
+
+	return i < 0 ? NULL : &e->columns[i];
+}
+
 size_t load_entity_column(const struct load_entity *e, const char *name)
 {
 	int i = find_column(e, str_from(name));

@@ -134,6 +134,11 @@ static void a_certificate_is_checked_byte_by_byte(void **state)
 	text = erase_certificate_sign(content, secret);
 	json_decref(content);
 	assert_int_equal(erase_certificate_check(text, public_key, &err), 0);
+	assert_int_equal(erase_certificate_is_of(text, "15", 3, &err), 0);
+	assert_int_equal(erase_certificate_is_of(text, "15", 0, &err), 0);
+	assert_int_equal(erase_certificate_is_of(text, "15", 4, &err), -ERR_CORRUPTED);
+	assert_int_equal(erase_certificate_is_of(text, "1", 3, &err), -ERR_CORRUPTED);
+	assert_int_equal(erase_certificate_is_of("{}", "15", 3, &err), -ERR_CORRUPTED);
 	for (size_t i = 0; text[i]; i++) {
 		char before = text[i];
 
