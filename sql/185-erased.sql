@@ -202,7 +202,7 @@ BEGIN
   UNION ALL SELECT 'accounts and tokens', 'deleted', v_accounts;
 END//
 
-CREATE PROCEDURE sp_RefuseErased(p_customer_id BIGINT UNSIGNED)
+CREATE OR REPLACE PROCEDURE sp_RefuseErased(p_customer_id BIGINT UNSIGNED)
 NO SQL
 BEGIN
   DECLARE v_message VARCHAR(500);
