@@ -21,6 +21,7 @@
 #define LANES_MAX 256
 #define LOOK_MS	  250 /* at the index: a small one is built within a second */
 #define STOP_S	  5
+#define LOCK_S	  2 /* for whom has a table, this does not wait longer */
 
 enum lane_kind { LANE_SYNC, LANE_WORDS, LANE_MEANING };
 
@@ -285,6 +286,8 @@ static bool open_place(struct cli_lineage_stream *s)
 	if (s->is_open)
 		return true;
 	r = cli_lineage_open(s->line, ENDPOINT_SYNC, &s->place, &err);
+	if (r == 0)
+		r = maria_set_lock_wait(s->place.db, LOCK_S, &err);
 	if (r == 0)
 		r = maria_has_table(s->place.db, "Lineage_Runs", &has_table, &err);
 	if (told(s, r, &err) < 0 || !has_table) {

@@ -221,6 +221,20 @@ def test_behind_a_gap_only_what_is_new_is_taken(stack):
     assert marks(stack, "a", "b", "c", "d", "e") == [1, 1, 1, 1, 1]
 
 
+def test_a_worker_ends_while_somebody_has_locked_its_tables(stack):
+    with contextlib.closing(stack.open_sql()) as other, other.cursor() as cursor:
+        cursor.execute("LOCK TABLES rbac_audit WRITE")
+        mark(stack, "locked")
+        until(lambda: stack.value("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER ="
+                                  " 'mongo_sync_user' AND STATE LIKE '%%metadata lock%%'"),
+              what="it waits for the table")
+        begin = time.monotonic()
+        processes.wait_gone(stack.signal("worker", signal.SIGTERM), 40)
+        assert time.monotonic() - begin < 20
+    follow(stack)
+    assert marks(stack, "locked") == [1]
+
+
 def test_a_worker_that_is_stopped_leaves_the_rest_of_a_long_file_for_later(stack, tmp_path):
     stack.down()
     text = "".join(f"20261101 10:00:{n % 60:02d},db,sarah,localhost,7,{n},QUERY,shop,"
