@@ -423,26 +423,24 @@ struct cli_lineage_stream *cli_lineage_stream_new(const struct command_line *lin
 	return s;
 }
 
-void cli_lineage_stream_stop(struct cli_lineage_stream *s)
+bool cli_lineage_stream_stop(struct cli_lineage_stream *s)
 {
 	struct timespec until;
 
 	if (!s)
-		return;
+		return true;
 	pthread_mutex_lock(&s->mutex);
 	s->stops = true;
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->mutex);
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += STOP_S;
-	if (pthread_clockjoin_np(s->thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
-		logger_event(LOGGER_WARN, "lineage",
-			     "the server does not answer; ending without it", NULL);
-		return; /* it is the thread's, and the process ends */
-	}
+	if (pthread_clockjoin_np(s->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+		return false;
 	for (size_t i = 0; i < s->n_lanes; i++)
 		mem_free(s->lanes[i].collection);
 	pthread_cond_destroy(&s->wake);
 	pthread_mutex_destroy(&s->mutex);
 	mem_free(s);
+	return true;
 }

@@ -526,14 +526,14 @@ static int run_serve(const struct command_line *line, struct err *err)
 	atomic_store(&serve.http, NULL);
 	stop_http(server, r, err);
 	is_kept = !cli_keeper_stop(keeper);
-	cli_lineage_stream_stop(serve.lineage);
+	is_kept |= !cli_lineage_stream_stop(serve.lineage);
 	serve.orders = maria_pool_free(serve.orders);
 	quality_stream_stop(serve.quality);
 	serve.tokens = maria_pool_free(serve.tokens);
 	serve.access = access_free(serve.access);
+	if (is_kept) /* what is closed below may be in use */
+		end_now("serve", "the server does not answer; ending without it", r, err);
 	stop_index(&serve, r, err);
-	if (is_kept)
-		end_now("audit", "the server does not answer; ending without it", r, err);
 	cli_close_engine(&serve.engine);
 	return r;
 }
