@@ -54,22 +54,14 @@ static int read_person(const struct access *a, struct token_wish *wish, struct e
 
 static int check_role(const struct access *a, const struct token_wish *wish, struct err *err)
 {
-	_cleanup_(mem_freep) const char **names = mem_alloc_array(a->n_roles + 1, sizeof(*names));
 	const struct access_role *role;
-	const char *near;
 
 	if (!wish->role)
 		return err_set(err, ERR_INVALID_ARGUMENT,
 			       "say whose rights it has: --role ROLE or --person NAME");
-	role = access_find_role(a, wish->role);
-	for (size_t i = 0; i < a->n_roles; i++)
-		names[i] = a->roles[i].name;
-	near = cstr_nearest(wish->role, names);
-	if (!role) {
-		(void)err_set(err, ERR_NOT_FOUND, "there is no role \"%.60s\"%s%s%s", wish->role,
-			      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
-		return err_hint(err, "`aethermart access show` lists them");
-	}
+	role = access_want_role(a, wish->role, err);
+	if (!role)
+		return -ERR_NOT_FOUND;
 	if (!role->http) {
 		(void)err_set(err, ERR_INVALID_ARGUMENT,
 			      "the role \"%s\" may ask for nothing over HTTP", role->name);

@@ -80,10 +80,16 @@ int audit_list(struct maria *m, const char *subject, size_t limit, audit_row_fn 
 int audit_erase(struct maria *m, const char *actor, const char *subject, uint64_t *ret_erased,
 		struct err *err) _must_check_;
 
+struct audit_purge {
+	const struct audit_witness *witness;
+	const unsigned char *secret_key; /* 64 bytes (libsodium) */
+	const char *before;		 /* "2026-01-01 00:00:00", UTC */
+	bool (*pause)(void *arg);	 /* between pieces; false: end here. NULL: none */
+	void *arg;
+};
 /*
- * Deletes events from before a time ("2026-01-01 00:00:00", UTC), with their details, in pieces;
- * the newest event stays. The chain is verified first. `secret_key` has 64 bytes (libsodium).
+ * Deletes events from before a time, with their details, in pieces; the newest event stays. The
+ * chain is verified first. What an end in between leaves the next purge deletes.
  */
-int audit_purge(struct maria *m, const struct audit_witness *witness,
-		const unsigned char *secret_key, const char *before, uint64_t *ret_purged,
+int audit_purge(struct maria *m, const struct audit_purge *how, uint64_t *ret_purged,
 		struct err *err) _must_check_;

@@ -95,17 +95,20 @@ static int read_checkpoint(struct chain *c, struct maria *m, struct err *err)
 	return r;
 }
 
-static int add_erased(struct chain *c, struct str details)
+/* An event erases what was there: of itself, and of what comes after it, it excuses nothing. */
+static int add_erased(struct chain *c, uint64_t id, struct str details)
 {
 	json_t *o = json_loadb(details.data, details.len, 0, NULL), *number;
 	size_t i;
 
 	json_array_foreach(json_object_get(o, "events"), i, number)
 	{
-		const char *text =
-		    arena_printf(&c->arena, "%" JSON_INTEGER_FORMAT, json_integer_value(number));
+		json_int_t erased = json_integer_value(number);
 
-		*map_put(&c->erased, str_from(text)) = c;
+		if (erased <= 0 || (uint64_t)erased >= id)
+			continue;
+		*map_put(&c->erased,
+			 str_from(arena_printf(&c->arena, "%" JSON_INTEGER_FORMAT, erased))) = c;
 	}
 	json_decref(o);
 	return 0;
@@ -118,7 +121,7 @@ static int read_erasures(struct chain *c, struct maria *m, struct err *err)
 	int r = maria_query(m, govern_sql_audit_erasures, NULL, 0, &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
-		r = add_erased(c, maria_rows_str(rows, 0));
+		r = add_erased(c, maria_rows_uint(rows, 0), maria_rows_str(rows, 1));
 	return r;
 }
 

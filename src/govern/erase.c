@@ -60,7 +60,7 @@ static int read_record(struct maria *m, const char *subject, struct record *ret,
 		return r;
 	sought = maria_rows_str(rows, 2);
 	*ret = (struct record){.id = maria_rows_uint(rows, 0),
-			       .is_done = str_equal(maria_rows_str(rows, 1), str_from("done")),
+			       .is_done = !str_equal(maria_rows_str(rows, 1), str_from("copies")),
 			       .receipts = text_of(rows, 3),
 			       .certificate = text_of(rows, 4),
 			       .by = text_of(rows, 5),
@@ -266,14 +266,13 @@ static int in_transaction(const struct eraser *e, const char *subject, const str
 static int plan_begin(const struct eraser *e, const char *subject, struct erase_sought *ret,
 		      struct err *err)
 {
-	const struct erase_search mark = {.subject = subject, .sought = ret, .marks_shared = true};
 	int r = check_subject(e, subject, err);
 
 	if (r == 0)
 		r = check_hold(e, subject, err);
 	if (r == 0)
 		r = erase_sought_read(e, subject, ret, err);
-	return r < 0 ? r : erase_search_maria(e, &mark, err);
+	return r < 0 ? r : erase_sought_share(e, subject, ret, err);
 }
 
 static int begin(const struct eraser *e, const char *subject, struct err *err)
@@ -291,9 +290,12 @@ static bool go_on(const struct eraser *e, int64_t deadline_us, const char *what)
 	return clock_monotonic_us() < deadline_us && (!e->on_wait || e->on_wait(e->arg, what));
 }
 
-/* The worker deletes the documents, and with them the fields of MongoDB's users. */
-static int follow_documents(const struct eraser *e, json_t *receipts, struct err *err)
+/* The worker deletes the documents, and with them the fields of MongoDB's users; those that a
+ * mapping keeps when their row leaves are deleted here. */
+static int follow_documents(const struct eraser *e, const struct erase_sought *s, json_t *receipts,
+			    struct err *err)
 {
+	uint64_t deleted = 0;
 	int r = sync_drain(e->m, e->mappings, NULL, e->wait_ms, err);
 
 	if (r < 0) {
@@ -301,10 +303,14 @@ static int follow_documents(const struct eraser *e, json_t *receipts, struct err
 		return err_hint(err, "is a worker running (`aethermart serve`), and no collection "
 				     "paused? Then call this again");
 	}
-	json_array_append_new(receipts, json_pack("{s:s,s:s,s:s,s:I}", "store", "MongoDB", "where",
-						  mongo_database(e->mongo), "what",
-						  "all changes are carried by the worker", "rows",
-						  (json_int_t)0));
+	r = erase_documents(e, s, &deleted, err);
+	if (r < 0)
+		return err_context(err, "the rows are erased; the documents are not yet");
+	json_array_append_new(
+	    receipts,
+	    json_pack("{s:s,s:s,s:s,s:I}", "store", "MongoDB", "where", mongo_database(e->mongo),
+		      "what", "all changes are carried by the worker; what it keeps is deleted",
+		      "rows", (json_int_t)deleted));
 	return 0;
 }
 
@@ -342,8 +348,10 @@ static int follow_audit(const struct eraser *e, const char *subject, json_t *rec
 
 /* --- the search ------------------------------------------------------------------------------ */
 
+#define FINDS_MAX 1000 /* that are listed; all are counted */
+
 struct totals { /* of one search of all stores */
-	json_t *stores;
+	json_t *stores, *finds, *skipped;
 	const char *store;
 	uint64_t n_places, n_searched, n_found;
 	struct strbuf where; /* something was found */
@@ -378,53 +386,111 @@ static int add_place(void *arg, const struct erase_place *p, struct err *err)
 	return 0;
 }
 
-static int search_all(const struct eraser *e, const char *subject, struct erase_sought *s,
-		      struct totals *ret, struct err *err)
+static json_t *text_json(const char *text)
 {
-	const struct erase_search search = {
-	    .subject = subject, .sought = s, .fn = add_place, .arg = ret};
-	int r = erase_search_maria(e, &search, err);
+	json_t *ret = json_string(text);
 
-	if (r == 0)
-		r = erase_search_mongo(e, &search, err);
-	if (r == 0)
-		r = erase_search_files(e, &search, err);
-	end_store(ret);
-	return r;
+	return ret ? ret : json_string("(no UTF-8)");
+}
+
+static int add_find(void *arg, const struct erase_find *f, struct err *err)
+{
+	struct totals *t = arg;
+
+	(void)err;
+	if (json_array_size(t->finds) < FINDS_MAX)
+		json_array_append_new(t->finds, json_pack("{s:s,s:o,s:o,s:s}", "store", f->store,
+							  "where", text_json(f->where), "key",
+							  text_json(f->key), "what", f->what));
+	return 0;
+}
+
+static int add_skipped(void *arg, const char *where, const char *why, struct err *err)
+{
+	struct totals *t = arg;
+	_cleanup_(mem_freep) char *until = mem_printf("it was not searched: %s", why);
+
+	(void)err;
+	json_array_append_new(t->skipped, json_pack("{s:o,s:o}", "where", text_json(where), "until",
+						    text_json(until)));
+	return 0;
 }
 
 static void totals_reset(struct totals *t)
 {
 	json_decref(t->stores);
+	json_decref(t->finds);
+	json_decref(t->skipped);
 	strbuf_done(&t->where);
 	*t = (struct totals){0};
 }
 
+static int search_all(const struct eraser *e, const struct erase_search *how, struct totals *ret,
+		      struct err *err)
+{
+	struct erase_search search = *how;
+	int r;
+
+	totals_reset(ret);
+	*ret = (struct totals){.stores = json_array(),
+			       .finds = json_array(),
+			       .skipped = json_array(),
+			       .where = STRBUF_INIT(4096)};
+	search.on_place = add_place;
+	search.on_find = add_find;
+	search.on_skip = add_skipped;
+	search.arg = ret;
+	r = erase_search(e, &search, err);
+	end_store(ret);
+	return r;
+}
+
+static int tell_left(const struct eraser *e, const struct totals *t, struct err *err)
+{
+	size_t i;
+	json_t *item;
+	int r = 0;
+
+	json_array_foreach(t->finds, i, item)
+	{
+		struct erase_find f = {0};
+
+		if (!e->on_left || r < 0 ||
+		    json_unpack(item, "{s:s,s:s,s:s,s:s}", "store", &f.store, "where", &f.where,
+				"key", &f.key, "what", &f.what) < 0)
+			break;
+		r = e->on_left(e->arg, &f, err);
+	}
+	return r;
+}
+
 /* Until nothing is found: an index overwrites what is gone some seconds later. */
-static int search_until_none(const struct eraser *e, const char *subject, struct erase_sought *s,
+static int search_until_none(const struct eraser *e, const struct erase_search *how,
 			     struct totals *ret, struct err *err)
 {
 	int64_t deadline = clock_monotonic_us() + e->wait_ms * 1000;
 	int r;
 
 	do {
-		totals_reset(ret);
-		*ret = (struct totals){.stores = json_array(), .where = STRBUF_INIT(4096)};
-		r = search_all(e, subject, s, ret, err);
+		r = search_all(e, how, ret, err);
 		if (r < 0 || !ret->n_found_all)
 			return r;
 		usleep(LOOK_US);
 	} while (go_on(e, deadline, strbuf_str(&ret->where)));
+	r = tell_left(e, ret, err);
+	if (r < 0)
+		return r;
 	(void)err_set(err, ERR_TIMEOUT, "something of theirs is still in: %.400s",
 		      strbuf_str(&ret->where));
 	return err_hint(err, "an index forgets while a worker runs; take away what else there is, "
-			     "and call this again");
+			     "and call this again, or end it with --leave REASON");
 }
 
 /* --- the certificate ------------------------------------------------------------------------- */
 
 /* What no search reaches, and until when. */
-static int list_remains(const struct eraser *e, json_t *ret, struct err *err)
+static int list_remains(const struct eraser *e, const struct totals *t, json_t *ret,
+			struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r = maria_query(e->m, govern_sql_erase_remains, NULL, 0, &rows, err);
@@ -450,6 +516,8 @@ static int list_remains(const struct eraser *e, json_t *ret, struct err *err)
 	    ret,
 	    json_pack("{s:s,s:s}", "where", "backups, and files of a feed, made before", "until",
 		      "whoever made them deletes them; after a restore, erase again"));
+	json_array_extend(ret, t->skipped);
+	erase_oplog(e, ret);
 	return 0;
 }
 
@@ -459,23 +527,58 @@ struct proof {
 	const struct erase_sought *sought;
 	json_t *receipts;
 	const struct totals *found;
+	const char *left; /* why something stays; NULL: nothing was left */
 };
+
+/* How many texts of each kind were not searched for, and why. */
+static json_t *list_left_out(const struct erase_sought *s)
+{
+	json_t *ret = json_array();
+
+	for (int why = ERASE_SEARCHED + 1; why < ERASE_LEFT_OUTS; why++)
+		for (int kind = 0; kind < ERASE_KINDS; kind++) {
+			size_t n = 0;
+
+			for (size_t i = 0; i < s->n; i++)
+				n += (int)s->texts[i].kind == kind &&
+				     (int)s->texts[i].left_out == why;
+			if (n)
+				json_array_append_new(
+				    ret, json_pack("{s:s,s:s,s:I}", "kind",
+						   erase_kind_name((enum erase_kind)kind), "reason",
+						   erase_left_out_name((enum erase_left_out)why),
+						   "texts", (json_int_t)n));
+		}
+	return ret;
+}
+
+/* What the certificate tells of the search. */
+static json_t *list_texts(const struct erase_sought *s)
+{
+	return json_pack("{s:I,s:I,s:o}", "searched_for",
+			 (json_int_t)erase_sought_count(s, ERASE_SEARCHED), "shared_with_others",
+			 (json_int_t)erase_sought_count(s, ERASE_SHARED), "not_searched_for",
+			 list_left_out(s));
+}
 
 static int make_certificate(const struct eraser *e, const struct proof *p, char **ret,
 			    struct err *err)
 {
 	json_t *remains = json_array(), *content;
 	char now[CLOCK_TEXT_SIZE];
-	int r = list_remains(e, remains, err);
+	int r = list_remains(e, p->found, remains, err);
 
 	clock_format(clock_wall_us(), now);
-	content = json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:{s:I,s:I},s:O,s:O,s:o}", "erasure",
+	content = json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:o,s:O,s:O,s:o}", "erasure",
 			    (json_int_t)p->rec->id, "subject", p->subject, "requested_by",
 			    p->rec->by, "purpose", p->rec->purpose, "begun_at", p->rec->begun_at,
-			    "finished_at", now, "made_by", e->program, "texts", "searched_for",
-			    (json_int_t)(p->sought->n - p->sought->n_shared), "shared_with_others",
-			    (json_int_t)p->sought->n_shared, "receipts", p->receipts, "searched",
+			    "finished_at", now, "made_by", e->program, "complete", p->left == NULL,
+			    "texts", list_texts(p->sought), "receipts", p->receipts, "searched",
 			    p->found->stores, "remains", remains);
+	if (p->left)
+		json_object_update_new(
+		    content, json_pack("{s:O,s:I,s:s}", "left", p->found->finds, "left_in_all",
+				       (json_int_t)p->found->n_found_all, "left_because", p->left));
 	if (r == 0)
 		*ret = erase_certificate_sign(content, e->secret_key);
 	json_decref(content);
@@ -483,53 +586,102 @@ static int make_certificate(const struct eraser *e, const struct proof *p, char 
 }
 
 static int finish(const struct eraser *e, const struct record *rec, const char *certificate,
-		  struct err *err)
+		  bool is_left, struct err *err)
 {
 	const struct maria_value params[] = {MARIA_S(certificate), MARIA_U(rec->id)};
 	int r = maria_exec(e->m, "START TRANSACTION", err);
 
 	if (r == 0)
-		r = maria_run(e->m, govern_sql_erase_finish, params, ARRAY_LEN(params), NULL, err);
+		r = maria_run(e->m, is_left ? govern_sql_erase_leave : govern_sql_erase_finish,
+			      params, ARRAY_LEN(params), NULL, err);
 	if (r == 0)
-		r = write_audit(e, rec->id, "done", err);
+		r = write_audit(e, rec->id, is_left ? "left" : "done", err);
 	return maria_finish(e->m, r, err);
 }
 
+/* A certificate of a search for nothing would prove nothing. */
+static int check_sought(const struct erase_sought *s, struct err *err)
+{
+	if (!s->n || erase_sought_count(s, ERASE_SEARCHED))
+		return 0;
+	(void)err_set(err, ERR_CONFLICT,
+		      "nothing that is known of them can be searched for: %zu texts are too short, "
+		      "or somebody else has the same",
+		      s->n);
+	return err_hint(err, "look for copies by hand, then end it with --leave REASON");
+}
+
+static int look_for_rest(const struct eraser *e, const struct erase_search *how, const char *left,
+			 struct totals *ret, struct err *err)
+{
+	int r;
+
+	if (left)
+		return search_all(e, how, ret, err);
+	r = check_sought(how->sought, err);
+	return r < 0 ? r : search_until_none(e, how, ret, err);
+}
+
+/* All that comes after the rows: the stores that follow, the audit, the search. */
+static int follow_all(const struct eraser *e, const char *subject, const struct erase_sought *s,
+		      json_t *receipts, struct err *err)
+{
+	int64_t deadline = clock_monotonic_us() + e->wait_ms * 1000;
+	int r = follow_documents(e, s, receipts, err);
+
+	if (r == 0)
+		r = follow_others(e, subject, s, receipts, err);
+	if (r == 0)
+		r = erase_handoffs(e, s, deadline, err);
+	/* Last of them: others may write into the audit whom they forgot. */
+	return r < 0 ? r : follow_audit(e, subject, receipts, err);
+}
+
+static int prove(const struct eraser *e, const struct proof *p, char **ret_certificate,
+		 struct err *err)
+{
+	_cleanup_(mem_freep) char *certificate = NULL;
+	int r = make_certificate(e, p, &certificate, err);
+
+	if (r == 0)
+		r = finish(e, p->rec, certificate, p->left != NULL, err);
+	if (r == 0)
+		*ret_certificate = TAKE_PTR(certificate);
+	return r;
+}
+
+/* `left`: why it ends with what the search finds; NULL: it ends when nothing is found. */
 static int follow(const struct eraser *e, const struct record *rec, const char *subject,
-		  char **ret_certificate, struct err *err)
+		  const char *left, char **ret_certificate, struct err *err)
 {
 	_cleanup_(erase_sought_done) struct erase_sought s = {0};
-	_cleanup_(mem_freep) char *certificate = NULL;
 	_cleanup_(totals_reset) struct totals found = {0};
 	json_t *receipts = json_loads(rec->receipts, 0, NULL);
+	struct proof proof = {.rec = rec,
+			      .subject = subject,
+			      .sought = &s,
+			      .receipts = receipts,
+			      .found = &found,
+			      .left = left};
 	int r = erase_sought_unseal(strbuf_slice(&rec->sought), e->key, &s, err);
 
 	/* A certificate tells of each store or of none. */
 	if (r == 0 && !receipts)
 		r = err_set(err, ERR_CORRUPTED, "the receipts of erasure %" PRIu64 " are damaged",
 			    rec->id);
+	if (r == 0 && left && erase_sought_holds(&s, str_from(left)))
+		r = err_set(err, ERR_INVALID_ARGUMENT,
+			    "the reason says who they are, and would stay in the certificate");
 	if (r == 0)
-		r = follow_documents(e, receipts, err);
+		r = follow_all(e, subject, &s, receipts, err);
 	if (r == 0)
-		r = follow_others(e, subject, &s, receipts, err);
-	/* Last of them: others may write into the audit whom they forgot. */
+		r = look_for_rest(
+		    e,
+		    &(struct erase_search){.subject = subject, .sought = &s, .receipts = receipts},
+		    left, &found, err);
 	if (r == 0)
-		r = follow_audit(e, subject, receipts, err);
-	if (r == 0)
-		r = search_until_none(e, subject, &s, &found, err);
-	if (r == 0)
-		r = make_certificate(e,
-				     &(struct proof){.rec = rec,
-						     .subject = subject,
-						     .sought = &s,
-						     .receipts = receipts,
-						     .found = &found},
-				     &certificate, err);
+		r = prove(e, &proof, ret_certificate, err);
 	json_decref(receipts);
-	if (r == 0)
-		r = finish(e, rec, certificate, err);
-	if (r == 0)
-		*ret_certificate = TAKE_PTR(certificate);
 	return r;
 }
 
@@ -546,16 +698,34 @@ int erase_run(const struct eraser *e, const char *subject, char **ret_certificat
 	if (r < 0)
 		return r;
 	if (!rec.is_done)
-		return follow(e, &rec, subject, ret_certificate, err);
+		return follow(e, &rec, subject, NULL, ret_certificate, err);
 	*ret_certificate = TAKE_PTR(rec.certificate);
 	return 0;
 }
 
-int erase_plan(const struct eraser *e, const char *subject, erase_place_fn fn, void *arg,
+int erase_leave(const struct eraser *e, const char *subject, const char *reason,
+		char **ret_certificate, struct err *err)
+{
+	_cleanup_(record_done) struct record rec = {0};
+	int r = read_record(e->m, subject, &rec, err);
+
+	if (r < 0)
+		return r;
+	if (!rec.id) {
+		(void)err_set(err, ERR_CONFLICT, "the erasure of %.60s was not begun", subject);
+		return err_hint(err, "call it without --leave first: perhaps nothing is left");
+	}
+	if (rec.is_done)
+		return err_set(err, ERR_CONFLICT, "%.60s is erased", subject);
+	return follow(e, &rec, subject, reason, ret_certificate, err);
+}
+
+int erase_plan(const struct eraser *e, const char *subject, const struct erase_search *how,
 	       struct erase_sought *ret, struct err *err)
 {
-	const struct erase_search look = {.subject = subject, .sought = ret, .fn = fn, .arg = arg};
+	struct erase_search look = *how;
 	_cleanup_(record_done) struct record rec = {0};
+	json_t *receipts = NULL;
 	int r = read_record(e->m, subject, &rec, err);
 
 	/* Once begun, the record knows what is searched for. */
@@ -565,11 +735,13 @@ int erase_plan(const struct eraser *e, const char *subject, erase_place_fn fn, v
 		r = erase_sought_unseal(strbuf_slice(&rec.sought), e->key, ret, err);
 	else if (r >= 0)
 		r = plan_begin(e, subject, ret, err);
+	look.subject = subject;
+	look.sought = ret;
+	look.receipts = receipts = rec.id ? json_loads(rec.receipts, 0, NULL) : NULL;
 	if (r == 0)
-		r = erase_search_maria(e, &look, err);
-	if (r == 0)
-		r = erase_search_mongo(e, &look, err);
-	return r < 0 ? r : erase_search_files(e, &look, err);
+		r = erase_search(e, &look, err);
+	json_decref(receipts);
+	return r;
 }
 
 int erase_certificate(struct maria *m, const char *subject, char **ret, struct err *err)

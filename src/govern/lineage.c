@@ -217,12 +217,14 @@ int lineage_abort_dead(struct maria *db, const struct lineage_place *place, cons
 	*ret_n = 0;
 	for (size_t i = 0; i < n && r == 0; i++) {
 		struct now now;
-		struct written w = {.fact = {.type = LINEAGE_ABORT,
-					     .time = now.time,
-					     .run = gone[i].id,
-					     .job = gone[i].job,
-					     .error = "the process that ran it is gone"},
-				    .error_class = "INTERRUPTED"};
+		struct written w = {
+		    .fact = {.type = LINEAGE_ABORT,
+			     .time = now.time,
+			     .run = gone[i].id,
+			     .job = gone[i].job,
+			     .is_stream = str_starts(str_from(gone[i].job), "sync."),
+			     .error = "the process that ran it is gone"},
+		    .error_class = "INTERRUPTED"};
 
 		r = begin(db, &now, err);
 		if (r == 0)

@@ -15,11 +15,12 @@
  * What is left of such a line is its time, and asterisks.
  *
  * What the account that follows does is left out, by the plugin (its file would grow each second)
- * and here. Scrubbing sends no needle to the server, for the plugin would write it down again.
+ * and here. Scrubbing sends no text to the server, for the plugin would write it down again.
  */
 #pragma once
 
 #include "base/config.h"
+#include "govern/erase_match.h"
 #include "store/maria.h"
 
 extern const struct config_option audit_options[]; /* section "audit" */
@@ -45,22 +46,22 @@ int rbac_audit_variables(struct maria *m, rbac_variable_fn fn, void *arg, struct
     _must_check_;
 
 struct rbac_scrub_question {
-	const char *dir;	    /* where the files are; NULL: none of ours */
-	const char *const *needles; /* e-mail, name, phone, ...; at least 3 bytes each */
-	size_t n;
+	const char *dir; /* where the files are; NULL: none of ours */
+	/* Texts that are looked for in each line, and in each row. */
+	struct erase_match *match;
 	const char *actor, *subject; /* for the audit; subject NULL: nobody's */
 };
 
 /*
- * Overwrites the lines that hold a needle, and what rbac_audit holds of such rows, and appends an
- * event "rbac.scrub" with their number to the audit. Needles are found in any ASCII case, as they
- * are, as the plugin escapes them, and in hexadecimal. What is not yet taken into rbac_audit is not
- * waited for: follow first. Repeatable.
+ * Overwrites the lines that hold a text, and what rbac_audit holds of such rows, and appends an
+ * event "rbac.scrub" with their number to the audit. Texts are found as erase_match.h says, through
+ * the escapes of the plugin and of SQL, in hexadecimal, and a name where each part stands alone.
+ * What is not yet taken into rbac_audit is not waited for: follow first. Repeatable.
  */
 int rbac_audit_scrub(struct maria *m, const struct rbac_scrub_question *q, uint64_t *ret_lines,
 		     uint64_t *ret_rows, struct err *err) _must_check_;
 
-/* How many lines and rows still hold a needle. */
+/* How many lines and rows still hold a text. */
 int rbac_audit_scan(struct maria *m, const struct rbac_scrub_question *q, uint64_t *ret_found,
 		    struct err *err) _must_check_;
 

@@ -46,6 +46,11 @@ const struct retention_store retention_stores[] = {
      .table = "data_lineage_tracker",
      .key = "lineage_id",
      .time = "event_time",
+     /* A run goes whole: an end without its START would tell nothing. */
+     .condition = "NOT EXISTS (SELECT 1 FROM Lineage_Runs l WHERE l.run_id ="
+		  " data_lineage_tracker.run_id) AND NOT EXISTS (SELECT 1 FROM data_lineage_tracker"
+		  " y WHERE y.run_id = data_lineage_tracker.run_id AND y.event_time >="
+		  " UTC_TIMESTAMP() - INTERVAL ? SECOND)",
      .option = "retention.lineage",
      .why = "a year's reports can be traced"},
     {.name = "quality",
@@ -63,6 +68,27 @@ const struct retention_store retention_stores[] = {
 		  " Load_Runs.load_id)",
      .option = "retention.quality",
      .why = "as long as what it found"},
+    {.name = "quality_runs",
+     .table = "Quality_Runs",
+     .key = "run_id",
+     .time = "started_at",
+     .condition = "NOT EXISTS (SELECT 1 FROM data_quality_logs c WHERE c.run_id ="
+		  " Quality_Runs.run_id)",
+     .option = "retention.quality",
+     .why = "as long as what it found"},
+    {.name = "quality_acks",
+     .table = "Quality_Acks",
+     .key = "ack_id",
+     .time = "acked_at",
+     .condition = "(ended_at IS NOT NULL OR until_day < UTC_DATE()) AND NOT EXISTS (SELECT 1"
+		  " FROM data_quality_logs c WHERE c.ack_id = Quality_Acks.ack_id)",
+     .option = "retention.quality",
+     .why = "as long as what was known of; one that holds stays"},
+    {.name = "quarantine",
+     .table = "Quality_Quarantine",
+     .time = "resolved_at", /* NULL, and so never old, while it fails */
+     .option = "retention.quarantine",
+     .why = "what passes again; keys may be those of people. What fails stays"},
     {.name = "price_history",
      .table = "Product_Price_History",
      .key = "price_history_id",
@@ -115,7 +141,8 @@ const struct retention_store retention_stores[] = {
      .why = "the forecast looks back a quarter"},
     {.name = "embedding_cache",
      .kind = RETENTION_CACHE,
-     .why = "a vector goes with the last document that uses it"},
+     .option = "retention.embedding_cache",
+     .why = "a vector goes with the last document that uses it, or is made again after that"},
     {.name = "binlogs",
      .kind = RETENTION_BINLOGS,
      .option = "stack.binlog_keep",
@@ -153,11 +180,13 @@ const struct config_option retention_options[] = {
     STORE("witness_files", "renamed files of the server's audit", "30d"),
     STORE("lineage", "events of lineage", "400d"),
     STORE("quality", "findings of loading and of checks", "400d"),
+    STORE("quarantine", "rows and documents that pass a check again", "90d"),
     STORE("price_history", "former prices", FOREVER),
     STORE("order_requests", "keys under which was ordered", "90d"),
     STORE("dead_letters", "refused documents that nobody looks after", FOREVER),
     STORE("warehouse_runs", "records of refreshes of the warehouse", "400d"),
     STORE("samples", "measured sizes", "90d"),
+    STORE("embedding_cache", "vectors of texts since they were made", "400d"),
     STORE("server_logs", "renamed log files of the run-time folder", "30d"),
     {0},
 };
@@ -234,7 +263,9 @@ static int table_oldest(const struct retention_place *p, const struct retention_
 	maria_add_identifier(&sql, s->time);
 	strbuf_addstr(&sql, " FROM ");
 	add_table(&sql, p, s, s->table);
-	strbuf_addstr(&sql, " ORDER BY ");
+	strbuf_addstr(&sql, " WHERE ");
+	maria_add_identifier(&sql, s->time);
+	strbuf_addstr(&sql, " IS NOT NULL ORDER BY ");
 	maria_add_identifier(&sql, s->key ? s->key : s->time);
 	strbuf_addstr(&sql, " LIMIT 1");
 	r = maria_query_text(p->db, strbuf_str(&sql), NULL, 0, &text, err);
@@ -261,11 +292,21 @@ static void add_age(struct strbuf *b, const struct retention_store *s)
 	strbuf_addstr(b, " < UTC_TIMESTAMP() - INTERVAL ? SECOND");
 }
 
+/* A condition may ask for the retention once more. */
+static size_t add_condition(struct strbuf *b, const struct retention_store *s)
+{
+	if (s->condition)
+		strbuf_addf(b, " AND %s", s->condition);
+	return s->condition && strchr(s->condition, '?') ? 1 : 0;
+}
+
 static int count_old(const struct retention_place *p, const struct retention_store *s,
 		     uint64_t *ret_n, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_I(retention_of(p->config, s) / 1000)};
+	const struct maria_value age = MARIA_I(retention_of(p->config, s) / 1000);
+	const struct maria_value params[] = {age, age};
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	size_t more;
 	int64_t n = 0;
 	int r;
 
@@ -273,9 +314,8 @@ static int count_old(const struct retention_place *p, const struct retention_sto
 	add_table(&sql, p, s, s->table);
 	strbuf_addstr(&sql, " WHERE ");
 	add_age(&sql, s);
-	if (s->condition)
-		strbuf_addf(&sql, " AND %s", s->condition);
-	r = maria_query_int(p->db, strbuf_str(&sql), params, ARRAY_LEN(params), &n, err);
+	more = add_condition(&sql, s);
+	r = maria_query_int(p->db, strbuf_str(&sql), params, 1 + more, &n, err);
 	*ret_n = (uint64_t)n;
 	return r;
 }
@@ -364,8 +404,9 @@ static int delete_by_key(const struct retention_place *p, const struct retention
 			 struct page *page, uint64_t *ret_n, struct err *err)
 {
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
-	struct maria_value params[] = {MARIA_N, MARIA_N,
-				       MARIA_I(retention_of(p->config, s) / 1000)};
+	const struct maria_value age = MARIA_I(retention_of(p->config, s) / 1000);
+	struct maria_value params[] = {MARIA_N, MARIA_N, age, age};
+	size_t more;
 	int r = next_page(p, s, page, err);
 
 	*ret_n = 0;
@@ -382,9 +423,8 @@ static int delete_by_key(const struct retention_place *p, const struct retention
 	add_range(&sql, s);
 	strbuf_addstr(&sql, " AND ");
 	add_age(&sql, s);
-	if (s->condition)
-		strbuf_addf(&sql, " AND %s", s->condition);
-	return maria_run(p->db, strbuf_str(&sql), params, ARRAY_LEN(params), ret_n, err);
+	more = add_condition(&sql, s);
+	return maria_run(p->db, strbuf_str(&sql), params, 3 + more, ret_n, err);
 }
 
 static int delete_by_time(const struct retention_place *p, const struct retention_store *s,
@@ -441,7 +481,13 @@ static int purge_chain(const struct retention_place *p, const struct retention_s
 	before[19] = overdue[19] = '\0';
 	if (r < 0 || !size.oldest[0] || strcmp(size.oldest, overdue) >= 0)
 		return r;
-	return audit_purge(p->db, &p->witness, p->secret_key, before, ret_n, err);
+	return audit_purge(p->db,
+			   &(struct audit_purge){.witness = &p->witness,
+						 .secret_key = p->secret_key,
+						 .before = before,
+						 .pause = p->pause,
+						 .arg = p->arg},
+			   ret_n, err);
 }
 
 /* --- all kinds ------------------------------------------------------------------------------- */

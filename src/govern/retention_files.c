@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "embed/embed_cache.h"
 #include "govern/govern_sql_int.h"
 #include "govern/rbac_audit.h"
 #include "govern/rbac_files.h"
@@ -328,6 +329,24 @@ static int purge_binlogs(const struct retention_place *p, int64_t retention_ms, 
 	return r;
 }
 
+/* Not there: nothing is made. */
+static int purge_cache(const struct retention_place *p, int64_t retention_ms, bool is_dry,
+		       uint64_t *ret_n, struct err *err)
+{
+	_cleanup_(embed_cache_freep) struct embed_cache *cache = NULL;
+	int64_t before = clock_wall_us() / 1000000 - retention_ms / 1000;
+	struct stat st;
+	int r;
+
+	if (!p->cache_path || stat(p->cache_path, &st) < 0)
+		return 0;
+	r = embed_cache_open(p->cache_path, &cache, err);
+	if (r < 0)
+		return r;
+	return is_dry ? embed_cache_count_old(cache, before, ret_n, err)
+		      : embed_cache_purge(cache, before, p->pause, p->arg, ret_n, err);
+}
+
 int retention_purge_files(const struct retention_place *p, const struct retention_store *s,
 			  bool is_dry, uint64_t *ret_n, struct err *err)
 {
@@ -341,7 +360,7 @@ int retention_purge_files(const struct retention_place *p, const struct retentio
 	case RETENTION_LOGS:
 		return purge_logs(p, ms, is_dry, ret_n, err);
 	case RETENTION_CACHE:
-		return 0;
+		return purge_cache(p, ms, is_dry, ret_n, err);
 	case RETENTION_TABLE:
 	case RETENTION_CHAIN:
 		break;

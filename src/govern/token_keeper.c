@@ -1,6 +1,7 @@
 /* Tokens as the server looks them up, on a few connections that are kept open: see token.h. */
 #include "govern/token.h"
 
+#include "base/clock.h"
 #include "govern/audit_int.h"
 #include "govern/govern_sql_int.h"
 
@@ -11,6 +12,7 @@
 
 #define CONNECT_S   2 /* clients wait */
 #define READ_S	    3
+#define CUT_OFF_US  500000
 #define DETAILS_MAX 256
 
 struct maria_pool *token_keeper_connections(const struct maria_options *maria)
@@ -24,15 +26,17 @@ struct maria_pool *token_keeper_connections(const struct maria_options *maria)
 
 typedef int (*connection_fn)(struct maria *m, void *arg, struct err *err);
 
-/* One that lay idle may have been cut off meanwhile: then once more on a new one. */
+/* One that lay idle may have been cut off meanwhile, which shows at once: then once more on a new
+ * one. A server that did not answer in time is not asked a second time. */
 static int with_connection(struct maria_pool *p, connection_fn fn, void *arg, struct err *err)
 {
+	int64_t since = clock_monotonic_us();
 	struct maria *m = NULL;
 	int r = maria_pool_take(p, &m, err);
 
 	if (r == 0)
 		r = fn(m, arg, err);
-	if (r < 0 && m && maria_is_lost(m)) {
+	if (r < 0 && m && maria_is_lost(m) && clock_monotonic_us() - since < CUT_OFF_US) {
 		err_clear(err);
 		r = maria_reconnect(m, err);
 		r = r < 0 ? r : fn(m, arg, err);

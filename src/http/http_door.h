@@ -8,7 +8,8 @@
  *
  * A token that is none is answered late, the later the more of them came from the address, and told
  * to another callback, once a second and address with how many they were. Late answers wait in a
- * bounded list, their connections suspended; when it is full they are refused at once.
+ * bounded list, their connections suspended; when it is full, or has eight of the address, they are
+ * refused at once. While the database is away one lookup at a time finds out whether it still is.
  *
  * Any thread.
  */
@@ -46,6 +47,7 @@ struct http_door_options {
 	http_tell_tries_fn tell_tries; /* NULL: nobody is told */
 	void *arg;
 	struct token_rate rate, visitor_rate;
+	unsigned connections; /* of which late answers may hold a quarter */
 };
 
 struct http_door;
@@ -81,8 +83,13 @@ unsigned http_door_take(struct http_door *d, const struct http_guest *g,
 			const struct sockaddr *address);
 
 /*
- * A token from this address was none. 1: the caller suspends the connection and calls
- * http_door_delay() with the milliseconds, which wakes it then. 0: too many wait already.
+ * A token from this address was none. True: the caller suspends the connection and calls
+ * http_door_delay() with what it got, which wakes it then. False: too many wait already.
  */
-bool http_door_fail(struct http_door *d, const struct sockaddr *address, unsigned *ret_ms);
-void http_door_delay(struct http_door *d, unsigned ms, void (*wake)(void *arg), void *arg);
+struct http_late {
+	size_t slot;
+	unsigned ms;
+};
+bool http_door_fail(struct http_door *d, const struct sockaddr *address, struct http_late *ret);
+void http_door_delay(struct http_door *d, const struct http_late *late, void (*wake)(void *arg),
+		     void *arg);

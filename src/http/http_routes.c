@@ -307,6 +307,9 @@ static unsigned need_recommendations(const void *values, const struct http_guest
 	const struct http_search *q = values;
 	uint64_t customer;
 
+	/* What was known before an order, less what is known behind it, is that order. */
+	if (q->before)
+		return ACCESS_HTTP_CUSTOMERS;
 	if (!q->customer ||
 	    (guest->customer &&
 	     parse_uint64(str_from(q->customer), UINT64_MAX, &customer, NULL) == 0 &&
@@ -610,6 +613,7 @@ const struct http_route http_routes[] = {
     {.method = "GET",
      .path = "/v1/changes",
      .answer = get_changes,
+     .is_endless = true,
      .summary = "Each change as it is applied, without end.",
      .answer_help = "One JSON object a line: a change, {\"missed\":N} for a reader that was too "
 		    "slow, or {\"heartbeat\":true}.",

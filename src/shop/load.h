@@ -37,6 +37,8 @@ enum load_entity_id {
 const char *load_entity_name(enum load_entity_id id);
 /* The table of the shop that it is merged into: "Customers". */
 const char *load_entity_table(enum load_entity_id id);
+/* The column of that table that holds the feed's key; NULL: none does, or several together. */
+const char *load_entity_key(enum load_entity_id id);
 
 struct shop_load_options {
 	const char *const *paths;	  /* files and folders; ended by NULL */

@@ -335,3 +335,10 @@ const char *load_entity_table(enum load_entity_id id)
 {
 	return load_entity_get(id)->target;
 }
+
+const char *load_entity_key(enum load_entity_id id)
+{
+	const struct load_entity *e = load_entity_get(id);
+
+	return e->key_target[1] ? NULL : e->key_target[0];
+}

@@ -77,8 +77,13 @@ def test_masked_roles_read_views_and_get_no_account_where_they_would_see_more(st
     admin.admin.command("dropUser", "alex")
     admin.admin.command("createUser", "mallory", pwd="x",
                         roles=[{"role": "read", "db": database.name}])
+    # Of the name of one of the system, and not it.
+    admin[database.name].command("createUser", "mongo_sync_user", pwd="x",
+                                 roles=[{"role": "read", "db": database.name}])
     found = differences(stack)
-    assert found >= {f"missing view {database.name}.{VIEW}", "missing account admin.alex",
+    namesake = f"foreign {database.name}.mongo_sync_user has role {database.name}.read"
+    admin[database.name].command("dropUser", "mongo_sync_user")
+    assert found >= {namesake, f"missing view {database.name}.{VIEW}", "missing account admin.alex",
                      f"beyond {database.name}.marketing_analyst may find on COLLECTION reviews",
                      f"foreign admin.mallory has role {database.name}.read"}, found
     stack.run("access", "apply", "--yes")
@@ -88,6 +93,7 @@ def test_masked_roles_read_views_and_get_no_account_where_they_would_see_more(st
 
     # Somebody else's role of a name of the file stops it.
     stack.sql("DELETE FROM Access_Objects WHERE object_kind = 'mongo_role'")
+    assert f"stranger role {database.name}.marketing_analyst" in differences(stack)
     assert "was not made here" in stack.fails("access", "apply", "--yes")
     stack.run("access", "apply", "--yes", "--adopt")
     differences(stack, 0)

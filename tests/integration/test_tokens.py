@@ -200,6 +200,8 @@ def test_a_customer_orders_and_is_recommended_for_alone(stack, address):
     assert place(other, "b") == 403
     assert stack.value(f"SELECT COUNT(*) FROM Orders WHERE customer_id = {other}") == before
     assert status_of(address, f"/v1/recommendations?customer={mine}", token) == 200
+    for path in f"customer={mine}", f"product={product}":  # what an order adds is that order
+        assert status_of(address, f"/v1/recommendations?{path}&before=5", token) == 403
     assert status_of(address, f"/v1/recommendations?customer={other}", token) == 403
     assert status_of(address, f"/v1/recommendations?customer={other}%20", token) == 403
 
