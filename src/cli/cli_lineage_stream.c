@@ -21,6 +21,7 @@
 #define LANES_MAX 256
 #define LOOK_MS	  250 /* at the index: a small one is built within a second */
 #define STOP_S	  5
+#define LOCK_S	  2 /* for whom has a table, this does not wait longer */
 
 enum lane_kind { LANE_SYNC, LANE_WORDS, LANE_MEANING };
 
@@ -281,6 +282,8 @@ static bool open_place(struct cli_lineage_stream *s)
 		return true;
 	r = cli_lineage_open(s->line, ENDPOINT_SYNC, &s->place, &err);
 	if (r == 0)
+		r = maria_set_lock_wait(s->place.db, LOCK_S, &err);
+	if (r == 0)
 		r = maria_has_table(s->place.db, "Lineage_Runs", &has_table, &err);
 	if (told(s, r, &err) < 0 || !has_table) {
 		close_place(s);
@@ -426,26 +429,24 @@ struct cli_lineage_stream *cli_lineage_stream_new(const struct command_line *lin
 	return s;
 }
 
-void cli_lineage_stream_stop(struct cli_lineage_stream *s)
+bool cli_lineage_stream_stop(struct cli_lineage_stream *s)
 {
 	struct timespec until;
 
 	if (!s)
-		return;
+		return true;
 	pthread_mutex_lock(&s->mutex);
 	s->stops = true;
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->mutex);
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += STOP_S;
-	if (pthread_clockjoin_np(s->thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
-		logger_event(LOGGER_WARN, "lineage",
-			     "the server does not answer; ending without it", NULL);
-		return; /* it is the thread's, and the process ends */
-	}
+	if (pthread_clockjoin_np(s->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+		return false;
 	for (size_t i = 0; i < s->n_lanes; i++)
 		mem_free(s->lanes[i].collection);
 	pthread_cond_destroy(&s->wake);
 	pthread_mutex_destroy(&s->mutex);
 	mem_free(s);
+	return true;
 }

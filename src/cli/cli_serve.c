@@ -436,14 +436,18 @@ static void start_lineage(const struct command_line *line, struct serve *s,
 	s->lineage = cli_lineage_stream_new(line, &options);
 }
 
-/* A provider that hangs must not keep the worker from ending: what is on disk is safe. */
-static void end_without_provider(int r, const struct err *err)
+/* Who hangs must not keep the worker from ending: what is on disk is safe. */
+static void end_now(const char *component, const char *why, int r, const struct err *err)
 {
 	if (r < 0)
 		logger_error(LOGGER_ERROR, "serve", "ended", err);
-	logger_event(LOGGER_WARN, "index", "a provider still does not answer; ending without it",
-		     NULL);
+	logger_event(LOGGER_WARN, component, why, NULL);
 	_exit(err_exit_status(r));
+}
+
+static void end_without_provider(int r, const struct err *err)
+{
+	end_now("index", "a provider still does not answer; ending without it", r, err);
 }
 
 static void stop_index(struct serve *s, int r, const struct err *err)
@@ -483,6 +487,7 @@ static int run_serve(const struct command_line *line, struct err *err)
 	struct http_server_options http = {0};
 	struct http_server *server = NULL;
 	struct cli_keeper *keeper = NULL;
+	bool is_kept;
 	int r = cli_open_engine(line, &options, &serve.engine, err);
 
 	if (r == 0) {
@@ -518,14 +523,16 @@ static int run_serve(const struct command_line *line, struct err *err)
 		r = sync_engine_run(serve.engine.engine, err);
 		logger_event(LOGGER_INFO, "serve", "stopped", NULL);
 	}
-	(void)cli_keeper_stop(keeper);
 	atomic_store(&serve.http, NULL);
 	stop_http(server, r, err);
-	cli_lineage_stream_stop(serve.lineage);
+	is_kept = !cli_keeper_stop(keeper);
+	is_kept |= !cli_lineage_stream_stop(serve.lineage);
 	serve.orders = maria_pool_free(serve.orders);
 	quality_stream_stop(serve.quality);
 	serve.tokens = maria_pool_free(serve.tokens);
 	serve.access = access_free(serve.access);
+	if (is_kept) /* what is closed below may be in use */
+		end_now("serve", "the server does not answer; ending without it", r, err);
 	stop_index(&serve, r, err);
 	cli_close_engine(&serve.engine);
 	return r;

@@ -50,12 +50,17 @@ struct audit_state {
 struct audit_witness {
 	const char *path;		 /* of audit.head; NULL: none is kept */
 	const unsigned char *public_key; /* 32 bytes: whose signatures of checkpoints count */
+	bool (*goes_on)(void *arg);	 /* between pieces; false: end here. NULL: it does */
+	void *arg;
 };
 
+/* Behind the path of audit.head: the file with what was wrong when it was last verified. */
+#define AUDIT_WRONG ".wrong"
+
 /*
- * Reads all events. ERR_CORRUPTED names the first that is wrong and how: changed, a gap, a wrong
- * order, details changed or gone without an event that says so, a checkpoint without a good
- * signature, an end that was cut off.
+ * Reads all events, in pieces. ERR_INTERRUPTED: it was not to go on. ERR_CORRUPTED names the first
+ * that is wrong and how: changed, a gap, a wrong order, details changed or gone without an event
+ * that says so, a checkpoint without a good signature, an end that was cut off.
  */
 int audit_verify(struct maria *m, const struct audit_witness *witness, struct audit_state *ret,
 		 struct err *err) _must_check_;

@@ -1,12 +1,14 @@
 /*
  * The outside witness: the file of MariaDB's plugin server_audit, which sees what people do by SQL,
  * whatever they came with. It is followed into table rbac_audit, texts of statements without their
- * literals (rbac_line.h), and it is scrubbed when a person is erased.
+ * literals (rbac_line.h), and it is scrubbed when a person is erased. Statements that only steer a
+ * connection (COMMIT, SET NAMES) are left out.
  *
  * The server renames a full file "server_audit.log" to ".1", that to ".2", and so on. Where the
  * follower is, file and byte, stands in rbac_audit_position and moves in the transaction that
  * writes the rows: nothing is taken twice, and nothing is lost while the renamed files are there.
- * What was gone before it was taken is a row of its own, "GAP".
+ * What was gone before it was taken is a row of its own, "GAP"; what cannot be read, or is dated
+ * outside of its file, "UNREADABLE".
  *
  * Scrubbing overwrites lines in their place, in files the server still writes too: a file stays the
  * file it was, for server and follower, and the bytes do not live on in free blocks of the disk.
@@ -38,12 +40,10 @@ struct rbac_follow {
 int rbac_audit_follow(struct maria *m, const struct rbac_follow *f, uint64_t *ret_rows,
 		      struct err *err) _must_check_;
 
-/* Whether the server has the plugin, on, and what it sees ("CONNECT,QUERY_DDL"). */
-struct rbac_server {
-	bool is_there, is_on;
-	char events[128];
-};
-int rbac_audit_server(struct maria *m, struct rbac_server *ret, struct err *err) _must_check_;
+/* Each of the plugin's variables, in lower case, and its value; none: it is not there. */
+typedef void (*rbac_variable_fn)(void *arg, const char *name, const char *value);
+int rbac_audit_variables(struct maria *m, rbac_variable_fn fn, void *arg, struct err *err)
+    _must_check_;
 
 struct rbac_scrub_question {
 	const char *dir; /* where the files are; NULL: none of ours */

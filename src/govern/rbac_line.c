@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <strings.h>
 
 #include "base/banned.h"
 
@@ -383,4 +384,106 @@ void rbac_line_statement(const struct rbac_line *l, struct strbuf *b)
 		text.len = n;
 	}
 	rbac_statement_without_literals(text, b);
+}
+
+/* --- noise ----------------------------------------------------------------------------------- */
+
+/* Words are names, "@" and its name, or single marks. */
+static bool next_word(struct str *rest, struct str *ret)
+{
+	size_t n = 0;
+
+	*rest = str_trim(*rest);
+	while (n < rest->len && (is_name(rest->data[n]) || rest->data[n] == '@'))
+		n++;
+	if (n == 0 && rest->len)
+		n = 1;
+	*ret = (struct str){rest->data, n};
+	rest->data += n;
+	rest->len -= n;
+	return n > 0;
+}
+
+static bool is_word(struct str word, const char *text)
+{
+	return word.len == strlen(text) && strncasecmp(word.data, text, word.len) == 0;
+}
+
+static bool is_one_of(struct str word, const char *const *list)
+{
+	for (; *list; list++)
+		if (is_word(word, *list))
+			return true;
+	return false;
+}
+
+/* One assignment to a variable of the connection, without parentheses: no subquery. */
+static bool is_setting_noise(struct str rest)
+{
+	static const char *const harmless[] = {"NAMES",
+					       "CHARACTER",
+					       "CHARSET",
+					       "autocommit",
+					       "TRANSACTION",
+					       "timestamp",
+					       "insert_id",
+					       "last_insert_id",
+					       "auto_increment_increment",
+					       "auto_increment_offset",
+					       "sql_mode",
+					       "time_zone",
+					       "innodb_lock_wait_timeout",
+					       "lock_wait_timeout",
+					       "max_statement_time",
+					       "net_read_timeout",
+					       "net_write_timeout",
+					       "wait_timeout",
+					       NULL};
+	static const char *const scopes[] = {"SESSION", "LOCAL", NULL};
+	struct str word;
+
+	for (size_t i = 0; i < rest.len; i++)
+		if (memchr(",();", rest.data[i], 4))
+			return false;
+	if (!next_word(&rest, &word))
+		return false;
+	if (is_one_of(word, scopes) && !next_word(&rest, &word))
+		return false;
+	if (word.len > 1 && word.data[0] == '@' && word.data[1] != '@')
+		return true;
+	return is_one_of(word, harmless);
+}
+
+bool rbac_statement_is_noise(struct str text)
+{
+	static const char *const whole[] = {"BEGIN",
+					    "BEGIN WORK",
+					    "COMMIT",
+					    "COMMIT WORK",
+					    "ROLLBACK",
+					    "ROLLBACK WORK",
+					    "START TRANSACTION",
+					    "START TRANSACTION READ ONLY",
+					    "START TRANSACTION READ WRITE",
+					    "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+					    NULL};
+	struct str rest = text, word;
+
+	text = str_trim(text);
+	if (is_one_of(text, whole))
+		return true;
+	if (!next_word(&rest, &word))
+		return false;
+	if (is_word(word, "SET"))
+		return is_setting_noise(rest);
+	if (is_word(word, "ROLLBACK")) {
+		if (!next_word(&rest, &word) || !is_word(word, "TO"))
+			return false;
+		if (next_word(&rest, &word) && !is_word(word, "SAVEPOINT"))
+			return str_trim(rest).len == 0;
+	} else if (is_word(word, "RELEASE")) {
+		(void)next_word(&rest, &word);
+	}
+	/* SAVEPOINT and a name. */
+	return is_word(word, "SAVEPOINT") && next_word(&rest, &word) && str_trim(rest).len == 0;
 }

@@ -44,3 +44,10 @@ void rbac_line_outcome(const struct rbac_line *l, char *ret, size_t size);
 void rbac_line_statement(const struct rbac_line *l, struct strbuf *b);
 /* The same of a plain text. */
 void rbac_statement_without_literals(struct str sql, struct strbuf *b);
+
+/*
+ * Of such a text: whether it only steers its connection, as BEGIN, COMMIT, SET NAMES or one user
+ * variable do, which stand around each statement. Not what changes what others see, who somebody is
+ * or what is logged (SET GLOBAL, PASSWORD, ROLE, sql_log_bin), nor what may read rows.
+ */
+bool rbac_statement_is_noise(struct str text);

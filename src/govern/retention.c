@@ -19,6 +19,7 @@
 
 #define PIECE_ROWS   2000
 #define DAY_MS	     ((int64_t)86400000)
+#define DAY_S	     86400
 #define SAMPLES_MIN  12
 #define SAMPLES_DAYS 90
 
@@ -201,8 +202,8 @@ int retention_prepare(struct maria *db, struct err *err)
 {
 	int r = maria_exec(db, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", err);
 
-	/* Who holds an old row goes first; the next hour tries again. */
-	return r < 0 ? r : maria_exec(db, "SET SESSION innodb_lock_wait_timeout = 2", err);
+	/* Who holds an old row, or the table, goes first; the next hour tries again. */
+	return r < 0 ? r : maria_set_lock_wait(db, 2, err);
 }
 
 /* --- tables ---------------------------------------------------------------------------------- */
@@ -332,6 +333,7 @@ static int next_page(const struct retention_place *p, const struct retention_sto
 					     MARIA_U(page->upto), MARIA_U(PIECE_ROWS)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	bool has_young = false; /* rows dated ahead, by whatever clock, say nothing */
 	uint64_t n = 0;
 	int r;
 
@@ -341,7 +343,9 @@ static int next_page(const struct retention_place *p, const struct retention_sto
 	maria_add_identifier(&sql, s->key);
 	strbuf_addstr(&sql, ", ");
 	add_age(&sql, s);
-	strbuf_addstr(&sql, " FROM ");
+	strbuf_addstr(&sql, ", ");
+	maria_add_identifier(&sql, s->time);
+	strbuf_addstr(&sql, " > UTC_TIMESTAMP() + INTERVAL 1 MINUTE FROM ");
 	add_table(&sql, p, s, s->table);
 	strbuf_addstr(&sql, " WHERE ");
 	maria_add_identifier(&sql, s->key);
@@ -350,9 +354,10 @@ static int next_page(const struct retention_place *p, const struct retention_sto
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		page->upto = maria_rows_uint(rows, 0);
 		page->has_old |= maria_rows_int(rows, 1) == 1;
+		has_young |= maria_rows_int(rows, 1) == 0 && maria_rows_int(rows, 2) == 0;
 		n++;
 	}
-	page->is_last = !page->has_old || n < PIECE_ROWS;
+	page->is_last = (!page->has_old && has_young) || n < PIECE_ROWS;
 	return r < 0 ? r : 0;
 }
 
@@ -582,40 +587,81 @@ int retention_sample(const struct retention_place *p, const char *dir, struct er
 	return r;
 }
 
-/* The straight line through all samples: a single purge or load does not turn it. */
+/* A straight line through samples, in days and bytes from the first of them. */
+struct line {
+	double n, x, base, first, sx, sy, sxx, sxy;
+};
+
+static void line_add(struct line *l, const struct retention_point *p)
+{
+	double y = (double)p->bytes, x;
+
+	if (l->n == 0) { /* small numbers, or the squares lose what counts */
+		l->first = (double)p->at;
+		l->base = y;
+	}
+	x = ((double)p->at - l->first) / DAY_S;
+	y -= l->base;
+	l->x = x;
+	l->n += 1;
+	l->sx += x;
+	l->sy += y;
+	l->sxx += x * x;
+	l->sxy += x * y;
+}
+
+static bool line_is_known(const struct line *l)
+{
+	return l->n >= SAMPLES_MIN && l->x >= 1;
+}
+
+static double line_slope(const struct line *l)
+{
+	return (l->n * l->sxy - l->sx * l->sy) / (l->n * l->sxx - l->sx * l->sx);
+}
+
+/* All samples, which a single purge or load does not turn, and those of the last week, for what
+ * began lately. A sample dated ahead is of a clock that was wrong. */
+void retention_fit(const struct retention_point *points, size_t n, uint64_t free_bytes,
+		   struct retention_forecast *ret)
+{
+	struct line all = {0}, week = {0};
+
+	*ret = (struct retention_forecast){0};
+	for (size_t i = 0; i < n; i++) {
+		if (points[i].at > 0)
+			continue;
+		line_add(&all, &points[i]);
+		if (points[i].at >= -7 * DAY_S)
+			line_add(&week, &points[i]);
+	}
+	ret->samples = (uint64_t)all.n;
+	ret->days_seen = all.x;
+	ret->is_known = line_is_known(&all);
+	if (!ret->is_known)
+		return;
+	ret->bytes_a_day = line_slope(&all);
+	if (line_is_known(&week) && line_slope(&week) > ret->bytes_a_day)
+		ret->bytes_a_day = line_slope(&week);
+	if (ret->bytes_a_day > 0)
+		ret->days_left = (double)free_bytes / ret->bytes_a_day;
+}
+
 int retention_foresee(struct maria *db, const char *name, uint64_t free_bytes,
 		      struct retention_forecast *ret, struct err *err)
 {
 	const struct maria_value params[] = {MARIA_S(name), MARIA_U(SAMPLES_DAYS)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	double first = 0, x = 0, n = 0, sx = 0, sy = 0, sxx = 0, sxy = 0, base = 0;
+	_cleanup_(mem_freep) struct retention_point *points = NULL;
+	size_t n = 0, cap = 0;
 	int r =
 	    maria_query(db, govern_sql_retention_samples, params, ARRAY_LEN(params), &rows, err);
 
-	*ret = (struct retention_forecast){0};
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
-		double y = (double)maria_rows_uint(rows, 1);
-
-		if (n == 0) { /* small numbers, or the squares lose what counts */
-			first = (double)maria_rows_int(rows, 0);
-			base = y;
-		}
-		x = ((double)maria_rows_int(rows, 0) - first) / 86400;
-		y -= base;
-		n += 1;
-		sx += x;
-		sy += y;
-		sxx += x * x;
-		sxy += x * y;
+		mem_grow(&points, &cap, n + 1, sizeof(*points));
+		points[n++] = (struct retention_point){.at = maria_rows_int(rows, 0),
+						       .bytes = maria_rows_uint(rows, 1)};
 	}
-	if (r < 0)
-		return r;
-	ret->samples = (uint64_t)n;
-	ret->days_seen = x;
-	ret->is_known = n >= SAMPLES_MIN && x >= 1;
-	if (ret->is_known)
-		ret->bytes_a_day = (n * sxy - sx * sy) / (n * sxx - sx * sx);
-	if (ret->bytes_a_day > 0)
-		ret->days_left = (double)free_bytes / ret->bytes_a_day;
-	return 0;
+	retention_fit(points, r < 0 ? 0 : n, free_bytes, ret);
+	return r;
 }

@@ -75,7 +75,7 @@ int retention_sample(const struct retention_place *p, const char *dir, struct er
 
 struct retention_forecast {
 	uint64_t samples;
-	double days_seen, bytes_a_day;
+	double days_seen, bytes_a_day; /* by all samples or by the last week, whichever is more */
 	double days_left; /* until the disk is full; 0: too few samples, or it does not fill */
 	bool is_known;	  /* at least a day of samples, a dozen */
 };

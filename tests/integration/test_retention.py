@@ -403,6 +403,27 @@ def test_who_locks_an_old_row_is_not_waited_for_long(place):
     assert place.purge("dead_letters", "--yes") == {"dead_letters": 1}
 
 
+def test_who_locks_a_table_is_not_waited_for_long(place):
+    place.shop.sql("INSERT INTO sync_dead_letter (collection, path, `key`, error, first_at)"
+                   " VALUES ('c', 0, 'k', 'e', '2001-01-01')")
+    place.keep(dead_letters="30d")
+    other = ordering.Client(place.servers)
+    other.sql("LOCK TABLES sync_dead_letter WRITE")
+    before = time.monotonic()
+    answer = place.run("retention", "purge", "dead_letters", "--yes", status=10)
+    assert "dead_letters" in answer["error"]["message"] and time.monotonic() - before < 20
+    other.close()
+    assert place.purge("dead_letters", "--yes") == {"dead_letters": 1}
+
+
+def test_rows_that_are_dated_ahead_hold_nothing_up(place):
+    for when, n in (("2037-01-01", 5000), ("2001-01-01", 3000)):
+        place.shop.sql("INSERT INTO sync_audit_log (logged_at, collection, source, outcome, mapping_version,"
+                       f" term) SELECT '{when}', 'c', 'queue', 'applied', '1', 1 FROM seq_1_to_{n}")
+    assert place.purge("sync_audit", "--yes") == {"sync_audit": 3000}
+    assert place.count("sync_audit_log") == 5000
+
+
 def test_the_forecast_needs_a_day_of_samples_and_says_when_the_disk_is_full(place):
     assert "not known yet" in place.run("retention", "show")["disk"]
     free = os.statvfs(place.root)
@@ -412,6 +433,8 @@ def test_the_forecast_needs_a_day_of_samples_and_says_when_the_disk_is_full(plac
                        f" {48 - hour} HOUR, {10**9 + hour * step})")
     told = place.run("retention", "show")["disk"]
     assert "full in 10 days" in told or "full in 9 days" in told, told
+    place.shop.sql("INSERT INTO Retention_Samples VALUES ('(disk)', '2090-01-01', 5)")
+    assert place.run("retention", "show")["disk"] == told
     place.shop.sql("UPDATE Retention_Samples SET byte_count = 5")
     assert "does not fill" in place.run("retention", "show")["disk"]
 
@@ -453,12 +476,43 @@ def test_serve_purges_and_measures_by_itself(stack):
           what="old rows are purged")
     until(lambda: stack.value("SELECT COUNT(*) FROM Retention_Samples WHERE store_name = '(disk)'") > 0,
           30, what="sizes are written down")
-    old = stack.var / "mariadb" / "audit" / "server_audit.log.20"
-    old.write_text("20010101 00:00:00,vm,x,h,1,1,CONNECT,,,0\n")
-    os.utime(old, (1, 1))
+    audit = stack.var / "mariadb" / "audit"
+    old, young = audit / "server_audit.log.20", audit / "server_audit.log.19"
+    lines = "20010101 00:00:00,vm,x,h,1,1,CONNECT,,,0\n20010102 00:00:00,********\n" \
+        "20900101 00:00:00,vm,made,up,1,1,CONNECT,,,0\n"
+    young.write_text(lines + time.strftime("%Y%m%d %H:%M:%S", time.gmtime()) + ",vm,x,h,1,1,CONNECT,,,0\n")
+    old.write_text(lines)  # its own time is of now, as after a scrub
     log = stack.var / "log" / "big.log"
     log.write_bytes(b"x" * (17 << 20))
     until(lambda: not old.exists() and log.stat().st_size == 0, 30, what="files are purged")
+    assert young.exists(), "its last line is young"
+    inode = (audit / "server_audit.log").stat().st_ino
+    with (audit / "server_audit.log").open("r+b") as current:
+        current.write(b"2001")  # it began long ago
+    until(lambda: (audit / "server_audit.log").stat().st_ino != inode, 30, what="the file is renamed")
+    assert (audit / "server_audit.log.01").stat().st_ino == inode
     assert (stack.var / "log" / "big.log.1").stat().st_size == 17 << 20
     stack.run("audit", "verify")
     stack.assert_in_step()
+
+
+def test_serve_verifies_the_audit_each_day_and_doctor_tells_what_is_wrong(stack):
+    def told():
+        return [c for c in stack.json("doctor", check=False)["checks"] if "the audit" in c["what"]]
+    head = stack.var / "audit.head"
+    stack.down()
+    stack.write_config(retention={"every": "1s"})
+    head.unlink(missing_ok=True)
+    stack.up()
+    until(lambda: head.exists(), 30, what="serve verifies the audit")
+    assert [c["ok"] for c in told()] == [True]
+    for (name,) in stack.sql("SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE"
+                             " TRIGGER_SCHEMA = DATABASE() AND EVENT_OBJECT_TABLE LIKE 'Audit%%'"):
+        stack.sql(f"DROP TRIGGER {name}")
+    stack.sql("UPDATE Audit_Events SET actor = 'somebody' ORDER BY audit_id LIMIT 1")
+    stack.down()
+    stack.up()
+    until(lambda: any(not c["ok"] for c in told()), 30, what="doctor tells it")
+    assert "was changed" in told()[0]["what"]
+    assert "the audit is not as it was written" in (stack.var / "log" / "serve.log").read_text()
+    assert "was changed" in stack.fails("audit", "verify")
