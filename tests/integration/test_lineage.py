@@ -621,13 +621,13 @@ def test_old_events_go_but_not_those_of_runs_that_go_on(stack):
 
 def test_a_run_goes_whole_or_not_at_all(stack):
     stack.run("load", feed(stack, "customers.csv", *CUSTOMERS))
-    stack.sql("UPDATE data_lineage_tracker SET event_time = event_time - INTERVAL 400 DAY"
+    stack.sql("UPDATE data_lineage_tracker SET event_time = event_time - INTERVAL 900 DAY"
               " WHERE job_name = 'load' AND event_type = 'START'")
     before = types(stack, runs(stack, "load")[0]["run"])
     stack.json("lineage", "purge", "--yes", "--before", "2026-01-01")
     stack.run("retention", "purge", "lineage", "--yes")
     assert types(stack, runs(stack, "load")[0]["run"]) == before and len(before) >= 2
-    stack.sql("UPDATE data_lineage_tracker SET event_time = event_time - INTERVAL 400 DAY"
+    stack.sql("UPDATE data_lineage_tracker SET event_time = event_time - INTERVAL 900 DAY"
               " WHERE job_name = 'load' AND event_type <> 'START'")
     stack.run("retention", "purge", "lineage", "--yes")
     assert runs(stack, "load") == []
