@@ -364,6 +364,28 @@ static int tell_left(const struct eraser *e, const struct totals *t, struct err 
 	return r;
 }
 
+/* What follows once more at the end: it scrubs what came since it did, and says so when something
+ * is left. */
+static int follow_last(const struct eraser *e, const struct erase_search *how, struct totals *ret,
+		       struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; e->followers && e->followers[i].follow && r == 0; i++) {
+		const struct erase_follower *f = &e->followers[i];
+		uint64_t rows = 0;
+
+		r = f->is_last ? f->follow(e->arg, how->subject, how->sought, &rows, err) : 0;
+		if (r != -ERR_RETRY)
+			continue;
+		err_clear(err);
+		strbuf_addf(&ret->where, "%s%s", ret->where.len ? ", " : "", f->store);
+		ret->n_found_all++;
+		r = 0;
+	}
+	return r;
+}
+
 /* Until nothing is found: an index overwrites what is gone some seconds later. */
 static int search_until_none(const struct eraser *e, const struct erase_search *how,
 			     struct totals *ret, struct err *err)
@@ -373,6 +395,8 @@ static int search_until_none(const struct eraser *e, const struct erase_search *
 
 	do {
 		r = search_all(e, how, ret, err);
+		if (r == 0 && !ret->n_found_all)
+			r = follow_last(e, how, ret, err);
 		if (r < 0 || !ret->n_found_all)
 			return r;
 		usleep(LOOK_US);

@@ -60,6 +60,7 @@ struct eraser {			/* what belongs to it; everything lives as long as it */
 struct erase_sought;
 struct erase_follower {
 	const char *store;
+	bool is_last; /* once more when the search has found nothing: others may write meanwhile */
 	int (*follow)(void *arg, const char *subject, const struct erase_sought *sought,
 		      uint64_t *ret_rows, struct err *err);
 };

@@ -18,6 +18,7 @@
 #define GAP_MAX	    3  /* signs between two digits of one number: "+1 (555) 010 / 12" */
 #define BYTES_MIN   5  /* in bytes that are no text: shorter ones are there by chance */
 #define LOOSE_MIN   8  /* in such bytes, of what needs no edges */
+#define CUT_MIN	    5  /* bytes of a text whose rest was cut off */
 #define ESCAPED_MAX 16 /* bytes that one byte may be written with */
 
 struct needle {
@@ -408,6 +409,62 @@ enum erase_kind erase_match_look(struct erase_match *m, struct str value)
 		return m->found;
 	m->is_bytes = memchr(value.data, '\0', value.len) != NULL;
 	return look(m, value);
+}
+
+/* Without the character that was cut in two, or an escape of nothing. */
+static struct str whole_characters(struct str value)
+{
+	size_t len = value.len;
+
+	while (len && value.len - len < 3 && ((unsigned char)value.data[len - 1] & 0xC0) == 0x80)
+		len--;
+	if (len && (unsigned char)value.data[len - 1] >= 0xC0)
+		value.len = len - 1;
+	while (value.len && value.data[value.len - 1] == '\\')
+		value.len--;
+	return value;
+}
+
+static bool ends_with_start(const struct needles *set, struct str in)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		struct str text = set->items[i].text;
+		size_t len = text.len <= in.len ? text.len - 1 : in.len;
+
+		for (; len >= CUT_MIN; len--) {
+			size_t from = in.len - len;
+
+			if (memcmp(in.data + from, text.data, len) == 0 &&
+			    !(from && erase_word_begins(in, from) && erase_word_ends(in, from)))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool erase_match_is_cut(struct erase_match *m, struct str value)
+{
+	bool is_escaped = true, is_cut = false;
+
+	value = whole_characters(value);
+	m->is_bytes = false;
+	for (int i = 0; i <= UNDO_MAX && is_escaped && !is_cut; i++) {
+		struct erase_buffer *to = &m->undone[i & 1];
+
+		m->folded.len = 0;
+		is_escaped = erase_buffer_fold(&m->folded, value, false);
+		is_cut = ends_with_start(&m->texts, (struct str){m->folded.data, m->folded.len});
+		if (!is_cut && m->phones.n) {
+			collect_digits(m);
+			is_cut = ends_with_start(&m->phones,
+						 (struct str){m->digits.data, m->digits.len});
+		}
+		to->len = 0;
+		if (!is_escaped || !erase_buffer_undo(to, value))
+			break;
+		value = (struct str){to->data, to->len};
+	}
+	return is_cut;
 }
 
 enum erase_kind erase_match_piece(struct erase_match *m, const struct erase_piece *piece)

@@ -71,6 +71,9 @@ enum erase_unit {
 void erase_match_begin(struct erase_match *m, enum erase_unit unit);
 /* One more value of the unit. Which kind of text was found up to now; ERASE_NONE. */
 enum erase_kind erase_match_look(struct erase_match *m, struct str value);
+/* Whether a value that was cut off somewhere ends with the beginning of a text, five bytes of it or
+ * more. Apart from what was looked at before. */
+bool erase_match_is_cut(struct erase_match *m, struct str value);
 /* A piece of a file; pieces overlap by erase_match_overlap(). What stands at a border that is cut
  * is left to the neighbour. */
 struct erase_piece {

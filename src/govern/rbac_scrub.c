@@ -19,6 +19,7 @@
 #include "base/banned.h"
 
 #define PAGE_ROWS 1000
+#define CUT_BYTES 256 /* of a statement: shorter ones are whole */
 
 /* --- files ----------------------------------------------------------------------------------- */
 
@@ -44,6 +45,16 @@ static int overwrite(const struct rbac_file *f, uint64_t from, uint64_t to, stru
 	return 0;
 }
 
+/* The plugin cuts statements off at server_audit_query_log_limit, wherever that is; escapes and
+ * characters of several bytes shift it. */
+static bool is_about_them(struct erase_match *match, struct str line, const struct rbac_line *l)
+{
+	erase_match_begin(match, ERASE_LINE);
+	return erase_match_look(match, line) != ERASE_NONE ||
+	       (l->statement.data && l->statement.len >= CUT_BYTES &&
+		erase_match_is_cut(match, l->statement));
+}
+
 /* What has a time keeps it, and the comma. */
 static int scrub_line(void *arg, struct str line, uint64_t offset, struct err *err)
 {
@@ -51,13 +62,12 @@ static int scrub_line(void *arg, struct str line, uint64_t offset, struct err *e
 	struct rbac_line parsed;
 	size_t kept;
 
-	erase_match_begin(s->match, ERASE_LINE);
-	if (erase_match_look(s->match, line) == ERASE_NONE)
+	(void)rbac_line_parse(line, &parsed);
+	if (rbac_line_is_scrubbed(line) || !is_about_them(s->match, line, &parsed))
 		return 0;
 	s->found++;
 	if (!s->file)
 		return 0;
-	(void)rbac_line_parse(line, &parsed);
 	kept = parsed.happened_at[0] ? RBAC_TIME_BYTES + 1 : 0;
 	return overwrite(s->file, offset + kept, offset + line.len, err);
 }

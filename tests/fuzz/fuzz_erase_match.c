@@ -43,6 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		erase_match_begin(m, ERASE_VALUES);
 		(void)erase_match_look(m, rest);
+		(void)erase_match_is_cut(m, rest);
 		erase_match_begin(m, ERASE_LINE);
 		(void)erase_match_look(m, rest);
 		look_in_pieces(m, rest);

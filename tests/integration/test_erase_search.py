@@ -357,6 +357,22 @@ def test_statements_that_named_somebody_in_parts_are_scrubbed(person):
     assert "15550107777" not in text and "1 as kept from" in text
 
 
+def test_a_statement_that_comes_while_an_erasure_waits_is_scrubbed_too(person):
+    stack = person.stack
+    stack.docs("ledger").insert_one({"_id": 9, "note": "refund for zenobia.q@example.org"})
+    erasure = stack.start("privacy", "erase", person.id, "--yes")
+    until(lambda: stack.value("SELECT COUNT(*) FROM Audit_Events WHERE action_name = 'rbac.scrub'"), 60)
+    stack.sql("SELECT 1 AS late FROM Customers WHERE email = 'zenobia.q@example.org'")
+
+    def written():
+        return "\n".join(path.read_text("latin1") for path in
+                         (stack.var / "mariadb" / "audit").glob("server_audit.log*"))
+    assert "1 as late" in written().lower()
+    stack.docs("ledger").delete_one({"_id": 9})
+    assert erasure.wait(120) == 0
+    assert "zenobia.q" not in written().lower() and "1 as late" not in written().lower()
+
+
 # --- ending it -------------------------------------------------------------------------------
 
 

@@ -326,6 +326,19 @@ def test_a_person_who_is_erased_is_in_no_line_and_no_row(stack):
     stack.run("audit", "verify")
 
 
+def test_a_statement_that_was_cut_in_the_middle_of_a_text_is_scrubbed(stack):
+    sarah = Person(stack, "sarah")
+    begin = "SELECT 1 FROM Customers WHERE email = '"
+    for kept in range(6, len(SECRET)):
+        padding = "-" * (1024 - len(begin) - kept - len("/**/ "))
+        sarah.says(f"/*{padding}*/ {begin}{SECRET}'")
+    sarah.says("SELECT '" + "é" * 500 + f" {SECRET}'", "SELECT 2 AS kept_two FROM Customers")
+    assert any(SECRET[:6] in line and SECRET not in line for line in lines(stack)), "it is cut"
+    assert scrub(stack, SECRET)["found"] == 0
+    text = "\n".join(lines(stack))
+    assert SECRET[:6] not in text and "kept_two" in text
+
+
 def test_a_text_that_is_in_every_line_is_refused(stack):
     assert "must have 3" in stack.fails("audit", "scrub", "--yes", input="an\n")
     assert "nothing to look for" in stack.fails("audit", "scrub", "--yes", input="\n")

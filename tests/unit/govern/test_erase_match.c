@@ -266,6 +266,35 @@ static void a_hundred_texts_cost_one_pass(void **state)
 	print_message("%.0f MB/s\n", (double)b.len * 10 / (double)(clock_monotonic_us() - before));
 }
 
+/* As a log does that keeps so many bytes of a statement. */
+static void the_beginning_of_a_text_is_found_where_a_value_was_cut_off(void **state)
+{
+	static const struct {
+		const char *value;
+		bool is_cut;
+	} cases[] = {
+	    {"WHERE email = \\'ann.lee@exam", true},
+	    {"WHERE email = \\'ANN.L", true},
+	    {"WHERE email = \\'ann.", false},		     /* too little to be anybody's */
+	    {"WHERE email = \\'joann.lee@exam", false},	     /* another word */
+	    {"WHERE email = \\'ann.lee@example.net", false}, /* another end */
+	    {"WHERE last_name = \\'O\\'Bri\\", true},
+	    {"WHERE last_name = \\'O\\'Bri\xc3", true},
+	    {"call +49 170 55", true},
+	    {"call +49 17", false},
+	    {"", false},
+	};
+	_cleanup_(erase_match_freep) struct erase_match *m = erase_match_new();
+
+	(void)state;
+	assert_true(erase_match_add(m, ERASE_EMAIL, str_from("ann.lee@example.com"), 0));
+	assert_true(erase_match_add(m, ERASE_OTHER, str_from("O'Brien-Witness"), 0));
+	assert_true(erase_match_add(m, ERASE_PHONE, str_from("+49 170 5550199"), 0));
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		if (erase_match_is_cut(m, str_from(cases[i].value)) != cases[i].is_cut)
+			fail_msg("%s", cases[i].value);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -276,6 +305,7 @@ int main(void)
 	    cmocka_unit_test(a_file_is_searched_across_its_pieces),
 	    cmocka_unit_test(edges_do_not_count_in_bytes),
 	    cmocka_unit_test(a_cut_text_goes_on),
+	    cmocka_unit_test(the_beginning_of_a_text_is_found_where_a_value_was_cut_off),
 	    cmocka_unit_test(a_hundred_texts_cost_one_pass),
 	};
 
