@@ -171,9 +171,11 @@ BEGIN
      SET q.value_before = NULL, q.value_after = NULL
    WHERE q.quality_rule IN ('reference_unknown', 'reference_dropped');
   SET v_logs = v_logs + ROW_COUNT();
-  UPDATE data_quality_logs SET value_before = NULL, value_after = NULL
-   WHERE value_before IN (v_email, v_phone) OR value_after IN (v_email, v_phone);
-  SET v_logs = v_logs + ROW_COUNT();
+  IF v_email IS NOT NULL OR v_phone IS NOT NULL THEN -- the whole log: not again for who has neither
+    UPDATE data_quality_logs SET value_before = NULL, value_after = NULL
+     WHERE value_before IN (v_email, v_phone) OR value_after IN (v_email, v_phone);
+    SET v_logs = v_logs + ROW_COUNT();
+  END IF;
   DELETE FROM Feed_Aliases WHERE entity = 'customers' AND target_id = p_customer_id;
   SET v_aliases = ROW_COUNT();
   DELETE FROM Legal_Holds WHERE subject = CAST(p_customer_id AS CHAR);

@@ -137,6 +137,13 @@ static void verify_and_tell(struct cli_keeper *k, const struct retention_place *
 		k->next_verify_us = clock_monotonic_us() + VERIFY_US;
 }
 
+static int reconnect(struct maria *db, struct err *err)
+{
+	int r = maria_reconnect(db, err);
+
+	return r < 0 ? r : retention_prepare(db, err);
+}
+
 static int purge_all(struct cli_keeper *k, bool is_due, struct err *err)
 {
 	_cleanup_(cli_retention_done) struct cli_retention s = {0};
@@ -162,7 +169,9 @@ static int purge_all(struct cli_keeper *k, bool is_due, struct err *err)
 	for (const struct retention_store *store = retention_stores; store->name; store++) {
 		uint64_t n = 0;
 
-		if (is_wanted && goes_on(k))
+		if (maria_is_lost(s.db)) /* by what came before; the others need not wait an hour */
+			r = err_first(r, reconnect(s.db, &why), &why, err);
+		if (is_wanted && goes_on(k) && !maria_is_lost(s.db))
 			r = err_first(r, retention_purge(&s.place, store, false, &n, &why), &why,
 				      err);
 	}

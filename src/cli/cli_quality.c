@@ -91,6 +91,8 @@ static int verify_index(void *arg, const struct mapping *m,
 	if (!p->index_was_sought)
 		r = cli_indexed_open(p->line, &p->mappings, &p->index, err);
 	p->index_was_sought = r == 0;
+	if (r < 0)
+		cli_indexed_done(&p->index);
 	if (r == 0 && (p->index.without || !p->sync))
 		r = err_set(err, ERR_UNAVAILABLE, "the index was not compared: %s",
 			    p->index.without ? p->index.without : p->stores.without);

@@ -60,7 +60,9 @@ static int apply_noted(struct maria *m, struct shop_schema_report *ret, struct e
 	if (r < 0)
 		return r;
 	r = shop_schema_apply(m, &shop_schema, ret, err);
-	return err_first(r, maria_is_lost(m) ? 0 : access_definitions_end(m, &local), &local, err);
+	if (r == -ERR_TIMEOUT || maria_is_lost(m)) /* somebody else's migrations may go on */
+		return r;
+	return err_first(r, access_definitions_end(m, &local), &local, err);
 }
 
 static int run_apply(const struct command_line *line, struct err *err)

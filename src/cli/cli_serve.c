@@ -527,12 +527,12 @@ static int run_serve(const struct command_line *line, struct err *err)
 	stop_http(server, r, err);
 	is_kept = !cli_keeper_stop(keeper);
 	is_kept |= !cli_lineage_stream_stop(serve.lineage);
+	if (is_kept) /* what is closed below may be in use */
+		end_now("serve", "the server does not answer; ending without it", r, err);
 	serve.orders = maria_pool_free(serve.orders);
 	quality_stream_stop(serve.quality);
 	serve.tokens = maria_pool_free(serve.tokens);
 	serve.access = access_free(serve.access);
-	if (is_kept) /* what is closed below may be in use */
-		end_now("serve", "the server does not answer; ending without it", r, err);
 	stop_index(&serve, r, err);
 	cli_close_engine(&serve.engine);
 	return r;

@@ -20,11 +20,21 @@ int access_definitions_begin(struct maria *m, struct err *err)
 	return r < 0 ? err_context(err, "before migrations") : 0;
 }
 
-int access_definitions_end(struct maria *m, struct err *err)
+/* In a transaction. */
+static int settle(struct maria *m, struct err *err)
 {
 	static const char *const steps[] = {
 	    govern_sql_access_definitions_changed, govern_sql_access_definitions_gone,
 	    govern_sql_access_definitions_new, govern_sql_access_definitions_end};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(steps) && r == 0; i++)
+		r = maria_run(m, steps[i], NULL, 0, NULL, err);
+	return r;
+}
+
+int access_definitions_end(struct maria *m, struct err *err)
+{
 	int64_t is_begun = 0;
 	int r = maria_query_int(m, govern_sql_access_definitions_begun, NULL, 0, &is_begun, err);
 
@@ -32,17 +42,18 @@ int access_definitions_end(struct maria *m, struct err *err)
 		r = maria_exec(m, "START TRANSACTION", err);
 	if (r < 0 || !is_begun)
 		return r;
-	for (size_t i = 0; i < ARRAY_LEN(steps) && r == 0; i++)
-		r = maria_run(m, steps[i], NULL, 0, NULL, err);
-	r = maria_finish(m, r, err);
+	r = maria_finish(m, settle(m, err), err);
 	return r < 0 ? err_context(err, "recording views and routines") : 0;
 }
 
 int access_definitions_accept(struct maria *m, struct err *err)
 {
-	int r = maria_run(m, govern_sql_access_definitions_accept, NULL, 0, NULL, err);
+	int r = maria_exec(m, "START TRANSACTION", err);
 
-	return r < 0 ? r : access_definitions_end(m, err);
+	if (r < 0)
+		return r;
+	r = maria_run(m, govern_sql_access_definitions_accept, NULL, 0, NULL, err);
+	return maria_finish(m, r < 0 ? r : settle(m, err), err);
 }
 
 int access_definitions_load(struct maria *m, struct arena *arena, struct access_items *ret,

@@ -463,7 +463,9 @@ static int check_records(struct planner *p)
 	const struct access_objects *records = &p->a->records;
 
 	for (size_t i = 0; i < records->n; i++) {
-		if (schema_find_table(p->schema, records->names[i]))
+		/* Those of the sync are made later than the rights. */
+		if (schema_find_table(p->schema, records->names[i]) ||
+		    str_starts(str_from(records->names[i]), "sync_"))
 			continue;
 		(void)no_object(p, records->nodes[i], records->names[i], false);
 		return err_hint(p->err, "`aethermart schema apply` makes the program's own tables");

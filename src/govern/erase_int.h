@@ -64,7 +64,7 @@ int erase_check_rows(const struct eraser *e, const char *subject, struct err *er
 int erase_write_audit(const struct eraser *e, const struct record *rec, const char *outcome,
 		      struct err *err) _must_check_;
 /* Whether documents say that they are theirs. */
-bool erase_has_documents(const struct eraser *e, const char *subject);
+bool erase_has_documents(const struct eraser *e, const char *subject, const json_t *receipts);
 
 /* --- of the search (erase_search.c) ---------------------------------------------------------- */
 

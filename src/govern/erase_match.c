@@ -45,7 +45,8 @@ struct erase_match {
 	struct needles texts, phones;
 	size_t n_parts, cap_parts, n_names, cap_seen, longest;
 	struct part *parts;
-	uint32_t *seen; /* of each name, which parts the unit has; NULL without names */
+	const struct part *taken; /* that the value was, as it is or with its escapes undone */
+	uint32_t *seen;		  /* of each name, which parts the unit has; NULL without names */
 	uint32_t *all;
 	size_t cap_all;
 	enum erase_unit unit;
@@ -344,9 +345,13 @@ static enum erase_kind look_for_parts(struct erase_match *m, struct str in)
 {
 	for (size_t i = 0; i < m->n_parts && m->unit != ERASE_BYTES; i++) {
 		const struct part *p = &m->parts[i];
+		/* Of "Ali Ali" one Ali is one part. */
+		bool is_taken =
+		    m->taken && m->taken->name == p->name && str_equal(m->taken->text, p->text);
 
-		if (m->seen[p->name] & p->bit || !p->text.len || !holds_part(m, p, in))
+		if (is_taken || m->seen[p->name] & p->bit || !p->text.len || !holds_part(m, p, in))
 			continue;
+		m->taken = p;
 		m->seen[p->name] |= p->bit;
 		if (m->seen[p->name] == m->all[p->name])
 			return ERASE_NAME;
@@ -379,8 +384,10 @@ static enum erase_kind look_at(struct erase_match *m, struct str value, bool *re
 static enum erase_kind look(struct erase_match *m, struct str value)
 {
 	bool is_escaped = false;
-	enum erase_kind found = look_at(m, value, &is_escaped);
+	enum erase_kind found;
 
+	m->taken = NULL;
+	found = look_at(m, value, &is_escaped);
 	for (int i = 0; i < UNDO_MAX && is_escaped && found == ERASE_NONE; i++) {
 		struct erase_buffer *to = &m->undone[i & 1];
 

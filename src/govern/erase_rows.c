@@ -177,6 +177,11 @@ int erase_record_unseal(const struct eraser *e, const struct record *rec, struct
 	/* One that was begun before records had the mark of a key is sealed with the key itself. */
 	r = erase_sought_unseal(strbuf_slice(&rec->sought), rec->is_marked ? key : e->key, ret,
 				err);
+	/* `load` may have marked it since. */
+	if (r == -ERR_CORRUPTED && rec->is_marked) {
+		err_clear(err);
+		r = erase_sought_unseal(strbuf_slice(&rec->sought), e->key, ret, err);
+	}
 	sodium_memzero(key, sizeof(key));
 	return r;
 }
@@ -310,7 +315,7 @@ static int erase_locked(const struct eraser *e, const char *subject, struct eras
 		r = add_keys(e, subject, rec.id, err);
 	if (r == 0)
 		r = call_procedure(e, subject, receipts, &n, err);
-	if (r < 0 || (!is_new && !n && !(rec.is_done && erase_has_documents(e, subject))))
+	if (r < 0 || (!is_new && !n && !(rec.is_done && erase_has_documents(e, subject, receipts))))
 		return r;
 	r = join(e, &rec, s, receipts, err);
 	if (r == 0)
@@ -363,8 +368,10 @@ static void add_is(bson_t *any, const char *index, const char *field, const char
 	bson_append_document_end(any, &one);
 }
 
-/* An error counts as some: the search that follows tells it. */
-static bool has_some(const struct eraser *e, const struct mapping *m, const char *subject)
+/* Of those whose rows stay without a name the documents stay, too. An error is none: what is proved
+ * already is not thrown away for it. */
+static bool has_some(const struct eraser *e, const struct mapping *m, const char *subject,
+		     bool is_kept)
 {
 	const char *field = privacy_owner_field(e->a, m);
 	bool is_root = cstr_equal(mapping_root_table(m), e->a->subject_table);
@@ -374,7 +381,7 @@ static bool has_some(const struct eraser *e, const struct mapping *m, const char
 	bson_t filter = BSON_INITIALIZER, any;
 	int64_t n;
 
-	if (!mapping_has_target(m) || (!field && !is_root))
+	if (!mapping_has_target(m) || (!is_root && (!field || is_kept)))
 		return false;
 	bson_append_array_begin(&filter, "$or", -1, &any);
 	add_is(&any, "0", field ? field : "_id", subject);
@@ -387,13 +394,18 @@ static bool has_some(const struct eraser *e, const struct mapping *m, const char
 	mongoc_collection_destroy(c);
 	mongo_push(e->mongo, client);
 	bson_destroy(&filter);
-	return n != 0;
+	return n > 0;
 }
 
-bool erase_has_documents(const struct eraser *e, const char *subject)
+bool erase_has_documents(const struct eraser *e, const char *subject, const json_t *receipts)
 {
-	for (size_t i = 0; i < e->mappings->len; i++)
-		if (has_some(e, e->mappings->items[i], subject))
+	const struct erase_search kept = {.receipts = receipts};
+
+	for (size_t i = 0; i < e->mappings->len; i++) {
+		const struct mapping *m = e->mappings->items[i];
+
+		if (has_some(e, m, subject, erase_is_kept(&kept, mapping_root_table(m))))
 			return true;
+	}
 	return false;
 }

@@ -210,9 +210,17 @@ static int search_table(struct table_search ts, struct err *err)
 	r = strbuf_check(&sql, ts.table->name, err);
 	if (r == 0)
 		r = search_rows(&ts, strbuf_str(&sql), place.where, &place, err);
-	if (r == -ERR_PERMISSION && !is_shop) {
+	if (r == -ERR_NOT_FOUND) { /* it went meanwhile, and holds nothing */
 		err_clear(err);
-		return erase_tell_skip(ts.g, place.where, "the account may not read it", err);
+		return 0;
+	}
+	/* Of others a table may also be damaged, or of an engine that is not there. */
+	if (r < 0 && !is_shop && !maria_is_lost(ts.g->e->m)) {
+		_cleanup_(mem_freep) char *why =
+		    mem_strdup(r == -ERR_PERMISSION ? "the account may not read it" : err->message);
+
+		err_clear(err);
+		return erase_tell_skip(ts.g, place.where, why, err);
 	}
 	return r < 0 ? err_context(err, "searching %s", place.where)
 		     : erase_tell(ts.g, &place, err);

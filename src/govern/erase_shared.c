@@ -84,16 +84,30 @@ static void note_longer(struct sharing *g, enum erase_kind kind, struct str in)
 	}
 }
 
-static void compare(void *arg, enum erase_kind kind, struct str value)
+static void mark_shared(struct sharing *g, enum erase_kind kind, struct str value)
 {
-	struct sharing *g = arg;
-
 	strbuf_clear(&g->form);
 	add_form(&g->form, kind, erase_begin_of(value));
 	for (struct own *own = map_get(&g->by_form, strbuf_slice(&g->form)); own; own = own->next)
 		if (own->text->kind == kind && may_be_shared(kind) &&
 		    own->text->left_out == ERASE_SEARCHED)
 			own->text->left_out = ERASE_SHARED;
+}
+
+static void compare(void *arg, enum erase_kind kind, struct str value)
+{
+	struct sharing *g = arg;
+	struct str rest = value;
+	const char *end;
+
+	/* Who has one name alone shares it with everybody of whose name it is a part. */
+	while (kind == ERASE_NAME && (end = memchr(rest.data, ERASE_PART, rest.len))) {
+		mark_shared(g, kind, (struct str){rest.data, (size_t)(end - rest.data)});
+		rest = (struct str){end + 1, rest.len - (size_t)(end + 1 - rest.data)};
+	}
+	if (rest.len < value.len)
+		mark_shared(g, kind, rest);
+	mark_shared(g, kind, value);
 	note_longer(g, kind, strbuf_slice(&g->form));
 }
 

@@ -72,6 +72,9 @@ static enum erase_left_out judge(enum erase_kind kind, struct str text)
 
 	if (kind == ERASE_KEY && count_digits(text) == len)
 		return ERASE_NUMBER;
+	/* A town is everybody's, even where one of these comes from there. */
+	if (kind == ERASE_ADDRESS && !count_digits(text))
+		return ERASE_SHORT;
 	if (kind == ERASE_PHONE)
 		len = count_digits(text);
 	if (kind == ERASE_NAME && !memchr(text.data, ERASE_PART, text.len))
@@ -410,7 +413,7 @@ int erase_sought_unseal(struct str sealed, const unsigned char *key, struct eras
 						 key);
 	}
 	if (bad == 0) {
-		whole = json_loadb((const char *)text, sealed.len - extra, 0, NULL);
+		whole = json_loadb((const char *)text, sealed.len - extra, JSON_ALLOW_NUL, NULL);
 		bad = whole ? read_sought(whole, ret) : -1;
 		json_decref(whole);
 	}

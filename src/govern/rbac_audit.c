@@ -11,7 +11,8 @@
 
 #include "base/banned.h"
 
-#define NAME_BYTES   64 /* of the columns of rbac_audit; a byte is a character at most */
+#define NOISE_BYTES  256 /* of a statement: a longer one may have been cut off by the plugin */
+#define NAME_BYTES   64	 /* of the columns of rbac_audit; a byte is a character at most */
 #define USER_BYTES   128
 #define OBJECT_BYTES 190
 #define QUERY_BYTES  1100
@@ -160,7 +161,7 @@ static void add_texts(struct following *s, const struct rbac_line *l, const char
 	add_text(b, str_from(action), NAME_BYTES);
 	add_text(b, l->database, NAME_BYTES);
 	add_text(b, l->object, OBJECT_BYTES);
-	rbac_line_statement(l, &query);
+	(void)rbac_line_statement(l, &query);
 	add_text(b, strbuf_slice(&query), QUERY_BYTES);
 	rbac_line_outcome(l, outcome, sizeof(outcome));
 	add_text(b, str_from(outcome), NAME_BYTES);
@@ -224,11 +225,11 @@ static bool is_statistics(const struct rbac_line *l)
 /* Of a statement that was done; what failed is worth a row whatever it was. */
 static bool is_noise(struct following *s, const struct rbac_line *l)
 {
-	if (!l->statement.data || l->code != 0)
+	if (!l->statement.data || l->code != 0 || l->statement.len >= NOISE_BYTES)
 		return false;
 	strbuf_clear(&s->scratch);
-	rbac_line_statement(l, &s->scratch);
-	return rbac_statement_is_noise(strbuf_slice(&s->scratch));
+	return rbac_line_statement(l, &s->scratch) &&
+	       rbac_statement_is_noise(strbuf_slice(&s->scratch));
 }
 
 static int take_line(void *arg, struct str line, uint64_t offset, struct err *err)

@@ -341,16 +341,17 @@ static bool take_one(struct reader *r)
 	return true;
 }
 
-void rbac_statement_without_literals(struct str sql, struct strbuf *b)
+bool rbac_statement_without_literals(struct str sql, struct strbuf *b)
 {
 	struct reader r = {.s = sql, .to = b};
 
 	while (r.at < sql.len) {
 		if (!take_one(&r)) {
 			strbuf_addstr(b, " ?");
-			return;
+			return false;
 		}
 	}
+	return true;
 }
 
 /* As the plugin escaped it. */
@@ -367,13 +368,13 @@ static void unescape(struct str s, struct strbuf *b)
 	}
 }
 
-void rbac_line_statement(const struct rbac_line *l, struct strbuf *b)
+bool rbac_line_statement(const struct rbac_line *l, struct strbuf *b)
 {
 	_cleanup_(strbuf_done) struct strbuf plain = STRBUF_INIT(0);
 	struct str text;
 
 	if (!l->statement.data)
-		return;
+		return true;
 	unescape(l->statement, &plain);
 	text = str_trim(strbuf_slice(&plain));
 	if (l->code != 0 && !is_denial(l->code)) {
@@ -383,7 +384,7 @@ void rbac_line_statement(const struct rbac_line *l, struct strbuf *b)
 			n++;
 		text.len = n;
 	}
-	rbac_statement_without_literals(text, b);
+	return rbac_statement_without_literals(text, b);
 }
 
 /* --- noise ----------------------------------------------------------------------------------- */
@@ -425,9 +426,6 @@ static bool is_setting_noise(struct str rest)
 					       "CHARSET",
 					       "autocommit",
 					       "TRANSACTION",
-					       "timestamp",
-					       "insert_id",
-					       "last_insert_id",
 					       "auto_increment_increment",
 					       "auto_increment_offset",
 					       "sql_mode",

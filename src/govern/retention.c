@@ -49,7 +49,8 @@ const struct retention_store retention_stores[] = {
      /* A run goes whole: an end without its START would tell nothing. */
      .condition = "NOT EXISTS (SELECT 1 FROM Lineage_Runs l WHERE l.run_id ="
 		  " data_lineage_tracker.run_id) AND NOT EXISTS (SELECT 1 FROM data_lineage_tracker"
-		  " y WHERE y.run_id = data_lineage_tracker.run_id AND y.event_time >="
+		  " y WHERE y.run_id = data_lineage_tracker.run_id AND y.run_end = 'END' AND"
+		  " y.event_time >="
 		  " UTC_TIMESTAMP() - INTERVAL ? SECOND)",
      .option = "retention.lineage",
      .why = "a year's reports can be traced"},

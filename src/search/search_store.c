@@ -18,6 +18,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -255,8 +256,11 @@ int search_store_each_key(const char *path, search_store_key_fn fn, void *arg, s
 		return errno == ENOENT ? 0 : file_error("open", path, err);
 	r = read_header(s, &hash, err);
 	while (r == 0 && (r = read_some(s, &h, sizeof(h), at, &n, err)) == 0) {
-		if (n < sizeof(h) || !has_sound_header(&h))
+		if (n < sizeof(h))
 			break;
+		if (!has_sound_header(&h))
+			return err_set(err, ERR_CORRUPTED, "\"%s\" is damaged at byte %" PRIu64,
+				       path, at);
 		if (h.kind == KIND_PUT)
 			r = read_some(s, key, h.key_size, at + sizeof(h), &n, err);
 		if (r == 0 && h.kind == KIND_PUT && n == h.key_size)

@@ -99,6 +99,21 @@ def test_passwords_are_in_no_row(stack):
                        " LIKE '%%geheim%%'") == 0
 
 
+def test_nothing_hides_behind_what_is_dropped(stack):
+    """What cannot be read to its end is not taken for a mere setting of one's own connection."""
+    stack.wait_synced()
+    sarah = Person(stack, "sarah")
+    hidden = ["SET @a = '\\'', @b = 1", "SET @a = 1 /*! , @b = 2 */", "SET timestamp = 1",
+              f"SET @a = '{'x' * 995}', @b = 3"]
+    sarah.says("SET @a = 1", "SET NAMES utf8mb4", "COMMIT")
+    follow(stack)
+    seen = "SELECT COALESCE(SUM(times), 0) FROM rbac_audit WHERE user_name = 'sarah' AND action_name = 'QUERY'"
+    before = stack.value(seen)
+    sarah.says(*hidden)
+    follow(stack)
+    assert stack.value(seen) - before == len(hidden)
+
+
 def test_who_changes_rights_passwords_or_the_server_is_seen_refused_or_not(stack):
     sarah = Person(stack, "sarah")
     stack.sql("CREATE USER witness_test")

@@ -132,6 +132,28 @@ static void what_is_too_short_is_told(void **state)
 	assert_int_equal(erase_match_look(m, str_from("")), ERASE_NONE);
 }
 
+/* Or everybody who is called Ali would be Ali Ali. */
+static void one_value_is_one_part_of_a_name(void **state)
+{
+	_cleanup_(erase_match_freep) struct erase_match *m = erase_match_new();
+
+	(void)state;
+	(void)erase_match_add(m, ERASE_NAME,
+			      str_from("Ali\x1f"
+				       "Ali"),
+			      0);
+	erase_match_begin(m, ERASE_VALUES);
+	assert_int_equal(erase_match_look(m, str_from("Ali")), ERASE_NONE);
+	assert_int_equal(erase_match_look(m, str_from("Khan")), ERASE_NONE);
+	assert_int_equal(erase_match_look(m, str_from("Ali")), ERASE_NAME);
+	erase_match_begin(m, ERASE_LINE);
+	assert_int_equal(
+	    erase_match_look(m, str_from("WHERE first_name=\\'Ali\\' AND x=\\'\\u0041\\'")),
+	    ERASE_NONE);
+	erase_match_begin(m, ERASE_LINE);
+	assert_int_equal(erase_match_look(m, str_from("to Ali Ali")), ERASE_NAME);
+}
+
 static void parts_of_a_name_are_found_apart(void **state)
 {
 	_cleanup_(erase_match_freep) struct erase_match *m = erase_match_new();
@@ -302,6 +324,7 @@ int main(void)
 	    cmocka_unit_test(a_text_within_another_word_is_not_found),
 	    cmocka_unit_test(what_is_too_short_is_told),
 	    cmocka_unit_test(parts_of_a_name_are_found_apart),
+	    cmocka_unit_test(one_value_is_one_part_of_a_name),
 	    cmocka_unit_test(a_file_is_searched_across_its_pieces),
 	    cmocka_unit_test(edges_do_not_count_in_bytes),
 	    cmocka_unit_test(a_cut_text_goes_on),
