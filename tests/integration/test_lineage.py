@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 import openlineage_events
+import processes
 import stack as stack_module
 from waiting import until
 
@@ -203,8 +204,8 @@ def test_a_worker_counts_what_it_carries_and_a_killed_one_is_aborted(stack):
 
 def test_what_is_counted_while_nothing_can_be_written_is_told_later(stack):
     products = [p for p, in stack.sql("SELECT product_id FROM Products LIMIT 20")]
-    stack.signal("worker", signal.SIGTERM)
-    until(lambda: stack.value("SELECT COUNT(*) FROM Lineage_Runs") == 0)
+    processes.wait_gone(stack.signal("worker", signal.SIGTERM))
+    assert stack.value("SELECT COUNT(*) FROM Lineage_Runs") == 0
     stack.sql("CREATE TRIGGER t_refuse BEFORE INSERT ON data_lineage_tracker FOR EACH ROW"
               " SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'not now'")
     stack.run("up", "--yes")
