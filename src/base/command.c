@@ -120,10 +120,23 @@ static int check_number(const struct command_option *o, const char *text, int64_
 	return 0;
 }
 
+/* Names of files are bytes; all else goes to servers and files that want UTF-8. */
+static const char *text_value(struct parser *p, const struct command_option *o, const char *equals)
+{
+	const char *value = option_value(p, o->name, equals, o->argument);
+	bool is_path = o->argument && (str_starts(str_from(o->argument), "FILE") ||
+				       cstr_equal(o->argument, "DIR"));
+
+	if (!value || is_path || utf8_is_valid(value, strlen(value)))
+		return value;
+	(void)err_set(p->err, ERR_INVALID_ARGUMENT, "the value of \"--%s\" is no UTF-8", o->name);
+	return NULL;
+}
+
 static int add_more(struct parser *p, const struct command_option *o, const char *equals)
 {
 	struct command_line *l = p->line;
-	const char *value = option_value(p, o->name, equals, o->argument);
+	const char *value = text_value(p, o, equals);
 
 	if (!value)
 		return point_to_help(p);
@@ -154,7 +167,7 @@ static int set_option(struct parser *p, const struct command_option *o, const ch
 		*value = "";
 		return 0;
 	}
-	*value = option_value(p, o->name, equals, o->argument);
+	*value = text_value(p, o, equals);
 	if (!*value)
 		return point_to_help(p);
 	if (o->type == COMMAND_NUMBER && check_number(o, *value, &number, p->err) < 0)

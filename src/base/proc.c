@@ -15,7 +15,7 @@
 #include "base/banned.h"
 
 #define STAT_MAX  4096 /* /proc/PID/stat is a line of some 300 bytes */
-#define HOST_SIZE 64
+#define HOST_SIZE 65
 
 int proc_stat(pid_t pid, char *ret_state, uint64_t *ret_started)
 {
@@ -52,49 +52,101 @@ void proc_boot_id(char ret[PROC_BOOT_SIZE])
 		       strbuf_str(&b));
 }
 
-/* A number for this boot and our PID namespace; 0: the system does not tell. */
-static uint64_t place(void)
-{
-	char boot[PROC_BOOT_SIZE], namespace[64], both[sizeof(boot) + sizeof(namespace)];
-	ssize_t n = readlink("/proc/self/ns/pid", namespace, sizeof(namespace) - 1);
-	int len;
+struct place {
+	uint32_t machine; /* 0: the system does not tell; so for the others */
+	uint64_t boot;
+	uint32_t names; /* the PID namespace */
+};
 
+static uint64_t hash_of(const char *text)
+{
+	return text[0] ? map_hash(str_from(text)) : 0;
+}
+
+static struct place here(void)
+{
+	_cleanup_(strbuf_done) struct strbuf machine = STRBUF_INIT(STAT_MAX);
+	char boot[PROC_BOOT_SIZE], names[64];
+	ssize_t n = readlink("/proc/self/ns/pid", names, sizeof(names) - 1);
+
+	names[n > 0 ? n : 0] = 0;
 	proc_boot_id(boot);
-	if (n <= 0 || cstr_equal(boot, "unknown"))
-		return 0;
-	namespace[n] = 0;
-	len = snprintf(both, sizeof(both), "%s %s", boot, namespace);
-	return map_hash((struct str){both, (size_t)len});
+	if (file_read("/etc/machine-id", &machine, NULL) < 0)
+		strbuf_clear(&machine);
+	return (struct place){.machine = (uint32_t)hash_of(strbuf_str(&machine)),
+			      .boot = cstr_equal(boot, "unknown") ? 0 : hash_of(boot),
+			      .names = (uint32_t)hash_of(names)};
+}
+
+struct name {
+	char host[HOST_SIZE];
+	int64_t pid;
+	uint64_t started;
+	struct place place;
+};
+
+static void own_host(char ret[HOST_SIZE])
+{
+	(void)snprintf(ret, HOST_SIZE, "localhost");
+	if (gethostname(ret, HOST_SIZE) == 0)
+		ret[HOST_SIZE - 1] = 0;
+}
+
+static bool parse_name(const char *text, struct name *ret)
+{
+	size_t len = strcspn(text, ":");
+	int end = 0;
+
+	if (len >= sizeof(ret->host))
+		return false;
+	memcpy(ret->host, text, len);
+	ret->host[len] = 0;
+	text += len;
+	return sscanf(text, ":%" SCNd64 ":%" SCNu64 ":%8" SCNx32 ":%16" SCNx64 ":%8" SCNx32 "%n",
+		      &ret->pid, &ret->started, &ret->place.machine, &ret->place.boot,
+		      &ret->place.names, &end) == 5 &&
+	       !text[end] && ret->pid > 0 && ret->pid <= INT32_MAX && ret->started &&
+	       ret->place.boot;
 }
 
 char *proc_name(void)
 {
-	char host[HOST_SIZE] = "localhost", state;
+	const struct place place = here();
+	char host[HOST_SIZE], state;
 	uint64_t started = 0;
 
-	(void)gethostname(host, sizeof(host) - 1);
+	own_host(host);
 	if (proc_stat(getpid(), &state, &started) < 0)
 		started = 0;
-	return mem_printf("%s:%d:%" PRIu64 ":%016" PRIx64, host, (int)getpid(), started, place());
+	return mem_printf("%s:%d:%" PRIu64 ":%08" PRIx32 ":%016" PRIx64 ":%08" PRIx32, host,
+			  (int)getpid(), started, place.machine, place.boot, place.names);
 }
 
 bool proc_name_has_ended(const char *name)
 {
-	const uint64_t here = place();
-	uint64_t started = 0, named = 0, found;
-	int64_t pid = 0;
-	int end = 0;
+	const struct place us = here();
+	struct name n;
+	uint64_t found;
 	char state;
 
-	name += strcspn(name, ":");
-	if (sscanf(name, ":%" SCNd64 ":%" SCNu64 ":%16" SCNx64 "%n", &pid, &started, &named,
-		   &end) != 3 ||
-	    name[end] || pid <= 0 || pid > INT32_MAX || !started || !named || named != here)
+	if (!parse_name(name, &n) || n.place.boot != us.boot || !us.names ||
+	    n.place.names != us.names)
 		return false;
 	/* Who may not see another user's process in /proc may still ask whether there is one. */
-	if (kill((pid_t)pid, 0) < 0 && errno == ESRCH)
+	if (kill((pid_t)n.pid, 0) < 0 && errno == ESRCH)
 		return true;
-	if (proc_stat((pid_t)pid, &state, &found) < 0)
+	if (proc_stat((pid_t)n.pid, &state, &found) < 0)
 		return false;
-	return found != started || state == 'Z' || state == 'X';
+	return found != n.started || state == 'Z' || state == 'X';
+}
+
+bool proc_name_is_of_former_boot(const char *name)
+{
+	const struct place us = here();
+	char host[HOST_SIZE];
+	struct name n;
+
+	own_host(host);
+	return parse_name(name, &n) && us.boot && n.place.boot != us.boot && us.machine &&
+	       n.place.machine == us.machine && cstr_equal(n.host, host);
 }

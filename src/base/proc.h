@@ -22,10 +22,14 @@ int proc_stat(pid_t pid, char *ret_state, uint64_t *ret_started) _must_check_;
 /* The id of this boot of the machine; "unknown" when the system does not tell. */
 void proc_boot_id(char ret[PROC_BOOT_SIZE]);
 
-/* "host:pid:start:boot and namespace" of this process: below 128 bytes, the caller's. */
+/* "host:pid:start:machine:boot:PID namespace" of this process: below 160 bytes, the caller's. */
 char *proc_name(void);
 
 /* Whether the process of such a name has certainly ended: it belonged to this boot of this machine
  * and to our PID namespace, and is not there any more. Of others, and of other texts, nothing is
  * certain. */
 bool proc_name_has_ended(const char *name);
+
+/* Whether it ran here before this machine's last start, as far as host names and machine-ids are
+ * one machine's alone, which of copied containers and disks they are not. */
+bool proc_name_is_of_former_boot(const char *name);

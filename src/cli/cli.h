@@ -112,6 +112,22 @@ bool cli_confirm(const struct command_line *line, const char *question);
 /* A person has to type `word` (the name of a database). --yes does not stand for it. */
 bool cli_confirm_word(const char *question, const char *word);
 
+/* For verbs that delete what is old, and the day, which has to be one; asked before the question.
+ */
+#define CLI_OPTION_BEFORE                                                  \
+	{                                                                  \
+		.name = "before", .type = COMMAND_TEXT, .argument = "DAY", \
+		.help = "what is older goes: 2026-01-01, UTC"              \
+	}
+int cli_day_before(const struct command_line *line, const char **ret, struct err *err) _must_check_;
+
+/* For verbs that list events. */
+#define CLI_OPTION_NEWEST(count)                                                          \
+	{                                                                                 \
+		.name = "limit", .type = COMMAND_NUMBER, .argument = "N", .min = 1,       \
+		.max = 1000000, .fallback = (count), .help = "how many, the newest first" \
+	}
+
 /* --- connections (cli_open.c) ---------------------------------------------------------------- */
 
 /* Database selected. */

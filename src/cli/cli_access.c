@@ -212,13 +212,11 @@ static int show_role(const struct command_line *line, struct cli_govern *p, cons
 {
 	static const char *const titles[] = {"TABLE OR VIEW", "COLUMN", "CLASS", "SEEN", NULL};
 	_cleanup_(table_freep) struct table *table = table_new(titles);
-	struct seen s = {.table = table, .list = line->json ? json_array() : NULL};
+	struct seen s = {.table = table, .role = access_want_role(p->access, name, err)};
 
-	s.role = access_find_role(p->access, name);
-	if (!s.role) {
-		json_decref(s.list);
-		return err_set(err, ERR_NOT_FOUND, "there is no role \"%.60s\"", name);
-	}
+	if (!s.role)
+		return -ERR_NOT_FOUND;
+	s.list = line->json ? json_array() : NULL;
 	for (size_t i = 0; i < s.role->verbs[ACCESS_READ].n; i++) {
 		const char *object = s.role->verbs[ACCESS_READ].names[i];
 		const struct schema_table *t = schema_find_table(p->schema, object);
@@ -277,7 +275,7 @@ static int compare(const struct command_line *line, struct compared *c, struct e
 
 static const char *state_text(const struct access_difference *d)
 {
-	static const char *const texts[] = {"missing", "beyond", "foreign"};
+	static const char *const texts[] = {"missing", "beyond", "foreign", "stranger", "changed"};
 
 	return texts[d->state];
 }
@@ -330,10 +328,36 @@ static int print_agreement(const struct command_line *line, struct compared *c, 
 	return cli_flush(err);
 }
 
+/* What to do about each kind of difference that there is. */
+static int hint_remedies(const struct compared *c, struct err *err)
+{
+	static const char *const remedies[] = {
+	    [ACCESS_MISSING] = "`aethermart access apply` brings the file about",
+	    [ACCESS_BEYOND] = "`aethermart access apply` brings the file about",
+	    [ACCESS_FOREIGN] = "foreign: take these rights back, or name the accounts in the file",
+	    [ACCESS_STRANGER] = "stranger: choose another name in the file, or take it over with "
+				"`access apply --adopt`",
+	    [ACCESS_CHANGED] = "changed: open a locked account with ALTER USER NAME ACCOUNT UNLOCK "
+			       "or take it out of the file; put what was altered back as sql/ has "
+			       "it, or take it as it is with `access apply --accept`",
+	};
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(TEXT_MAX);
+	const char *before = NULL;
+
+	for (size_t i = 0; i < ACCESS_STATES; i++) {
+		if (c->diffs[0].n_of[i] + c->diffs[1].n_of[i] == 0 ||
+		    (before && cstr_equal(before, remedies[i])))
+			continue;
+		strbuf_addf(&b, "%s%s", before ? "; " : "", remedies[i]);
+		before = remedies[i];
+	}
+	return err_hint(err, "%s", strbuf_str(&b));
+}
+
 static int run_check(const struct command_line *line, struct err *err)
 {
 	_cleanup_(compared_done) struct compared c = {0};
-	size_t n, n_foreign;
+	size_t n;
 	int r = compare(line, &c, err);
 
 	if (r == 0)
@@ -341,14 +365,11 @@ static int run_check(const struct command_line *line, struct err *err)
 	if (r < 0)
 		return r;
 	n = c.diffs[0].n + c.diffs[1].n;
-	n_foreign = c.diffs[0].n_foreign + c.diffs[1].n_foreign;
 	if (!n)
 		return print_agreement(line, &c, err);
 	(void)err_set(err, ERR_DIFFERENT, "the servers and \"%s\" differ in %zu things",
 		      cli_access_rules(line, &c.govern.arena), n);
-	return n > n_foreign
-		   ? err_hint(err, "`aethermart access apply` brings the file about")
-		   : err_hint(err, "take these rights back, or name the accounts in the file");
+	return hint_remedies(&c, err);
 }
 
 static int run_diff(const struct command_line *line, struct err *err)
@@ -374,15 +395,17 @@ static int password_of(void *arg, const char *account, struct arena *arena, cons
 	return folder_secret(layout_secret(arena, s->var_dir, s->server, name), arena, ret, err);
 }
 
-static int note_changes(struct maria *db, const char *server, size_t changes, struct err *err)
+/* Rights that were changed before an error are told with it: it stays the one that is told. */
+static int note_changes(struct maria *db, const char *server, size_t changes, int r,
+			struct err *err)
 {
-	if (!changes)
-		return 0;
-	return cli_govern_audit(
-	    db,
-	    &(struct audit_event){
-		.action = "access.apply", .object = server, .rows = changes, .outcome = "done"},
-	    err);
+	const struct audit_event event = {.action = "access.apply",
+					  .object = server,
+					  .rows = changes,
+					  .outcome = r == 0 ? "done" : err_name(-r)};
+	struct err local = {0};
+
+	return changes ? err_first(r, cli_govern_audit(db, &event, &local), &local, err) : r;
 }
 
 static int apply_maria(const struct command_line *line, struct cli_govern *p,
@@ -397,9 +420,9 @@ static int apply_maria(const struct command_line *line, struct cli_govern *p,
 		r = access_apply(p->access, p->db, how, ret_changes, err);
 	sodium_memzero(key, sizeof(key));
 	how->pseudonym_key = NULL;
-	if (r == 0)
-		r = dictionary_write(p->access, p->schema, &p->mappings, p->db, &columns, err);
-	return r < 0 ? r : note_changes(p->db, server_names[0], *ret_changes, err);
+	r = note_changes(p->db, server_names[0], *ret_changes, r, err);
+	return r < 0 ? r
+		     : dictionary_write(p->access, p->schema, &p->mappings, p->db, &columns, err);
 }
 
 static int apply_mongo(const struct command_line *line, struct cli_govern *p,
@@ -410,7 +433,7 @@ static int apply_mongo(const struct command_line *line, struct cli_govern *p,
 
 	if (r == 0 && m->is_there)
 		r = access_mongo_apply(&m->plan, &m->server, how, ret_changes, err);
-	return r < 0 ? r : note_changes(p->db, server_names[1], *ret_changes, err);
+	return note_changes(p->db, server_names[1], *ret_changes, r, err);
 }
 
 static bool may_apply(const struct command_line *line)
@@ -447,8 +470,10 @@ static int run_apply(const struct command_line *line, struct err *err)
 	_cleanup_(compared_done) struct compared c = {0};
 	const char *var_dir = endpoint_var_dir(line->config, &c.govern.arena);
 	struct secrets secrets = {var_dir, "mariadb"};
-	struct access_apply how = {
-	    .adopts = command_has(line, "adopt"), .password = password_of, .arg = &secrets};
+	struct access_apply how = {.adopts = command_has(line, "adopt"),
+				   .accepts = command_has(line, "accept"),
+				   .password = password_of,
+				   .arg = &secrets};
 	size_t changes[2] = {0, 0};
 	int r = cli_govern_open(line, &c.govern, err);
 
@@ -486,7 +511,10 @@ static const struct command_option apply_options[] = {
     CLI_OPTION_YES,
     {.name = "adopt",
      .type = COMMAND_FLAG,
-     .help = "take over roles and accounts of these names that are there"},
+     .help = "take over roles, accounts and views of these names that are there"},
+    {.name = "accept",
+     .type = COMMAND_FLAG,
+     .help = "take views and routines as they are, though somebody altered them"},
     OPTION_MARIADB_ONLY,
     {0},
 };
@@ -505,7 +533,9 @@ static const struct command command_access_check = {
     .help =
 	"Each difference is named; with any the exit status is 14. `missing` is in the file alone, "
 	"`beyond` on the server alone. `foreign` is a right on the shop or its documents of an "
-	"account that the file does not know: apply leaves it alone.",
+	"account that the file does not know: apply leaves it alone. A `stranger` has a name of "
+	"the file and was not made by apply: --adopt takes it over. `changed` is an account that "
+	"was locked, or a view or routine that was altered by hand: apply leaves it, too.",
     .run = run_check,
 };
 static const struct command command_access_diff = {

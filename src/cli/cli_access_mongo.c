@@ -6,7 +6,7 @@
 #include "base/banned.h"
 
 /* A run-time folder without a state has passwords of people in it, and no server. */
-static int has_mongo(const struct command_line *line, bool *ret, struct err *err)
+int cli_has_mongo(const struct command_line *line, bool *ret, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct state s = {0};
@@ -41,7 +41,7 @@ int cli_access_mongo_open(const struct command_line *line, struct cli_govern *g,
 {
 	const char *breach = NULL;
 	bool is_there = false;
-	int r = has_mongo(line, &is_there, err);
+	int r = cli_has_mongo(line, &is_there, err);
 
 	if (r < 0 || !is_there)
 		return r;
@@ -82,10 +82,15 @@ const char *cli_access_mongo_note(struct cli_access_mongo *m)
 {
 	if (!m->is_there)
 		return "MongoDB: there is none yet, and nobody has a right in it.";
+	if (!m->plan.breach && m->plan.n_bound)
+		return arena_printf(&m->arena,
+				    "MongoDB keeps accounts to their rights, but not to hosts: %zu "
+				    "people of one host have no account there.",
+				    m->plan.n_bound);
 	if (!m->plan.breach)
 		return "MongoDB keeps accounts to their rights: people have what the file says.";
 	return arena_printf(&m->arena,
 			    "MongoDB: %s; only who has everything has an account there, %zu people "
 			    "have none.",
-			    m->plan.breach, m->plan.n_withheld);
+			    m->plan.breach, m->plan.n_withheld + m->plan.n_bound);
 }

@@ -10,8 +10,6 @@
 
 #include "base/banned.h"
 
-#define LIST_FALLBACK "50"
-
 struct place {
 	struct arena arena;
 	struct maria *db;
@@ -110,15 +108,12 @@ static int list(const struct command_line *line, const char *subject, struct err
 	_cleanup_(maria_closep) struct maria *db = NULL;
 	_cleanup_(table_freep) struct table *table = table_new(titles);
 	struct listed l = {.table = table};
-	uint64_t limit = 0;
-	int r = parse_uint64(str_from(command_text(line, "limit")), UINT64_MAX, &limit, err);
+	int r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
 
-	if (r == 0)
-		r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
 	if (r < 0)
 		return r;
 	l.list = line->json ? json_array() : NULL;
-	r = audit_list(db, subject, limit, list_row, &l, err);
+	r = audit_list(db, subject, (size_t)command_number(line, "limit"), list_row, &l, err);
 	if (r < 0) {
 		json_decref(l.list);
 		return r;
@@ -144,17 +139,21 @@ static int run_who_saw(const struct command_line *line, struct err *err)
 static int run_purge(const struct command_line *line, struct err *err)
 {
 	_cleanup_(place_done) struct place p = {0};
-	const char *before = command_text(line, "before");
+	const char *before;
 	uint64_t purged = 0;
-	int r;
+	int r = cli_day_before(line, &before, err);
 
-	if (!before)
-		return err_set(err, ERR_INVALID_ARGUMENT, "say until when: --before 2026-01-01");
+	if (r < 0)
+		return r;
 	if (!cli_confirm(line, "This deletes the audit from before that day. Go on?"))
 		return err_set(err, ERR_INTERRUPTED, "nothing was done");
 	r = open_place(line, &p, err);
 	if (r == 0)
-		r = audit_purge(p.db, &p.witness, p.secret_key, before, &purged, err);
+		r = audit_purge(p.db,
+				&(struct audit_purge){.witness = &p.witness,
+						      .secret_key = p.secret_key,
+						      .before = before},
+				&purged, err);
 	if (r == 0)
 		r = cli_govern_audit(p.db,
 				     &(struct audit_event){.action = "audit.purge",
@@ -222,24 +221,31 @@ static int run_follow(const struct command_line *line, struct err *err)
 
 /* --- scrub ----------------------------------------------------------------------------------- */
 
-#define NEEDLES_MAX 1000
+#define TEXTS_MAX 1000
+#define TEXT_MIN  3 /* bytes: shorter ones are in every line */
+#define TEXT_MAX  1024
 
-/* From stdin, a text a line: a command line is seen by others. */
-static int read_needles(struct arena *arena, const char **ret, size_t *ret_n, struct err *err)
+/* From stdin, a text a line: a command line is seen by others. In the middle of a word, too. */
+static int read_texts(struct erase_match *match, struct err *err)
 {
-	char line[2048];
+	char line[2 * TEXT_MAX];
+	size_t n = 0;
 
-	*ret_n = 0;
 	while (fgets(line, sizeof(line), stdin)) {
 		struct str text = str_trim(str_from(line));
 
 		if (text.len == 0)
 			continue;
-		if (*ret_n == NEEDLES_MAX)
-			return err_set(err, ERR_LIMIT, "more than %d texts", NEEDLES_MAX);
-		ret[(*ret_n)++] = arena_str(arena, text).data;
+		if (n++ == TEXTS_MAX)
+			return err_set(err, ERR_LIMIT, "more than %d texts", TEXTS_MAX);
+		if (text.len > TEXT_MAX ||
+		    !erase_match_add(match, ERASE_OTHER, text, ERASE_ANYWHERE))
+			return err_set(err, ERR_INVALID_ARGUMENT,
+				       "a text to scrub has %zu bytes; it must have %d to %d",
+				       text.len, TEXT_MIN, TEXT_MAX);
+		(void)erase_match_add(match, ERASE_PHONE, text, 0);
 	}
-	return 0;
+	return n ? 0 : err_set(err, ERR_INVALID_ARGUMENT, "there is nothing to look for");
 }
 
 static int scrub(const struct command_line *line, struct rbac_scrub_question *q, struct err *err)
@@ -266,37 +272,23 @@ static int scrub(const struct command_line *line, struct rbac_scrub_question *q,
 static int run_scrub(const struct command_line *line, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
-	const char **needles = arena_alloc(&arena, NEEDLES_MAX * sizeof(*needles));
-	struct rbac_scrub_question q = {.dir = cli_witness_dir(line, &arena),
-					.needles = needles,
-					.actor = audit_os_actor(&arena)};
+	_cleanup_(erase_match_freep) struct erase_match *match = erase_match_new();
+	struct rbac_scrub_question q = {
+	    .dir = cli_witness_dir(line, &arena), .match = match, .actor = audit_os_actor(&arena)};
 	int r;
 
 	if (!command_has(line, "scan") &&
 	    !cli_confirm(line, "This makes the server's audit forget these texts. Go on?"))
 		return err_set(err, ERR_INTERRUPTED, "nothing was done");
-	r = read_needles(&arena, needles, &q.n, err);
+	r = read_texts(match, err);
 	return r < 0 ? r : scrub(line, &q, err);
 }
 
 /* --- the group ------------------------------------------------------------------------------- */
 
-#define OPTION_LIMIT                                                                            \
-	{                                                                                       \
-		.name = "limit", .type = COMMAND_NUMBER, .argument = "N", .min = 1,             \
-		.max = 1000000, .fallback = LIST_FALLBACK, .help = "how many, the newest first" \
-	}
-
-static const struct command_option list_options[] = {OPTION_LIMIT, {0}};
+static const struct command_option list_options[] = {CLI_OPTION_NEWEST("50"), {0}};
 static const struct command_option erase_options[] = {CLI_OPTION_YES, {0}};
-static const struct command_option purge_options[] = {
-    CLI_OPTION_YES,
-    {.name = "before",
-     .type = COMMAND_TEXT,
-     .argument = "DAY",
-     .help = "what is older goes: 2026-01-01, UTC"},
-    {0},
-};
+static const struct command_option purge_options[] = {CLI_OPTION_YES, CLI_OPTION_BEFORE, {0}};
 
 static const struct command command_audit_verify = {
     .name = "verify",

@@ -115,6 +115,16 @@ bool cli_confirm(const struct command_line *line, const char *question)
 	       str_equal(s, str_from("yes"));
 }
 
+int cli_day_before(const struct command_line *line, const char **ret, struct err *err)
+{
+	*ret = command_text(line, "before");
+	if (!*ret)
+		return err_set(err, ERR_INVALID_ARGUMENT, "say until when: --before 2026-01-01");
+	return clock_is_time(*ret) ? 0
+				   : err_set(err, ERR_INVALID_ARGUMENT,
+					     "\"%.40s\" is no day such as 2026-01-31", *ret);
+}
+
 bool cli_confirm_word(const char *question, const char *word)
 {
 	_cleanup_(strbuf_done) struct strbuf answer = STRBUF_INIT(256);

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "cluster/layout.h"
 #include "embed/embed.h"
+#include "govern/audit.h"
 #include "govern/quality_stream.h"
 #include "govern/rbac_audit.h"
 #include "govern/token.h"
@@ -20,6 +21,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -511,34 +513,122 @@ static void check_access(struct doctor *d)
 		check_tokens(d, &g);
 }
 
-/* On a server that is not ours it is up to who keeps it. */
-static void check_witness(struct doctor *d)
-{
-	_cleanup_(maria_closep) struct maria *m = NULL;
-	bool is_ours = endpoint_is_embedded_maria(d->line->config);
-	struct rbac_server s;
+struct witness {
+	struct doctor *d;
+	const char *path; /* NULL: not of ours */
+	bool is_there, is_on;
+	const char *events;
+	struct strbuf other, fix; /* what differs from how our server was started */
+};
 
-	if (cli_open_maria(d->line, ENDPOINT_ADMIN, &m, NULL) < 0 ||
-	    rbac_audit_server(m, &s, NULL) < 0)
-		return; /* told above */
-	if (s.is_on)
+static void add_statement(struct strbuf *b, const char *name, const char *value)
+{
+	bool is_bare = *value;
+
+	for (const char *c = value; *c; c++)
+		is_bare &= (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+			   (*c >= '0' && *c <= '9');
+	strbuf_addf(b, "%sSET GLOBAL %s = ", b->len ? "; " : "", name);
+	if (is_bare)
+		strbuf_addstr(b, value);
+	else
+		maria_add_literal(b, str_from(value));
+}
+
+static void compare_setting(struct witness *w, const char *name, const char *value,
+			    const char *wanted)
+{
+	if (strcasecmp(value, wanted) == 0)
+		return;
+	strbuf_addf(&w->other, "%s %s is \"%s\", not \"%s\"", w->other.len ? "," : ":", name, value,
+		    wanted);
+	add_statement(&w->fix, name, wanted);
+}
+
+static void look_at_setting(void *arg, const char *name, const char *value)
+{
+	struct witness *w = arg;
+
+	w->is_there = true;
+	if (cstr_equal(name, "server_audit_logging"))
+		w->is_on = cstr_equal(value, "ON");
+	if (cstr_equal(name, "server_audit_events"))
+		w->events = arena_strdup(&w->d->arena, value);
+	if (w->path && cstr_equal(name, "server_audit_file_path"))
+		compare_setting(w, name, value, w->path);
+	for (const struct stack_setting *s = stack_witness_settings; w->path && s->name; s++)
+		if (cstr_equal(name, s->name))
+			compare_setting(w, name, value, s->value);
+}
+
+static void note_witness(struct doctor *d, const struct witness *w)
+{
+	if (!w->is_there)
+		note(d,
+		     "MariaDB has no plugin server_audit: what people do by SQL is not written "
+		     "down",
+		     w->path ? "run tools/setup, then `aethermart down` and `aethermart up`"
+			     : NULL);
+	else if (w->other.len)
+		note(d,
+		     arena_printf(&d->arena,
+				  "MariaDB does not write down all that people do by SQL%s",
+				  strbuf_str(&w->other)),
+		     strbuf_str(&w->fix));
+	else if (!w->is_on)
+		note(d,
+		     "MariaDB's plugin server_audit is switched off: what people do by SQL is "
+		     "not written down",
+		     NULL);
+	else
 		note(d,
 		     arena_printf(&d->arena, "MariaDB writes down what people do by SQL: %s%s",
-				  s.events,
+				  w->events,
 				  cli_witness_dir(d->line, &d->arena)
 				      ? ""
 				      : "; `serve` follows it when audit.dir names the folder"),
 		     NULL);
-	else
+}
+
+/* On a server that is not ours it is up to who keeps it. */
+static void check_witness(struct doctor *d)
+{
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	struct witness w = {.d = d, .events = ""};
+
+	if (endpoint_is_embedded_maria(d->line->config) &&
+	    config_bool(d->line->config, "stack.server_audit"))
+		w.path = arena_printf(
+		    &d->arena, "%s/" RBAC_FILE,
+		    layout_audit(&d->arena,
+				 arena_printf(&d->arena, "%s/mariadb",
+					      endpoint_var_dir(d->line->config, &d->arena))));
+	if (cli_open_maria(d->line, ENDPOINT_ADMIN, &m, NULL) == 0 &&
+	    rbac_audit_variables(m, look_at_setting, &w, NULL) == 0)
+		note_witness(d, &w); /* else it is told above */
+	strbuf_done(&w.other);
+	strbuf_done(&w.fix);
+}
+
+/* What `serve` found when it verified the audit. */
+static void check_audit(struct doctor *d)
+{
+	_cleanup_(strbuf_done) struct strbuf wrong = STRBUF_INIT(0);
+	const char *head =
+	    arena_printf(&d->arena, "%s/audit.head", endpoint_var_dir(d->line->config, &d->arena));
+	struct stat st;
+
+	if (file_read(arena_printf(&d->arena, "%s" AUDIT_WRONG, head), &wrong, NULL) == 0)
 		note(d,
-		     s.is_there
-			 ? "MariaDB's plugin server_audit is switched off: what people do by "
-			   "SQL is not written down"
-			 : "MariaDB has no plugin server_audit: what people do by SQL is not "
-			   "written down",
-		     !is_ours || !config_bool(d->line->config, "stack.server_audit") ? NULL
-		     : s.is_there ? "SET GLOBAL server_audit_logging = ON"
-				  : "run tools/setup, then `aethermart down` and `aethermart up`");
+		     arena_printf(&d->arena, "the audit is not as it was written: %.*s",
+				  STR_ARGS(str_trim(strbuf_slice(&wrong)))),
+		     "`aethermart audit verify` says whether it still is so: find out who changed "
+		     "it, in v_rbac_audit and in a backup");
+	else if (stat(head, &st) == 0)
+		note(d,
+		     arena_printf(&d->arena, "the audit was verified %" PRId64 " hours ago",
+				  (clock_wall_us() / 1000000 - (int64_t)st.st_mtim.tv_sec) / 3600),
+		     NULL);
 }
 
 #define FULL_SOON_DAYS 14
@@ -594,6 +684,7 @@ static int run(const struct command_line *line, struct err *err)
 		check_index(&d);
 		check_access(&d);
 		check_witness(&d);
+		check_audit(&d);
 		check_growth(&d);
 		r = print_checks(&d, err);
 		if (r == 0 && d.n_bad)

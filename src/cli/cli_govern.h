@@ -23,6 +23,17 @@ int cli_govern_open(const struct command_line *line, struct cli_govern *ret, str
 int cli_govern_key(const struct command_line *line, const char *name, unsigned char ret[32],
 		   struct err *err) _must_check_;
 
+/* Options of verbs that see or change what is somebody's. */
+#define CLI_OPTION_PURPOSE                                                   \
+	{                                                                    \
+		.name = "purpose", .type = COMMAND_TEXT, .argument = "TEXT", \
+		.help = "for what, for the audit",                           \
+	}
+#define CLI_OPTION_AS                                                                         \
+	{                                                                                     \
+		.name = "as", .type = COMMAND_TEXT, .argument = "ROLE", .help = "whose eyes", \
+	}
+
 /* --- the outside witness (cli_witness.c) ----------------------------------------------------- */
 
 /* Where the files of server_audit are: audit.dir, or those of the embedded server; NULL: nowhere.
@@ -33,6 +44,8 @@ const char *cli_witness_dir(const struct command_line *line, struct arena *arena
 struct cli_witness {
 	struct access *access;
 	int64_t rules_changed_ns;
+	bool (*goes_on)(void *arg); /* of struct rbac_follow */
+	void *arg;
 };
 int cli_witness_follow(struct cli_witness *w, const struct command_line *line, struct maria *db,
 		       uint64_t *ret_rows, struct err *err) _must_check_;
@@ -43,6 +56,9 @@ struct audit_event;
 int cli_govern_audit(struct maria *db, const struct audit_event *event, struct err *err)
     _must_check_;
 void cli_govern_done(struct cli_govern *g); /* also after an error of cli_govern_open() */
+
+/* False: the servers are ours, and no MongoDB was ever started. */
+int cli_has_mongo(const struct command_line *line, bool *ret, struct err *err) _must_check_;
 
 /* The rules in MongoDB. */
 struct cli_access_mongo {

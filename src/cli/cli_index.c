@@ -437,6 +437,30 @@ static const struct command index_rebuild = {
     .run = run_rebuild,
 };
 
+/* --- forget ---------------------------------------------------------------------------------- */
+
+static int run_forget(const struct command_line *line, struct err *err)
+{
+	_cleanup_(json_decrefp) json_t *answer = NULL;
+	int r = cli_worker_ask(line, "/v1/index/forget", true, &answer, err);
+
+	if (r < 0)
+		return r;
+	if (line->json)
+		return cli_print_json(TAKE_PTR(answer), err);
+	printf("the worker overwrites what is gone\n");
+	return cli_flush(err);
+}
+
+static const struct command index_forget = {
+    .name = "forget",
+    .summary = "overwrite now what was deleted or changed",
+    .help = "Nobody finds it any more, but until index.forget_after has passed its text and vector "
+	    "may stand in files of the index. What is not yet ten seconds old stays until the "
+	    "next time.",
+    .run = run_forget,
+};
+
 /* --- query ----------------------------------------------------------------------------------- */
 
 static void print_hits(const json_t *hits)
@@ -620,12 +644,12 @@ static const struct command index_text = {
     .run = run_text,
 };
 
-static const struct command *const children[] = {&index_status, &index_query, &index_text,
-						 &index_rebuild, NULL};
+static const struct command *const children[] = {&index_status,	 &index_query,	&index_text,
+						 &index_rebuild, &index_forget, NULL};
 
 const struct command command_index = {
     .name = "index",
-    .summary = "the index of the search: status, query, rebuild",
+    .summary = "the index of the search: status, query, rebuild, forget",
     .help = "What text stands for a document is said by rules/search.yaml (index.rules), who "
 	    "turns it into a vector by the section \"embed\" of the configuration.",
     .children = children,

@@ -1,6 +1,7 @@
 /*
  * What `serve` does beside the sync, on a thread and connections of its own: each second it takes
- * what the server's own audit saw. A failure is told once, and it tries again.
+ * what the server's own audit saw, each hour it purges, each day it verifies the audit. A failure
+ * is told once, and it tries again. Nothing here waits long for somebody's lock.
  */
 #include "cli/cli_keeper.h"
 
@@ -11,6 +12,7 @@
 #include "sync/sync_admin.h"
 
 #include <pthread.h>
+#include <time.h>
 
 #include "base/banned.h"
 
@@ -20,6 +22,10 @@
 #define BUSY_US	   1000000  /* while the sync has much to do */
 #define BUSY_ROWS  5000	    /* of its queues */
 #define BUSY_WAITS 60	    /* then a piece goes all the same, or a disk fills */
+#define VERIFY_US  86400000000
+#define AGAIN_US   3600000000 /* when it could not be verified */
+#define LOCK_S	   2	      /* as retention_prepare() */
+#define STOP_S	   5
 
 struct cli_keeper {
 	const struct command_line *line;
@@ -32,18 +38,39 @@ struct cli_keeper {
 	struct maria *db; /* of the sync's account, which the server's audit leaves out */
 	bool is_failing, is_purge_failing;
 	struct metric *rows;
-	int64_t next_follow_us, next_purge_us;
+	int64_t next_follow_us, next_purge_us, next_verify_us;
 };
+
+/* False: it is time to end. */
+static bool wait_until(struct cli_keeper *k, int64_t until_us)
+{
+	bool goes_on;
+
+	pthread_mutex_lock(&k->mutex);
+	while (!k->is_stopping && clock_cond_wait(&k->wake, &k->mutex, until_us))
+		;
+	goes_on = !k->is_stopping;
+	pthread_mutex_unlock(&k->mutex);
+	return goes_on;
+}
+
+static bool goes_on(void *arg)
+{
+	return wait_until(arg, 0);
+}
 
 static int follow(struct cli_keeper *k, struct err *err)
 {
 	uint64_t rows = 0;
+	bool is_new = !k->db || maria_is_lost(k->db);
 	int r = 0;
 
 	if (!k->db)
 		r = maria_open(k->sync, &k->db, err);
-	if (r == 0 && maria_is_lost(k->db))
+	else if (is_new)
 		r = maria_reconnect(k->db, err);
+	if (r == 0 && is_new)
+		r = maria_set_lock_wait(k->db, LOCK_S, err);
 	if (r == 0)
 		r = cli_witness_follow(&k->witness, k->line, k->db, &rows, err);
 	metric_add(k->rows, rows);
@@ -61,19 +88,6 @@ static void follow_and_tell(struct cli_keeper *k)
 		logger_event(LOGGER_INFO, "audit", "the server's audit is followed again", NULL);
 	k->is_failing = r < 0;
 	k->next_follow_us = clock_monotonic_us() + FOLLOW_US;
-}
-
-/* False: it is time to end. */
-static bool wait_until(struct cli_keeper *k, int64_t until_us)
-{
-	bool goes_on;
-
-	pthread_mutex_lock(&k->mutex);
-	while (!k->is_stopping && clock_cond_wait(&k->wake, &k->mutex, until_us))
-		;
-	goes_on = !k->is_stopping;
-	pthread_mutex_unlock(&k->mutex);
-	return goes_on;
 }
 
 /* --- retention ------------------------------------------------------------------------------- */
@@ -107,25 +121,57 @@ static bool pause_purge(void *arg)
 	return true;
 }
 
-static int purge_all(struct cli_keeper *k, struct err *err)
+/* The chain, so that audit.head is never old and a change is told the day it was made. */
+static void verify_and_tell(struct cli_keeper *k, const struct retention_place *p)
+{
+	struct audit_state state;
+	struct err err = {0};
+	int r = audit_verify(p->db, &p->witness, &state, &err);
+
+	if (r < 0 && r != -ERR_INTERRUPTED)
+		logger_error(r == -ERR_CORRUPTED ? LOGGER_ERROR : LOGGER_WARN, "audit",
+			     r == -ERR_CORRUPTED ? "the audit is not as it was written"
+						 : "the audit could not be verified",
+			     &err);
+	if (r == 0 || r == -ERR_CORRUPTED)
+		k->next_verify_us = clock_monotonic_us() + VERIFY_US;
+}
+
+static int reconnect(struct maria *db, struct err *err)
+{
+	int r = maria_reconnect(db, err);
+
+	return r < 0 ? r : retention_prepare(db, err);
+}
+
+static int purge_all(struct cli_keeper *k, bool is_due, struct err *err)
 {
 	_cleanup_(cli_retention_done) struct cli_retention s = {0};
+	bool is_to_verify = clock_monotonic_us() >= k->next_verify_us;
 	bool is_wanted = config_bool(k->line->config, "retention.purge");
 	bool is_shop = false;
 	struct err why = {0};
 	int r = cli_retention_open(k->line, &s, err);
 
+	if (is_to_verify)
+		k->next_verify_us = clock_monotonic_us() + AGAIN_US;
 	if (r == 0)
 		r = maria_has_table(s.db, "Retention_Samples", &is_shop, err);
 	if (r < 0 || !is_shop) /* the sync keeps other schemas, too */
 		return r;
-	s.place.pause = pause_purge;
-	s.place.arg = k;
+	s.place.pause = s.place.witness.goes_on = pause_purge;
+	s.place.arg = s.place.witness.arg = k;
 	s.place.actor = "serve";
+	if (is_to_verify)
+		verify_and_tell(k, &s.place);
+	if (!is_due)
+		return 0;
 	for (const struct retention_store *store = retention_stores; store->name; store++) {
 		uint64_t n = 0;
 
-		if (is_wanted)
+		if (maria_is_lost(s.db)) /* by what came before; the others need not wait an hour */
+			r = err_first(r, reconnect(s.db, &why), &why, err);
+		if (is_wanted && goes_on(k) && !maria_is_lost(s.db))
 			r = err_first(r, retention_purge(&s.place, store, false, &n, &why), &why,
 				      err);
 	}
@@ -134,16 +180,18 @@ static int purge_all(struct cli_keeper *k, struct err *err)
 
 static void purge_and_tell(struct cli_keeper *k)
 {
+	bool is_due = clock_monotonic_us() >= k->next_purge_us;
 	struct err err = {0};
-	int r = purge_all(k, &err);
+	int r = purge_all(k, is_due, &err);
 
-	if (r < 0 && !k->is_purge_failing)
+	if (r < 0 && !k->is_purge_failing && goes_on(k))
 		logger_error(LOGGER_WARN, "retention",
 			     "what is too old stays; `aethermart retention purge` deletes it",
 			     &err);
 	k->is_purge_failing = r < 0;
-	k->next_purge_us =
-	    clock_monotonic_us() + config_int(k->line->config, "retention.every") * 1000;
+	if (is_due)
+		k->next_purge_us =
+		    clock_monotonic_us() + config_int(k->line->config, "retention.every") * 1000;
 }
 
 static void *keep(void *arg)
@@ -152,9 +200,11 @@ static void *keep(void *arg)
 	int64_t every_us = config_int(k->line->config, "retention.every") * 1000;
 
 	k->next_purge_us = clock_monotonic_us() + (every_us < FIRST_US ? every_us : FIRST_US);
+	k->next_verify_us = k->next_purge_us;
 	while (wait_until(k, clock_monotonic_us() + FOLLOW_US)) {
 		follow_and_tell(k);
-		if (clock_monotonic_us() >= k->next_purge_us)
+		if (clock_monotonic_us() >= k->next_purge_us ||
+		    clock_monotonic_us() >= k->next_verify_us)
 			purge_and_tell(k);
 	}
 	return NULL;
@@ -165,6 +215,7 @@ struct cli_keeper *cli_keeper_start(const struct command_line *line,
 {
 	struct cli_keeper *k = MEM_NEW(struct cli_keeper);
 
+	k->witness = (struct cli_witness){.goes_on = goes_on, .arg = k};
 	k->line = line;
 	k->sync = sync;
 	k->rows = metric_series(METRIC_COUNTER, "aethermart_rbac_audit_rows_total",
@@ -175,19 +226,24 @@ struct cli_keeper *cli_keeper_start(const struct command_line *line,
 	return k;
 }
 
-struct cli_keeper *cli_keeper_stop(struct cli_keeper *k)
+bool cli_keeper_stop(struct cli_keeper *k)
 {
+	struct timespec until;
+
 	if (!k)
-		return NULL;
+		return true;
 	pthread_mutex_lock(&k->mutex);
 	k->is_stopping = true;
 	pthread_cond_broadcast(&k->wake);
 	pthread_mutex_unlock(&k->mutex);
-	bug_if(pthread_join(k->thread, NULL) != 0);
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += STOP_S;
+	if (pthread_clockjoin_np(k->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+		return false;
 	cli_witness_done(&k->witness);
 	k->db = maria_close(k->db);
 	pthread_cond_destroy(&k->wake);
 	pthread_mutex_destroy(&k->mutex);
 	mem_free(k);
-	return NULL;
+	return true;
 }

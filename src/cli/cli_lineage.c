@@ -193,8 +193,7 @@ static void find_inputs(struct cli_lineage *l)
 
 	for (size_t i = 0; i < l->io.n_outputs; i++) {
 		const struct lineage_dataset *d = &l->io.outputs[i], *list = NULL;
-		const struct lineage_node *node = lineage_find_node(g, d->kind, d->name);
-		size_t k = node ? lineage_inputs(g, node, &l->p.arena, &list) : 0;
+		size_t k = lineage_inputs(g, d->kind, d->name, &l->p.arena, &list);
 
 		/* A table of the warehouse that another one is made of is an output itself. */
 		for (size_t j = 0; j < k; j++)

@@ -21,6 +21,7 @@
 #define LANES_MAX 256
 #define LOOK_MS	  250 /* at the index: a small one is built within a second */
 #define STOP_S	  5
+#define LOCK_S	  2 /* for whom has a table, this does not wait longer */
 
 enum lane_kind { LANE_SYNC, LANE_WORDS, LANE_MEANING };
 
@@ -132,7 +133,6 @@ static void begin_lane(struct cli_lineage_stream *s, struct lane *l)
 	_cleanup_(arena_done) struct arena arena = {0};
 	const struct lineage_graph *g = s->place.graph;
 	const struct lineage_dataset output = {.kind = kind_of(l), .name = l->collection};
-	const struct lineage_node *node = lineage_find_node(g, output.kind, output.name);
 	struct lineage_job job = {
 	    .name = arena_printf(&arena, "%s.%s", prefixes[l->kind], l->collection),
 	    .what = sentences[l->kind],
@@ -140,8 +140,7 @@ static void begin_lane(struct cli_lineage_stream *s, struct lane *l)
 	    .io = {.outputs = &output, .n_outputs = 1}};
 	struct err err = {0};
 
-	if (node)
-		job.io.n_inputs = lineage_inputs(g, node, &arena, &job.io.inputs);
+	job.io.n_inputs = lineage_inputs(g, output.kind, output.name, &arena, &job.io.inputs);
 	(void)told(s, lineage_run_begin(s->place.db, &s->place.place, &job, &l->run, &err), &err);
 	l->total = (struct counts){0};
 }
@@ -193,8 +192,6 @@ static void write_window(struct cli_lineage_stream *s, struct lane *l)
 static void end_lane(struct cli_lineage_stream *s, struct lane *l, bool is_stopped)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
-	const struct lineage_node *node =
-	    lineage_find_node(s->place.graph, kind_of(l), l->collection);
 	struct lineage_dataset output = {.kind = kind_of(l),
 					 .name = l->collection,
 					 .is_counted = l->kind == LANE_SYNC || !is_stopped};
@@ -207,8 +204,7 @@ static void end_lane(struct cli_lineage_stream *s, struct lane *l, bool is_stopp
 	if (l->kind == LANE_SYNC)
 		add_counts(&l->total, take_window(s, l));
 	output.rows = l->kind == LANE_SYNC ? l->total.written : l->documents;
-	if (node)
-		io.n_inputs = lineage_inputs(s->place.graph, node, &arena, &io.inputs);
+	io.n_inputs = lineage_inputs(s->place.graph, output.kind, output.name, &arena, &io.inputs);
 	if (l->kind != LANE_SYNC && is_stopped)
 		outcome = (struct lineage_outcome){
 		    err_set(&why, ERR_INTERRUPTED, "the worker was stopped"), &why};
@@ -286,6 +282,8 @@ static bool open_place(struct cli_lineage_stream *s)
 		return true;
 	r = cli_lineage_open(s->line, ENDPOINT_SYNC, &s->place, &err);
 	if (r == 0)
+		r = maria_set_lock_wait(s->place.db, LOCK_S, &err);
+	if (r == 0)
 		r = maria_has_table(s->place.db, "Lineage_Runs", &has_table, &err);
 	if (told(s, r, &err) < 0 || !has_table) {
 		close_place(s);
@@ -306,6 +304,15 @@ static void follow_mappings(struct cli_lineage_stream *s)
 	end_lanes(s, false);
 	close_place(s);
 	(void)open_place(s);
+}
+
+/* Also of jobs that never run again. */
+static void end_dead(struct cli_lineage_stream *s)
+{
+	struct err err = {0};
+	uint64_t n = 0;
+
+	(void)told(s, lineage_abort_dead(s->place.db, &s->place.place, NULL, &n, &err), &err);
 }
 
 /* --- the index ------------------------------------------------------------------------------- */
@@ -354,6 +361,16 @@ static void look_at_index(struct cli_lineage_stream *s)
 
 /* --- the thread ------------------------------------------------------------------------------ */
 
+static bool is_to_end(struct cli_lineage_stream *s)
+{
+	bool stops;
+
+	pthread_mutex_lock(&s->mutex);
+	stops = s->stops;
+	pthread_mutex_unlock(&s->mutex);
+	return stops;
+}
+
 /* True when it is to end. */
 static bool wait_a_while(struct cli_lineage_stream *s, int64_t until_us)
 {
@@ -379,11 +396,14 @@ static void *stream_main(void *arg)
 				follow_mappings(s);
 				begin_syncs(s);
 			}
+			if (s->is_open)
+				end_dead(s);
 			for (size_t i = 0, n = count_lanes(s); i < n && s->is_open; i++)
-				if (s->lanes[i].kind == LANE_SYNC)
+				/* What was counted waits for a run to belong to. */
+				if (s->lanes[i].kind == LANE_SYNC && *s->lanes[i].run.id)
 					write_window(s, &s->lanes[i]);
 		}
-		if (s->is_open)
+		if (s->is_open && !is_to_end(s)) /* the index may be gone when it is */
 			look_at_index(s);
 	} while (!wait_a_while(s, clock_monotonic_us() + (int64_t)LOOK_MS * 1000));
 	if (s->is_open)
@@ -409,26 +429,24 @@ struct cli_lineage_stream *cli_lineage_stream_new(const struct command_line *lin
 	return s;
 }
 
-void cli_lineage_stream_stop(struct cli_lineage_stream *s)
+bool cli_lineage_stream_stop(struct cli_lineage_stream *s)
 {
 	struct timespec until;
 
 	if (!s)
-		return;
+		return true;
 	pthread_mutex_lock(&s->mutex);
 	s->stops = true;
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->mutex);
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += STOP_S;
-	if (pthread_clockjoin_np(s->thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
-		logger_event(LOGGER_WARN, "lineage",
-			     "the server does not answer; ending without it", NULL);
-		return; /* it is the thread's, and the process ends */
-	}
+	if (pthread_clockjoin_np(s->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+		return false;
 	for (size_t i = 0; i < s->n_lanes; i++)
 		mem_free(s->lanes[i].collection);
 	pthread_cond_destroy(&s->wake);
 	pthread_mutex_destroy(&s->mutex);
 	mem_free(s);
+	return true;
 }

@@ -29,5 +29,6 @@ void cli_lineage_stream_count(struct cli_lineage_stream *s, const struct sync_ch
 /* The index begins to read a collection anew; NULL: all of them. */
 void cli_lineage_stream_rebuild(struct cli_lineage_stream *s, const char *collection);
 /* Writes what was counted and ends the runs; frees. A server that does not answer is waited for a
- * few seconds: what it then lacks is ended by the next worker. */
-void cli_lineage_stream_stop(struct cli_lineage_stream *s);
+ * few seconds: what it then lacks is ended by the next worker. False: it is there until the process
+ * ends, which is to be now. */
+bool cli_lineage_stream_stop(struct cli_lineage_stream *s) _must_check_;

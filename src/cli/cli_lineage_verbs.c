@@ -12,6 +12,8 @@
 
 #include "base/banned.h"
 
+#define WIDTH	  80 /* of a terminal */
+
 #define GRAPH_MAX ((size_t)16 << 20)
 #define TOKEN_MAX 4096
 
@@ -136,61 +138,170 @@ static const char *column_text(const struct lineage_graph *g, size_t column, str
 struct shown {
 	const struct command_line *line;
 	struct cli_lineage_place p;
-	json_t *list;
-	struct table *table;
+	json_t *list; /* NULL: text is printed */
 };
 
 static void shown_done(struct shown *s)
 {
 	json_decref(s->list);
-	table_free(s->table);
 	cli_lineage_close(&s->p);
 }
 
 /* Of tables and views alone: what is read elsewhere is guarded by accounts of programs. */
-static void find_readers(const struct shown *s, const struct lineage_column *c, const char *pii,
-			 struct strbuf *b)
+static void find_readers(const struct shown *s, const struct lineage_column *c, struct strbuf *b)
 {
 	const struct lineage_node *n = &s->p.graph->nodes[c->node];
+	const char *classes[LINEAGE_CLASSES] = {*c->name ? "open" : NULL};
+	size_t n_classes = lineage_class_names(c->classes, classes);
 
 	strbuf_clear(b);
 	if (s->p.access && (n->kind == LINEAGE_TABLE || n->kind == LINEAGE_VIEW))
-		dictionary_readers(s->p.access, n->name, *c->name ? pii : NULL, b);
+		dictionary_readers(s->p.access, n->name, classes, n_classes ? n_classes : 1, b);
 }
 
-static void show_reach(struct shown *s, const struct lineage_reach *reach)
+static json_t *classes_json(const struct lineage_column *c)
+{
+	const char *names[LINEAGE_CLASSES];
+	size_t n = lineage_class_names(c->classes, names);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_string(names[i]));
+	return list;
+}
+
+static json_t *reach_json(const struct shown *s, const struct lineage_reach *reach)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	_cleanup_(strbuf_done) struct strbuf readers = STRBUF_INIT(0);
 	const struct lineage_graph *g = s->p.graph;
 	const struct lineage_column *c = &g->columns[reach->column];
 	const struct lineage_node *n = &g->nodes[c->node];
-	const char *pii = reach->pii ? reach->pii : "open";
-	const char *name = column_text(g, reach->column, &arena);
-	const char *from = column_text(g, reach->from, &arena);
 
-	if (n->is_passing)
-		return;
-	find_readers(s, c, pii, &readers);
-	if (s->list)
-		json_array_append_new(
-		    s->list, json_pack("{s:s,s:s,s:s?,s:s,s:s,s:b,s:s?,s:s}", "kind",
-				       lineage_kind_name(n->kind), "dataset", n->name, "column",
-				       *c->name ? c->name : NULL, "from", from, "use",
-				       lineage_use_name(reach->use), "direct", reach->is_direct,
-				       "class", reach->pii, "readers", strbuf_str(&readers)));
-	else
-		table_add(s->table, (const char *const[]){lineage_kind_name(n->kind), name,
-							  reach->is_direct ? "value" : "which rows",
-							  reach->pii ? reach->pii : "-", from});
+	find_readers(s, c, &readers);
+	return json_pack("{s:s,s:s,s:s?,s:s,s:s,s:b,s:o,s:s}", "kind", lineage_kind_name(n->kind),
+			 "dataset", n->name, "column", *c->name ? c->name : NULL, "from",
+			 column_text(g, reach->from, &arena), "use", lineage_use_name(reach->use),
+			 "direct", reach->is_direct, "classes", classes_json(c), "readers",
+			 strbuf_str(&readers));
+}
+
+static void print_reach(const struct lineage_graph *g, const struct lineage_reach *reach)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	const struct lineage_column *c = &g->columns[reach->column];
+	const char *names[LINEAGE_CLASSES], *before = "  ";
+	size_t n = lineage_class_names(c->classes, names);
+
+	printf("  %-11s%s", lineage_kind_name(g->nodes[c->node].kind),
+	       column_text(g, reach->column, &arena));
+	if (!reach->is_direct) {
+		printf("  which rows");
+		before = ", ";
+	}
+	for (size_t i = 0; i < n; i++, before = ", ")
+		printf("%s%s", before, names[i]);
+	printf("\n");
+}
+
+/* Under what each is made of: names are long, and a table would be cut to the terminal. */
+static void print_reaches(const struct lineage_graph *g, const struct lineage_reaches *reaches)
+{
+	_cleanup_(mem_freep) bool *is_printed = mem_alloc_array(reaches->len + 1, 1);
+	_cleanup_(arena_done) struct arena arena = {0};
+
+	for (size_t i = 0; i < reaches->len; i++) {
+		size_t from = reaches->items[i].from;
+
+		if (is_printed[i])
+			continue;
+		printf("From %s\n", column_text(g, from, &arena));
+		for (size_t j = i; j < reaches->len; j++) {
+			if (is_printed[j] || reaches->items[j].from != from)
+				continue;
+			print_reach(g, &reaches->items[j]);
+			is_printed[j] = true;
+		}
+	}
+	if (!reaches->len)
+		printf("nothing depends on it\n");
+}
+
+/* Routines of the servers, by name or as JSON. */
+static json_t *show_routines(const struct shown *s, size_t start,
+			     const struct lineage_reaches *reaches)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	const struct lineage_reader *list;
+	size_t n = lineage_readers(s->p.graph, start, reaches, &arena, &list);
+	json_t *json = s->list ? json_array() : NULL;
+
+	if (n && !json)
+		printf("\nRead by\n");
+	for (size_t i = 0; i < n; i++) {
+		const char *column = column_text(s->p.graph, list[i].column, &arena);
+
+		if (json)
+			json_array_append_new(json, json_pack("{s:s,s:s}", "routine",
+							      list[i].routine, "column", column));
+		else if (s->p.graph->columns[list[i].column].node ==
+			 s->p.graph->columns[start].node)
+			printf("  %s\n", list[i].routine);
+		else
+			printf("  %s, from %s\n", list[i].routine, column);
+	}
+	return json;
 }
 
 struct queued {
 	struct shown *s;
 	const char *table, *column;
 	json_t *list;
-	size_t n;
+	struct arena arena;
+	struct map seen; /* lines: of a whole table several columns say the same */
 };
+
+static void queued_done(struct queued *q)
+{
+	map_done(&q->seen);
+	arena_done(&q->arena);
+}
+
+/* The way of a change, broken at the width of a terminal. */
+static void print_way(const char *way)
+{
+	size_t column = strlen("    by ");
+
+	printf("    by ");
+	while (*way) {
+		const char *arrow = strstr(way, " > ");
+		size_t n = arrow ? (size_t)(arrow - way) + strlen(" > ") : strlen(way);
+
+		if (column + n > WIDTH) {
+			printf("\n       ");
+			column = strlen("    by ");
+		}
+		printf("%.*s", (int)n, way);
+		column += n;
+		way += n;
+	}
+	printf("\n");
+}
+
+static void print_queue(struct queued *q, const struct mapping *m, const struct mapping_fanout *f)
+{
+	const char *text =
+	    arena_printf(&q->arena, "%s, about %.0f document%s a row", mapping_queue(m),
+			 f->documents, f->documents < 1.5 ? "" : "s");
+	void **slot =
+	    map_put(&q->seen, str_from(arena_printf(&q->arena, "%s %s", text, f->description)));
+
+	if (*slot)
+		return;
+	*slot = q;
+	printf("%s  %s\n", q->seen.len == 1 ? "\nA change queues\n" : "", text);
+	print_way(f->description);
+}
 
 /* What the triggers do when this column changes. */
 static void find_queues(struct queued *q)
@@ -207,7 +318,6 @@ static void find_queues(struct queued *q)
 			if (!cstr_equal(f->table, q->table) ||
 			    (*q->column && !cstr_equal(f->column, q->column)))
 				continue;
-			q->n++;
 			if (q->list)
 				json_array_append_new(
 				    q->list, json_pack("{s:s,s:s,s:s,s:s,s:f}", "queue",
@@ -216,22 +326,42 @@ static void find_queues(struct queued *q)
 						       f->column, "by", f->description, "documents",
 						       f->documents));
 			else
-				printf("%s%s: %s, about %.0f document%s a row\n",
-				       q->n == 1 ? "\nA change queues\n  " : "  ",
-				       mapping_queue(set->items[i]), f->description, f->documents,
-				       f->documents < 1.5 ? "" : "s");
+				print_queue(q, set->items[i], f);
 		}
 	}
 }
 
+static int print_impact(struct shown *s, size_t start, const struct lineage_reaches *reaches,
+			struct err *err)
+{
+	const struct lineage_column *c = &s->p.graph->columns[start];
+	const struct lineage_node *n = &s->p.graph->nodes[c->node];
+	_cleanup_(queued_done) struct queued q = {.s = s, .table = n->name, .column = c->name};
+	_cleanup_(strbuf_done) struct strbuf readers = STRBUF_INIT(0);
+
+	if (!s->list) {
+		print_reaches(s->p.graph, reaches);
+		(void)show_routines(s, start, reaches);
+		find_queues(&q);
+		return cli_flush(err);
+	}
+	for (size_t i = 0; i < reaches->len; i++)
+		json_array_append_new(s->list, reach_json(s, &reaches->items[i]));
+	q.list = json_array();
+	find_queues(&q);
+	find_readers(s, c, &readers);
+	return cli_print_json(
+	    json_pack("{s:s,s:s,s:s?,s:o,s:s,s:o,s:o,s:O}", "kind", lineage_kind_name(n->kind),
+		      "dataset", n->name, "column", *c->name ? c->name : NULL, "classes",
+		      classes_json(c), "readers", strbuf_str(&readers), "routines",
+		      show_routines(s, start, reaches), "queues", q.list, "impact", s->list),
+	    err);
+}
+
 static int run_impact(const struct command_line *line, struct err *err)
 {
-	static const char *const titles[] = {"KIND", "WHAT DEPENDS ON IT", "BY", "CLASS", "FROM",
-					     NULL};
-	_cleanup_(shown_done) struct shown s = {.line = line, .table = table_new(titles)};
+	_cleanup_(shown_done) struct shown s = {.line = line};
 	struct lineage_reaches reaches = {0};
-	const struct lineage_column *c;
-	struct queued q = {.s = &s};
 	size_t start = 0;
 	int r = cli_lineage_open(line, ENDPOINT_ADMIN, &s.p, err);
 
@@ -239,34 +369,11 @@ static int run_impact(const struct command_line *line, struct err *err)
 		r = lineage_parse_name(s.p.graph, line->argv[0], &start, err);
 	if (r < 0)
 		return r;
-	c = &s.p.graph->columns[start];
 	s.list = line->json ? json_array() : NULL;
 	lineage_impact(s.p.graph, start, &reaches);
-	for (size_t i = 0; i < reaches.len; i++)
-		show_reach(&s, &reaches.items[i]);
+	r = print_impact(&s, start, &reaches, err);
 	mem_free(reaches.items);
-	q.table = s.p.graph->nodes[c->node].name;
-	q.column = c->name;
-	if (line->json) {
-		_cleanup_(strbuf_done) struct strbuf readers = STRBUF_INIT(0);
-
-		q.list = json_array();
-		find_queues(&q);
-		find_readers(&s, c, c->pii ? c->pii : "open", &readers);
-		return cli_print_json(json_pack("{s:s,s:s,s:s?,s:s?,s:s,s:o,s:O}", "kind",
-						lineage_kind_name(s.p.graph->nodes[c->node].kind),
-						"dataset", s.p.graph->nodes[c->node].name, "column",
-						*c->name ? c->name : NULL, "class", c->pii,
-						"readers", strbuf_str(&readers), "queues", q.list,
-						"impact", s.list),
-				      err);
-	}
-	if (reaches.len)
-		table_print(s.table, stdout);
-	else
-		printf("nothing depends on it\n");
-	find_queues(&q);
-	return cli_flush(err);
+	return r;
 }
 
 /* --- graph ----------------------------------------------------------------------------------- */
@@ -412,11 +519,11 @@ static json_t *trace_json(const struct mapping *m, const struct lineage_trace *t
 	    json_pack("{s:s?,s:I,s:b,s:s?,s:s?,s:s?}", "hash", t->mapping_hash, "version",
 		      (json_int_t)t->mapping_version, "is_current", t->is_current, "state",
 		      t->state, "installed_at", t->installed_at, "migrated_at", t->migrated_at);
-	json_t *change =
-	    json_pack("{s:s?,s:s?,s:s?,s:s?,s:s?,s:s?,s:s?,s:s?,s:s?}", "source", t->source,
-		      "batch_at", t->batch_at, "first_queued_at", t->first_queued_at,
-		      "last_queued_at", t->last_queued_at, "run", t->run, "after", t->after,
-		      "after_gtid", t->after_gtid, "until", t->until, "until_gtid", t->until_gtid);
+	json_t *change = json_pack(
+	    "{s:b,s:s?,s:s?,s:s?,s:s?,s:s?,s:s?,s:s?,s:s?,s:s?}", "is_kept", !t->is_forgotten,
+	    "source", t->source, "batch_at", t->batch_at, "first_queued_at", t->first_queued_at,
+	    "last_queued_at", t->last_queued_at, "run", t->run, "after", t->after, "after_gtid",
+	    t->after_gtid, "until", t->until, "until_gtid", t->until_gtid);
 
 	return json_pack("{s:s,s:o,s:o,s:o,s:o,s:I,s:s?,s:o}", "collection", mapping_collection(m),
 			 "key", cli_json_text(str_from(t->key)), "document", document, "mapping",
@@ -444,11 +551,12 @@ static void print_document(const struct lineage_trace *t)
 
 static void print_positions(const struct lineage_trace *t)
 {
-	if (!t->until) {
-		if (t->written_at)
-			printf("          the window in which it lies is not written yet\n");
+	if (t->is_forgotten)
+		printf("change    what the sync noted of it is no longer kept (sync.audit_days)\n");
+	else if (!t->until && t->written_at)
+		printf("          no event of a run of the sync tells of it, or not yet\n");
+	if (!t->until)
 		return;
-	}
 	printf("run       %s, until %s\n", t->run, t->until);
 	if (t->until_gtid)
 		printf("          committed in the binary log behind %s, up to %s\n",
@@ -561,12 +669,12 @@ static int run_export(const struct command_line *line, struct err *err)
 static int run_purge(const struct command_line *line, struct err *err)
 {
 	_cleanup_(maria_closep) struct maria *db = NULL;
-	const char *before = command_text(line, "before");
+	const char *before;
 	uint64_t n = 0;
-	int r;
+	int r = cli_day_before(line, &before, err);
 
-	if (!before)
-		return err_set(err, ERR_INVALID_ARGUMENT, "say until when: --before 2026-01-01");
+	if (r < 0)
+		return r;
 	if (!cli_confirm(line, "This deletes lineage from before that day. Go on?"))
 		return err_set(err, ERR_INTERRUPTED, "nothing was done");
 	r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
@@ -587,23 +695,10 @@ static const struct command_option list_options[] = {
      .type = COMMAND_TEXT,
      .argument = "JOB",
      .help = "only of this job: load, sync.product_catalog"},
-    {.name = "limit",
-     .type = COMMAND_NUMBER,
-     .argument = "N",
-     .min = 1,
-     .max = 100000,
-     .fallback = "30",
-     .help = "how many, the newest first"},
+    CLI_OPTION_NEWEST("30"),
     {0},
 };
-static const struct command_option purge_options[] = {
-    CLI_OPTION_YES,
-    {.name = "before",
-     .type = COMMAND_TEXT,
-     .argument = "DAY",
-     .help = "what is older goes: 2026-01-01, UTC"},
-    {0},
-};
+static const struct command_option purge_options[] = {CLI_OPTION_YES, CLI_OPTION_BEFORE, {0}};
 
 static const struct command_option graph_options[] = {
     {.name = "format",

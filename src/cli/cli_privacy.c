@@ -49,25 +49,6 @@ static int show_value(void *arg, const struct privacy_value *v, struct err *err)
 	return 0;
 }
 
-/* NULL, and the error: there is none. */
-static const struct access_role *find_role(const struct access *a, const char *name,
-					   struct err *err)
-{
-	_cleanup_(mem_freep) const char **names = mem_alloc_array(a->n_roles + 1, sizeof(*names));
-	const char *near;
-
-	for (size_t i = 0; i < a->n_roles; i++) {
-		names[i] = a->roles[i].name;
-		if (cstr_equal(names[i], name))
-			return &a->roles[i];
-	}
-	near = cstr_nearest(name, names);
-	(void)err_set(err, ERR_NOT_FOUND, "there is no role \"%.60s\"%s%s%s", name,
-		      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
-	(void)err_hint(err, "`aethermart access show` lists them");
-	return NULL;
-}
-
 static int run_show(const struct command_line *line, struct err *err)
 {
 	static const char *const titles[] = {"TABLE", ">ROW", "COLUMN", "CLASS", "VALUE", NULL};
@@ -83,16 +64,15 @@ static int run_show(const struct command_line *line, struct err *err)
 	r = cli_govern_open(line, &g, err);
 	if (r < 0)
 		return r;
-	role = find_role(g.access, name, err);
+	role = access_want_role(g.access, name, err);
 	if (!role)
 		return -ERR_NOT_FOUND;
 	shown.list = line->json ? json_array() : NULL;
-	r = privacy_show(g.access, g.schema, g.db,
-			 &(struct privacy_question){.clearance = role->clearance,
-						    .subject = line->argv[0],
-						    .fn = show_value,
-						    .arg = &shown},
-			 err);
+	r = privacy_show(
+	    g.access, g.schema, g.db,
+	    &(struct privacy_question){
+		.role = role, .subject = line->argv[0], .fn = show_value, .arg = &shown},
+	    err);
 	/* What was not written down is not shown. */
 	if (r == 0)
 		r = cli_govern_audit(g.db,
@@ -120,6 +100,7 @@ struct found {
 	json_t *list;
 	struct table *table;
 	size_t n;
+	bool has_mongo;
 };
 
 static int show_finding(void *arg, const struct privacy_finding *f, struct err *err)
@@ -134,20 +115,42 @@ static int show_finding(void *arg, const struct privacy_finding *f, struct err *
 			       f->n_values);
 	if (s->list)
 		json_array_append_new(
-		    s->list, json_pack("{s:s,s:s,s:s,s:s?,s:b,s:I,s:I}", "table", f->table,
-				       "column", f->column, "looks_like", f->pii, "class",
-				       f->classed, "by_name", f->by_name, "values",
+		    s->list, json_pack("{s:s,s:s,s:s,s:s,s:s?,s:b,s:I,s:I}", "store", f->store,
+				       "table", f->table, "column", f->column, "looks_like", f->pii,
+				       "class", f->classed, "by_name", f->by_name, "values",
 				       (json_int_t)f->n_values, "alike", (json_int_t)f->n_alike));
 	else
-		table_add(s->table, (const char *const[]){f->table, f->column, f->pii, why,
-							  f->classed ? f->classed : "-"});
+		table_add(s->table, (const char *const[]){f->store, f->table, f->column, f->pii,
+							  why, f->classed ? f->classed : "-"});
 	return 0;
+}
+
+static int detect(const struct command_line *line, const struct cli_govern *g, struct found *found,
+		  struct err *err)
+{
+	_cleanup_(mongo_closep) struct mongo *mongo = NULL;
+	int r = cli_has_mongo(line, &found->has_mongo, err);
+
+	if (r == 0 && found->has_mongo)
+		r = cli_open_mongo(line, ENDPOINT_ADMIN, &mongo, err);
+	return r < 0 ? r
+		     : privacy_detect(
+			   &(struct privacy_detect){
+			       .a = g->access,
+			       .schema = g->schema,
+			       .mappings = &g->mappings,
+			       .warehouse = config_text(line->config, "warehouse.database"),
+			       .m = g->db,
+			       .mongo = mongo,
+			       .fn = show_finding,
+			       .arg = found},
+			   err);
 }
 
 static int run_detect(const struct command_line *line, struct err *err)
 {
-	static const char *const titles[] = {"TABLE",	"COLUMN", "LOOKS LIKE",
-					     "BECAUSE", "CLASS",  NULL};
+	static const char *const titles[] = {"STORE",	"TABLE", "COLUMN", "LOOKS LIKE",
+					     "BECAUSE", "CLASS", NULL};
 	_cleanup_(cli_govern_done) struct cli_govern g = {0};
 	_cleanup_(table_freep) struct table *table = table_new(titles);
 	struct found found = {.table = table};
@@ -156,7 +159,7 @@ static int run_detect(const struct command_line *line, struct err *err)
 	if (r < 0)
 		return r;
 	found.list = line->json ? json_array() : NULL;
-	r = privacy_detect(g.access, g.schema, g.db, show_finding, &found, err);
+	r = detect(line, &g, &found, err);
 	if (r < 0) {
 		json_decref(found.list);
 		return r;
@@ -167,6 +170,8 @@ static int run_detect(const struct command_line *line, struct err *err)
 	printf("%s%zu column%s look%s personal and %s not classed so.\n", found.n ? "\n" : "",
 	       found.n, found.n == 1 ? "" : "s", found.n == 1 ? "s" : "",
 	       found.n == 1 ? "is" : "are");
+	if (!found.has_mongo)
+		printf("There is no MongoDB to look at.\n");
 	return cli_flush(err);
 }
 
@@ -174,11 +179,14 @@ static int run_detect(const struct command_line *line, struct err *err)
 
 static uint64_t count_rows(const json_t *all)
 {
-	json_t *rows = json_object_get(all, "rows"), *list;
+	static const char *const parts[] = {"rows", "warehouse"};
 	const char *table;
+	json_t *list;
 	uint64_t n = 0;
 
-	json_object_foreach(rows, table, list) n += json_array_size(list);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		json_object_foreach(json_object_get(all, parts[i]), table, list) n +=
+		    json_array_size(list);
 	return n;
 }
 
@@ -195,6 +203,8 @@ static int run_export(const struct command_line *line, struct err *err)
 		r = privacy_export(&(struct privacy_export){.a = g.access,
 							    .schema = g.schema,
 							    .mappings = &g.mappings,
+							    .warehouse = config_text(
+								line->config, "warehouse.database"),
 							    .m = g.db,
 							    .mongo = mongo,
 							    .subject = line->argv[0]},
@@ -249,38 +259,78 @@ static int show_column(void *arg, const struct privacy_column *c, struct err *er
 	return 0;
 }
 
-/* "a,b" into names, in place. */
-static int split_columns(char *text, const char **names, struct err *err)
+/* Names out of `--columns a,b --columns c`, in the arena. */
+static int read_columns(const struct command_line *line, struct arena *arena, const char **names,
+			struct err *err)
 {
-	size_t n = 0;
+	const char *given[COMMAND_FLAGS_MAX + 1];
+	size_t n_given = command_list(line, "columns", given), n = 0;
 
-	for (char *at = text; at; n++) {
-		char *comma = strchr(at, ',');
+	for (size_t i = 0; i < n_given; i++) {
+		char *rest = arena_strdup(arena, given[i]);
 
-		if (n == COLUMNS_MAX)
-			return err_set(err, ERR_LIMIT, "%d columns are compared at most",
-				       COLUMNS_MAX);
-		if (comma)
-			*comma++ = '\0';
-		names[n] = at;
-		at = comma;
+		while (rest) {
+			if (n == COLUMNS_MAX)
+				return err_set(err, ERR_LIMIT, "%d columns are compared at most",
+					       COLUMNS_MAX);
+			names[n++] = strsep(&rest, ",");
+		}
 	}
 	return 0;
 }
 
-static int print_anonymity(const struct command_line *line, struct found *f,
-			   const struct privacy_crowd *all, uint64_t k, struct err *err)
+/* What else of a person the role reads, beside their own table: none of it is judged. */
+static json_t *list_unjudged(const struct cli_govern *g, const struct access_role *role)
 {
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < g->schema->n_tables; i++) {
+		const struct schema_table *t = &g->schema->tables[i];
+		const struct access_objects *read = &role->verbs[ACCESS_READ];
+		bool is_read = role->has_everything;
+
+		for (size_t k = 0; k < read->n; k++)
+			is_read = is_read || cstr_equal(read->names[k], t->name);
+		if (is_read && schema_find_column(t, g->access->subject_key) &&
+		    !cstr_equal(t->name, g->access->subject_table))
+			json_array_append_new(list, json_string(t->name));
+	}
+	return list;
+}
+
+struct crowds {
+	const char *table;
+	uint64_t k;
+	struct privacy_crowd all;
+	json_t *unjudged;
+};
+
+/* Takes over what `c` and `f` hold. */
+static int print_anonymity(const struct command_line *line, struct found *f, const struct crowds *c,
+			   struct err *err)
+{
+	const struct privacy_crowd *all = &c->all;
+	json_t *name;
+	size_t i;
+
 	if (line->json)
-		return cli_print_json(json_pack("{s:I,s:o,s:o}", "k", (json_int_t)k, "all",
-						crowd_json(all), "columns", f->list),
+		return cli_print_json(json_pack("{s:I,s:o,s:o,s:s,s:o}", "k", (json_int_t)c->k,
+						"all", crowd_json(all), "columns", f->list,
+						"judged", c->table, "not_judged", c->unjudged),
 				      err);
 	table_print(f->table, stdout);
 	printf("\nBy all of them together %" PRIu64 " people are in %" PRIu64
 	       " groups; the smallest has %" PRIu64 ".\n%" PRIu64
 	       " are in groups of fewer than %" PRIu64 ": who knows these columns of one of them "
-	       "finds them.\n",
-	       all->n_people, all->n_groups, all->smallest, all->n_below, k);
+	       "finds them.\nOnly %s is judged",
+	       all->n_people, all->n_groups, all->smallest, all->n_below, c->k, c->table);
+	json_array_foreach(c->unjudged, i, name)
+	{
+		printf("%s%s", i ? ", " : ". The role also reads of people in:\n  ",
+		       json_string_value(name));
+	}
+	printf("%s\n", i ? "" : ".");
+	json_decref(c->unjudged);
 	return cli_flush(err);
 }
 
@@ -290,34 +340,37 @@ static int run_anonymity(const struct command_line *line, struct err *err)
 					     ">BELOW K WITHOUT", NULL};
 	_cleanup_(cli_govern_done) struct cli_govern g = {0};
 	_cleanup_(table_freep) struct table *table = table_new(titles);
-	const char *named = command_text(line, "columns"), *names[COLUMNS_MAX + 1] = {0};
-	_cleanup_(mem_freep) char *copy = named ? mem_strdup(named) : NULL;
+	const char *names[COLUMNS_MAX + 1] = {0};
 	struct found found = {.table = table};
-	struct privacy_crowd all = {0};
-	struct privacy_anonymity q = {
-	    .columns = named ? names : NULL, .fn = show_column, .arg = &found};
+	struct crowds crowds = {0};
+	struct privacy_anonymity q = {.columns = command_has(line, "columns") ? names : NULL,
+				      .k = (uint64_t)command_number(line, "k"),
+				      .fn = show_column,
+				      .arg = &found};
 	const struct access_role *role;
-	int r = parse_uint64(str_from(command_text(line, "k")), UINT32_MAX, &q.k, err);
+	int r;
 
 	if (!command_text(line, "as"))
 		return err_set(err, ERR_INVALID_ARGUMENT, "say whose eyes: --as ROLE");
-	if (r == 0 && copy)
-		r = split_columns(copy, names, err);
-	if (r < 0)
-		return r;
 	r = cli_govern_open(line, &g, err);
+	if (r == 0)
+		r = read_columns(line, &g.arena, names, err);
 	if (r < 0)
 		return r;
-	role = find_role(g.access, command_text(line, "as"), err);
+	role = access_want_role(g.access, command_text(line, "as"), err);
 	if (!role)
 		return -ERR_NOT_FOUND;
 	q.clearance = role->clearance;
 	found.list = line->json ? json_array() : NULL;
-	r = privacy_anonymity(g.access, g.schema, g.db, &q, &all, err);
-	if (r == 0)
-		return print_anonymity(line, &found, &all, q.k, err);
-	json_decref(found.list);
-	return r;
+	r = privacy_anonymity(g.access, g.schema, g.db, &q, &crowds.all, err);
+	if (r < 0) {
+		json_decref(found.list);
+		return r;
+	}
+	crowds.table = g.access->subject_table;
+	crowds.k = q.k;
+	crowds.unjudged = list_unjudged(&g, role);
+	return print_anonymity(line, &found, &crowds, err);
 }
 
 /* --- dump ------------------------------------------------------------------------------------ */
@@ -394,11 +447,8 @@ static int run_dump(const struct command_line *line, struct err *err)
 }
 
 static const struct command_option show_options[] = {
-    {.name = "as", .type = COMMAND_TEXT, .argument = "ROLE", .help = "whose eyes"},
-    {.name = "purpose",
-     .type = COMMAND_TEXT,
-     .argument = "TEXT",
-     .help = "for what, for the audit"},
+    CLI_OPTION_AS,
+    CLI_OPTION_PURPOSE,
     {0},
 };
 
@@ -414,24 +464,25 @@ static const struct command command_privacy_show = {
 static const struct command command_privacy_detect = {
     .name = "detect",
     .summary = "columns that look personal and are not classed so",
-    .help = "Judges the names of columns and the form of their first thousand values. A guess: a "
-	    "column that is personal goes into mapping/*.yaml or rules/access.yaml with its class.",
+    .help =
+	"Judges the names of columns, and the form of a thousand values at each end of a table: "
+	"of the shop, of the warehouse, and of the fields in MongoDB that no mapping makes. A "
+	"guess: a column that is personal goes into mapping/*.yaml or rules/access.yaml with "
+	"its class.",
     .run = run_detect,
 };
 
 static const struct command_option export_options[] = {
-    {.name = "purpose",
-     .type = COMMAND_TEXT,
-     .argument = "TEXT",
-     .help = "for what, for the audit"},
+    CLI_OPTION_PURPOSE,
     {0},
 };
 static const struct command_option anonymity_options[] = {
-    {.name = "as", .type = COMMAND_TEXT, .argument = "ROLE", .help = "whose eyes"},
+    CLI_OPTION_AS,
     {.name = "columns",
-     .type = COMMAND_TEXT,
+     .type = COMMAND_LIST,
      .argument = "A,B",
-     .help = "what somebody may know of a person; without it, all that the role sees"},
+     .help = "what somebody may know of a person; may be given several times; without it, all that "
+	     "the role sees"},
     {.name = "k",
      .type = COMMAND_NUMBER,
      .argument = "N",
@@ -445,7 +496,8 @@ static const struct command_option anonymity_options[] = {
 static const struct command command_privacy_export = {
     .name = "export",
     .summary = "all that is held of a customer, for them",
-    .help = "Prints JSON: their rows of each table, their documents, who saw them.",
+    .help = "Prints JSON: their rows of each table and of the warehouse, their documents, who saw "
+	    "them, and what is not in it, with the reason.",
     .arguments = "CUSTOMER",
     .min_args = 1,
     .max_args = 1,
@@ -468,9 +520,10 @@ static const struct command command_privacy_anonymity = {
     .name = "anonymity",
     .summary = "how many people a role cannot tell apart",
     .help =
-	"Groups customers by what the role sees of them. A group of one is a person who can be "
-	"found by what somebody knows of them. BELOW K WITHOUT: how many were in groups of fewer "
-	"than k if the role did not see this column.",
+	"Groups customers by what the role sees of them, without those who were erased. Only their "
+	"own table is judged, not what the role sees of their orders. A group of one is a person "
+	"who can be found by what somebody knows of them. BELOW K WITHOUT: how many were in groups "
+	"of fewer than k if the role did not see this column.",
     .options = anonymity_options,
     .run = run_anonymity,
 };

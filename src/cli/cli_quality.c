@@ -1,6 +1,8 @@
 /* `aethermart quality`: runs the checks of rules/quality; cli_quality_show.c tells what was found.
  */
 #include "cli/cli_quality.h"
+#include "cli/cli_index.h"
+#include "cli/cli_stack.h"
 
 #include "base/clock.h"
 #include "base/table.h"
@@ -23,13 +25,16 @@ const char *cli_quality_rules(const struct command_line *line, struct arena *are
 struct quality_place {
 	struct arena arena;
 	struct quality_checks *checks;
+	const struct command_line *line;
 	struct maria *db, *sync;
 	struct mongo *mongo;
 	struct schema *schema;
 	struct mapping_set mappings;
+	struct cli_indexed index;
+	bool index_was_sought;
 	struct quality_stores stores;
 	const struct quality_check **chosen;
-	size_t n;
+	size_t n, n_left_out;
 	bool is_silent;
 };
 
@@ -37,6 +42,7 @@ static void place_done(struct quality_place *p)
 {
 	mem_free(p->chosen);
 	quality_free(p->checks);
+	cli_indexed_done(&p->index);
 	mapping_set_done(&p->mappings);
 	schema_free(p->schema);
 	p->db = maria_close(p->db);
@@ -61,10 +67,43 @@ static int choose(const struct command_line *line, struct quality_place *p, stru
 
 		if (!c)
 			return -ERR_NOT_FOUND;
-		if (!severity || c->is_warning == !only_fail)
+		if (severity && c->is_warning != !only_fail)
+			continue;
+		/* Who switched the index off knows that it is not there; asked for by its name a
+		 * check says so. */
+		if (!line->argc && c->kind == QUALITY_RECONCILIATION && c->store == QUALITY_INDEX &&
+		    !config_bool(line->config, "index.enabled"))
+			p->n_left_out++;
+		else
 			p->chosen[p->n++] = c;
 	}
 	return 0;
+}
+
+/* The worker is asked only when there is a check of the index. */
+static int verify_index(void *arg, const struct mapping *m,
+			const struct sync_verify_options *options, struct sync_verify_result *ret,
+			struct err *err)
+{
+	struct quality_place *p = arg;
+	int r = 0;
+
+	if (!p->index_was_sought)
+		r = cli_indexed_open(p->line, &p->mappings, &p->index, err);
+	p->index_was_sought = r == 0;
+	if (r < 0)
+		cli_indexed_done(&p->index);
+	if (r == 0 && (p->index.without || !p->sync))
+		r = err_set(err, ERR_UNAVAILABLE, "the index was not compared: %s",
+			    p->index.without ? p->index.without : p->stores.without);
+	return r < 0 ? r : cli_indexed_verify(&p->index, p->sync, m, options, ret, err);
+}
+
+static int check_warehouse(void *arg, shop_warehouse_fn fn, void *fn_arg, struct err *err)
+{
+	const struct quality_place *p = arg;
+
+	return cli_warehouse_check(p->line, fn, fn_arg, err);
 }
 
 /* Documents are looked at by the sync's account; without MongoDB only their checks go without. */
@@ -106,6 +145,9 @@ static int open_place(const struct command_line *line, struct quality_place *p, 
 	p->stores.mappings = &p->mappings;
 	p->stores.sync = p->sync;
 	p->stores.mongo = p->mongo;
+	p->stores.verify_index = verify_index;
+	p->stores.check_warehouse = check_warehouse;
+	p->stores.arg = p;
 	return 0;
 }
 
@@ -175,7 +217,7 @@ static void print_wrong(const struct quality_result *r)
 	(void)fputs(strbuf_str(&text), stdout);
 }
 
-static int print_text(const struct quality_run *run, struct err *err)
+static int print_text(const struct quality_run *run, size_t n_left_out, struct err *err)
 {
 	static const char *const titles[] = {"CHECK",	 "OF",	  "OUTCOME", ">FAILED",
 					     ">CHECKED", ">TOOK", NULL};
@@ -183,18 +225,21 @@ static int print_text(const struct quality_run *run, struct err *err)
 
 	for (size_t i = 0; i < run->n; i++) {
 		const struct quality_result *r = &run->results[i];
-		const char *of = r->check->table ? r->check->table : r->check->collection;
+		const char *of = quality_entity(r->check);
 		char failed[24], checked[24], took[CLOCK_TEXT_SIZE];
 
 		(void)snprintf(failed, sizeof(failed), "%" PRIu64, r->failed);
 		(void)snprintf(checked, sizeof(checked), "%" PRIu64, r->checked);
-		table_add(table, (const char *const[]){r->check->name, of ? of : "-",
-						       outcome_shown(r), failed, checked,
-						       clock_format_duration(r->run_us, took)});
+		table_add(table,
+			  (const char *const[]){r->check->name, of, outcome_shown(r), failed,
+						checked, clock_format_duration(r->run_us, took)});
 	}
 	table_print(table, stdout);
 	for (size_t i = 0; i < run->n; i++)
 		print_wrong(&run->results[i]);
+	if (n_left_out)
+		printf("\n%zu checks of the index were left out: index.enabled is false\n",
+		       n_left_out);
 	return cli_flush(err);
 }
 
@@ -228,7 +273,8 @@ static void show_check(void *arg, const struct quality_check *c)
 
 static int run_run(const struct command_line *line, struct err *err)
 {
-	_cleanup_(place_done) struct quality_place p = {.is_silent = line->json || !line->verbose};
+	_cleanup_(place_done) struct quality_place p = {.line = line,
+							.is_silent = line->json || !line->verbose};
 	_cleanup_(quality_run_done) struct quality_run run = {0};
 	struct quality_how how = {
 	    .records = command_has(line, "record"), .on_check = show_check, .arg = &p};
@@ -245,7 +291,7 @@ static int run_run(const struct command_line *line, struct err *err)
 	cli_quality_tell(line, &run);
 	verdict = judge(&run, err);
 	r = line->json ? print_json(&run, verdict == 0, verdict < 0 ? NULL : err)
-		       : print_text(&run, verdict < 0 ? NULL : err);
+		       : print_text(&run, p.n_left_out, verdict < 0 ? NULL : err);
 	return verdict < 0 ? verdict : r;
 }
 

@@ -1,8 +1,8 @@
 /*
  * Results of checks as assertions of OpenLineage: a run of job "quality" whose inputs are the
- * tables and collections that were looked at. A check that could not be judged asserts nothing, nor
- * does one that is of no table or collection. Nothing here fails a run: what could not be written
- * is told as a warning, as with all lineage.
+ * tables, collections and indexes that were looked at. A check that could not be judged asserts
+ * nothing, nor does one that is of no table or collection. Nothing here fails a run: what could not
+ * be written is told as a warning, as with all lineage.
  */
 #include "cli/cli_lineage.h"
 #include "cli/cli_quality.h"
@@ -91,8 +91,11 @@ static void add_result(struct teller *t, const struct quality_result *r)
 		add_assertion(t, find_dataset(t, LINEAGE_TABLE, c->table), r,
 			      r->outcome == QUALITY_PASSED);
 	else if (c->collection)
-		add_assertion(t, find_dataset(t, LINEAGE_COLLECTION, c->collection), r,
-			      r->outcome == QUALITY_PASSED);
+		add_assertion(
+		    t,
+		    find_dataset(t, c->store == QUALITY_INDEX ? LINEAGE_INDEX : LINEAGE_COLLECTION,
+				 c->collection),
+		    r, r->outcome == QUALITY_PASSED);
 	for (size_t i = 0; c->kind == QUALITY_SCHEMA && c->tables && c->tables[i]; i++)
 		add_assertion(t, find_dataset(t, LINEAGE_TABLE, c->tables[i]), r,
 			      !has_drifted(r, c->tables[i]));

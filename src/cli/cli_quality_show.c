@@ -165,7 +165,7 @@ static int run_report(const struct command_line *line, struct err *err)
 	static const char *const titles[] = {"CHECK", "OF",    "OUTCOME", ">FAILED",
 					     "OWNER", ">TOOK", NULL};
 	_cleanup_(shown_done) struct shown s = {0};
-	struct quality_run_head head;
+	struct quality_run_head head = {0};
 	uint64_t run = command_has(line, "run") ? (uint64_t)command_number(line, "run") : 0;
 	int r = shown_open(line, titles, &s, err);
 
@@ -380,14 +380,14 @@ static int run_list(const struct command_line *line, struct err *err)
 	}
 	for (size_t i = 0; i < checks->n; i++) {
 		const struct quality_check *c = &checks->items[i];
-		const char *of = c->table ? c->table : c->collection;
+		const char *of = quality_entity(c);
 
 		if (list)
 			json_array_append_new(list, check_json(c));
 		else
-			table_add(table, (const char *const[]){
-					     c->name, quality_kind_name(c->kind), of ? of : "-",
-					     c->is_warning ? "warn" : "fail", c->owner, c->about});
+			table_add(table, (const char *const[]){c->name, quality_kind_name(c->kind),
+							       of, c->is_warning ? "warn" : "fail",
+							       c->owner, c->about});
 	}
 	if (list)
 		return cli_print_json(list, err);

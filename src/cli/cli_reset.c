@@ -10,10 +10,12 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cli/cli_govern.h"
 #include "govern/access_mongo.h"
 #include "shop/schema.h"
 #include "sync/sync_admin.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "base/banned.h"
@@ -77,11 +79,13 @@ struct named {
 	struct maria *m;	   /* NULL: it has no such database */
 	struct mongo *mongo;
 	struct mapping_set set; /* empty: its tables are gone already */
+	struct access *access;	/* who is never dropped */
 };
 
 static void named_done(struct named *n)
 {
 	mapping_set_done(&n->set);
+	access_free(n->access);
 	n->m = maria_close(n->m);
 	n->mongo = mongo_close(n->mongo);
 }
@@ -90,8 +94,11 @@ static void named_done(struct named *n)
  * an earlier reset, or a person, has dropped them. */
 static int named_load(struct named *n, struct err *err)
 {
+	_cleanup_(arena_done) struct arena arena = {0};
 	int r = n->has_maria ? shop_schema_check(n->m, &shop_schema, err) : 0;
 
+	if (r == 0)
+		r = access_load(cli_access_rules(n->line, &arena), &n->access, err);
 	if (r == 0 && n->has_maria)
 		r = cli_warehouse_may_drop(n->line, err);
 	if (r == 0)
@@ -120,9 +127,33 @@ static int named_open(struct named *n, struct err *err)
 /* Roles and accounts while the record in MariaDB is there. */
 static int reset_mongo(struct named *n, struct err *err)
 {
-	int r = n->m ? access_mongo_remove(n->m, n->mongo, err) : 0;
+	int r = n->m ? access_mongo_remove(n->access, n->m, n->mongo, err) : 0;
 
 	return r < 0 ? r : sync_uninstall_target(n->m, n->mongo, &n->set, err);
+}
+
+/* The new audit begins anew; where the former one was is no measure of it. As soon as that is gone,
+ * and not before: what stops the reset later would leave a record of an audit that is not there. */
+static int forget_audit(const struct command_line *line, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	const char *path =
+	    arena_printf(&arena, "%s/audit.head", endpoint_var_dir(line->config, &arena));
+
+	if (unlink(path) == 0 || errno == ENOENT)
+		return 0;
+	return err_set(err, ERR_IO, "could not remove \"%s\": %s", path, strerror(errno));
+}
+
+static int reset_maria(struct named *n, struct err *err)
+{
+	int r = cli_warehouse_drop(n->line, err);
+
+	if (r == 0)
+		r = sync_uninstall(n->m, &n->set, err);
+	if (r == 0)
+		r = access_remove(n->access, n->m, err);
+	return r < 0 ? r : shop_schema_drop(n->m, &shop_schema, err);
 }
 
 static int reset_named(const struct command_line *line, struct err *err)
@@ -139,20 +170,8 @@ static int reset_named(const struct command_line *line, struct err *err)
 	if (n.has_mongo)
 		r = reset_mongo(&n, err);
 	if (r == 0 && n.has_maria && n.m)
-		r = cli_warehouse_drop(line, err);
-	if (r == 0 && n.has_maria && n.m)
-		r = sync_uninstall(n.m, &n.set, err);
-	if (r == 0 && n.has_maria && n.m)
-		r = access_remove(n.m, err);
-	return r == 0 && n.has_maria && n.m ? shop_schema_drop(n.m, &shop_schema, err) : r;
-}
-
-/* The new audit begins anew; where the former one was is no measure of it. */
-static void forget_audit(const struct command_line *line)
-{
-	_cleanup_(arena_done) struct arena arena = {0};
-
-	(void)unlink(arena_printf(&arena, "%s/audit.head", endpoint_var_dir(line->config, &arena)));
+		r = reset_maria(&n, err);
+	return r == 0 && n.has_maria ? forget_audit(line, err) : r;
 }
 
 /* --- the verb -------------------------------------------------------------------------------- */
@@ -184,9 +203,10 @@ static int run(const struct command_line *line, struct err *err)
 	since = clock_monotonic_us();
 	if (r == 0)
 		r = stack_destroy(line->config, err);
+	if (r == 0)
+		r = forget_audit(line, err);
 	if (r < 0)
 		return r;
-	forget_audit(line);
 	cli_step(line, "stack", clock_monotonic_us() - since, "wiped");
 	return cli_up(line, CLI_UP_ASKED | (wants_shop ? CLI_UP_SHOP : 0U), err);
 }

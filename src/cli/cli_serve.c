@@ -7,6 +7,7 @@
 #include "cli/cli_keeper.h"
 #include "cli/cli_lineage_stream.h"
 #include "cli/cli_quality.h"
+#include "cli/cli_seen.h"
 
 #include "base/clock.h"
 #include "base/logger.h"
@@ -80,11 +81,11 @@ struct serve {
 	_Atomic(struct http_server *) http; /* requests are answered before it is known here */
 	const char *listen, *scheme;
 	struct search_engine *search;
-	struct shop_order_desk *orders;
+	struct maria_pool *orders;
 	struct quality_stream *quality;
 	struct cli_lineage_stream *lineage;
 	struct access *access; /* what roles may ask for */
-	struct token_keeper *tokens;
+	struct maria_pool *tokens;
 	struct http_guest visitor;
 };
 
@@ -170,13 +171,25 @@ static int index_rebuild(void *arg, const char *collection, struct err *err)
 	return r;
 }
 
+static int index_forget(void *arg, struct err *err)
+{
+	struct serve *s = arg;
+
+	return search_engine_forget(s->search, err);
+}
+
 static int index_query(void *arg, const struct http_index_query *q, struct strbuf *json,
 		       struct err *err)
 {
 	struct serve *s = arg;
+	bool is_personal = true; /* unless it is known not to be */
+	int r = search_engine_query(s->search, q->collection, str_from(q->text), (size_t)q->k, json,
+				    err);
 
-	return search_engine_query(s->search, q->collection, str_from(q->text), (size_t)q->k, json,
-				   err);
+	(void)!search_engine_is_personal(s->search, q->collection, &is_personal, NULL);
+	return r < 0 || !is_personal
+		   ? r
+		   : cli_seen_hits(s->tokens, q->guest, "http.query", q->collection, json, err);
 }
 
 static int index_inventory(void *arg, const struct http_index_query *q, struct strbuf *json,
@@ -259,25 +272,20 @@ static int ask_recommend(struct serve *s, const struct http_search *q, struct st
 
 /* A second lock behind the right to ask: what is personal by the classes of the mappings is not
  * even looked in for who does not see it plain, whatever the rules of the search show. */
-static int check_clearance(struct serve *s, const struct http_search *q, struct err *err)
+static int check_clearance(struct serve *s, const struct http_search *q, bool *ret_is_personal,
+			   struct err *err)
 {
-	bool is_personal = true;
-	int r = q->sees_personal ? 0
-				 : search_engine_is_personal(s->search, q->in ? q->in : "products",
-							     &is_personal, err);
+	int r =
+	    search_engine_is_personal(s->search, q->in ? q->in : "products", ret_is_personal, err);
 
-	if (r < 0 || q->sees_personal || !is_personal)
+	if (r < 0 || q->guest->sees_personal || !*ret_is_personal)
 		return r;
 	return err_set(err, ERR_PERMISSION, "the role of this token may not see what is in there");
 }
 
-static int search(void *arg, const struct http_search *q, struct strbuf *json, struct err *err)
+static int answer_search(struct serve *s, const struct http_search *q, struct strbuf *json,
+			 struct err *err)
 {
-	struct serve *s = arg;
-	int r = check_clearance(s, q, err);
-
-	if (r < 0)
-		return r;
 	switch (q->kind) {
 	case HTTP_SEARCH:
 		return ask_search(s, q, json, err);
@@ -291,6 +299,25 @@ static int search(void *arg, const struct http_search *q, struct strbuf *json, s
 		return ask_recommend(s, q, json, err);
 	}
 	return err_set(err, ERR_INTERNAL, "a question of an unknown kind");
+}
+
+static int search(void *arg, const struct http_search *q, struct strbuf *json, struct err *err)
+{
+	struct serve *s = arg;
+	bool is_personal = true;
+	int r = check_clearance(s, q, &is_personal, err);
+
+	if (r == 0)
+		r = answer_search(s, q, json, err);
+	if (r < 0)
+		return r;
+	if (q->kind == HTTP_RECOMMEND && q->customer)
+		return cli_seen_customer(s->tokens, q->guest, "http.recommend", q->customer, json,
+					 err);
+	return is_personal ? cli_seen_hits(s->tokens, q->guest,
+					   q->kind == HTTP_SIMILAR ? "http.similar" : "http.search",
+					   q->in ? q->in : "products", json, err)
+			   : 0;
 }
 
 static int place_order(void *arg, const struct http_order *order, struct strbuf *json,
@@ -323,6 +350,8 @@ static int find_token(void *arg, struct str token, struct http_guest *ret, struc
 				   .rate = found.rate,
 				   .left_us = found.left_us};
 	memcpy(ret->id, found.id, sizeof(found.id));
+	memcpy(ret->role, found.role, sizeof(found.role));
+	memcpy(ret->name, found.name, sizeof(found.name));
 	return 0;
 }
 
@@ -342,7 +371,7 @@ static int start_door(const struct command_line *line, struct serve *s,
 
 	if (r < 0)
 		return r;
-	s->tokens = token_keeper_new(&s->engine.maria);
+	s->tokens = token_keeper_connections(&s->engine.maria);
 	http->find_token = find_token;
 	http->tell_tries = tell_tries;
 	if (!config_bool(line->config, "http.visitor"))
@@ -377,6 +406,7 @@ static void start_index(const struct command_line *line, struct serve *s,
 		return;
 	http->index_status = index_status;
 	http->index_rebuild = index_rebuild;
+	http->index_forget = index_forget;
 	http->index_query = index_query;
 	http->index_inventory = index_inventory;
 	http->search = search;
@@ -406,14 +436,18 @@ static void start_lineage(const struct command_line *line, struct serve *s,
 	s->lineage = cli_lineage_stream_new(line, &options);
 }
 
-/* A provider that hangs must not keep the worker from ending: what is on disk is safe. */
-static void end_without_provider(int r, const struct err *err)
+/* Who hangs must not keep the worker from ending: what is on disk is safe. */
+static void end_now(const char *component, const char *why, int r, const struct err *err)
 {
 	if (r < 0)
 		logger_error(LOGGER_ERROR, "serve", "ended", err);
-	logger_event(LOGGER_WARN, "index", "a provider still does not answer; ending without it",
-		     NULL);
+	logger_event(LOGGER_WARN, component, why, NULL);
 	_exit(err_exit_status(r));
+}
+
+static void end_without_provider(int r, const struct err *err)
+{
+	end_now("index", "a provider still does not answer; ending without it", r, err);
 }
 
 static void stop_index(struct serve *s, int r, const struct err *err)
@@ -453,6 +487,7 @@ static int run_serve(const struct command_line *line, struct err *err)
 	struct http_server_options http = {0};
 	struct http_server *server = NULL;
 	struct cli_keeper *keeper = NULL;
+	bool is_kept;
 	int r = cli_open_engine(line, &options, &serve.engine, err);
 
 	if (r == 0) {
@@ -464,7 +499,7 @@ static int run_serve(const struct command_line *line, struct err *err)
 		http.is_ready = is_ready;
 		http.status = status;
 		http.place_order = place_order;
-		serve.orders = shop_order_desk_new(&serve.engine.maria);
+		serve.orders = shop_order_desk_connections(&serve.engine.maria);
 		http.arg = &serve;
 		http.stands_by = true;
 	}
@@ -488,13 +523,15 @@ static int run_serve(const struct command_line *line, struct err *err)
 		r = sync_engine_run(serve.engine.engine, err);
 		logger_event(LOGGER_INFO, "serve", "stopped", NULL);
 	}
-	(void)cli_keeper_stop(keeper);
 	atomic_store(&serve.http, NULL);
 	stop_http(server, r, err);
-	cli_lineage_stream_stop(serve.lineage);
-	serve.orders = shop_order_desk_free(serve.orders);
+	is_kept = !cli_keeper_stop(keeper);
+	is_kept |= !cli_lineage_stream_stop(serve.lineage);
+	if (is_kept) /* what is closed below may be in use */
+		end_now("serve", "the server does not answer; ending without it", r, err);
+	serve.orders = maria_pool_free(serve.orders);
 	quality_stream_stop(serve.quality);
-	serve.tokens = token_keeper_free(serve.tokens);
+	serve.tokens = maria_pool_free(serve.tokens);
 	serve.access = access_free(serve.access);
 	stop_index(&serve, r, err);
 	cli_close_engine(&serve.engine);

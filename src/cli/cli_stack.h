@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cluster/stack.h"
+#include "shop/warehouse.h"
 
 /* Callbacks that write a line a step to stderr ("mariadb   started (0.5s)"); --quiet: none. */
 struct stack_callbacks cli_steps(const struct command_line *line);
@@ -45,6 +46,8 @@ int cli_status_print(const struct command_line *line, struct err *err) _must_che
 int cli_warehouse_install(const struct command_line *line, struct err *err) _must_check_;
 int cli_warehouse_may_drop(const struct command_line *line, struct err *err) _must_check_;
 int cli_warehouse_drop(const struct command_line *line, struct err *err) _must_check_;
+int cli_warehouse_check(const struct command_line *line, shop_warehouse_fn fn, void *arg,
+			struct err *err) _must_check_;
 
 enum cli_up_flags {
 	CLI_UP_SHOP = 1 << 0,  /* load the default shop */

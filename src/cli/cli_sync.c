@@ -58,8 +58,8 @@ static int run_run(const struct command_line *line, struct err *err)
 		cli_stop_on_signals(engine.engine);
 		r = sync_engine_run(engine.engine, err);
 	}
-	cli_lineage_stream_stop(lineage);
-	cli_close_engine(&engine);
+	if (cli_lineage_stream_stop(lineage)) /* else the process ends with its thread */
+		cli_close_engine(&engine);
 	return r;
 }
 

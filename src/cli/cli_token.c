@@ -10,7 +10,6 @@
 
 #include "base/banned.h"
 
-#define NAME_MAX_BYTES	  64
 #define LIFETIME_FALLBACK "90d"
 #define LIFETIME_MAX_S	  (3650 * (int64_t)86400)
 #define NEVER		  "never"
@@ -55,22 +54,14 @@ static int read_person(const struct access *a, struct token_wish *wish, struct e
 
 static int check_role(const struct access *a, const struct token_wish *wish, struct err *err)
 {
-	_cleanup_(mem_freep) const char **names = mem_alloc_array(a->n_roles + 1, sizeof(*names));
 	const struct access_role *role;
-	const char *near;
 
 	if (!wish->role)
 		return err_set(err, ERR_INVALID_ARGUMENT,
 			       "say whose rights it has: --role ROLE or --person NAME");
-	role = access_find_role(a, wish->role);
-	for (size_t i = 0; i < a->n_roles; i++)
-		names[i] = a->roles[i].name;
-	near = cstr_nearest(wish->role, names);
-	if (!role) {
-		(void)err_set(err, ERR_NOT_FOUND, "there is no role \"%.60s\"%s%s%s", wish->role,
-			      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
-		return err_hint(err, "`aethermart access show` lists them");
-	}
+	role = access_want_role(a, wish->role, err);
+	if (!role)
+		return -ERR_NOT_FOUND;
 	if (!role->http) {
 		(void)err_set(err, ERR_INVALID_ARGUMENT,
 			      "the role \"%s\" may ask for nothing over HTTP", role->name);
@@ -110,9 +101,9 @@ static int read_wish(const struct command_line *line, struct token_wish *ret, st
 	ret->customer = (uint64_t)command_number(line, "customer");
 	if (r == 0 && rate)
 		r = token_parse_rate(str_from(rate), &ret->rate, err);
-	if (r == 0 && ret->name && strlen(ret->name) > NAME_MAX_BYTES)
+	if (r == 0 && ret->name && strlen(ret->name) > TOKEN_NAME_MAX)
 		r = err_set(err, ERR_INVALID_ARGUMENT, "a name has at most %d bytes",
-			    NAME_MAX_BYTES);
+			    TOKEN_NAME_MAX);
 	return r;
 }
 

@@ -10,7 +10,6 @@
 
 #include "base/progress.h"
 #include "base/table.h"
-#include "search/search_verify.h"
 
 #include <inttypes.h>
 
@@ -89,8 +88,7 @@ struct verdict {
 	bool is_silent;			    /* no progress */
 	struct sync_verify_result *results; /* as many as there are mappings */
 	size_t len;
-	struct search_rules *rules;	    /* NULL: the index is not compared */
-	const char *without;		    /* why it is not */
+	struct cli_indexed index;
 	struct sync_verify_result *indexed; /* the same for the index */
 	size_t n_indexed;
 };
@@ -103,7 +101,7 @@ static void verdict_done(struct verdict *v)
 		sync_verify_result_done(&v->indexed[i]);
 	mem_free(v->results);
 	mem_free(v->indexed);
-	search_rules_free(v->rules);
+	cli_indexed_done(&v->index);
 	mapping_set_done(&v->mappings);
 	v->db = maria_close(v->db);
 	v->mongo = mongo_close(v->mongo);
@@ -161,7 +159,7 @@ static int ask_index(void *arg, const char *collection, const struct str *keys, 
 		     uint32_t from, json_t **ret, struct err *err)
 {
 	_cleanup_(strbuf_done) struct strbuf path = STRBUF_INIT(0);
-	struct verdict *v = arg;
+	struct cli_indexed *x = arg;
 
 	strbuf_addstr(&path, "/v1/index/inventory");
 	cli_add_parameter(&path, "collection", collection);
@@ -170,17 +168,55 @@ static int ask_index(void *arg, const char *collection, const struct str *keys, 
 		strbuf_addstr(&path, "&key=");
 		search_verify_add_key(&path, keys[i]);
 	}
-	return cli_worker_ask(v->line, strbuf_str(&path), false, ret, err);
+	return cli_worker_ask(x->line, strbuf_str(&path), false, ret, err);
+}
+
+int cli_indexed_verify(struct cli_indexed *x, struct maria *db, const struct mapping *m,
+		       const struct sync_verify_options *options, struct sync_verify_result *ret,
+		       struct err *err)
+{
+	struct search_verify_options o = {.verify = *options, .ask = ask_index, .arg = x};
+
+	if (!search_rules_find(x->rules, mapping_collection(m)))
+		return err_set(err, ERR_NOT_FOUND, "the rules of the index have no \"%s\"",
+			       mapping_collection(m));
+	return search_verify(db, x->rules, m, &o, ret, err);
+}
+
+int cli_indexed_open(const struct command_line *line, const struct mapping_set *mappings,
+		     struct cli_indexed *ret, struct err *err)
+{
+	_cleanup_(json_decrefp) json_t *status = NULL;
+	struct err why = {0};
+	int r = 0;
+
+	ret->line = line;
+	if (!config_bool(line->config, "index.enabled"))
+		ret->without = "index.enabled is false";
+	else if (cli_worker_ask(line, "/v1/index/status", false, &status, &why) < 0)
+		ret->without = arena_strdup(&ret->arena, why.message);
+	else if (cstr_equal(cli_text_of(status, "state"), "standby"))
+		ret->without = arena_strdup(&ret->arena, cli_text_of(status, "error"));
+	if (ret->without)
+		return 0;
+	r = search_rules_load(cli_index_rules_path(line, &ret->arena), &ret->rules, err);
+	return r == 0 ? search_rules_bind(ret->rules, mappings, err) : r;
+}
+
+void cli_indexed_done(struct cli_indexed *x)
+{
+	x->rules = search_rules_free(x->rules);
+	arena_done(&x->arena);
 }
 
 static int verify_index(struct verdict *v, const struct mapping *m,
 			const struct sync_verify_options *options, struct err *err)
 {
-	struct search_verify_options o = {.verify = *options, .ask = ask_index, .arg = v};
-	int r = search_verify(v->db, v->rules, m, &o, &v->indexed[v->n_indexed], err);
+	struct sync_verify_result *ret = &v->indexed[v->n_indexed];
+	int r = cli_indexed_verify(&v->index, v->db, m, options, ret, err);
 
 	if (r == -ERR_NOT_FOUND) { /* index.collections leaves it out */
-		sync_verify_result_done(&v->indexed[v->n_indexed]);
+		sync_verify_result_done(ret);
 		err_clear(err);
 		return 0;
 	}
@@ -188,34 +224,15 @@ static int verify_index(struct verdict *v, const struct mapping *m,
 	return r;
 }
 
-/* Whether there is an index to compare; `without` says why there is none. */
-static int find_index(struct verdict *v, struct err *err)
-{
-	_cleanup_(json_decrefp) json_t *status = NULL;
-	struct err why = {0};
-	int r = 0;
-
-	if (!config_bool(v->line->config, "index.enabled"))
-		v->without = "index.enabled is false";
-	else if (cli_worker_ask(v->line, "/v1/index/status", false, &status, &why) < 0)
-		v->without = arena_strdup(&v->arena, why.message);
-	else if (cstr_equal(cli_text_of(status, "state"), "standby"))
-		v->without = arena_strdup(&v->arena, cli_text_of(status, "error"));
-	if (v->without)
-		return 0;
-	r = search_rules_load(cli_index_rules_path(v->line, &v->arena), &v->rules, err);
-	return r == 0 ? search_rules_bind(v->rules, &v->mappings, err) : r;
-}
-
 static int verify_indexes(struct verdict *v, const struct mapping *only, struct err *err)
 {
 	const struct search_collection *list;
 	size_t n = 0;
-	int r = find_index(v, err);
+	int r = cli_indexed_open(v->line, &v->mappings, &v->index, err);
 
-	if (r < 0 || v->without)
+	if (r < 0 || v->index.without)
 		return r;
-	n = search_rules_collections(v->rules, &list);
+	n = search_rules_collections(v->index.rules, &list);
 	for (size_t i = 0; i < n && r == 0; i++) {
 		if (list[i].mapping && (!only || list[i].mapping == only))
 			r = verify_one(v, list[i].mapping, verify_index, err);
@@ -312,8 +329,9 @@ static json_t *results_json(const struct sync_verify_result *results, size_t n)
 
 static int print_json(const struct verdict *v, bool is_equal, struct err *err)
 {
-	json_t *index = json_pack("{s:b,s:s?,s:o}", "compared", !v->without, "reason", v->without,
-				  "collections", results_json(v->indexed, v->n_indexed));
+	json_t *index =
+	    json_pack("{s:b,s:s?,s:o}", "compared", !v->index.without, "reason", v->index.without,
+		      "collections", results_json(v->indexed, v->n_indexed));
 
 	return cli_print_json(json_pack("{s:o,s:o,s:b}", "collections",
 					results_json(v->results, v->len), "index", index, "equal",
@@ -329,8 +347,8 @@ static void print_index(const struct verdict *v)
 					     ">no vector",   NULL};
 	_cleanup_(table_freep) struct table *table = table_new(titles);
 
-	if (v->without) {
-		printf("the index was not compared: %s\n", v->without);
+	if (v->index.without) {
+		printf("the index was not compared: %s\n", v->index.without);
 		return;
 	}
 	printf("\n");

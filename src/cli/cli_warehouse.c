@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/progress.h"
 #include "base/table.h"
-#include "shop/warehouse.h"
 
 #include <inttypes.h>
 
@@ -187,20 +186,26 @@ static int judge(const struct findings *f, struct err *err)
 	return err_hint(err, "`aethermart warehouse refresh --all` reads all of the shop anew");
 }
 
-static int run_check(const struct command_line *line, struct err *err)
+int cli_warehouse_check(const struct command_line *line, shop_warehouse_fn fn, void *arg,
+			struct err *err)
 {
-	static const char *const titles[] = {"SUBJECT",	   ">SHOP",    ">WAREHOUSE",
-					     ">DIFFERENT", ">PENDING", NULL};
 	_cleanup_(place_done) struct place p = {0};
 	_cleanup_(maria_closep) struct maria *m = NULL;
-	_cleanup_(findings_done) struct findings all = {.table = table_new(titles),
-							.json = json_array()};
 	int r = find_place(line, &p, err);
 
 	if (r == 0)
 		r = shop_warehouse_open(&p.warehouse, &m, err);
-	if (r == 0)
-		r = shop_warehouse_check(m, take_finding, &all, err);
+	return r < 0 ? r : shop_warehouse_check(m, fn, arg, err);
+}
+
+static int run_check(const struct command_line *line, struct err *err)
+{
+	static const char *const titles[] = {"SUBJECT",	   ">SHOP",    ">WAREHOUSE",
+					     ">DIFFERENT", ">PENDING", NULL};
+	_cleanup_(findings_done) struct findings all = {.table = table_new(titles),
+							.json = json_array()};
+	int r = cli_warehouse_check(line, take_finding, &all, err);
+
 	if (r < 0)
 		return r;
 	if (line->json) {

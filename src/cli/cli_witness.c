@@ -46,12 +46,19 @@ static const char *role_of(void *arg, const char *user)
 	return NULL;
 }
 
+static bool goes_on(void *arg)
+{
+	const struct cli_witness *w = arg;
+
+	return !w->goes_on || w->goes_on(w->arg);
+}
+
 int cli_witness_follow(struct cli_witness *w, const struct command_line *line, struct maria *db,
 		       uint64_t *ret_rows, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct rbac_follow follow = {
-	    .dir = cli_witness_dir(line, &arena), .role_of = role_of, .arg = w};
+	    .dir = cli_witness_dir(line, &arena), .role_of = role_of, .goes_on = goes_on, .arg = w};
 
 	*ret_rows = 0;
 	if (!follow.dir)

@@ -53,6 +53,13 @@ DEFINE_CLEANUP(struct stack_lock *, stack_lock_free)
 int stack_up(const struct config *config, const struct stack_callbacks *callbacks,
 	     unsigned *ret_started, struct err *err) _must_check_;
 
+/* What the embedded MariaDB is told about its outside witness when it starts, so that who looks
+ * later can tell what was changed since: variable and value, ended by a NULL name. */
+struct stack_setting {
+	const char *name, *value;
+};
+extern const struct stack_setting stack_witness_settings[];
+
 /*
  * Stops the worker, then the servers, all that stack_up() and stack_worker_start() started and
  * nothing else. `ret_stopped` (may be NULL): how many ran. Goes on after an error and returns the

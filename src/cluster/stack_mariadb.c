@@ -32,6 +32,25 @@
 #define WITNESS_CACHE	     "aethermart/mariadb-plugin" /* of tools/setup */
 #define WITNESS_MAX	     ((size_t)8 << 20)		 /* the plugin has 60 kB */
 
+/*
+ * What of the outside witness says what it sees: doctor compares it. All statements, for the
+ * plugin's classes (QUERY_DDL, ...) go by the first words, and know neither KILL nor SET GLOBAL,
+ * nor any behind a comment. Not the accounts that replicate and keep the stores in step, which
+ * would drown the others.
+ */
+#define WITNESS_SETTINGS(X)                                                    \
+	X("server_audit_logging", "ON")                                        \
+	X("server_audit_events", "CONNECT,QUERY,TABLE")                        \
+	X("server_audit_excl_users", LAYOUT_SYNC_USER "," LAYOUT_REPLICA_USER) \
+	X("server_audit_query_log_limit", "1024")                              \
+	X("server_audit_output_type", "file")
+#define AS_ARGUMENT(name, value) ("--" name "=" value),
+#define AS_SETTING(name, value)	 {name, value},
+
+const struct stack_setting stack_witness_settings[] = {
+    {"server_audit_incl_users", ""}, /* as an argument it would empty the other list, too */
+    WITNESS_SETTINGS(AS_SETTING){0}};
+
 /* In the order of mariadb-install-db; without the help texts and the test database. */
 static const char *const system_files[] = {
     "mysql_system_tables.sql",	    "mysql_performance_tables.sql",
@@ -279,19 +298,15 @@ static int start_server(struct stack *s, const char *program, const char *plugin
 	    "--max-binlog-size=256M",
 	    arena_printf(&s->arena, "--binlog-expire-logs-seconds=%lld",
 			 (long long)config_int(s->config, "stack.binlog_keep") / 1000),
-	    /* The outside witness, which nobody unloads: what people do by SQL. Without the
-	     * accounts that replicate and keep the stores in step, which would drown the others. */
+	    /* The outside witness, which nobody unloads. */
 	    plugin_dir ? "--plugin-load-add=server_audit" : NULL,
 	    arena_printf(&s->arena, "--plugin-dir=%s", plugin_dir ? plugin_dir : ""),
 	    "--server-audit=FORCE_PLUS_PERMANENT",
-	    "--server-audit-logging=ON",
-	    "--server-audit-events=CONNECT,QUERY_DDL,QUERY_DCL,QUERY_DML,TABLE",
-	    ("--server-audit-excl-users=" LAYOUT_SYNC_USER "," LAYOUT_REPLICA_USER),
 	    arena_printf(&s->arena, "--server-audit-file-path=%s/server_audit.log",
 			 layout_audit(&s->arena, m->dir)),
 	    "--server-audit-file-rotate-size=10M",
 	    "--server-audit-file-rotations=20",
-	    NULL,
+	    WITNESS_SETTINGS(AS_ARGUMENT) NULL,
 	};
 	struct process_spec spec = {
 	    .name = "mariadbd",

@@ -24,16 +24,19 @@
  */
 #include "embed/embed_cache_int.h"
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 
 #include <math.h>
+#include <poll.h>
 
 #include "base/banned.h"
 
 #define STORE_TEXTS    256  /* seconds of work on a slow provider, milliseconds of a transaction */
-#define DROP_OWNERS    512  /* in one transaction; others wait so long */
+#define DROP_OWNERS    512  /* or vectors, in one transaction; others wait so long */
+#define REST_MS_MAX    50   /* half of the time of a purge is others' */
 #define NORM_TOLERANCE 1e-3 /* rounding of 4096 floats is far below */
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
@@ -309,11 +312,13 @@ static int put_vector(struct call *call, const struct entry *e, int64_t *ret, st
 	if (r > 0) {
 		cache_bind_int(s, 1, *ret);
 		cache_bind_blob(s, 2, vector_of(call, e->first), bytes);
+		cache_bind_int(s, 3, clock_wall_us() / 1000000);
 		return cache_run(c, s, err);
 	}
 	cache_bind_int(s, 1, call->model);
 	cache_bind_blob(s, 2, e->hash, sizeof(e->hash));
 	cache_bind_blob(s, 3, vector_of(call, e->first), bytes);
+	cache_bind_int(s, 4, clock_wall_us() / 1000000);
 	r = cache_step(c, s, err);
 	if (r > 0)
 		*ret = sqlite3_column_int64(s, 0);
@@ -519,17 +524,24 @@ struct id_list {
 	size_t len, cap;
 };
 
-static int list_uses(struct embed_cache *c, struct str owner, struct id_list *list, struct err *err)
+/* What the statement answers, ids. */
+static int read_ids(struct embed_cache *c, sqlite3_stmt *s, struct id_list *list, struct err *err)
 {
-	sqlite3_stmt *s = cache_sql(c, CACHE_LIST_USES);
 	int r;
 
-	cache_bind_blob(s, 1, owner.data, owner.len);
 	while ((r = cache_step(c, s, err)) > 0) {
 		mem_grow(&list->ids, &list->cap, list->len + 1, sizeof(*list->ids));
 		list->ids[list->len++] = sqlite3_column_int64(s, 0);
 	}
 	return r;
+}
+
+static int list_uses(struct embed_cache *c, struct str owner, struct id_list *list, struct err *err)
+{
+	sqlite3_stmt *s = cache_sql(c, CACHE_LIST_USES);
+
+	cache_bind_blob(s, 1, owner.data, owner.len);
+	return read_ids(c, s, list, err);
 }
 
 static int drop_uses(struct embed_cache *c, struct str owner, struct err *err)
@@ -633,6 +645,82 @@ int embed_cache_uses(struct embed_cache *c, struct str owner, size_t *ret, struc
 	r = cache_step(c, s, err);
 	if (r > 0)
 		*ret = (size_t)sqlite3_column_int64(s, 0);
+	(void)sqlite3_reset(s);
+	unlock(c);
+	return r < 0 ? r : 0;
+}
+
+/* --- retention ------------------------------------------------------------------------------- */
+
+/* Its uses first: SQLite gives the number of a deleted vector away again. */
+static int drop_vector(struct embed_cache *c, int64_t id, struct err *err)
+{
+	sqlite3_stmt *s = cache_sql(c, CACHE_DROP_USES_OF);
+	int r;
+
+	cache_bind_int(s, 1, id);
+	r = cache_run(c, s, err);
+	if (r < 0)
+		return r;
+	s = cache_sql(c, CACHE_DROP_VECTOR);
+	cache_bind_int(s, 1, id);
+	return cache_run(c, s, err);
+}
+
+static int purge_piece(struct embed_cache *c, int64_t before, size_t *ret_n, struct err *err)
+{
+	sqlite3_stmt *s = cache_sql(c, CACHE_LIST_OLD);
+	struct id_list list = {0};
+	int r = cache_begin(c, err);
+
+	*ret_n = 0;
+	if (r < 0)
+		return r;
+	cache_bind_int(s, 1, before);
+	cache_bind_int(s, 2, DROP_OWNERS);
+	r = read_ids(c, s, &list, err);
+	for (size_t i = 0; i < list.len && r == 0; i++)
+		r = drop_vector(c, list.ids[i], err);
+	r = cache_end(c, r, err);
+	*ret_n = r == 0 ? list.len : 0;
+	mem_free(list.ids);
+	return r;
+}
+
+int embed_cache_purge(struct embed_cache *c, int64_t before, bool (*pause)(void *arg), void *arg,
+		      uint64_t *ret_n, struct err *err)
+{
+	int64_t rest_ms;
+	size_t n;
+	int r;
+
+	*ret_n = 0;
+	do {
+		int64_t began = clock_monotonic_us();
+
+		lock(c);
+		r = purge_piece(c, before, &n, err);
+		unlock(c);
+		*ret_n += n;
+		/* SQLite has no queue: who waits tries again by and by, and would find it locked by
+		 * the next piece for seconds. */
+		rest_ms = (clock_monotonic_us() - began) / 1000 + 1;
+		(void)poll(NULL, 0, rest_ms < REST_MS_MAX ? (int)rest_ms : REST_MS_MAX);
+	} while (r == 0 && n == DROP_OWNERS && (!pause || pause(arg)));
+	return r;
+}
+
+int embed_cache_count_old(struct embed_cache *c, int64_t before, uint64_t *ret, struct err *err)
+{
+	sqlite3_stmt *s;
+	int r;
+
+	lock(c);
+	s = cache_sql(c, CACHE_COUNT_OLD);
+	cache_bind_int(s, 1, before);
+	r = cache_step(c, s, err);
+	if (r > 0)
+		*ret = (uint64_t)sqlite3_column_int64(s, 0);
 	(void)sqlite3_reset(s);
 	unlock(c);
 	return r < 0 ? r : 0;

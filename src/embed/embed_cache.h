@@ -61,6 +61,17 @@ int embed_cache_forget_all(struct embed_cache *c, const char *prefix, struct err
 int embed_cache_uses(struct embed_cache *c, struct str owner, size_t *ret, struct err *err)
     _must_check_;
 
+/*
+ * Retention: vectors that were made before `before`, in seconds since 1970, go with their uses, in
+ * pieces: others are let in between, and `pause` (may be NULL) is called; false ends it. Who needs
+ * such a vector has it made again. `ret_n`: how many are gone, also when it fails.
+ */
+int embed_cache_purge(struct embed_cache *c, int64_t before, bool (*pause)(void *arg), void *arg,
+		      uint64_t *ret_n, struct err *err) _must_check_;
+/* How many would go. */
+int embed_cache_count_old(struct embed_cache *c, int64_t before, uint64_t *ret, struct err *err)
+    _must_check_;
+
 struct embed_cache_stats {
 	size_t models, vectors, uses;
 	uint64_t bytes; /* of the file, without its log */

@@ -3,11 +3,13 @@
  *
  *	meta     the key of the hashes
  *	models   a vector space each: name and dimension
- *	vectors  by (model, hash of the text); the vector is `dimension` little-endian floats
+ *	vectors  by (model, hash of the text); the vector is `dimension` little-endian floats;
+ *	         when it was made, in seconds since 1970
  *	uses     which owner uses which vector, one of each model
  *
  * It is recognised by its application_id ("AMec") before anything is written to it: a database of
- * somebody else is refused, not converted. A format that changes raises user_version.
+ * somebody else is refused, not converted. A format that changes raises user_version: version 1 did
+ * not say when a vector was made; its vectors count as made when the file was converted.
  *
  * synchronous=FULL, as a commit in WAL mode would else not survive a power cut. secure_delete, for
  * erasure. Not trusted: the schema of a file that somebody else could have put there
@@ -15,6 +17,7 @@
  */
 #include "embed/embed_cache_int.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 
@@ -25,7 +28,7 @@
 #include "base/banned.h"
 
 #define APPLICATION_ID	0x414d6563 /* "AMec" */
-#define FORMAT_VERSION	1
+#define FORMAT_VERSION	2
 #define BUSY_TIMEOUT_MS 5000
 #define CACHE_PAGES_KIB "-8192"
 #define LOG_PAGES	"1000"
@@ -35,7 +38,8 @@ static const char schema[] =
     "CREATE TABLE models (id INTEGER PRIMARY KEY, name TEXT NOT NULL, dimension INTEGER NOT NULL,"
     "  UNIQUE (name, dimension));"
     "CREATE TABLE vectors (id INTEGER PRIMARY KEY, model INTEGER NOT NULL, hash BLOB NOT NULL,"
-    "  vector BLOB NOT NULL, UNIQUE (model, hash));"
+    "  vector BLOB NOT NULL, made_at INTEGER NOT NULL, UNIQUE (model, hash));"
+    "CREATE INDEX vectors_by_age ON vectors (made_at);" /* what is too old */
     "CREATE TABLE uses (owner BLOB NOT NULL, model INTEGER NOT NULL, vector INTEGER NOT NULL,"
     "  PRIMARY KEY (owner, model)) WITHOUT ROWID;"
     "CREATE INDEX uses_by_vector ON uses (vector);"; /* whether anybody still uses one */
@@ -48,8 +52,8 @@ static const char *const statements[CACHE_SQL_COUNT] = {
     [CACHE_ADD_MODEL] = "INSERT INTO models (name, dimension) VALUES (?1, ?2) RETURNING id",
     [CACHE_FIND_VECTOR] = "SELECT id, vector FROM vectors WHERE model = ?1 AND hash = ?2",
     [CACHE_ADD_VECTOR] =
-	"INSERT INTO vectors (model, hash, vector) VALUES (?1, ?2, ?3) RETURNING id",
-    [CACHE_MEND_VECTOR] = "UPDATE vectors SET vector = ?2 WHERE id = ?1",
+	"INSERT INTO vectors (model, hash, vector, made_at) VALUES (?1, ?2, ?3, ?4) RETURNING id",
+    [CACHE_MEND_VECTOR] = "UPDATE vectors SET vector = ?2, made_at = ?3 WHERE id = ?1",
     [CACHE_FIND_USE] = "SELECT vector FROM uses WHERE owner = ?1 AND model = ?2",
     [CACHE_SET_USE] = "INSERT INTO uses (owner, model, vector) VALUES (?1, ?2, ?3) "
 		      "ON CONFLICT (owner, model) DO UPDATE SET vector = excluded.vector",
@@ -60,6 +64,11 @@ static const char *const statements[CACHE_SQL_COUNT] = {
 			  "LIMIT ?2",
     [CACHE_COUNT_USES] = "SELECT count(*) FROM uses WHERE owner = ?1",
     [CACHE_DROP_USES] = "DELETE FROM uses WHERE owner = ?1",
+    [CACHE_LIST_OLD] = "SELECT id FROM vectors WHERE made_at < ?1 "
+		       "ORDER BY made_at LIMIT ?2",
+    [CACHE_COUNT_OLD] = "SELECT count(*) FROM vectors WHERE made_at < ?1",
+    [CACHE_DROP_USES_OF] = "DELETE FROM uses WHERE vector = ?1",
+    [CACHE_DROP_VECTOR] = "DELETE FROM vectors WHERE id = ?1",
     [CACHE_STATS] = "SELECT (SELECT count(*) FROM models), (SELECT count(*) FROM vectors), "
 		    "(SELECT count(*) FROM uses), page_count * page_size "
 		    "FROM pragma_page_count(), pragma_page_size()",
@@ -242,7 +251,19 @@ static int fill_new(struct embed_cache *c, struct err *err)
 	(void)sqlite3_finalize(s);
 	if (r < 0)
 		return r;
-	return run_script(c, "PRAGMA application_id = 1095591267; PRAGMA user_version = 1", err);
+	return run_script(c, "PRAGMA application_id = 1095591267; PRAGMA user_version = 2", err);
+}
+
+/* A constant default writes no row: a file of many gigabytes is converted at once. */
+static int convert_first(struct embed_cache *c, struct err *err)
+{
+	_cleanup_(mem_freep) char *sql =
+	    mem_printf("ALTER TABLE vectors ADD COLUMN made_at INTEGER NOT NULL DEFAULT %lld;"
+		       "CREATE INDEX vectors_by_age ON vectors (made_at);"
+		       "PRAGMA user_version = 2",
+		       (long long)(clock_wall_us() / 1000000));
+
+	return run_script(c, sql, err);
 }
 
 /* Looks, and makes what an empty file lacks; in one transaction, as two may come at once. */
@@ -266,6 +287,8 @@ static int check_format(struct embed_cache *c, struct err *err)
 		(void)err_set(err, ERR_UNSUPPORTED, "\"%s\" was made by a newer version", c->path);
 		return err_hint(err, "use that version, or move the file away");
 	}
+	if (version == 1)
+		return convert_first(c, err);
 	return version == FORMAT_VERSION ? 0 : damaged(c, "has no version", err);
 }
 

@@ -34,6 +34,7 @@ enum access_mask {
 	ACCESS_INITIAL,	  /* first character, then *** */
 	ACCESS_PARTIAL,	  /* e-mail: j***@e***.com; others: the last two characters */
 	ACCESS_AGE_BAND,  /* of a date: 30-39 */
+	ACCESS_MONTH,	  /* of a date: 2024-05 */
 	ACCESS_PSEUDONYM, /* 32 hex digits, the same for the same value of columns of one name */
 };
 
@@ -98,7 +99,8 @@ struct access {
 	struct access_clearance *clearances;
 	struct access_role *roles;
 	struct access_person *people;
-	const char **system;			 /* accounts that the file leaves alone */
+	const char **system;			 /* accounts left alone: "root@localhost" */
+	struct access_objects records;		 /* tables that the program alone writes */
 	const char *subject_table, *subject_key; /* whose data it is; NULL: not said */
 	const char *subject_erase;		 /* the procedure that erases one; NULL: not said */
 	const struct ynode *columns;		 /* classes beside the mapping's */
@@ -113,6 +115,13 @@ struct access *access_free(struct access *a);
 DEFINE_CLEANUP(struct access *, access_free)
 
 const struct access_role *access_find_role(const struct access *a, const char *name); /* or NULL */
+/* Whether a role reads a table or view, masked or not. */
+bool access_may_read(const struct access_role *role, const char *object);
+/* Of MariaDB: name and host, both as they are. */
+bool access_is_system(const struct access *a, const char *account);
+/* For a name that somebody typed: without such a role NULL, and ERR_NOT_FOUND with the nearest. */
+const struct access_role *access_want_role(const struct access *a, const char *name,
+					   struct err *err);
 
 /* How a clearance sees a column of a class ("open", one of mapping_pii_classes, NULL: unclassed).
  */
@@ -146,6 +155,9 @@ enum access_kind {
 	ACCESS_MEMBER,	/* account who has the role `right` */
 	ACCESS_DEFAULT, /* account who has the role `right` without asking for it */
 	ACCESS_PERSON,	/* account who is the customer `right` */
+	/* Found and never planned: what is wrong with it. */
+	ACCESS_LOGIN,	   /* account who `right`: "is locked", "logs in by unix_socket" */
+	ACCESS_DEFINITION, /* who: "view V_TopProducts"; right: "was altered …" */
 	ACCESS_KINDS
 };
 
@@ -170,21 +182,24 @@ enum access_state {
 	ACCESS_MISSING, /* in the file, not on the server */
 	ACCESS_BEYOND,	/* on the server, not in the file, and of a role or account of the file */
 	ACCESS_FOREIGN, /* a right on the shop that somebody has of whom the file does not know */
+	/* A role, an account or a view of a name of the file that was not made here. */
+	ACCESS_STRANGER,
+	ACCESS_CHANGED, /* by hand, in a way that a person has to judge: apply leaves it */
+	ACCESS_STATES
 };
 
 struct access_difference {
 	enum access_state state;
 	struct access_item item;
-	const char *sql; /* what apply would do; NULL: foreign */
+	const char *sql; /* what apply would do; NULL: nothing */
 };
 
 struct access_diff {
 	struct arena arena;
 	size_t n, cap;
 	struct access_difference *items; /* in the order in which they are applied */
-	size_t n_foreign;
-	/* A role or an account of the file that is there without having been made here. */
-	const char *stranger;
+	size_t n_of[ACCESS_STATES];
+	const char *stranger; /* the first one's name, or NULL */
 };
 
 int access_compare(const struct access *a, struct maria *m, struct access_diff *ret,
@@ -193,21 +208,36 @@ void access_diff_done(struct access_diff *diff);
 
 /*
  * Passwords of new accounts come from `password`, which gives a text that lives in the arena.
- * `pseudonym_key` has 32 bytes. ERR_CONFLICT: roles or accounts of these names were there before,
- * and `adopts` is not set; ERR_CONFLICT also while somebody else applies. What an interruption
- * leaves undone is done by the next call.
+ * `pseudonym_key` has 32 bytes. ERR_CONFLICT: roles, accounts or views of these names were there
+ * before, and `adopts` is not set; ERR_CONFLICT also while somebody else applies. What an
+ * interruption leaves undone is done by the next call. `ret_changes` counts what was changed also
+ * when an error ends it.
  */
 struct access_apply {
 	const unsigned char *pseudonym_key;
 	bool adopts;
+	bool accepts; /* views and routines as they are, see below */
 	int (*password)(void *arg, const char *account, struct arena *arena, const char **ret,
 			struct err *err);
 	void *arg;
 };
 #define ACCESS_KEY_SIZE 32
 
-/* Drops every role, account and view that was made here: before the shop itself goes. */
-int access_remove(struct maria *m, struct err *err) _must_check_;
+/* Drops every role, account and view that was made here, before the shop itself goes; never an
+ * account of the system, whatever a record says. */
+int access_remove(const struct access *a, struct maria *m, struct err *err) _must_check_;
 
 int access_apply(const struct access *a, struct maria *m, const struct access_apply *how,
 		 size_t *ret_changes, struct err *err) _must_check_;
+
+/* --- definitions ----------------------------------------------------------------------------- */
+
+/*
+ * Views and routines of the shop run with their owner's rights: whoever alters one by hand decides
+ * what roles see through it. Table Access_Definitions has a hash of each as migrations made it, and
+ * access_compare() tells those that are other now. Applying migrations is enclosed by these two, so
+ * that what a migration replaces counts and what somebody altered before stays told. What was cut
+ * off between them goes on with the next pair; until then changes are a migration's.
+ */
+int access_definitions_begin(struct maria *m, struct err *err) _must_check_;
+int access_definitions_end(struct maria *m, struct err *err) _must_check_;

@@ -28,6 +28,22 @@ int access_class_columns(struct access *a, const struct mapping_set *set, const 
 int access_lock(struct maria *m, struct err *err) _must_check_;
 int access_unlock(struct maria *m, int r, struct err *err) _must_check_;
 
+/* Of a server that knows no hosts of accounts. */
+bool access_is_system_name(const struct access *a, const char *name);
+
+/* A table that the program alone writes. */
+bool access_is_record(const struct access *a, const char *name);
+
+/* Names of what was made here, "role maria", of a statement that gives kind and name. */
+int access_load_records(struct maria *m, const char *sql, struct arena *arena, struct map *ret,
+			struct err *err) _must_check_;
+
+/* Adds views and routines that are not as migrations made them. */
+int access_definitions_load(struct maria *m, struct arena *arena, struct access_items *ret,
+			    struct err *err) _must_check_;
+/* They are right as they are now. */
+int access_definitions_accept(struct maria *m, struct err *err) _must_check_;
+
 void access_items_add(struct access_items *list, struct access_item item);
 void access_items_sort(struct access_items *list);
 int access_item_compare(const struct access_item *a, const struct access_item *b);

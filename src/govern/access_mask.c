@@ -68,6 +68,13 @@ static void add_age_band(struct strbuf *b, const struct schema_column *c)
 	strbuf_addstr(b, ", UTC_DATE()) DIV 10 * 10 + 9) END");
 }
 
+static void add_month(struct strbuf *b, const struct schema_column *c)
+{
+	strbuf_addstr(b, "DATE_FORMAT(");
+	add_column(b, c->name);
+	strbuf_addstr(b, ", '%Y-%m')");
+}
+
 /* HMAC as in RFC 2104, with both padded keys made before; the column's name is a part of what is
  * hashed, so that numbers of different things do not meet. */
 static void add_pseudonym(struct strbuf *b, const struct schema_column *c)
@@ -101,6 +108,9 @@ void access_add_mask(struct strbuf *b, enum access_mask mask, const char *pii,
 		break;
 	case ACCESS_AGE_BAND:
 		add_age_band(b, c);
+		break;
+	case ACCESS_MONTH:
+		add_month(b, c);
 		break;
 	case ACCESS_PSEUDONYM:
 		add_pseudonym(b, c);

@@ -11,9 +11,6 @@
 #define ROLE_NOT_FOUND	    31
 #define NAMESPACE_NOT_FOUND 26
 
-static const char *const record_kinds[] = {
-    [ACCESS_ROLE] = "mongo_role", [ACCESS_VIEW] = "mongo_view", [ACCESS_ACCOUNT] = "mongo_account"};
-
 int access_mongo_plan(const struct access *a, const struct mapping_set *set,
 		      const struct access_mongo_server *s, const char *breach,
 		      struct access_mongo *ret, struct err *err)
@@ -114,6 +111,8 @@ static bson_t *make_command(struct arena *arena, const struct access_item *i, bo
 				    right.rest, right.database);
 	case ACCESS_DEFAULT:
 	case ACCESS_PERSON:
+	case ACCESS_LOGIN:
+	case ACCESS_DEFINITION:
 	case ACCESS_KINDS:
 		break;
 	}
@@ -162,10 +161,10 @@ static void add_difference(struct comparer *c, enum access_state state,
 	    .item = {item->kind, arena_strdup(&d->arena, item->who),
 		     arena_strdup(&d->arena, item->right), arena_strdup(&d->arena, item->object),
 		     item->sql},
-	    .sql = state == ACCESS_FOREIGN
-		       ? NULL
-		       : command_text(&d->arena, item, state == ACCESS_MISSING)};
-	d->n_foreign += state == ACCESS_FOREIGN;
+	    .sql = state == ACCESS_MISSING || state == ACCESS_BEYOND
+		       ? command_text(&d->arena, item, state == ACCESS_MISSING)
+		       : NULL};
+	d->n_of[state]++;
 }
 
 /* The one whom an item is about was made here, or is named by the file. */
@@ -225,25 +224,14 @@ static void compare(struct comparer *c)
 
 		if (!is_in(&c->found, item))
 			add_difference(c, ACCESS_MISSING, item);
-		if (!c->diff->stranger && item->kind <= ACCESS_ACCOUNT &&
-		    access_mongo_has(&c->found, item->kind, item->who) &&
-		    !access_mongo_is_recorded(&c->records, item->kind, item->who))
+		if (item->kind > ACCESS_ACCOUNT ||
+		    !access_mongo_has(&c->found, item->kind, item->who) ||
+		    access_mongo_is_recorded(&c->records, item->kind, item->who))
+			continue;
+		add_difference(c, ACCESS_STRANGER, item);
+		if (!c->diff->stranger)
 			c->diff->stranger = arena_strdup(&c->diff->arena, item->who);
 	}
-}
-
-static int load_records(struct maria *m, struct arena *arena, struct map *ret, struct err *err)
-{
-	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(m, govern_sql_access_mongo_records, NULL, 0, &rows, err);
-
-	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
-		struct str kind = maria_rows_str(rows, 0), name = maria_rows_str(rows, 1);
-
-		*map_put(ret, str_from(arena_printf(arena, "%.*s %.*s", STR_ARGS(kind),
-						    STR_ARGS(name)))) = ret;
-	}
-	return r;
 }
 
 int access_mongo_compare(const struct access_mongo *a, const struct access_mongo_server *s,
@@ -253,7 +241,8 @@ int access_mongo_compare(const struct access_mongo *a, const struct access_mongo
 	int r;
 
 	*ret = (struct access_diff){0};
-	r = load_records(s->records, &c.arena, &c.records, err);
+	r = access_load_records(s->records, govern_sql_access_mongo_records, &c.arena, &c.records,
+				err);
 	if (r == 0)
 		r = access_mongo_load(a, s->mongo, &c.records, &c.arena, &c.found, &c.touching,
 				      err);
@@ -317,7 +306,8 @@ static int run(struct applying *ap, const struct access_difference *d, struct er
 
 static int record(struct maria *m, const char *sql, const struct access_item *i, struct err *err)
 {
-	const struct maria_value named[] = {MARIA_S(record_kinds[i->kind]), MARIA_S(i->who)};
+	const struct maria_value named[] = {MARIA_S(access_mongo_record_kind(i->kind)),
+					    MARIA_S(i->who)};
 
 	return maria_run(m, sql, named, ARRAY_LEN(named), NULL, err);
 }
@@ -364,7 +354,7 @@ static int apply_locked(struct applying *ap, size_t *ret_changes, struct err *er
 	if (r == 0 && diff.stranger)
 		r = adopt(ap, err);
 	for (size_t i = 0; i < diff.n && r == 0; i++) {
-		if (diff.items[i].state == ACCESS_FOREIGN)
+		if (!diff.items[i].sql)
 			continue;
 		r = bring_about(ap, &diff.items[i], err);
 		*ret_changes += r == 0;
@@ -383,6 +373,14 @@ int access_mongo_apply(const struct access_mongo *a, const struct access_mongo_s
 }
 
 /* --- remove ---------------------------------------------------------------------------------- */
+
+/* A record of an account of the system, by whomever, drops none. */
+static bool is_spared(const struct access *a, const struct access_item *i)
+{
+	const char *dot = strchr(i->who, '.');
+
+	return i->kind == ACCESS_ACCOUNT && dot && access_is_system_name(a, dot + 1);
+}
 
 static int drop_recorded(struct maria *m, struct mongo *mongo, const struct access_item *i,
 			 struct err *err)
@@ -414,14 +412,16 @@ static int list_records(struct maria *m, struct arena *arena, struct access_item
 					   .object = ""};
 
 		while (item.kind < ACCESS_ACCOUNT &&
-		       !str_equal(maria_rows_str(rows, 0), str_from(record_kinds[item.kind])))
+		       !str_equal(maria_rows_str(rows, 0),
+				  str_from(access_mongo_record_kind(item.kind))))
 			item.kind++;
 		access_items_add(ret, item);
 	}
 	return r;
 }
 
-int access_mongo_remove(struct maria *m, struct mongo *mongo, struct err *err)
+int access_mongo_remove(const struct access *a, struct maria *m, struct mongo *mongo,
+			struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct access_items items = {0};
@@ -431,7 +431,8 @@ int access_mongo_remove(struct maria *m, struct mongo *mongo, struct err *err)
 	if (r == 0 && has_table)
 		r = list_records(m, &arena, &items, err);
 	for (size_t i = 0; i < items.n && r == 0; i++)
-		r = drop_recorded(m, mongo, &items.items[i], err);
+		if (!is_spared(a, &items.items[i]))
+			r = drop_recorded(m, mongo, &items.items[i], err);
 	mem_free(items.items);
 	return r;
 }

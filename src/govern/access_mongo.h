@@ -12,7 +12,8 @@
  *
  * Fail closed: whether a server keeps an account to its rights is tried (access_mongo_probe), as
  * there are some that judge by database alone or not all commands. Where it does not, only people
- * who have everything get an account; roles and views are made all the same.
+ * who have everything get an account; roles and views are made all the same. Nor does one whom the
+ * file lets come from one host alone: an account here would let them come from any.
  *
  * Names are "database.name", as MongoDB's own _id of a role or user. What was made here is recorded
  * in MariaDB's table Access_Objects.
@@ -44,7 +45,8 @@ struct access_mongo {
 	const char *database, *users; /* of the documents; where accounts are */
 	const char *breach;	      /* of the probe */
 	size_t n_withheld;	      /* people who get no account for it */
-	struct access_items wanted;   /* of a view: `sql` is its definition as JSON */
+	size_t n_bound;		    /* people who get none because the file binds them to a host */
+	struct access_items wanted; /* of a view: `sql` is its definition as JSON */
 };
 
 /* What has to be, of a bound file and its mappings. `breach` as the probe gave it. */
@@ -60,4 +62,5 @@ int access_mongo_compare(const struct access_mongo *a, const struct access_mongo
 int access_mongo_apply(const struct access_mongo *a, const struct access_mongo_server *s,
 		       const struct access_apply *how, size_t *ret_changes, struct err *err)
     _must_check_;
-int access_mongo_remove(struct maria *m, struct mongo *mongo, struct err *err) _must_check_;
+int access_mongo_remove(const struct access *a, struct maria *m, struct mongo *mongo,
+			struct err *err) _must_check_;

@@ -244,14 +244,6 @@ static int load_touching(struct loading *l, struct mongo *mongo, struct err *err
 
 /* --- accounts -------------------------------------------------------------------------------- */
 
-static bool is_system(const struct access *a, const char *name)
-{
-	for (size_t i = 0; i < a->n_system; i++)
-		if (cstr_equal(a->system[i], name))
-			return true;
-	return false;
-}
-
 static int add_membership(void *arg, const bson_t *role, struct err *err)
 {
 	struct loading *l = arg;
@@ -265,7 +257,9 @@ static int add_user(void *arg, const bson_t *user, struct err *err)
 {
 	struct loading *l = arg;
 
-	if (is_system(l->a->access, access_mongo_text(user, "user")))
+	/* One of the same name in another database is another one. */
+	if (cstr_equal(access_mongo_text(user, "db"), l->a->users) &&
+	    access_is_system_name(l->a->access, access_mongo_text(user, "user")))
 		return 0;
 	l->who = full_name(l, user, "user");
 	add(l, ACCESS_ACCOUNT, "", "");
@@ -274,14 +268,21 @@ static int add_user(void *arg, const bson_t *user, struct err *err)
 
 /* --- views ----------------------------------------------------------------------------------- */
 
-bool access_mongo_is_recorded(const struct map *records, enum access_kind kind, const char *name)
+const char *access_mongo_record_kind(enum access_kind kind)
 {
 	static const char *const words[] = {"mongo_role", "mongo_view", "mongo_account"};
+
+	bug_if(kind > ACCESS_ACCOUNT);
+	return words[kind];
+}
+
+bool access_mongo_is_recorded(const struct map *records, enum access_kind kind, const char *name)
+{
 	_cleanup_(mem_freep) char *key = NULL;
 
 	if (kind > ACCESS_ACCOUNT)
 		return false;
-	key = mem_printf("%s %s", words[kind], name);
+	key = mem_printf("%s %s", access_mongo_record_kind(kind), name);
 	return map_get(records, str_from(key)) != NULL;
 }
 

@@ -32,5 +32,7 @@ const char *access_mongo_text(const bson_t *doc, const char *field);
 int access_mongo_load(const struct access_mongo *a, struct mongo *mongo, const struct map *records,
 		      struct arena *arena, struct access_items *ret, struct map *ret_touching,
 		      struct err *err) _must_check_;
+/* How a role, a view or an account is recorded: "mongo_role". */
+const char *access_mongo_record_kind(enum access_kind kind);
 bool access_mongo_is_recorded(const struct map *records, enum access_kind kind, const char *name);
 bool access_mongo_has(const struct access_items *list, enum access_kind kind, const char *who);

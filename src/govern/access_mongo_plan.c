@@ -35,6 +35,8 @@ static const char age_band[] =
     "{'$toString':{'$add':[{'$subtract':['$$age',{'$mod':['$$age',10]}]},9]}}]}}],"
     "'default':null}}}}";
 
+static const char month[] = "{'$dateToString':{'format':'%Y-%m','date':~}}";
+
 static void add_expression(struct strbuf *b, const char *text, const char *field)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("$%s", field);
@@ -56,6 +58,9 @@ static void add_mask(struct strbuf *b, enum access_mask mask, const char *pii, c
 		text = initial;
 	} else if (mask == ACCESS_AGE_BAND) {
 		text = age_band;
+		type = "'date'";
+	} else if (mask == ACCESS_MONTH) {
+		text = month;
 		type = "'date'";
 	}
 	add_expression(b, "{'$switch':{'branches':[{'case':{'$eq':[{'$type':~},", field);
@@ -85,21 +90,11 @@ struct viewing { /* a role and a collection */
 	size_t n_closed, closed_cap;
 };
 
-static bool may_read(const struct access_role *role, const char *table)
-{
-	const struct access_objects *read = &role->verbs[ACCESS_READ];
-
-	for (size_t i = 0; i < read->n; i++)
-		if (cstr_equal(read->names[i], table))
-			return true;
-	return role->has_everything;
-}
-
 static void note_table(void *arg, const char *path, const char *table)
 {
 	struct viewing *v = arg;
 
-	if (may_read(v->role, table))
+	if (access_may_read(v->role, table))
 		return;
 	v->is_all_readable = false;
 	mem_grow(&v->closed, &v->closed_cap, v->n_closed + 1, sizeof(*v->closed));
@@ -134,7 +129,7 @@ static enum access_mask mask_of(const struct viewing *v, const struct mapping_co
 	const struct access_clearance *clearance = v->role->clearance;
 	enum access_mask mask = access_mask_in(clearance, pii);
 
-	if (!may_read(v->role, c->table) || is_closed(v, c->field) ||
+	if (!access_may_read(v->role, c->table) || is_closed(v, c->field) ||
 	    access_mask_in(clearance, access_class(v->access, c->table, c->column)) != mask)
 		return ACCESS_HIDDEN;
 	if (mask == ACCESS_PSEUDONYM || (mask != ACCESS_PLAIN && strchr(c->field, '.')))
@@ -164,7 +159,7 @@ static bool sees_id(const struct viewing *v, const struct mapping *m)
 	const char *table = mapping_root_table(m), *column;
 
 	for (size_t i = 0; (column = mapping_key_column(m, i)); i++)
-		if (!may_read(v->role, table) ||
+		if (!access_may_read(v->role, table) ||
 		    access_mask_in(v->role->clearance, access_class(v->access, table, column)) !=
 			ACCESS_PLAIN)
 			return false;
@@ -311,6 +306,10 @@ static void plan_person(struct access_mongo *a, const struct access_person *pers
 		return;
 	if (a->breach && !person->role->has_everything) {
 		a->n_withheld++;
+		return;
+	}
+	if (!cstr_equal(person->host, "%")) {
+		a->n_bound++;
 		return;
 	}
 	access_items_add(&a->wanted, (struct access_item){ACCESS_ACCOUNT, account, "", "", NULL});

@@ -12,14 +12,17 @@
 #define VIEW_MAX      ((size_t)1 << 20)
 #define VIEW_NAME_MAX 64
 
-/* What "everything" is: rights on a database, without GRANT OPTION, since this file alone says who
- * may do what, and without those to make code (routines, views, triggers, events): the program
- * calls the shop's procedures as the owner of the schema, so who writes one acts as the owner. */
-static const char *const all_rights[] = {
-    "SELECT",	   "INSERT",  "UPDATE",	   "DELETE",	 "CREATE",
-    "DROP",	   "INDEX",   "ALTER",	   "REFERENCES", "CREATE TEMPORARY TABLES",
-    "LOCK TABLES", "EXECUTE", "SHOW VIEW",
+/* What "everything" is: rights without GRANT OPTION, since this file alone says who may do what,
+ * and without those to make code (routines, views, triggers, events): the program calls the shop's
+ * procedures as the owner of the schema, so who writes one acts as the owner. */
+static const char *const database_rights[] = {
+    "SELECT", "CREATE", "CREATE TEMPORARY TABLES", "LOCK TABLES", "EXECUTE", "SHOW VIEW",
 };
+
+/* Of the warehouse's database; of the shop's table by table, since a right on a database has no
+ * exceptions: who may write the program's own records could have them say anything. */
+static const char *const table_rights[] = {"INSERT", "UPDATE", "DELETE",    "DROP",
+					   "INDEX",  "ALTER",  "REFERENCES"};
 
 /* --- lists ----------------------------------------------------------------------------------- */
 
@@ -85,6 +88,10 @@ void access_item_text(const struct access_item *i, struct strbuf *b)
 		break;
 	case ACCESS_PERSON:
 		strbuf_addf(b, "%s is customer %s", i->who, i->right);
+		break;
+	case ACCESS_LOGIN:
+	case ACCESS_DEFINITION:
+		strbuf_addf(b, "%s %s", i->who, i->right);
 		break;
 	case ACCESS_KINDS:
 		break;
@@ -215,11 +222,11 @@ static size_t count_seen(const struct access *a, const struct access_clearance *
 static int check_mask(struct planner *p, const struct access_clearance *c, enum access_mask mask,
 		      const struct schema_table *t, const struct schema_column *column)
 {
-	if (mask != ACCESS_AGE_BAND || column->type == SCHEMA_DATE ||
+	if ((mask != ACCESS_AGE_BAND && mask != ACCESS_MONTH) || column->type == SCHEMA_DATE ||
 	    column->type == SCHEMA_DATETIME)
 		return 0;
-	return ynode_error(c->node, p->err, "%s.%s is no date: it has no age band", t->name,
-			   column->name);
+	return ynode_error(c->node, p->err, "%s.%s is no date: it has no %s", t->name, column->name,
+			   mask == ACCESS_MONTH ? "month" : "age band");
 }
 
 static int add_view(struct planner *p, const struct access_clearance *c,
@@ -349,17 +356,34 @@ static const char *database_pattern(struct planner *p, const char *name)
 	return pattern;
 }
 
+static void plan_everything(struct planner *p, const struct access_role *role)
+{
+	const char *shop = database_pattern(p, p->plan->shop);
+	const char *warehouse = database_pattern(p, p->plan->warehouse);
+
+	for (size_t i = 0; i < ARRAY_LEN(database_rights); i++) {
+		grant(p, role->name, database_rights[i], "DATABASE", shop);
+		grant(p, role->name, database_rights[i], "DATABASE", warehouse);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(table_rights); i++) {
+		grant(p, role->name, table_rights[i], "DATABASE", warehouse);
+		for (size_t j = 0; j < p->schema->n_tables; j++) {
+			const struct schema_table *t = &p->schema->tables[j];
+
+			if (!t->is_view && !access_is_record(p->a, t->name))
+				grant(p, role->name, table_rights[i], "TABLE", t->name);
+		}
+	}
+}
+
 static int plan_role(struct planner *p, const struct access_role *role)
 {
 	int r = 0;
 
 	access_items_add(&p->plan->wanted,
 			 (struct access_item){ACCESS_ROLE, role->name, "", "", NULL});
-	for (size_t i = 0; role->has_everything && i < ARRAY_LEN(all_rights); i++) {
-		grant(p, role->name, all_rights[i], "DATABASE", database_pattern(p, p->plan->shop));
-		grant(p, role->name, all_rights[i], "DATABASE",
-		      database_pattern(p, p->plan->warehouse));
-	}
+	if (role->has_everything)
+		plan_everything(p, role);
 	for (size_t i = 0; i < ACCESS_VERBS; i++)
 		for (size_t j = 0; j < role->verbs[i].n && r == 0; j++)
 			r = plan_object(p, role, (enum access_verb)i, role->verbs[i].names[j],
@@ -434,6 +458,21 @@ static int check_subject(struct planner *p)
 				 t->name, p->a->subject_key);
 }
 
+static int check_records(struct planner *p)
+{
+	const struct access_objects *records = &p->a->records;
+
+	for (size_t i = 0; i < records->n; i++) {
+		/* Those of the sync are made later than the rights. */
+		if (schema_find_table(p->schema, records->names[i]) ||
+		    str_starts(str_from(records->names[i]), "sync_"))
+			continue;
+		(void)no_object(p, records->nodes[i], records->names[i], false);
+		return err_hint(p->err, "`aethermart schema apply` makes the program's own tables");
+	}
+	return 0;
+}
+
 int access_bind(struct access *a, const struct mapping_set *set,
 		const struct access_databases *databases, struct maria *m, struct err *err)
 {
@@ -447,6 +486,8 @@ int access_bind(struct access *a, const struct mapping_set *set,
 	r = access_class_columns(a, set, databases->shop, err);
 	if (r == 0)
 		r = check_subject(&p);
+	if (r == 0)
+		r = check_records(&p);
 	if (r == 0)
 		r = load_routines(&p, m);
 	for (size_t i = 0; i < a->n_roles && r == 0; i++)

@@ -2,6 +2,7 @@
 #include "govern/access_int.h"
 
 #include <assert.h>
+#include <strings.h>
 
 #include "base/banned.h"
 
@@ -11,8 +12,8 @@
 #define ROLES_MAX      1000
 #define PEOPLE_MAX     10000
 
-static const char *const mask_names[] = {"hidden",  "plain",	"initial",
-					 "partial", "age_band", "pseudonym"};
+static const char *const mask_names[] = {"hidden",   "plain", "initial",  "partial",
+					 "age_band", "month", "pseudonym"};
 static const char *const verb_names[] = {"read", "insert", "update", "delete", "call"};
 
 /* By bit; those that show what a mask hides are for full clearance only. */
@@ -230,6 +231,25 @@ static int read_clearance_of(struct reader *rd, const struct ynode *n, struct ac
 	return r;
 }
 
+bool access_is_record(const struct access *a, const char *name)
+{
+	for (size_t i = 0; i < a->records.n; i++)
+		if (strcasecmp(a->records.names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Whoever could write what was made here, or what was done, could have it believed. */
+static int check_records(struct reader *rd, const struct access_objects *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (access_is_record(rd->a, list->names[i]))
+			return ynode_error(list->nodes[i], rd->err,
+					   "%s is a record that the program alone writes",
+					   list->names[i]);
+	return 0;
+}
+
 /* Rights to write, and all rights, would show what a mask hides. */
 static int check_full(struct reader *rd, const struct access_role *role, const struct ynode *at,
 		      const char *what)
@@ -251,6 +271,8 @@ static int read_verbs(struct reader *rd, const struct ynode *n, struct access_ro
 		r = read_objects(rd, list, &role->verbs[i]);
 		if (r == 0 && i != ACCESS_READ && i != ACCESS_CALL)
 			r = check_full(rd, role, list, verb_names[i]);
+		if (r == 0 && i != ACCESS_READ && i != ACCESS_CALL)
+			r = check_records(rd, &role->verbs[i]);
 	}
 	return r;
 }
@@ -323,14 +345,18 @@ static int find_role(struct reader *rd, const struct ynode *n, struct access_per
 	return r;
 }
 
+static int check_host(const struct ynode *n, const char *host, struct err *err)
+{
+	if (*host && strlen(host) <= HOST_MAX_BYTES && !strchr(host, '@'))
+		return 0;
+	return ynode_error(n, err, "a host has 1 to %d characters and no @", HOST_MAX_BYTES);
+}
+
 static int read_host(struct reader *rd, const struct ynode *n, struct access_person *p)
 {
 	int r = ynode_text(n, &p->host, rd->err);
 
-	if (r == 0 && (!*p->host || strlen(p->host) > HOST_MAX_BYTES || strchr(p->host, '@')))
-		r = ynode_error(n, rd->err, "a host has 1 to %d characters and no @",
-				HOST_MAX_BYTES);
-	return r;
+	return r < 0 ? r : check_host(n, p->host, rd->err);
 }
 
 static int read_person(struct reader *rd, const struct ynode *n, struct access_person *p)
@@ -353,14 +379,36 @@ static int read_person(struct reader *rd, const struct ynode *n, struct access_p
 	return r;
 }
 
+/* "root@localhost"; without a host, as MariaDB has it, of any: "root@%". */
+static int read_system_account(struct access *a, const struct ynode *n, struct err *err)
+{
+	const char *text, *at;
+	int r = ynode_text(n, &text, err);
+
+	if (r < 0)
+		return r;
+	at = strrchr(text, '@');
+	if (!*text || at == text)
+		return ynode_error(n, err, "an account has a name");
+	a->system[a->n_system++] = at ? text : arena_printf(&a->arena, "%s@%%", text);
+	return at ? check_host(n, at + 1, err) : 0;
+}
+
 static int read_system(struct access *a, const struct ynode *n, struct err *err)
 {
 	int r = need(n, YNODE_LIST, "\"system\"", err);
 
 	a->system = arena_alloc(&a->arena, (n->len + 1) * sizeof(*a->system));
 	for (size_t i = 0; i < n->len && r == 0; i++)
-		r = ynode_text(&n->children[i], &a->system[a->n_system++], err);
+		r = read_system_account(a, &n->children[i], err);
 	return r;
+}
+
+static bool is_named(const char *account, const char *name)
+{
+	size_t len = strlen(name);
+
+	return strncmp(account, name, len) == 0 && strrchr(account, '@') == account + len;
 }
 
 /* Of one name twice: a role may not be called like a person, since the server has one name space of
@@ -375,7 +423,7 @@ static int check_names(const struct access *a, struct err *err)
 						       a->people[i].name);
 	for (size_t i = 0; i < a->n_system; i++) {
 		for (size_t j = 0; j < a->n_people; j++)
-			if (cstr_equal(a->people[j].name, a->system[i]))
+			if (is_named(a->system[i], a->people[j].name))
 				return ynode_key_error(a->people[j].node, err,
 						       "\"%s\" is an account of the system",
 						       a->people[j].name);
@@ -452,7 +500,8 @@ static int read_clearances(struct reader *rd, const struct ynode *n)
 static int read_extras(struct reader *rd, const struct ynode *root)
 {
 	const struct ynode *subject = ynode_get(root, "subject"),
-			   *system = ynode_get(root, "system");
+			   *system = ynode_get(root, "system"),
+			   *records = ynode_get(root, "records");
 	struct access *a = rd->a;
 	int r = subject ? read_subject(a, subject, rd->err) : 0;
 
@@ -461,12 +510,14 @@ static int read_extras(struct reader *rd, const struct ynode *root)
 		r = check_columns(a->columns, rd->err);
 	if (r == 0 && system)
 		r = read_system(a, system, rd->err);
-	return r < 0 ? r : read_groups(rd, root);
+	if (r == 0)
+		r = read_groups(rd, root);
+	return r < 0 || !records ? r : read_objects(rd, records, &a->records);
 }
 
 static int read_all(struct access *a, struct err *err)
 {
-	static const char *const keys[] = {"clearances", "columns", "subject", "objects",
+	static const char *const keys[] = {"clearances", "columns", "subject", "objects", "records",
 					   "roles",	 "people",  "system",  NULL};
 	const struct ynode *root = ydoc_root(a->doc), *clearances, *roles, *people;
 	struct reader rd = {.a = a, .err = err};
@@ -489,6 +540,50 @@ const struct access_role *access_find_role(const struct access *a, const char *n
 	for (size_t i = 0; i < a->n_roles; i++)
 		if (cstr_equal(a->roles[i].name, name))
 			return &a->roles[i];
+	return NULL;
+}
+
+bool access_may_read(const struct access_role *role, const char *object)
+{
+	const struct access_objects *read = &role->verbs[ACCESS_READ];
+
+	for (size_t i = 0; i < read->n; i++)
+		if (strcasecmp(read->names[i], object) == 0)
+			return true;
+	return role->has_everything;
+}
+
+bool access_is_system(const struct access *a, const char *account)
+{
+	for (size_t i = 0; i < a->n_system; i++)
+		if (cstr_equal(a->system[i], account))
+			return true;
+	return false;
+}
+
+bool access_is_system_name(const struct access *a, const char *name)
+{
+	for (size_t i = 0; i < a->n_system; i++)
+		if (is_named(a->system[i], name))
+			return true;
+	return false;
+}
+
+const struct access_role *access_want_role(const struct access *a, const char *name,
+					   struct err *err)
+{
+	_cleanup_(mem_freep) const char **names = mem_alloc_array(a->n_roles + 1, sizeof(*names));
+	const struct access_role *role = access_find_role(a, name);
+	const char *near;
+
+	if (role)
+		return role;
+	for (size_t i = 0; i < a->n_roles; i++)
+		names[i] = a->roles[i].name;
+	near = cstr_nearest(name, names);
+	(void)err_set(err, ERR_NOT_FOUND, "there is no role \"%.60s\"%s%s%s", name,
+		      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	(void)err_hint(err, "`aethermart access show` lists them");
 	return NULL;
 }
 

@@ -13,24 +13,12 @@
 #define STATEMENT_MAX ((size_t)64 << 10)
 #define GRANT_OPTION  "GRANT OPTION"
 
-static const char *const kind_names[] = {"role",   "view",    "account", "grant",
-					 "member", "default", "person"};
+static const char *const kind_names[] = {"role",    "view",   "account", "grant",     "member",
+					 "default", "person", "login",	 "definition"};
 
 static_assert(ARRAY_LEN(kind_names) == ACCESS_KINDS, "a name for each kind");
 
 /* --- what is there --------------------------------------------------------------------------- */
-
-/* Names of accounts may have an @, hosts have none. */
-static bool is_system(const struct access *a, const char *who)
-{
-	const char *at = strrchr(who, '@');
-	size_t len = at ? (size_t)(at - who) : strlen(who);
-
-	for (size_t i = 0; i < a->n_system; i++)
-		if (strlen(a->system[i]) == len && memcmp(a->system[i], who, len) == 0)
-			return true;
-	return false;
-}
 
 /* "Select,Create View" in as many items. */
 static void add_rights(struct access_items *list, struct arena *arena, struct access_item item,
@@ -62,13 +50,13 @@ static void add_found(const struct access *a, struct arena *arena, struct access
 		item.kind++;
 		bug_if(item.kind == ACCESS_KINDS);
 	}
-	if (item.kind != ACCESS_VIEW && is_system(a, item.who))
+	if (item.kind != ACCESS_VIEW && access_is_system(a, item.who))
 		return;
-	if (item.kind == ACCESS_ROLE || item.kind == ACCESS_ACCOUNT || item.kind == ACCESS_VIEW) {
+	if (item.kind == ACCESS_GRANT || item.kind == ACCESS_MEMBER) {
+		add_rights(list, arena, item, rights);
+	} else {
 		item.right = arena_str(arena, rights).data;
 		access_items_add(list, item);
-	} else {
-		add_rights(list, arena, item, rights);
 	}
 }
 
@@ -77,8 +65,10 @@ static int load_found(const struct access *a, struct maria *m, struct arena *are
 {
 	const struct maria_value params[] = {MARIA_S(a->plan->warehouse)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(m, govern_sql_access_found, params, ARRAY_LEN(params), &rows, err);
+	int r = access_definitions_load(m, arena, ret, err);
 
+	if (r == 0)
+		r = maria_query(m, govern_sql_access_found, params, ARRAY_LEN(params), &rows, err);
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
 		add_found(a, arena, ret, rows);
 	access_items_sort(ret);
@@ -89,11 +79,11 @@ static int load_found(const struct access *a, struct maria *m, struct arena *are
 	return r;
 }
 
-/* Names of what was made here, "role maria". */
-static int load_records(struct maria *m, struct arena *arena, struct map *ret, struct err *err)
+int access_load_records(struct maria *m, const char *sql, struct arena *arena, struct map *ret,
+			struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(m, govern_sql_access_records, NULL, 0, &rows, err);
+	int r = maria_query(m, sql, NULL, 0, &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		struct str kind = maria_rows_str(rows, 0), name = maria_rows_str(rows, 1);
@@ -212,6 +202,8 @@ static void add_make(struct strbuf *b, const struct access *a, const struct acce
 		add_who(b, i->who);
 		break;
 	case ACCESS_PERSON:
+	case ACCESS_LOGIN:
+	case ACCESS_DEFINITION:
 	case ACCESS_KINDS:
 		break;
 	}
@@ -251,7 +243,12 @@ static void add_take(struct strbuf *b, const struct access *a, const struct acce
 		strbuf_addstr(b, "SET DEFAULT ROLE NONE FOR ");
 		add_who(b, i->who);
 		break;
+	case ACCESS_LOGIN: /* the password comes when it runs */
+		strbuf_addstr(b, "ALTER USER ");
+		add_who(b, i->who);
+		break;
 	case ACCESS_PERSON:
+	case ACCESS_DEFINITION:
 	case ACCESS_KINDS:
 		break;
 	}
@@ -285,8 +282,8 @@ static bool is_about_ours(const struct comparer *c, const struct access_item *i)
 	const char *kind = strchr(i->who, '@') ? "account" : "role";
 
 	if (i->kind == ACCESS_VIEW)
-		return true; /* only those that are recorded were found */
-	if (i->kind == ACCESS_ROLE || i->kind == ACCESS_ACCOUNT)
+		return is_ours(c->records, "view", i->who);
+	if (i->kind == ACCESS_ROLE || i->kind == ACCESS_ACCOUNT || i->kind == ACCESS_LOGIN)
 		return is_ours(c->records, kind, i->who);
 	return is_in_file(c->a, i->who) || is_ours(c->records, kind, i->who);
 }
@@ -308,26 +305,57 @@ static void add_difference(struct comparer *c, enum access_state state,
 		     arena_strdup(&d->arena, item->right), arena_strdup(&d->arena, item->object),
 		     item->sql},
 	    .sql = b.len ? arena_strdup(&d->arena, strbuf_str(&b)) : NULL};
-	d->n_foreign += state == ACCESS_FOREIGN;
+	d->n_of[state]++;
 }
 
 /* Who is there is nobody's concern until it has a right on the shop. */
 static bool is_stranger(const struct comparer *c, const struct access_item *i)
 {
-	return i->kind == ACCESS_ROLE || i->kind == ACCESS_ACCOUNT || i->kind == ACCESS_DEFAULT ||
+	return i->kind == ACCESS_ROLE || i->kind == ACCESS_VIEW || i->kind == ACCESS_ACCOUNT ||
+	       i->kind == ACCESS_DEFAULT || i->kind == ACCESS_LOGIN ||
 	       (i->kind == ACCESS_MEMBER && !has_item(&c->a->plan->wanted, ACCESS_ROLE, i->right));
+}
+
+/* Who locked an account had a reason, which apply does not know: it opens none. */
+static void compare_login(struct comparer *c, const struct access_item *i)
+{
+	if (!has_item(&c->a->plan->wanted, ACCESS_ACCOUNT, i->who))
+		return; /* the account goes */
+	add_difference(c, cstr_equal(i->right, "is locked") ? ACCESS_CHANGED : ACCESS_BEYOND, i);
 }
 
 static void compare_found(struct comparer *c, const struct access_item *i)
 {
 	bool is_view = i->kind == ACCESS_VIEW;
 
-	if (is_about_ours(c, i)) {
+	if (i->kind == ACCESS_DEFINITION) {
+		add_difference(c, ACCESS_CHANGED, i);
+	} else if (!is_about_ours(c, i)) {
+		if (!is_stranger(c, i))
+			add_difference(c, ACCESS_FOREIGN, i);
+	} else if (i->kind == ACCESS_LOGIN) {
+		compare_login(c, i);
+	} else if (!is_view || !has_item(&c->a->plan->wanted, ACCESS_VIEW, i->who)) {
 		/* A view of another definition is made anew, not dropped before. */
-		if (!is_view || !has_item(&c->a->plan->wanted, ACCESS_VIEW, i->who))
-			add_difference(c, ACCESS_BEYOND, i);
-	} else if (!is_stranger(c, i)) {
-		add_difference(c, ACCESS_FOREIGN, i);
+		add_difference(c, ACCESS_BEYOND, i);
+	}
+}
+
+/* Somebody else's until it is taken over. */
+static bool is_strangers(const struct comparer *c, const struct access_item *item)
+{
+	return item->kind <= ACCESS_ACCOUNT && has_item(c->found, item->kind, item->who) &&
+	       !is_ours(c->records, kind_names[item->kind], item->who);
+}
+
+static void compare_wanted(struct comparer *c, const struct access_item *item, bool is_found)
+{
+	if (is_strangers(c, item)) {
+		add_difference(c, ACCESS_STRANGER, item);
+		if (!c->diff->stranger)
+			c->diff->stranger = arena_strdup(&c->diff->arena, item->who);
+	} else if (!is_found) {
+		add_difference(c, ACCESS_MISSING, item);
 	}
 }
 
@@ -346,14 +374,8 @@ static void compare(struct comparer *c)
 
 		while (f < found->n && access_item_compare(&found->items[f], item) < 0)
 			f++;
-		if (f < found->n && access_item_compare(&found->items[f], item) == 0) {
-			if (!c->diff->stranger &&
-			    (item->kind == ACCESS_ROLE || item->kind == ACCESS_ACCOUNT) &&
-			    !is_ours(c->records, kind_names[item->kind], item->who))
-				c->diff->stranger = arena_strdup(&c->diff->arena, item->who);
-			continue;
-		}
-		add_difference(c, ACCESS_MISSING, item);
+		compare_wanted(c, item,
+			       f < found->n && access_item_compare(&found->items[f], item) == 0);
 	}
 }
 
@@ -369,7 +391,7 @@ int access_compare(const struct access *a, struct maria *m, struct access_diff *
 	*ret = (struct access_diff){0};
 	r = load_found(a, m, &arena, &found, err);
 	if (r == 0)
-		r = load_records(m, &arena, &records, err);
+		r = access_load_records(m, govern_sql_access_records, &arena, &records, err);
 	if (r == 0)
 		compare(&c);
 	mem_free(found.items);
@@ -406,8 +428,9 @@ static int store_key(struct maria *m, const unsigned char *key, struct err *err)
 	return r;
 }
 
-static int make_account(struct maria *m, const struct access_difference *d,
-			const struct access_apply *how, struct err *err)
+/* An account is made, or gets a password where somebody took it away. */
+static int give_password(struct maria *m, const struct access_difference *d,
+			 const struct access_apply *how, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(STATEMENT_MAX);
@@ -438,8 +461,9 @@ static int run(struct maria *m, const struct access_difference *d, const struct 
 {
 	if (d->item.kind == ACCESS_PERSON)
 		return change_person(m, d, err);
-	if (d->item.kind == ACCESS_ACCOUNT && d->state == ACCESS_MISSING)
-		return make_account(m, d, how, err);
+	if (d->item.kind == ACCESS_LOGIN ||
+	    (d->item.kind == ACCESS_ACCOUNT && d->state == ACCESS_MISSING))
+		return give_password(m, d, how, err);
 	return maria_exec(m, d->sql, err);
 }
 
@@ -450,8 +474,9 @@ static int bring_about(struct maria *m, const struct access_difference *d,
 	const char *kind = kind_names[d->item.kind];
 	const struct maria_value named[] = {MARIA_S(kind), MARIA_S(d->item.who)};
 	const struct maria_value hashed[] = {MARIA_S(d->item.right), MARIA_S(d->item.who)};
-	bool is_object = d->item.kind == ACCESS_ROLE || d->item.kind == ACCESS_ACCOUNT ||
-			 d->item.kind == ACCESS_VIEW;
+	const struct maria_value account[] = {MARIA_S(kind_names[ACCESS_ACCOUNT]),
+					      MARIA_S(d->item.who)};
+	bool is_object = d->item.kind <= ACCESS_ACCOUNT;
 	bool is_made = d->state == ACCESS_MISSING;
 	int r = 0;
 
@@ -462,25 +487,47 @@ static int bring_about(struct maria *m, const struct access_difference *d,
 	if (r == 0 && is_made && d->item.kind == ACCESS_VIEW)
 		r = maria_run(m, govern_sql_access_record_view, hashed, ARRAY_LEN(hashed), NULL,
 			      err);
+	if (r == 0 && d->item.kind == ACCESS_LOGIN) /* its account's is recorded anew */
+		r = maria_run(m, govern_sql_access_record, account, ARRAY_LEN(account), NULL, err);
 	if (r == 0 && is_object && !is_made)
 		r = maria_run(m, govern_sql_access_drop_record, named, ARRAY_LEN(named), NULL, err);
 	return r < 0 ? err_context(err, "%s \"%s\"", kind, d->item.who) : 0;
 }
 
-/* Those that were there before are ours from now on. */
-static int adopt(const struct access *a, struct maria *m, struct err *err)
+/* Those that were there before are ours from now on, and compared as such. */
+static int adopt(const struct access *a, struct maria *m, struct access_diff *diff, struct err *err)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < a->plan->wanted.n && r == 0; i++) {
-		const struct access_item *item = &a->plan->wanted.items[i];
+	for (size_t i = 0; i < diff->n && r == 0; i++) {
+		const struct access_item *item = &diff->items[i].item;
 		const struct maria_value named[] = {MARIA_S(kind_names[item->kind]),
 						    MARIA_S(item->who)};
 
-		if (item->kind == ACCESS_ROLE || item->kind == ACCESS_ACCOUNT)
-			r = maria_run(m, govern_sql_access_record, named, ARRAY_LEN(named), NULL,
+		if (diff->items[i].state == ACCESS_STRANGER)
+			r = maria_run(m, govern_sql_access_adopt, named, ARRAY_LEN(named), NULL,
 				      err);
 	}
+	if (r == 0) /* or what adopted ones log in by would be unknown now */
+		r = maria_run(m, govern_sql_access_record_logins, NULL, 0, NULL, err);
+	if (r < 0)
+		return r;
+	access_diff_done(diff);
+	return access_compare(a, m, diff, err);
+}
+
+static bool is_left(enum access_state state)
+{
+	return state == ACCESS_FOREIGN || state == ACCESS_STRANGER || state == ACCESS_CHANGED;
+}
+
+static int accept_definitions(struct maria *m, const struct access_diff *diff, size_t *ret_changes,
+			      struct err *err)
+{
+	int r = access_definitions_accept(m, err);
+
+	for (size_t i = 0; i < diff->n && r == 0; i++)
+		*ret_changes += diff->items[i].item.kind == ACCESS_DEFINITION;
 	return r;
 }
 
@@ -498,16 +545,18 @@ static int apply_locked(const struct access *a, struct maria *m, const struct ac
 				"it then has the rights of the file and no others");
 	}
 	if (r == 0 && diff.stranger)
-		r = adopt(a, m, err);
+		r = adopt(a, m, &diff, err);
 	if (r == 0)
 		r = store_key(m, how->pseudonym_key, err);
 	for (size_t i = 0; i < diff.n && r == 0; i++) {
-		if (diff.items[i].state == ACCESS_FOREIGN)
+		if (is_left(diff.items[i].state))
 			continue;
 		r = bring_about(m, &diff.items[i], how, err);
 		*ret_changes += r == 0;
 	}
-	return r;
+	if (r == 0)
+		r = maria_run(m, govern_sql_access_record_logins, NULL, 0, NULL, err);
+	return r < 0 || !how->accepts ? r : accept_definitions(m, &diff, ret_changes, err);
 }
 
 int access_lock(struct maria *m, struct err *err)
@@ -588,7 +637,7 @@ static int drop_record(struct maria *m, const struct record *record, struct err 
 	return r < 0 ? err_context(err, "%s \"%s\"", kind_names[record->kind], record->name) : 0;
 }
 
-int access_remove(struct maria *m, struct err *err)
+int access_remove(const struct access *a, struct maria *m, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	_cleanup_(mem_freep) struct record *records = NULL;
@@ -599,6 +648,7 @@ int access_remove(struct maria *m, struct err *err)
 	if (r == 0 && has_table)
 		r = list_records(m, &arena, &records, &n, err);
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = drop_record(m, &records[i], err);
+		if (records[i].kind == ACCESS_VIEW || !access_is_system(a, records[i].name))
+			r = drop_record(m, &records[i], err);
 	return r;
 }

@@ -5,6 +5,7 @@
 #include "govern/govern_sql_int.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <pwd.h>
 #include <sodium.h>
 #include <unistd.h>
@@ -71,12 +72,36 @@ static int read_head(struct maria *m, struct audit_head *ret, char now[32], stru
 	return 0;
 }
 
+/* A purpose may name whom it is about, "letter of Ada Lovelace": then it goes with the rest. */
+static bool has_hidden_purpose(const struct audit_event *e)
+{
+	return e->subject && e->purpose && e->purpose[0];
+}
+
+/* The details with the purpose; the caller's. */
+static char *details_text(const struct audit_event *e)
+{
+	json_t *json = e->details ? json_loads(e->details, 0, NULL) : NULL;
+	struct str purpose = fit(e->purpose, TEXT_BYTES);
+	char *ret = NULL;
+
+	if (has_hidden_purpose(e) && (!e->details || json_is_object(json))) {
+		json = json ? json : json_object();
+		if (json_object_set_new(json, "purpose", json_stringn(purpose.data, purpose.len)) ==
+		    0)
+			ret = json_dumps(json, JSON_COMPACT);
+	}
+	json_decref(json);
+	return ret ? ret : mem_printf("%s", e->details ? e->details : "");
+}
+
 static int add_details(struct maria *m, uint64_t id, const struct audit_event *e,
 		       char ret_hash[AUDIT_HASH_SIZE], struct err *err)
 {
+	_cleanup_(mem_freep) char *details = details_text(e);
 	char salt[SALT_SIZE];
 	const struct str fields[] = {
-	    {salt, sizeof(salt)}, fit(e->subject, NAME_BYTES), fit(e->details, DETAILS_BYTES)};
+	    {salt, sizeof(salt)}, fit(e->subject, NAME_BYTES), fit(details, DETAILS_BYTES)};
 	const struct maria_value params[] = {MARIA_U(id), MARIA_STR(fields[1]),
 					     MARIA_STR(fields[2]), MARIA_B(fields[0])};
 
@@ -99,17 +124,18 @@ int audit_append_here(struct maria *m, const struct audit_event *e, struct err *
 	(void)snprintf(number, sizeof(number), "%" PRIu64, head.id + 1);
 	(void)snprintf(rows, sizeof(rows), "%" PRIu64, e->rows);
 	{
-		const struct str f[AUDIT_FIELDS + 1] = {str_from(number),
-							str_from(now),
-							fit(e->actor, NAME_BYTES),
-							fit(e->role, NAME_BYTES),
-							fit(e->action, NAME_BYTES),
-							fit(e->object, TEXT_BYTES),
-							fit(e->purpose, TEXT_BYTES),
-							str_from(rows),
-							fit(e->outcome, 32),
-							str_from(details),
-							str_from(head.hash)};
+		const struct str f[AUDIT_FIELDS + 1] = {
+		    str_from(number),
+		    str_from(now),
+		    fit(e->actor, NAME_BYTES),
+		    fit(e->role, NAME_BYTES),
+		    fit(e->action, NAME_BYTES),
+		    fit(e->object, TEXT_BYTES),
+		    fit(has_hidden_purpose(e) ? "" : e->purpose, TEXT_BYTES),
+		    str_from(rows),
+		    fit(e->outcome, 32),
+		    str_from(details),
+		    str_from(head.hash)};
 		struct maria_value params[AUDIT_FIELDS + 2];
 
 		audit_hash(f, ARRAY_LEN(f), hash);

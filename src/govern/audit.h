@@ -30,8 +30,8 @@
 struct audit_event { /* texts: NULL is the empty one; too long ones are cut at their column */
 	const char *actor, *role, *action, *object, *purpose, *outcome;
 	uint64_t rows;
-	const char *subject; /* NULL: nobody's */
-	const char *details; /* JSON; NULL: none */
+	const char *subject; /* NULL: nobody's. With one, `purpose` stands among the details */
+	const char *details; /* a JSON object; NULL: none */
 };
 
 /* In a transaction of its own. */
@@ -50,12 +50,17 @@ struct audit_state {
 struct audit_witness {
 	const char *path;		 /* of audit.head; NULL: none is kept */
 	const unsigned char *public_key; /* 32 bytes: whose signatures of checkpoints count */
+	bool (*goes_on)(void *arg);	 /* between pieces; false: end here. NULL: it does */
+	void *arg;
 };
 
+/* Behind the path of audit.head: the file with what was wrong when it was last verified. */
+#define AUDIT_WRONG ".wrong"
+
 /*
- * Reads all events. ERR_CORRUPTED names the first that is wrong and how: changed, a gap, a wrong
- * order, details changed or gone without an event that says so, a checkpoint without a good
- * signature, an end that was cut off.
+ * Reads all events, in pieces. ERR_INTERRUPTED: it was not to go on. ERR_CORRUPTED names the first
+ * that is wrong and how: changed, a gap, a wrong order, details changed or gone without an event
+ * that says so, a checkpoint without a good signature, an end that was cut off.
  */
 int audit_verify(struct maria *m, const struct audit_witness *witness, struct audit_state *ret,
 		 struct err *err) _must_check_;
@@ -75,10 +80,16 @@ int audit_list(struct maria *m, const char *subject, size_t limit, audit_row_fn 
 int audit_erase(struct maria *m, const char *actor, const char *subject, uint64_t *ret_erased,
 		struct err *err) _must_check_;
 
+struct audit_purge {
+	const struct audit_witness *witness;
+	const unsigned char *secret_key; /* 64 bytes (libsodium) */
+	const char *before;		 /* "2026-01-01 00:00:00", UTC */
+	bool (*pause)(void *arg);	 /* between pieces; false: end here. NULL: none */
+	void *arg;
+};
 /*
- * Deletes events from before a time ("2026-01-01 00:00:00", UTC), with their details, in pieces;
- * the newest event stays. The chain is verified first. `secret_key` has 64 bytes (libsodium).
+ * Deletes events from before a time, with their details, in pieces; the newest event stays. The
+ * chain is verified first. What an end in between leaves the next purge deletes.
  */
-int audit_purge(struct maria *m, const struct audit_witness *witness,
-		const unsigned char *secret_key, const char *before, uint64_t *ret_purged,
+int audit_purge(struct maria *m, const struct audit_purge *how, uint64_t *ret_purged,
 		struct err *err) _must_check_;

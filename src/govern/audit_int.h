@@ -22,11 +22,3 @@ void audit_hash(const struct str *fields, size_t n, char ret[AUDIT_HASH_SIZE]);
 
 /* What a checkpoint's signature is made of. In the arena. */
 const char *audit_checkpoint_text(struct arena *arena, uint64_t id, const char *hash);
-
-/* audit_verify() in a snapshot that is open; `ret_checkpoint` (may be NULL): where it began. */
-int audit_check_chain(struct maria *m, const struct audit_witness *witness, struct audit_state *ret,
-		      struct err *err) _must_check_;
-
-/* The file of a witness, by the state that was found. */
-int audit_witness_write(const struct audit_witness *witness, const struct audit_state *state,
-			struct err *err) _must_check_;

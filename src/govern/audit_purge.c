@@ -46,8 +46,13 @@ static int add_checkpoint(struct maria *m, const struct audit_head *end,
 	return maria_run(m, govern_sql_audit_checkpoint_add, params, ARRAY_LEN(params), NULL, err);
 }
 
-static int delete_all(struct maria *m, const char *sql, uint64_t end, uint64_t *ret_n,
-		      struct err *err)
+static bool goes_on(const struct audit_purge *how)
+{
+	return !how->pause || how->pause(how->arg);
+}
+
+static int delete_all(struct maria *m, const struct audit_purge *how, const char *sql, uint64_t end,
+		      uint64_t *ret_n, struct err *err)
 {
 	const struct maria_value params[] = {MARIA_U(end), MARIA_U(AT_ONCE)};
 	uint64_t n = 1;
@@ -55,6 +60,8 @@ static int delete_all(struct maria *m, const char *sql, uint64_t end, uint64_t *
 
 	*ret_n = 0;
 	while (n && r == 0) {
+		if (*ret_n && !goes_on(how))
+			break;
 		r = maria_run(m, sql, params, ARRAY_LEN(params), &n, err);
 		*ret_n += r == 0 ? n : 0;
 	}
@@ -62,7 +69,8 @@ static int delete_all(struct maria *m, const char *sql, uint64_t end, uint64_t *
 }
 
 /* What checkpoints stand for and is still there. */
-static int delete_purged(struct maria *m, uint64_t *ret_purged, struct err *err)
+static int delete_purged(struct maria *m, const struct audit_purge *how, uint64_t *ret_purged,
+			 struct err *err)
 {
 	uint64_t details;
 	int64_t end = 0;
@@ -70,13 +78,14 @@ static int delete_purged(struct maria *m, uint64_t *ret_purged, struct err *err)
 				0, &end, err);
 
 	if (r == 0)
-		r = delete_all(m, govern_sql_audit_purge_details, (uint64_t)end, &details, err);
+		r = delete_all(m, how, govern_sql_audit_purge_details, (uint64_t)end, &details,
+			       err);
 	return r < 0 ? r
-		     : delete_all(m, govern_sql_audit_purge_events, (uint64_t)end, ret_purged, err);
+		     : delete_all(m, how, govern_sql_audit_purge_events, (uint64_t)end, ret_purged,
+				  err);
 }
 
-int audit_purge(struct maria *m, const struct audit_witness *witness,
-		const unsigned char *secret_key, const char *before, uint64_t *ret_purged,
+int audit_purge(struct maria *m, const struct audit_purge *how, uint64_t *ret_purged,
 		struct err *err)
 {
 	struct audit_state state;
@@ -85,14 +94,14 @@ int audit_purge(struct maria *m, const struct audit_witness *witness,
 
 	*ret_purged = 0;
 	/* A text that is no time would be compared as one all the same. */
-	if (!clock_is_time(before))
+	if (!clock_is_time(how->before))
 		return err_set(err, ERR_INVALID_ARGUMENT,
-			       "\"%.40s\" is not a day such as 2026-01-31", before);
-	r = audit_verify(m, witness, &state, err);
+			       "\"%.40s\" is not a day such as 2026-01-31", how->before);
+	r = audit_verify(m, how->witness, &state, err);
 	if (r == 0)
-		r = find_end(m, before, &end, err);
+		r = find_end(m, how->before, &end, err);
 	/* Below the first event are those of a checkpoint that was signed already. */
 	if (r == 0 && state.n && end.id >= state.first)
-		r = add_checkpoint(m, &end, secret_key, err);
-	return r < 0 ? r : delete_purged(m, ret_purged, err);
+		r = add_checkpoint(m, &end, how->secret_key, err);
+	return r < 0 ? r : delete_purged(m, how, ret_purged, err);
 }

@@ -1,7 +1,9 @@
 /*
- * Verifying the audit: see audit.h. One pass over the events in their order, in one snapshot, with
- * the numbers of erased events read before. A checkpoint that is signed stands for all events up to
- * it: a purge that was interrupted leaves some of them, which are not looked at.
+ * Verifying the audit: see audit.h. One pass over the events in their order, in pieces: each piece
+ * is a snapshot, short, for a long one holds back the server's own cleaning. It reads the numbers
+ * of erased events, for somebody may erase meanwhile, and goes on from the hash of the piece before
+ * it. A checkpoint that is signed stands for all events up to it: a purge that was interrupted
+ * leaves some of them, which are not looked at, and one that came meanwhile is where it goes on.
  */
 #include "govern/audit_int.h"
 
@@ -12,10 +14,13 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <sodium.h>
+#include <unistd.h>
 
 #include "base/banned.h"
 
-#define FILE_MAX 256
+#define FILE_MAX    256
+#define PIECE	    5000 /* events; some tens of milliseconds */
+#define WRONG_BYTES 1024
 
 struct chain {
 	const struct audit_witness *witness;
@@ -54,24 +59,12 @@ static int read_witness(struct chain *c, struct err *err)
 	return 0;
 }
 
-static int read_checkpoint(struct chain *c, struct maria *m, struct err *err)
+static int check_signature(struct chain *c, const struct audit_head *at, struct str hex,
+			   struct err *err)
 {
-	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	const char *text = audit_checkpoint_text(&c->arena, at->id, at->hash);
 	unsigned char signature[crypto_sign_BYTES];
-	const char *text;
-	struct str hex;
-	int r = maria_query(m, govern_sql_audit_checkpoint, NULL, 0, &rows, err);
 
-	(void)snprintf(c->before.hash, sizeof(c->before.hash), "%s", AUDIT_FIRST_HASH);
-	if (r == 0)
-		r = maria_rows_next(rows, err);
-	if (r <= 0)
-		return r;
-	c->before.id = maria_rows_uint(rows, 0);
-	(void)snprintf(c->before.hash, sizeof(c->before.hash), "%.*s",
-		       STR_ARGS(maria_rows_str(rows, 1)));
-	hex = maria_rows_str(rows, 2);
-	text = audit_checkpoint_text(&c->arena, c->before.id, c->before.hash);
 	if (sodium_hex2bin(signature, sizeof(signature), hex.data, hex.len, NULL, NULL, NULL) ==
 		0 &&
 	    crypto_sign_verify_detached(signature, (const unsigned char *)text, strlen(text),
@@ -80,20 +73,42 @@ static int read_checkpoint(struct chain *c, struct maria *m, struct err *err)
 	return err_set(err, ERR_CORRUPTED,
 		       "the checkpoint at event %" PRIu64 " is not signed by the key of this "
 		       "installation",
-		       c->before.id);
+		       at->id);
 }
 
-static int add_erased(struct chain *c, struct str details)
+/* Goes on from the newest one, unless we are behind it. */
+static int read_checkpoint(struct chain *c, struct maria *m, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	struct audit_head at = {0};
+	int r = maria_query(m, govern_sql_audit_checkpoint, NULL, 0, &rows, err);
+
+	if (r == 0)
+		r = maria_rows_next(rows, err);
+	if (r <= 0)
+		return r;
+	at.id = maria_rows_uint(rows, 0);
+	(void)snprintf(at.hash, sizeof(at.hash), "%.*s", STR_ARGS(maria_rows_str(rows, 1)));
+	r = check_signature(c, &at, maria_rows_str(rows, 2), err);
+	if (r == 0 && at.id > c->before.id)
+		c->before = at;
+	return r;
+}
+
+/* An event erases what was there: of itself, and of what comes after it, it excuses nothing. */
+static int add_erased(struct chain *c, uint64_t id, struct str details)
 {
 	json_t *o = json_loadb(details.data, details.len, 0, NULL), *number;
 	size_t i;
 
 	json_array_foreach(json_object_get(o, "events"), i, number)
 	{
-		const char *text =
-		    arena_printf(&c->arena, "%" JSON_INTEGER_FORMAT, json_integer_value(number));
+		json_int_t erased = json_integer_value(number);
 
-		*map_put(&c->erased, str_from(text)) = c;
+		if (erased <= 0 || (uint64_t)erased >= id)
+			continue;
+		*map_put(&c->erased,
+			 str_from(arena_printf(&c->arena, "%" JSON_INTEGER_FORMAT, erased))) = c;
 	}
 	json_decref(o);
 	return 0;
@@ -106,7 +121,7 @@ static int read_erasures(struct chain *c, struct maria *m, struct err *err)
 	int r = maria_query(m, govern_sql_audit_erasures, NULL, 0, &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
-		r = add_erased(c, maria_rows_str(rows, 0));
+		r = add_erased(c, maria_rows_uint(rows, 0), maria_rows_str(rows, 1));
 	return r;
 }
 
@@ -185,38 +200,54 @@ static int check_end(struct chain *c, struct maria *m, struct err *err)
 	return 0;
 }
 
-int audit_check_chain(struct maria *m, const struct audit_witness *witness, struct audit_state *ret,
-		      struct err *err)
+/* `ret_more`: there are events behind this piece. */
+static int check_piece(struct chain *c, struct maria *m, bool *ret_more, struct err *err)
 {
-	struct chain c = {.witness = witness, .state = ret};
-	struct maria_rows *rows = NULL;
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	struct maria_value params[] = {MARIA_N, MARIA_U(PIECE)};
+	uint64_t n = 0;
 	int r;
 
-	*ret = (struct audit_state){0};
-	r = read_witness(&c, err);
+	map_done(&c->erased);
+	arena_done(&c->arena);
+	c->erased = (struct map){0};
+	c->arena = (struct arena){0};
+	r = read_checkpoint(c, m, err);
 	if (r == 0)
-		r = read_checkpoint(&c, m, err);
+		r = read_erasures(c, m, err);
+	params[0] = MARIA_U(c->before.id);
 	if (r == 0)
-		r = read_erasures(&c, m, err);
-	if (r == 0) {
-		const struct maria_value after = MARIA_U(c.before.id);
-
-		r = maria_query(m, govern_sql_audit_events, &after, 1, &rows, err);
+		r = maria_query(m, govern_sql_audit_events, params, ARRAY_LEN(params), &rows, err);
+	while (r >= 0 && rows && (r = maria_rows_next(rows, err)) > 0) {
+		r = check_event(c, rows, err);
+		n++;
 	}
-	while (r >= 0 && rows && (r = maria_rows_next(rows, err)) > 0)
-		r = check_event(&c, rows, err);
-	maria_rows_close(rows);
-	if (r == 0)
-		r = check_end(&c, m, err);
-	ret->last = c.before.id;
-	memcpy(ret->head, c.before.hash, sizeof(ret->head));
-	map_done(&c.erased);
-	arena_done(&c.arena);
+	rows = maria_rows_close(rows);
+	*ret_more = n == PIECE;
+	return r == 0 && !*ret_more ? check_end(c, m, err) : r;
+}
+
+static int check_pieces(struct chain *c, struct maria *m, struct err *err)
+{
+	const struct audit_witness *w = c->witness;
+	struct err local = {0};
+	bool more = true;
+	int r = 0;
+
+	while (r == 0 && more) {
+		r = maria_snapshot_begin(m, err);
+		if (r < 0)
+			return r;
+		r = check_piece(c, m, &more, err);
+		r = err_first(r, maria_is_lost(m) ? 0 : maria_snapshot_end(m, &local), &local, err);
+		if (r == 0 && more && w->goes_on && !w->goes_on(w->arg))
+			return err_set(err, ERR_INTERRUPTED, "verifying the audit was stopped");
+	}
 	return r;
 }
 
-int audit_witness_write(const struct audit_witness *witness, const struct audit_state *state,
-			struct err *err)
+static int write_witness(const struct audit_witness *witness, const struct audit_state *state,
+			 struct err *err)
 {
 	char text[FILE_MAX];
 	int len;
@@ -227,15 +258,40 @@ int audit_witness_write(const struct audit_witness *witness, const struct audit_
 	return file_write_atomic(witness->path, text, (size_t)len, 0600, err);
 }
 
+/* What was found to be wrong stands beside audit.head until all is right: for who was not there. */
+static void tell_wrong(const struct audit_witness *witness, int r, const struct err *err)
+{
+	_cleanup_(mem_freep) char *path = NULL;
+	char text[WRONG_BYTES];
+	int len;
+
+	if (!witness->path)
+		return;
+	path = mem_printf("%s" AUDIT_WRONG, witness->path);
+	if (r == 0)
+		(void)unlink(path);
+	if (r != -ERR_CORRUPTED || !err)
+		return;
+	len = snprintf(text, sizeof(text), "%s\n", err->message);
+	if (file_write_atomic(path, text, (size_t)len, 0600, NULL) < 0)
+		return; /* whoever verifies tells it all the same */
+}
+
 int audit_verify(struct maria *m, const struct audit_witness *witness, struct audit_state *ret,
 		 struct err *err)
 {
-	struct err local = {0};
-	int r = maria_snapshot_begin(m, err);
+	struct chain c = {.witness = witness, .state = ret};
+	int r;
 
-	if (r < 0)
-		return r;
-	r = audit_check_chain(m, witness, ret, err);
-	r = err_first(r, maria_is_lost(m) ? 0 : maria_snapshot_end(m, &local), &local, err);
-	return r < 0 ? r : audit_witness_write(witness, ret, err);
+	*ret = (struct audit_state){0};
+	(void)snprintf(c.before.hash, sizeof(c.before.hash), "%s", AUDIT_FIRST_HASH);
+	r = read_witness(&c, err);
+	if (r == 0)
+		r = check_pieces(&c, m, err);
+	ret->last = c.before.id;
+	memcpy(ret->head, c.before.hash, sizeof(ret->head));
+	map_done(&c.erased);
+	arena_done(&c.arena);
+	tell_wrong(witness, r, err);
+	return r < 0 ? r : write_witness(witness, ret, err);
 }

@@ -46,24 +46,29 @@ static void fields_done(struct fields *f)
 	arena_done(&f->arena);
 }
 
-static bool may_read(const struct access_role *role, const char *table)
+/* Of several classes: what is not plain is told, and one that is hidden hides it. */
+static enum access_mask mask_of(const struct access_role *role, const char *const *classes,
+				size_t n)
 {
-	const struct access_objects *read = &role->verbs[ACCESS_READ];
+	enum access_mask mask = ACCESS_PLAIN;
 
-	for (size_t i = 0; i < read->n; i++)
-		if (strcasecmp(read->names[i], table) == 0)
-			return true;
-	return role->has_everything;
+	for (size_t i = 0; i < n && mask != ACCESS_HIDDEN; i++) {
+		enum access_mask of_class = access_mask_in(role->clearance, classes[i]);
+
+		if (of_class != ACCESS_PLAIN)
+			mask = of_class;
+	}
+	return mask;
 }
 
-void dictionary_readers(const struct access *a, const char *table, const char *pii,
-			struct strbuf *b)
+void dictionary_readers(const struct access *a, const char *table, const char *const *classes,
+			size_t n, struct strbuf *b)
 {
 	for (size_t i = 0; i < a->n_roles; i++) {
 		const struct access_role *role = &a->roles[i];
-		enum access_mask mask = access_mask_in(role->clearance, pii);
+		enum access_mask mask = mask_of(role, classes, n);
 
-		if (mask != ACCESS_HIDDEN && may_read(role, table))
+		if (mask != ACCESS_HIDDEN && access_may_read(role, table))
 			strbuf_addf(b, "%s%s %s", b->len ? ", " : "", role->name,
 				    access_mask_name(mask));
 	}
@@ -90,7 +95,7 @@ static int each_column(const struct access *a, const struct schema_table *t, str
 					     .fields = fields ? strbuf_str(fields) : ""};
 
 		strbuf_clear(&readers);
-		dictionary_readers(a, t->name, e.pii, &readers);
+		dictionary_readers(a, t->name, &e.pii, 1, &readers);
 		e.readers = strbuf_str(&readers);
 		r = fn(arg, &e, err);
 	}

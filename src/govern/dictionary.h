@@ -24,10 +24,10 @@ typedef int (*dictionary_fn)(void *arg, const struct dictionary_entry *e, struct
 int dictionary_each(const struct access *a, const struct schema *s, const struct mapping_set *set,
 		    const char *table, dictionary_fn fn, void *arg, struct err *err) _must_check_;
 
-/* Appends the roles that read columns of a class of a table, and how: "marketing_analyst partial".
- */
-void dictionary_readers(const struct access *a, const char *table, const char *pii,
-			struct strbuf *b);
+/* Appends the roles that read columns of a table, and how: "marketing_analyst partial". `classes`:
+ * "open", or what a column has, of which a role has to see each; NULL: nobody has classed it. */
+void dictionary_readers(const struct access *a, const char *table, const char *const *classes,
+			size_t n, struct strbuf *b);
 
 /* Writes data_dictionary anew, in one transaction. */
 int dictionary_write(const struct access *a, const struct schema *s, const struct mapping_set *set,

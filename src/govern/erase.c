@@ -10,9 +10,12 @@
 #include "base/clock.h"
 #include "govern/audit_int.h"
 #include "govern/govern_sql_int.h"
+#include "shop/clean.h"
+#include "shop/load.h"
 #include "sync/sync_admin.h"
 
 #include <inttypes.h>
+#include <sodium.h>
 #include <unistd.h>
 
 #include "base/banned.h"
@@ -21,15 +24,9 @@
 #define RECEIPTS_MAX ((size_t)1 << 20)
 #define LOOK_US	     500000U /* between two searches */
 
-struct record {
-	uint64_t id;
-	bool is_done;
-	char *receipts, *certificate, *by, *purpose, *begun_at;
-	struct strbuf sought;
-};
-
-static void record_done(struct record *rec)
+void erase_record_done(struct record *rec)
 {
+	mem_free(rec->subject);
 	mem_free(rec->receipts);
 	mem_free(rec->certificate);
 	mem_free(rec->by);
@@ -47,7 +44,7 @@ static char *text_of(const struct maria_rows *rows, size_t column)
 }
 
 /* An id of 0: there is none. */
-static int read_record(struct maria *m, const char *subject, struct record *ret, struct err *err)
+int erase_record_read(struct maria *m, const char *subject, struct record *ret, struct err *err)
 {
 	const struct maria_value params[] = {MARIA_S(subject)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
@@ -60,12 +57,14 @@ static int read_record(struct maria *m, const char *subject, struct record *ret,
 		return r;
 	sought = maria_rows_str(rows, 2);
 	*ret = (struct record){.id = maria_rows_uint(rows, 0),
-			       .is_done = str_equal(maria_rows_str(rows, 1), str_from("done")),
+			       .is_done = !str_equal(maria_rows_str(rows, 1), str_from("copies")),
 			       .receipts = text_of(rows, 3),
 			       .certificate = text_of(rows, 4),
 			       .by = text_of(rows, 5),
 			       .purpose = text_of(rows, 6),
-			       .begun_at = text_of(rows, 7)};
+			       .begun_at = text_of(rows, 7),
+			       .subject = mem_printf("%s", subject),
+			       .is_marked = maria_rows_str(rows, 8).data != NULL};
 	strbuf_add(&ret->sought, sought.data, sought.len);
 	return strbuf_check(&ret->sought, "what is searched for", err);
 }
@@ -111,177 +110,81 @@ static int check_hold(const struct eraser *e, const char *subject, struct err *e
 	return err_hint(err, "`aethermart privacy release` ends a hold");
 }
 
-/* "text" as it is, when the shop's procedure says why it will not. */
-static int explain(const struct eraser *e, struct err *err)
-{
-	const struct maria_refusal *refusal = maria_refusal(e->m);
-
-	return refusal ? err_set(err, ERR_CONFLICT, "%s", refusal->text)
-		       : err_context(err, "erasing by %s", e->a->subject_erase);
-}
-
-/* Its answer becomes receipts: table, what became of it, rows. */
-static int call_procedure(const struct eraser *e, const char *subject, json_t *receipts,
-			  struct err *err)
-{
-	const struct maria_value params[] = {MARIA_S(subject)};
-	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(1024);
-	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r;
-
-	strbuf_addstr(&sql, "CALL ");
-	maria_add_identifier(&sql, e->a->subject_erase);
-	strbuf_addstr(&sql, "(?)");
-	r = maria_query(e->m, strbuf_str(&sql), params, ARRAY_LEN(params), &rows, err);
-	if (r < 0)
-		return explain(e, err);
-	while ((r = maria_rows_next(rows, err)) > 0)
-		json_array_append_new(receipts,
-				      json_pack("{s:s,s:s,s:s,s:I}", "store", "MariaDB", "where",
-						maria_rows_str(rows, 0).data, "what",
-						maria_rows_str(rows, 1).data, "rows",
-						(json_int_t)maria_rows_int(rows, 2)));
-	return r < 0 ? explain(e, err) : 0;
-}
-
-static int add_key(const struct eraser *e, struct str text, uint64_t id, struct err *err)
-{
-	char fingerprint[65];
-
-	erase_fingerprint(e->key, text, fingerprint);
-
-	const struct maria_value params[] = {MARIA_S(fingerprint), MARIA_U(id)};
-
-	return maria_run(e->m, govern_sql_erase_key, params, ARRAY_LEN(params), NULL, err);
-}
-
-static bool is_key(const struct eraser *e, const struct schema_table *t,
-		   const struct schema_column *c)
-{
-	const char *pii = access_class(e->a, t->name, c->name);
-
-	return c->type == SCHEMA_TEXT && pii &&
-	       (cstr_equal(pii, "identifier") || cstr_equal(pii, "email"));
-}
-
-/* However short they are. That of the empty text tells loading whether it has the right key. */
-static int add_keys(const struct eraser *e, const char *subject, uint64_t id, struct err *err)
-{
-	const struct schema_table *t = schema_find_table(e->schema, e->a->subject_table);
-	const struct maria_value params[] = {MARIA_S(subject)};
-	int r = add_key(e, str_from(""), id, err);
-
-	for (size_t i = 0; i < t->n_columns && r == 0; i++) {
-		_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(ERASE_STATEMENT_MAX);
-		_cleanup_(mem_freep) char *text = NULL;
-
-		if (!is_key(e, t, &t->columns[i]))
-			continue;
-		strbuf_addstr(&sql, "SELECT ");
-		maria_add_identifier(&sql, t->columns[i].name);
-		strbuf_addstr(&sql, " FROM ");
-		maria_add_identifier(&sql, t->name);
-		strbuf_addstr(&sql, " WHERE ");
-		maria_add_identifier(&sql, e->a->subject_key);
-		strbuf_addstr(&sql, " = ?");
-		r = maria_query_text(e->m, strbuf_str(&sql), params, ARRAY_LEN(params), &text, err);
-		if (r == 0 && text)
-			r = add_key(e, str_from(text), id, err);
-	}
-	return r;
-}
-
-static int store_receipts(const struct eraser *e, const json_t *receipts, uint64_t id,
-			  struct err *err)
-{
-	_cleanup_(mem_freep) char *text = json_dumps(receipts, JSON_COMPACT);
-	const struct maria_value params[] = {MARIA_S(text), MARIA_U(id)};
-
-	return maria_run(e->m, govern_sql_erase_receipts, params, ARRAY_LEN(params), NULL, err);
-}
-
-static int write_audit(const struct eraser *e, uint64_t id, const char *outcome, struct err *err)
-{
-	_cleanup_(mem_freep) char *object = mem_printf("erasure %" PRIu64, id);
-
-	return audit_append_here(e->m,
-				 &(struct audit_event){.actor = e->actor,
-						       .action = "privacy.erase",
-						       .object = object,
-						       .purpose = e->purpose,
-						       .rows = 1,
-						       .outcome = outcome},
-				 err);
-}
-
-/* In a transaction: the rows, the keys, the record and the audit, all or none. */
-static int erase_rows(const struct eraser *e, const char *subject, const struct erase_sought *s,
-		      struct err *err)
-{
-	_cleanup_(strbuf_done) struct strbuf sealed = STRBUF_INIT(0);
-	json_t *receipts = json_array();
-	int64_t id = 0;
-	int r;
-
-	erase_sought_seal(s, e->key, &sealed);
-
-	const struct maria_value params[] = {MARIA_S(subject), MARIA_S(e->actor),
-					     MARIA_S(e->purpose ? e->purpose : ""),
-					     MARIA_B(strbuf_slice(&sealed))};
-
-	r = strbuf_check(&sealed, "what is searched for", err);
-	if (r == 0)
-		r = maria_run(e->m, govern_sql_erase_begin, params, ARRAY_LEN(params), NULL, err);
-	if (r == 0)
-		r = maria_query_int(e->m, "SELECT LAST_INSERT_ID()", NULL, 0, &id, err);
-	if (r == 0)
-		r = add_keys(e, subject, (uint64_t)id, err);
-	if (r == 0)
-		r = call_procedure(e, subject, receipts, err);
-	if (r == 0)
-		r = store_receipts(e, receipts, (uint64_t)id, err);
-	if (r == 0)
-		r = write_audit(e, (uint64_t)id, "begun", err);
-	json_decref(receipts);
-	return r;
-}
-
-/* What others made impossible for the moment is tried again. */
-static int in_transaction(const struct eraser *e, const char *subject, const struct erase_sought *s,
-			  struct err *err)
-{
-	int r = -ERR_RETRY;
-
-	for (int i = 0; i < TRIES && r == -ERR_RETRY && !maria_is_lost(e->m); i++) {
-		err_clear(err);
-		r = maria_exec(e->m, "START TRANSACTION", err);
-		if (r == 0)
-			r = erase_rows(e, subject, s, err);
-		r = maria_finish(e->m, r, err);
-	}
-	return r;
-}
-
 /* Whether they may be erased, and what is searched for. */
 static int plan_begin(const struct eraser *e, const char *subject, struct erase_sought *ret,
 		      struct err *err)
 {
-	const struct erase_search mark = {.subject = subject, .sought = ret, .marks_shared = true};
 	int r = check_subject(e, subject, err);
 
 	if (r == 0)
 		r = check_hold(e, subject, err);
 	if (r == 0)
 		r = erase_sought_read(e, subject, ret, err);
-	return r < 0 ? r : erase_search_maria(e, &mark, err);
+	return r < 0 ? r : erase_sought_share(e, subject, ret, err);
 }
 
-static int begin(const struct eraser *e, const char *subject, struct err *err)
+/* It stands in the record, in the certificate, and in the audit, from which nothing goes. */
+static int check_purpose(const struct eraser *e, const struct erase_sought *s, struct err *err)
 {
-	_cleanup_(erase_sought_done) struct erase_sought s = {0};
-	int r = plan_begin(e, subject, &s, err);
+	_cleanup_(strbuf_done) struct strbuf purpose = STRBUF_INIT(0), text = STRBUF_INIT(0);
+	bool is_named = false;
 
-	return r < 0 ? r : in_transaction(e, subject, &s, err);
+	strbuf_addch(&purpose, ' ');
+	clean_fold(str_from(e->purpose ? e->purpose : ""), &purpose);
+	strbuf_addch(&purpose, ' ');
+	for (size_t i = 0; i < s->n && !is_named; i++) {
+		strbuf_clear(&text);
+		strbuf_addch(&text, ' ');
+		clean_fold(s->texts[i].text, &text);
+		if (text.len == 1)
+			continue;
+		strbuf_addch(&text, ' ');
+		is_named = strstr(strbuf_str(&purpose), strbuf_str(&text)) != NULL;
+	}
+	if (!is_named)
+		return 0;
+	(void)err_set(err, ERR_INVALID_ARGUMENT,
+		      "the purpose says who they are, and it would stay: nothing was done");
+	return err_hint(err, "name a case instead: --purpose 'letter of 12 May'");
+}
+
+/* For somebody whose erasure was begun: mostly there is nothing. */
+static int plan_again(const struct eraser *e, const char *subject, struct erase_sought *ret,
+		      struct err *err)
+{
+	_cleanup_(erase_sought_done) struct erase_sought look = {0};
+	int r = erase_sought_read(e, subject, &look, err);
+
+	if (r < 0 || look.n)
+		return r < 0 ? r : plan_begin(e, subject, ret, err);
+	*ret = look; /* their documents are known by it, should any have come back */
+	look = (struct erase_sought){0};
+	return 0;
+}
+
+/* What others made impossible for the moment, or changed, is planned and tried again. */
+static int begin(const struct eraser *e, const char *subject, bool is_begun, struct err *err)
+{
+	int r = shop_load_check_erased(e->m, e->key, err);
+
+	if (r < 0)
+		return r;
+	r = -ERR_RETRY;
+	for (int i = 0; i < TRIES && r == -ERR_RETRY && !maria_is_lost(e->m); i++) {
+		_cleanup_(erase_sought_done) struct erase_sought s = {0};
+
+		err_clear(err);
+		r = is_begun ? plan_again(e, subject, &s, err) : plan_begin(e, subject, &s, err);
+		if (r == -ERR_NOT_FOUND && is_begun) { /* the procedure of a shop took the row */
+			err_clear(err);
+			return 0;
+		}
+		if (r == 0)
+			r = check_purpose(e, &s, err);
+		if (r == 0)
+			r = erase_rows(e, subject, &s, err);
+	}
+	return r;
 }
 
 /* --- the stores that follow ------------------------------------------------------------------ */
@@ -291,9 +194,12 @@ static bool go_on(const struct eraser *e, int64_t deadline_us, const char *what)
 	return clock_monotonic_us() < deadline_us && (!e->on_wait || e->on_wait(e->arg, what));
 }
 
-/* The worker deletes the documents, and with them the fields of MongoDB's users. */
-static int follow_documents(const struct eraser *e, json_t *receipts, struct err *err)
+/* The worker deletes the documents, and with them the fields of MongoDB's users; those that a
+ * mapping keeps when their row leaves are deleted here. */
+static int follow_documents(const struct eraser *e, const struct erase_sought *s, json_t *receipts,
+			    struct err *err)
 {
+	uint64_t deleted = 0;
 	int r = sync_drain(e->m, e->mappings, NULL, e->wait_ms, err);
 
 	if (r < 0) {
@@ -301,10 +207,14 @@ static int follow_documents(const struct eraser *e, json_t *receipts, struct err
 		return err_hint(err, "is a worker running (`aethermart serve`), and no collection "
 				     "paused? Then call this again");
 	}
-	json_array_append_new(receipts, json_pack("{s:s,s:s,s:s,s:I}", "store", "MongoDB", "where",
-						  mongo_database(e->mongo), "what",
-						  "all changes are carried by the worker", "rows",
-						  (json_int_t)0));
+	r = erase_documents(e, s, &deleted, err);
+	if (r < 0)
+		return err_context(err, "the rows are erased; the documents are not yet");
+	json_array_append_new(
+	    receipts,
+	    json_pack("{s:s,s:s,s:s,s:I}", "store", "MongoDB", "where", mongo_database(e->mongo),
+		      "what", "all changes are carried by the worker; what it keeps is deleted",
+		      "rows", (json_int_t)deleted));
 	return 0;
 }
 
@@ -318,6 +228,10 @@ static int follow_others(const struct eraser *e, const char *subject, const stru
 		uint64_t rows = 0;
 
 		r = f->follow(e->arg, subject, s, &rows, err);
+		if (r == -ERR_RETRY && f->is_last) { /* others go on writing: the end decides */
+			err_clear(err);
+			r = 0;
+		}
 		if (r < 0)
 			return err_context(err, "the rows are erased; %s not yet", f->store);
 		json_array_append_new(receipts,
@@ -342,8 +256,10 @@ static int follow_audit(const struct eraser *e, const char *subject, json_t *rec
 
 /* --- the search ------------------------------------------------------------------------------ */
 
+#define FINDS_MAX 1000 /* that are listed; all are counted */
+
 struct totals { /* of one search of all stores */
-	json_t *stores;
+	json_t *stores, *finds, *skipped;
 	const char *store;
 	uint64_t n_places, n_searched, n_found;
 	struct strbuf where; /* something was found */
@@ -378,53 +294,138 @@ static int add_place(void *arg, const struct erase_place *p, struct err *err)
 	return 0;
 }
 
-static int search_all(const struct eraser *e, const char *subject, struct erase_sought *s,
-		      struct totals *ret, struct err *err)
+static json_t *text_json(const char *text)
 {
-	const struct erase_search search = {
-	    .subject = subject, .sought = s, .fn = add_place, .arg = ret};
-	int r = erase_search_maria(e, &search, err);
+	json_t *ret = json_string(text);
 
-	if (r == 0)
-		r = erase_search_mongo(e, &search, err);
-	if (r == 0)
-		r = erase_search_files(e, &search, err);
-	end_store(ret);
-	return r;
+	return ret ? ret : json_string("(no UTF-8)");
+}
+
+static int add_find(void *arg, const struct erase_find *f, struct err *err)
+{
+	struct totals *t = arg;
+
+	(void)err;
+	if (json_array_size(t->finds) < FINDS_MAX)
+		json_array_append_new(t->finds, json_pack("{s:s,s:o,s:o,s:s}", "store", f->store,
+							  "where", text_json(f->where), "key",
+							  text_json(f->key), "what", f->what));
+	return 0;
+}
+
+static int add_skipped(void *arg, const char *where, const char *why, struct err *err)
+{
+	struct totals *t = arg;
+	_cleanup_(mem_freep) char *until = mem_printf("it was not searched: %s", why);
+
+	(void)err;
+	json_array_append_new(t->skipped, json_pack("{s:o,s:o}", "where", text_json(where), "until",
+						    text_json(until)));
+	return 0;
 }
 
 static void totals_reset(struct totals *t)
 {
 	json_decref(t->stores);
+	json_decref(t->finds);
+	json_decref(t->skipped);
 	strbuf_done(&t->where);
 	*t = (struct totals){0};
 }
 
-/* Until nothing is found: an index forgets within its time (index.forget_after). */
-static int search_until_none(const struct eraser *e, const char *subject, struct erase_sought *s,
+static int search_all(const struct eraser *e, const struct erase_search *how, struct totals *ret,
+		      struct err *err)
+{
+	struct erase_search search = *how;
+	int r;
+
+	totals_reset(ret);
+	*ret = (struct totals){.stores = json_array(),
+			       .finds = json_array(),
+			       .skipped = json_array(),
+			       .where = STRBUF_INIT(4096)};
+	search.on_place = add_place;
+	search.on_find = add_find;
+	search.on_skip = add_skipped;
+	search.arg = ret;
+	r = erase_search(e, &search, err);
+	end_store(ret);
+	return r;
+}
+
+static int tell_left(const struct eraser *e, const struct totals *t, struct err *err)
+{
+	size_t i;
+	json_t *item;
+	int r = 0;
+
+	json_array_foreach(t->finds, i, item)
+	{
+		struct erase_find f = {0};
+
+		if (!e->on_left || r < 0 ||
+		    json_unpack(item, "{s:s,s:s,s:s,s:s}", "store", &f.store, "where", &f.where,
+				"key", &f.key, "what", &f.what) < 0)
+			break;
+		r = e->on_left(e->arg, &f, err);
+	}
+	return r;
+}
+
+/* What follows once more at the end: it scrubs what came since it did, and says so when something
+ * is left. */
+static int follow_last(const struct eraser *e, const struct erase_search *how, struct totals *ret,
+		       struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; e->followers && e->followers[i].follow && r == 0; i++) {
+		const struct erase_follower *f = &e->followers[i];
+		uint64_t rows = 0;
+
+		r = f->is_last ? f->follow(e->arg, how->subject, how->sought, &rows, err) : 0;
+		if (r != -ERR_RETRY)
+			continue;
+		err_clear(err);
+		strbuf_addf(&ret->where, "%s%s", ret->where.len ? ", " : "", f->store);
+		json_array_append_new(ret->finds,
+				      json_pack("{s:s,s:s,s:s,s:s}", "store", f->store, "where",
+						"lines", "key", "", "what", "written meanwhile"));
+		ret->n_found_all++;
+		r = 0;
+	}
+	return r;
+}
+
+/* Until nothing is found: an index overwrites what is gone some seconds later. */
+static int search_until_none(const struct eraser *e, const struct erase_search *how,
 			     struct totals *ret, struct err *err)
 {
 	int64_t deadline = clock_monotonic_us() + e->wait_ms * 1000;
 	int r;
 
 	do {
-		totals_reset(ret);
-		*ret = (struct totals){.stores = json_array(), .where = STRBUF_INIT(4096)};
-		r = search_all(e, subject, s, ret, err);
+		r = search_all(e, how, ret, err);
+		if (r == 0 && !ret->n_found_all)
+			r = follow_last(e, how, ret, err);
 		if (r < 0 || !ret->n_found_all)
 			return r;
 		usleep(LOOK_US);
 	} while (go_on(e, deadline, strbuf_str(&ret->where)));
+	r = tell_left(e, ret, err);
+	if (r < 0)
+		return r;
 	(void)err_set(err, ERR_TIMEOUT, "something of theirs is still in: %.400s",
 		      strbuf_str(&ret->where));
-	return err_hint(err, "an index forgets within index.forget_after; take away what else "
-			     "there is, and call this again");
+	return err_hint(err, "an index forgets while a worker runs; take away what else there is, "
+			     "and call this again, or end it with --leave REASON");
 }
 
 /* --- the certificate ------------------------------------------------------------------------- */
 
 /* What no search reaches, and until when. */
-static int list_remains(const struct eraser *e, json_t *ret, struct err *err)
+static int list_remains(const struct eraser *e, const struct totals *t, json_t *ret,
+			struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r = maria_query(e->m, govern_sql_erase_remains, NULL, 0, &rows, err);
@@ -450,6 +451,8 @@ static int list_remains(const struct eraser *e, json_t *ret, struct err *err)
 	    ret,
 	    json_pack("{s:s,s:s}", "where", "backups, and files of a feed, made before", "until",
 		      "whoever made them deletes them; after a restore, erase again"));
+	json_array_extend(ret, t->skipped);
+	erase_oplog(e, ret);
 	return 0;
 }
 
@@ -459,123 +462,246 @@ struct proof {
 	const struct erase_sought *sought;
 	json_t *receipts;
 	const struct totals *found;
+	const char *left; /* why something stays; NULL: nothing was left */
 };
+
+/* How many texts of each kind were not searched for, and why. */
+static json_t *list_left_out(const struct erase_sought *s)
+{
+	json_t *ret = json_array();
+
+	for (int why = ERASE_SEARCHED + 1; why < ERASE_LEFT_OUTS; why++)
+		for (int kind = 0; kind < ERASE_KINDS; kind++) {
+			size_t n = 0;
+
+			for (size_t i = 0; i < s->n; i++)
+				n += (int)s->texts[i].kind == kind &&
+				     (int)s->texts[i].left_out == why;
+			if (n)
+				json_array_append_new(
+				    ret, json_pack("{s:s,s:s,s:I}", "kind",
+						   erase_kind_name((enum erase_kind)kind), "reason",
+						   erase_left_out_name((enum erase_left_out)why),
+						   "texts", (json_int_t)n));
+		}
+	return ret;
+}
+
+/* What the certificate tells of the search. */
+static json_t *list_texts(const struct erase_sought *s)
+{
+	return json_pack("{s:I,s:I,s:o}", "searched_for",
+			 (json_int_t)erase_sought_count(s, ERASE_SEARCHED), "shared_with_others",
+			 (json_int_t)erase_sought_count(s, ERASE_SHARED), "not_searched_for",
+			 list_left_out(s));
+}
 
 static int make_certificate(const struct eraser *e, const struct proof *p, char **ret,
 			    struct err *err)
 {
 	json_t *remains = json_array(), *content;
 	char now[CLOCK_TEXT_SIZE];
-	int r = list_remains(e, remains, err);
+	int r = list_remains(e, p->found, remains, err);
 
 	clock_format(clock_wall_us(), now);
-	content = json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:{s:I,s:I},s:O,s:O,s:o}", "erasure",
+	content = json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:o,s:O,s:O,s:o}", "erasure",
 			    (json_int_t)p->rec->id, "subject", p->subject, "requested_by",
 			    p->rec->by, "purpose", p->rec->purpose, "begun_at", p->rec->begun_at,
-			    "finished_at", now, "made_by", e->program, "texts", "searched_for",
-			    (json_int_t)(p->sought->n - p->sought->n_shared), "shared_with_others",
-			    (json_int_t)p->sought->n_shared, "receipts", p->receipts, "searched",
+			    "finished_at", now, "made_by", e->program, "complete", p->left == NULL,
+			    "texts", list_texts(p->sought), "receipts", p->receipts, "searched",
 			    p->found->stores, "remains", remains);
+	if (p->left)
+		json_object_update_new(
+		    content, json_pack("{s:O,s:I,s:s}", "left", p->found->finds, "left_in_all",
+				       (json_int_t)p->found->n_found_all, "left_because", p->left));
 	if (r == 0)
 		*ret = erase_certificate_sign(content, e->secret_key);
 	json_decref(content);
 	return r;
 }
 
+/* The last look at the rows and the end of it are one transaction. */
 static int finish(const struct eraser *e, const struct record *rec, const char *certificate,
-		  struct err *err)
+		  bool is_left, struct err *err)
 {
 	const struct maria_value params[] = {MARIA_S(certificate), MARIA_U(rec->id)};
+	uint64_t n = 0;
 	int r = maria_exec(e->m, "START TRANSACTION", err);
 
 	if (r == 0)
-		r = maria_run(e->m, govern_sql_erase_finish, params, ARRAY_LEN(params), NULL, err);
+		r = erase_check_rows(e, rec->subject, err);
 	if (r == 0)
-		r = write_audit(e, rec->id, "done", err);
+		r = maria_run(e->m, is_left ? govern_sql_erase_leave : govern_sql_erase_finish,
+			      params, ARRAY_LEN(params), &n, err);
+	if (r == 0 && n)
+		r = erase_write_audit(e, rec, is_left ? "left" : "done", err);
 	return maria_finish(e->m, r, err);
 }
 
+/* A certificate of a search for nothing would prove nothing. */
+static int check_sought(const struct erase_sought *s, struct err *err)
+{
+	if (!s->n || erase_sought_count(s, ERASE_SEARCHED))
+		return 0;
+	(void)err_set(err, ERR_CONFLICT,
+		      "nothing that is known of them can be searched for: %zu texts are too short, "
+		      "or somebody else has the same",
+		      s->n);
+	return err_hint(err, "look for copies by hand, then end it with --leave REASON");
+}
+
+static int look_for_rest(const struct eraser *e, const struct erase_search *how, const char *left,
+			 struct totals *ret, struct err *err)
+{
+	int r;
+
+	if (left) {
+		r = search_all(e, how, ret, err);
+		return r < 0 ? r : follow_last(e, how, ret, err);
+	}
+	r = check_sought(how->sought, err);
+	return r < 0 ? r : search_until_none(e, how, ret, err);
+}
+
+/* All that comes after the rows: the stores that follow, the audit, the search. */
+static int follow_all(const struct eraser *e, const char *subject, const struct erase_sought *s,
+		      json_t *receipts, struct err *err)
+{
+	int64_t deadline = clock_monotonic_us() + e->wait_ms * 1000;
+	int r = follow_documents(e, s, receipts, err);
+
+	if (r == 0)
+		r = follow_others(e, subject, s, receipts, err);
+	if (r == 0)
+		r = erase_handoffs(e, s, deadline, err);
+	/* Last of them: others may write into the audit whom they forgot. */
+	return r < 0 ? r : follow_audit(e, subject, receipts, err);
+}
+
+static int prove(const struct eraser *e, const struct proof *p, char **ret_certificate,
+		 struct err *err)
+{
+	_cleanup_(mem_freep) char *certificate = NULL;
+	int r = make_certificate(e, p, &certificate, err);
+
+	if (r == 0)
+		r = finish(e, p->rec, certificate, p->left != NULL, err);
+	/* What is stored counts: another process may have been faster. */
+	return r < 0 ? r : erase_certificate(e->m, p->subject, ret_certificate, err);
+}
+
+/* `left`: why it ends with what the search finds; NULL: it ends when nothing is found. */
 static int follow(const struct eraser *e, const struct record *rec, const char *subject,
-		  char **ret_certificate, struct err *err)
+		  const char *left, char **ret_certificate, struct err *err)
 {
 	_cleanup_(erase_sought_done) struct erase_sought s = {0};
-	_cleanup_(mem_freep) char *certificate = NULL;
 	_cleanup_(totals_reset) struct totals found = {0};
 	json_t *receipts = json_loads(rec->receipts, 0, NULL);
-	int r = erase_sought_unseal(strbuf_slice(&rec->sought), e->key, &s, err);
+	struct proof proof = {.rec = rec,
+			      .subject = subject,
+			      .sought = &s,
+			      .receipts = receipts,
+			      .found = &found,
+			      .left = left};
+	int r = erase_record_unseal(e, rec, &s, err);
 
 	/* A certificate tells of each store or of none. */
 	if (r == 0 && !receipts)
 		r = err_set(err, ERR_CORRUPTED, "the receipts of erasure %" PRIu64 " are damaged",
 			    rec->id);
+	if (r == 0 && left && erase_sought_holds(&s, str_from(left)))
+		r = err_set(err, ERR_INVALID_ARGUMENT,
+			    "the reason says who they are, and would stay in the certificate");
 	if (r == 0)
-		r = follow_documents(e, receipts, err);
+		r = follow_all(e, subject, &s, receipts, err);
 	if (r == 0)
-		r = follow_others(e, subject, &s, receipts, err);
-	/* Last of them: others may write into the audit whom they forgot. */
+		r = look_for_rest(
+		    e,
+		    &(struct erase_search){.subject = subject, .sought = &s, .receipts = receipts},
+		    left, &found, err);
 	if (r == 0)
-		r = follow_audit(e, subject, receipts, err);
-	if (r == 0)
-		r = search_until_none(e, subject, &s, &found, err);
-	if (r == 0)
-		r = make_certificate(e,
-				     &(struct proof){.rec = rec,
-						     .subject = subject,
-						     .sought = &s,
-						     .receipts = receipts,
-						     .found = &found},
-				     &certificate, err);
+		r = prove(e, &proof, ret_certificate, err);
 	json_decref(receipts);
-	if (r == 0)
-		r = finish(e, rec, certificate, err);
-	if (r == 0)
-		*ret_certificate = TAKE_PTR(certificate);
 	return r;
+}
+
+/* It is shown as a proof, so it has to be one. */
+static int check_stored(const struct eraser *e, const struct record *rec, struct err *err)
+{
+	unsigned char public_key[crypto_sign_PUBLICKEYBYTES];
+	int r;
+
+	crypto_sign_ed25519_sk_to_pk(public_key, e->secret_key);
+	r = erase_certificate_check(rec->certificate ? rec->certificate : "", public_key, err);
+	if (r == 0)
+		r = erase_certificate_is_of(rec->certificate, rec->subject, rec->id, err);
+	return r < 0 ? err_context(err, "the stored certificate of %.60s", rec->subject) : 0;
 }
 
 int erase_run(const struct eraser *e, const char *subject, char **ret_certificate, struct err *err)
 {
-	_cleanup_(record_done) struct record rec = {0};
-	int r = read_record(e->m, subject, &rec, err);
+	_cleanup_(erase_record_done) struct record before = {0}, rec = {0};
+	int r = erase_record_read(e->m, subject, &before, err);
 
-	if (r >= 0 && !rec.id) {
-		r = begin(e, subject, err);
-		if (r == 0)
-			r = read_record(e->m, subject, &rec, err);
-	}
+	if (r >= 0)
+		r = begin(e, subject, before.id != 0, err);
+	if (r == 0)
+		r = erase_record_read(e->m, subject, &rec, err);
 	if (r < 0)
 		return r;
 	if (!rec.is_done)
-		return follow(e, &rec, subject, ret_certificate, err);
-	*ret_certificate = TAKE_PTR(rec.certificate);
-	return 0;
+		return follow(e, &rec, subject, NULL, ret_certificate, err);
+	r = check_stored(e, &rec, err);
+	if (r == 0)
+		*ret_certificate = TAKE_PTR(rec.certificate);
+	return r;
 }
 
-int erase_plan(const struct eraser *e, const char *subject, erase_place_fn fn, void *arg,
+int erase_leave(const struct eraser *e, const char *subject, const char *reason,
+		char **ret_certificate, struct err *err)
+{
+	_cleanup_(erase_record_done) struct record rec = {0};
+	int r = erase_record_read(e->m, subject, &rec, err);
+
+	if (r < 0)
+		return r;
+	if (!rec.id) {
+		(void)err_set(err, ERR_CONFLICT, "the erasure of %.60s was not begun", subject);
+		return err_hint(err, "call it without --leave first: perhaps nothing is left");
+	}
+	if (rec.is_done)
+		return err_set(err, ERR_CONFLICT, "%.60s is erased", subject);
+	return follow(e, &rec, subject, reason, ret_certificate, err);
+}
+
+int erase_plan(const struct eraser *e, const char *subject, const struct erase_search *how,
 	       struct erase_sought *ret, struct err *err)
 {
-	const struct erase_search look = {.subject = subject, .sought = ret, .fn = fn, .arg = arg};
-	_cleanup_(record_done) struct record rec = {0};
-	int r = read_record(e->m, subject, &rec, err);
+	struct erase_search look = *how;
+	_cleanup_(erase_record_done) struct record rec = {0};
+	json_t *receipts = NULL;
+	int r = erase_record_read(e->m, subject, &rec, err);
 
 	/* Once begun, the record knows what is searched for. */
 	if (r >= 0 && rec.is_done)
 		return err_set(err, ERR_CONFLICT, "%.60s is erased", subject);
 	if (r >= 0 && rec.id)
-		r = erase_sought_unseal(strbuf_slice(&rec.sought), e->key, ret, err);
+		r = erase_record_unseal(e, &rec, ret, err);
 	else if (r >= 0)
 		r = plan_begin(e, subject, ret, err);
+	look.subject = subject;
+	look.sought = ret;
+	look.receipts = receipts = rec.id ? json_loads(rec.receipts, 0, NULL) : NULL;
 	if (r == 0)
-		r = erase_search_maria(e, &look, err);
-	if (r == 0)
-		r = erase_search_mongo(e, &look, err);
-	return r < 0 ? r : erase_search_files(e, &look, err);
+		r = erase_search(e, &look, err);
+	json_decref(receipts);
+	return r;
 }
 
 int erase_certificate(struct maria *m, const char *subject, char **ret, struct err *err)
 {
-	_cleanup_(record_done) struct record rec = {0};
-	int r = read_record(m, subject, &rec, err);
+	_cleanup_(erase_record_done) struct record rec = {0};
+	int r = erase_record_read(m, subject, &rec, err);
 
 	if (r < 0)
 		return r;
@@ -585,74 +711,9 @@ int erase_certificate(struct maria *m, const char *subject, char **ret, struct e
 		(void)err_set(err, ERR_RETRY, "the erasure of %.60s is not complete", subject);
 		return err_hint(err, "`aethermart privacy erase` goes on with it");
 	}
+	r = erase_certificate_is_of(rec.certificate ? rec.certificate : "", subject, rec.id, err);
+	if (r < 0)
+		return err_context(err, "the stored certificate of %.60s", subject);
 	*ret = TAKE_PTR(rec.certificate);
 	return 0;
-}
-
-/* --- holds ----------------------------------------------------------------------------------- */
-
-static int audit_hold(const struct eraser *e, const char *subject, const char *action,
-		      const char *reason, struct err *err)
-{
-	return audit_append(e->m,
-			    &(struct audit_event){.actor = e->actor,
-						  .action = action,
-						  .object = e->a->subject_table,
-						  .purpose = reason,
-						  .rows = 1,
-						  .outcome = "done",
-						  .subject = subject},
-			    err);
-}
-
-int erase_hold(const struct eraser *e, const char *subject, const char *reason, const char *until,
-	       struct err *err)
-{
-	const struct maria_value params[] = {MARIA_S(subject), MARIA_S(reason), MARIA_S(e->actor),
-					     until ? MARIA_S(until) : MARIA_N};
-	_cleanup_(record_done) struct record rec = {0};
-	_cleanup_(erase_sought_done) struct erase_sought s = {0};
-	int r = read_record(e->m, subject, &rec, err);
-
-	if (r >= 0 && rec.id)
-		return err_set(err, ERR_CONFLICT, "%.60s is erased: there is nothing to hold",
-			       subject);
-	if (r >= 0)
-		r = erase_sought_read(e, subject, &s, err); /* whether they are there at all */
-	if (r == 0 && until && !clock_is_time(until))
-		return err_set(err, ERR_INVALID_ARGUMENT,
-			       "\"%.40s\" is not a day such as 2030-01-31", until);
-	if (r == 0)
-		r = maria_run(e->m, govern_sql_erase_hold, params, ARRAY_LEN(params), NULL, err);
-	return r < 0 ? r : audit_hold(e, subject, "privacy.hold", reason, err);
-}
-
-int erase_release(const struct eraser *e, const char *subject, struct err *err)
-{
-	const struct maria_value params[] = {MARIA_S(subject)};
-	uint64_t n = 0;
-	int r = maria_run(e->m, govern_sql_erase_release, params, ARRAY_LEN(params), &n, err);
-
-	if (r == 0 && !n)
-		return err_set(err, ERR_NOT_FOUND, "the data of %.60s is not held", subject);
-	return r < 0 ? r : audit_hold(e, subject, "privacy.release", NULL, err);
-}
-
-int erase_list(struct maria *m, erase_record_fn fn, void *arg, struct err *err)
-{
-	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(m, govern_sql_erase_list, NULL, 0, &rows, err);
-
-	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
-		const struct erase_record rec = {.id = maria_rows_uint(rows, 0),
-						 .subject = maria_rows_str(rows, 1).data,
-						 .state = maria_rows_str(rows, 2).data,
-						 .by = maria_rows_str(rows, 3).data,
-						 .why = maria_rows_str(rows, 4).data,
-						 .since = maria_rows_str(rows, 5).data,
-						 .until = maria_rows_str(rows, 6).data};
-
-		r = fn(arg, &rec, err);
-	}
-	return r;
 }

@@ -54,7 +54,27 @@ int erase_certificate_check(const char *text, const unsigned char *public_key, s
 	else if (memcmp(key, public_key, sizeof(key)) != 0)
 		r = err_set(err, ERR_CORRUPTED,
 			    "the certificate is whole, but another key signed it than that of "
-			    "\"secrets/audit\" here");
+			    "\"secrets/audit\" here, or of --key");
+	json_decref(whole);
+	return r;
+}
+
+int erase_certificate_is_of(const char *text, const char *subject, uint64_t id, struct err *err)
+{
+	json_t *whole = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *inner = NULL;
+	const char *content = "", *whose = "";
+	json_int_t number = 0;
+	int r = 0;
+
+	if (whole && json_unpack(whole, "{s:s}", "certificate", &content) == 0)
+		inner = json_loads(content, JSON_REJECT_DUPLICATES, NULL);
+	if (!inner || json_unpack(inner, "{s:s,s:I}", "subject", &whose, "erasure", &number) < 0)
+		r = err_set(err, ERR_CORRUPTED, "this is no certificate of an erasure");
+	else if (!cstr_equal(whose, subject) || (id && (uint64_t)number != id))
+		r = err_set(err, ERR_CORRUPTED,
+			    "this is the certificate of erasure %" JSON_INTEGER_FORMAT ", of %.60s",
+			    number, whose);
+	json_decref(inner);
 	json_decref(whole);
 	return r;
 }

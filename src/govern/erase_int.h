@@ -3,12 +3,25 @@
 
 #include "govern/erase.h"
 
-#include <jansson.h>
+#include "base/map.h"
 
 #define ERASE_STATEMENT_MAX ((size_t)1 << 20)
 
-/* Adds a text, once; one that is too short to tell anybody is passed over. */
-void erase_sought_add(struct erase_sought *s, const char *pii, struct str text);
+/* Adds a text, once, and says whether it is to be searched for. */
+void erase_sought_add(struct erase_sought *s, enum erase_kind kind, struct str text);
+/* As much of it as is searched for. */
+struct str erase_begin_of(struct str text);
+/* What a column holds that tells who somebody is; ERASE_NONE: nothing. */
+enum erase_kind erase_kind_of(const struct eraser *e, const struct schema_table *t,
+			      const struct schema_column *c);
+/* "SELECT columns FROM table t WHERE t.key": those columns, whose kinds go to `kinds`, which has
+ * room for all of the table. How many; with 0 the text means nothing. */
+size_t erase_select_classed(const struct eraser *e, const struct schema_table *t,
+			    enum erase_kind *kinds, struct strbuf *sql);
+/* The values of such a row; the columns of a name as one, with ERASE_PART between. */
+typedef void (*erase_text_fn)(void *arg, enum erase_kind kind, struct str text);
+void erase_each_text(const struct maria_rows *rows, const enum erase_kind *kinds, size_t n,
+		     erase_text_fn fn, void *arg);
 /* What is searched for, as bytes that say nothing without the key. */
 void erase_sought_seal(const struct erase_sought *s, const unsigned char *key, struct strbuf *ret);
 /* ERR_CORRUPTED: it was sealed with another key, or is damaged. */
@@ -20,3 +33,73 @@ void erase_fingerprint(const unsigned char *key, struct str text, char ret[65]);
 
 /* JSON and its signature as one text, the caller's. */
 char *erase_certificate_sign(const json_t *content, const unsigned char *secret_key);
+
+/* --- the record (Erasures) ------------------------------------------------------------------- */
+
+struct record {
+	uint64_t id; /* 0: there is none */
+	bool is_done;
+	bool is_marked; /* with the key that was used; those from before are not */
+	char *subject, *receipts, *certificate, *by, *purpose, *begun_at;
+	struct strbuf sought;
+};
+void erase_record_done(struct record *rec);
+int erase_record_read(struct maria *m, const char *subject, struct record *ret, struct err *err)
+    _must_check_;
+/* What is searched for. ERR_CORRUPTED: sealed with another key, or for somebody else. */
+int erase_record_unseal(const struct eraser *e, const struct record *rec, struct erase_sought *ret,
+			struct err *err) _must_check_;
+
+/* --- the rows (erase_rows.c) ----------------------------------------------------------------- */
+
+/*
+ * The transaction that erases, or takes away what came since. `s` is what was planned; for an
+ * erasure that goes on, what was searched for before is added. ERR_RETRY: plan again.
+ */
+int erase_rows(const struct eraser *e, const char *subject, struct erase_sought *s, struct err *err)
+    _must_check_;
+/* In a transaction. ERR_RETRY: there is something new of theirs. */
+int erase_check_rows(const struct eraser *e, const char *subject, struct err *err) _must_check_;
+/* In a transaction. */
+int erase_write_audit(const struct eraser *e, const struct record *rec, const char *outcome,
+		      struct err *err) _must_check_;
+/* Whether documents say that they are theirs. */
+bool erase_has_documents(const struct eraser *e, const char *subject, const json_t *receipts);
+
+/* --- of the search (erase_search.c) ---------------------------------------------------------- */
+
+struct searching {
+	const struct eraser *e;
+	const struct erase_search *s;
+	struct erase_match *match;
+};
+/* Of a place. */
+int erase_tell(const struct searching *g, const struct erase_place *p, struct err *err)
+    _must_check_;
+/* Something in it; a key that holds what is sought is not told. */
+int erase_tell_find(const struct searching *g, const struct erase_find *f, struct err *err)
+    _must_check_;
+int erase_tell_skip(const struct searching *g, const char *where, const char *why, struct err *err)
+    _must_check_;
+/* Whether the procedure said that rows of this table stay, nameless. */
+bool erase_is_kept(const struct erase_search *s, const char *table);
+
+/* Each searches one store. */
+int erase_search_maria(const struct searching *g, struct err *err) _must_check_;
+int erase_search_mongo(const struct searching *g, struct err *err) _must_check_;
+int erase_search_files(const struct searching *g, struct err *err) _must_check_;
+int erase_search_index(const struct searching *g, struct err *err) _must_check_;
+
+/* --- stores that follow (erase_follow.c) ----------------------------------------------------- */
+
+/* What was carried to MongoDB is gone from there, with the fields of its users, also where the
+ * mapping keeps documents whose rows left. */
+int erase_documents(const struct eraser *e, const struct erase_sought *s, uint64_t *ret_deleted,
+		    struct err *err) _must_check_;
+/* Waits until no reader of the hand-off has one of these documents before it. ERR_TIMEOUT,
+ * ERR_CONFLICT: the index has files, and no worker keeps them. */
+int erase_handoffs(const struct eraser *e, const struct erase_sought *s, int64_t deadline_us,
+		   struct err *err) _must_check_;
+
+/* Adds MongoDB's log of changes to what remains, with the time that it covers. */
+void erase_oplog(const struct eraser *e, json_t *ret);

@@ -1,388 +1,301 @@
 /*
  * Searching every store for what is left of a person: see erase.h.
  *
- * MariaDB: each text and each byte column of each base table, of the shop and of the warehouse, is
- * read and looked through here, so that one comparison, that of bytes, holds for all stores.
- * MongoDB: each text of each document of each collection, those of others too, and whose a document
- * says that it is. Files: every byte below the run-time folder, but for those of the servers, which
- * were asked.
+ * Here is what the stores share, and MariaDB: each column of each base table of each database that
+ * the account sees is read and looked through here, so that one comparison holds for all stores.
+ * The others are erase_search_mongo.c, erase_search_files.c and erase_search_index.c.
+ *
+ * Whose a row is counts in the shop's database only: in another one a column of that name may
+ * number other people.
  */
 #include "govern/erase_int.h"
 
-#include "base/file.h"
-#include "govern/privacy.h"
-
-#include <dirent.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "govern/govern_sql_int.h"
 
 #include "base/banned.h"
 
-#define FILE_BLOCK ((size_t)1 << 20)
-#define FILE_MIN   5  /* bytes of a text: shorter ones stand in the numbers of an index by chance */
-#define DEPTH_MAX  32 /* of folders: they are ours, and are not nested so deep */
+#define KEY_MAX	    200 /* bytes of a key that is told */
+#define HIDDEN_KEY  "(a text of theirs)"
+#define NAMELESS    "nameless" /* what a procedure says of rows that stay */
+#define COLUMNS_MAX 4096
 
-/* Whether any text of the person, of `least` bytes, that nobody shares stands in it; the first one.
- */
-static struct erase_text *find_text(const struct erase_sought *s, struct str in, size_t least)
+int erase_tell(const struct searching *g, const struct erase_place *p, struct err *err)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		struct erase_text *t = &s->texts[i];
-
-		if (!t->is_shared && t->text.len >= least && t->text.len <= in.len &&
-		    memmem(in.data, in.len, t->text.data, t->text.len))
-			return t;
-	}
-	return NULL;
+	return g->s->on_place ? g->s->on_place(g->s->arg, p, err) : 0;
 }
 
-static int tell(const struct erase_search *s, const struct erase_place *p, struct err *err)
+int erase_tell_find(const struct searching *g, const struct erase_find *f, struct err *err)
 {
-	return s->fn ? s->fn(s->arg, p, err) : 0;
+	struct erase_find told = *f;
+
+	if (!g->s->on_find)
+		return 0;
+	erase_match_begin(g->match, ERASE_LINE);
+	if (erase_match_look(g->match, str_from(f->key)) != ERASE_NONE)
+		told.key = HIDDEN_KEY;
+	return g->s->on_find(g->s->arg, &told, err);
+}
+
+int erase_tell_skip(const struct searching *g, const char *where, const char *why, struct err *err)
+{
+	return g->s->on_skip ? g->s->on_skip(g->s->arg, where, why, err) : 0;
+}
+
+bool erase_is_kept(const struct erase_search *s, const char *table)
+{
+	size_t i;
+	json_t *receipt;
+
+	json_array_foreach(s->receipts, i, receipt)
+	{
+		const char *where = json_string_value(json_object_get(receipt, "where"));
+		const char *what = json_string_value(json_object_get(receipt, "what"));
+
+		if (where && what && cstr_equal(where, table) && strstr(what, NAMELESS))
+			return true;
+	}
+	return false;
 }
 
 /* --- MariaDB --------------------------------------------------------------------------------- */
 
 struct table_search {
-	const struct eraser *e;
-	const struct erase_search *s;
+	const struct searching *g;
+	const char *database;
 	const struct schema_table *table;
-	size_t n_columns; /* that are read, behind the key */
-	bool has_key;
-	bool is_master; /* the shop's goods: what stands there is nobody's */
+	const struct schema_index *key;
+	size_t n_columns; /* that are looked through, behind owner and key */
+	bool has_owner;	  /* the shop's, with the subject's key */
+	bool is_kept;
 };
 
-/* A table that documents are made of and that does not say whose its rows are: products, brands. */
-struct master_search {
-	const char *table;
-	bool is_found;
-};
-
-static void note_master(void *arg, const struct mapping_column *c)
+static bool is_key_of_others(const struct schema_table *t, const struct schema_column *c)
 {
-	struct master_search *m = arg;
-
-	m->is_found = m->is_found || cstr_equal(c->table, m->table);
+	for (size_t i = 0; i < t->n_foreign_keys; i++)
+		for (size_t j = 0; j < t->foreign_keys[i].n_columns; j++)
+			if (t->foreign_keys[i].columns[j] == c)
+				return true;
+	return false;
 }
 
-static bool is_master(const struct eraser *e, const struct schema_table *t)
+static bool is_in(const struct schema_index *index, const struct schema_column *c)
 {
-	struct master_search m = {.table = t->name};
-
-	for (size_t i = 0; i < e->mappings->len; i++)
-		mapping_each_column(e->mappings->items[i], note_master, &m);
-	return m.is_found && !schema_find_column(t, e->a->subject_key);
+	for (size_t i = 0; index && i < index->n_columns; i++)
+		if (index->columns[i] == c)
+			return true;
+	return false;
 }
 
-static void add_columns(struct table_search *ts, const char *database, struct strbuf *sql)
+/* A whole number that may be a telephone's, and not one that counts rows. */
+static bool may_be_phone(const struct table_search *ts, const struct schema_column *c)
+{
+	size_t len = strlen(c->sql_type);
+
+	if (is_in(ts->key, c) || is_key_of_others(ts->table, c) ||
+	    cstr_equal(c->name, ts->g->e->a->subject_key))
+		return false;
+	if (c->type == SCHEMA_DECIMAL)
+		return len > 3 && strstr(c->sql_type, ",0)");
+	return cstr_equal(c->data_type, "bigint") || cstr_equal(c->data_type, "int");
+}
+
+static bool is_searched(const struct table_search *ts, const struct schema_column *c)
+{
+	switch (c->type) {
+	case SCHEMA_TEXT:
+	case SCHEMA_JSON:
+	case SCHEMA_BYTES:
+		return true;
+	case SCHEMA_INT:
+	case SCHEMA_DECIMAL:
+		return may_be_phone(ts, c);
+	case SCHEMA_DOUBLE:
+	case SCHEMA_DATE:
+	case SCHEMA_DATETIME:
+	case SCHEMA_TIME:
+	case SCHEMA_OTHER:
+	default:
+		return false;
+	}
+}
+
+static void add_columns(struct table_search *ts, struct strbuf *sql)
 {
 	const struct schema_table *t = ts->table;
 
 	strbuf_addstr(sql, "SELECT ");
-	if (ts->has_key)
-		maria_add_identifier(sql, ts->e->a->subject_key);
+	if (ts->has_owner)
+		maria_add_identifier(sql, ts->g->e->a->subject_key);
 	else
 		strbuf_addstr(sql, "NULL");
+	for (size_t i = 0; ts->key && i < ts->key->n_columns; i++) {
+		strbuf_addstr(sql, ", ");
+		maria_add_identifier(sql, ts->key->columns[i]->name);
+	}
 	for (size_t i = 0; i < t->n_columns; i++) {
-		enum schema_type type = t->columns[i].type;
-
-		if (type != SCHEMA_TEXT && type != SCHEMA_JSON && type != SCHEMA_BYTES)
+		if (!is_searched(ts, &t->columns[i]))
 			continue;
 		ts->n_columns++;
 		strbuf_addstr(sql, ", ");
 		maria_add_identifier(sql, t->columns[i].name);
 	}
 	strbuf_addstr(sql, " FROM ");
-	maria_add_identifier(sql, database);
+	maria_add_identifier(sql, ts->database);
 	strbuf_addch(sql, '.');
 	maria_add_identifier(sql, t->name);
 }
 
-/* Whether the row holds something that is to be counted. */
-static bool look_at_row(const struct table_search *ts, const struct maria_rows *rows)
+static const char *look_at_row(const struct table_search *ts, const struct maria_rows *rows)
 {
-	struct str key = maria_rows_str(rows, 0);
-	bool is_others = ts->is_master || (key.data && !str_equal(key, str_from(ts->s->subject)));
-	bool is_found = false;
+	const size_t first = 1 + (ts->key ? ts->key->n_columns : 0);
+	struct str owner = maria_rows_str(rows, 0);
+	enum erase_kind found = ERASE_NONE;
 
-	if (is_others && !ts->s->marks_shared)
-		return false;
-	for (size_t i = 0; i < ts->n_columns; i++) {
-		struct str value = maria_rows_str(rows, i + 1);
-		struct erase_text *t;
-
-		while (value.data && (t = find_text(ts->s->sought, value, 1))) {
-			is_found = true;
-			if (!is_others)
-				break;
-			t->is_shared = true;
-			ts->s->sought->n_shared++;
-		}
-	}
-	return is_found && !is_others;
+	if (owner.data && !ts->is_kept && str_equal(owner, str_from(ts->g->s->subject)))
+		return "theirs";
+	erase_match_begin(ts->g->match, ERASE_VALUES);
+	for (size_t i = 0; i < ts->n_columns && found == ERASE_NONE; i++)
+		found = erase_match_look(ts->g->match, maria_rows_str(rows, first + i));
+	return found == ERASE_NONE ? NULL : erase_kind_name(found);
 }
 
-static int search_table(const struct table_search *base, const char *database, struct err *err)
+/* "15", "a:b"; bytes in which a terminal would see something else are escapes. */
+static void add_key(const struct table_search *ts, const struct maria_rows *rows, struct strbuf *b)
 {
-	struct table_search ts = *base;
-	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(ERASE_STATEMENT_MAX),
-					     where = STRBUF_INIT(1024);
+	for (size_t i = 0; ts->key && i < ts->key->n_columns; i++) {
+		struct str part = maria_rows_str(rows, 1 + i);
+
+		strbuf_addstr(b, i ? ":" : "");
+		strbuf_add_visible(b, part.data, part.len < KEY_MAX ? part.len : KEY_MAX);
+	}
+}
+
+static int search_rows(const struct table_search *ts, const char *sql, const char *where,
+		       struct erase_place *place, struct err *err)
+{
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	int r = maria_query(ts->g->e->m, sql, NULL, 0, &rows, err);
+
+	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
+		_cleanup_(strbuf_done) struct strbuf key = STRBUF_INIT(0);
+		const char *what = look_at_row(ts, rows);
+
+		place->n_searched++;
+		if (!what)
+			continue;
+		place->n_found++;
+		add_key(ts, rows, &key);
+		r = erase_tell_find(
+		    ts->g, &(struct erase_find){"MariaDB", where, strbuf_str(&key), what}, err);
+	}
+	return r;
+}
+
+static int search_table(struct table_search ts, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(ERASE_STATEMENT_MAX),
+					     where = STRBUF_INIT(0);
 	struct erase_place place = {.store = "MariaDB"};
+	bool is_shop = cstr_equal(ts.database, ts.g->e->schema->database);
 	int r;
 
-	ts.has_key = schema_find_column(ts.table, ts.e->a->subject_key) != NULL;
-	add_columns(&ts, database, &sql);
-	if (!ts.n_columns)
+	ts.key = schema_primary_key(ts.table);
+	ts.has_owner = is_shop && schema_find_column(ts.table, ts.g->e->a->subject_key);
+	ts.is_kept = erase_is_kept(ts.g->s, ts.table->name);
+	add_columns(&ts, &sql);
+	if (!ts.n_columns && !ts.has_owner)
 		return 0;
+	strbuf_addf(&where, "%s.%s", ts.database, ts.table->name);
+	place.where = strbuf_str(&where);
 	r = strbuf_check(&sql, ts.table->name, err);
 	if (r == 0)
-		r = maria_query(ts.e->m, strbuf_str(&sql), NULL, 0, &rows, err);
-	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
-		place.n_searched++;
-		place.n_found += look_at_row(&ts, rows);
+		r = search_rows(&ts, strbuf_str(&sql), place.where, &place, err);
+	if (r == -ERR_NOT_FOUND) { /* it went meanwhile, and holds nothing */
+		err_clear(err);
+		return 0;
 	}
-	rows = maria_rows_close(rows);
-	if (r < 0)
-		return err_context(err, "searching %s.%s", database, ts.table->name);
-	strbuf_addf(&where, "%s.%s", database, ts.table->name);
-	place.where = strbuf_str(&where);
-	return tell(ts.s, &place, err);
+	/* Of others a table may also be damaged, or of an engine that is not there. */
+	if (r < 0 && !is_shop && !maria_is_lost(ts.g->e->m)) {
+		_cleanup_(mem_freep) char *why =
+		    mem_strdup(r == -ERR_PERMISSION ? "the account may not read it" : err->message);
+
+		err_clear(err);
+		return erase_tell_skip(ts.g, place.where, why, err);
+	}
+	return r < 0 ? err_context(err, "searching %s", place.where)
+		     : erase_tell(ts.g, &place, err);
 }
 
-static int search_database(const struct eraser *e, const struct erase_search *s,
-			   const struct schema *schema, struct err *err)
+/* As it is now: a table may have come since. */
+static int search_database(const struct searching *g, const char *database, struct err *err)
 {
-	bool is_shop = cstr_equal(schema->database, e->schema->database);
-	int r = 0;
+	_cleanup_(schema_freep) struct schema *schema = NULL;
+	int r = schema_load(g->e->m, database, &schema, err);
 
-	for (size_t i = 0; i < schema->n_tables && r == 0; i++) {
-		const struct schema_table *t = &schema->tables[i];
-
-		if (!t->is_view)
-			r = search_table(
-			    &(struct table_search){.e = e,
-						   .s = s,
-						   .table = t,
-						   .is_master = is_shop && is_master(e, t)},
-			    schema->database, err);
-	}
+	for (size_t i = 0; r == 0 && i < schema->n_tables; i++)
+		if (!schema->tables[i].is_view)
+			r = search_table((struct table_search){.g = g,
+							       .database = database,
+							       .table = &schema->tables[i]},
+					 err);
 	return r;
 }
 
-int erase_search_maria(const struct eraser *e, const struct erase_search *s, struct err *err)
-{
-	_cleanup_(schema_freep) struct schema *now = NULL, *warehouse = NULL;
-	/* As it is now: a table may have come since. */
-	int r = schema_load(e->m, e->schema->database, &now, err);
-
-	if (r < 0)
-		return r;
-	r = search_database(e, s, now, err);
-	if (r < 0)
-		return r;
-	r = schema_load(e->m, e->warehouse, &warehouse, err);
-	return r < 0 ? r : search_database(e, s, warehouse, err);
-}
-
-/* --- MongoDB --------------------------------------------------------------------------------- */
-
-static bool look_at_document(const struct erase_sought *s, bson_iter_t *it, int depth)
-{
-	bson_iter_t below;
-
-	while (bson_iter_next(it)) {
-		uint32_t len;
-		const char *text;
-
-		if (BSON_ITER_HOLDS_UTF8(it)) {
-			text = bson_iter_utf8(it, &len);
-			if (find_text(s, (struct str){text, len}, 1))
-				return true;
-		} else if ((BSON_ITER_HOLDS_DOCUMENT(it) || BSON_ITER_HOLDS_ARRAY(it)) &&
-			   depth < DEPTH_MAX * 4 && bson_iter_recurse(it, &below) &&
-			   look_at_document(s, &below, depth + 1)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool is_theirs(const bson_t *doc, const char *field, const char *subject)
-{
-	char text[64] = "";
-	bson_iter_t it;
-
-	if (!field || !bson_iter_init_find(&it, doc, field))
-		return false;
-	if (BSON_ITER_HOLDS_UTF8(&it))
-		return cstr_equal(bson_iter_utf8(&it, NULL), subject);
-	if (BSON_ITER_HOLDS_INT(&it))
-		(void)snprintf(text, sizeof(text), "%" PRId64, bson_iter_as_int64(&it));
-	return cstr_equal(text, subject);
-}
-
-static int search_collection(const struct eraser *e, const struct erase_search *s,
-			     mongoc_collection_t *c, struct err *err)
-{
-	const struct mapping *mapping =
-	    mapping_set_find(e->mappings, mongoc_collection_get_name(c));
-	const char *owner = mapping ? privacy_owner_field(e->a, mapping) : NULL;
-	_cleanup_(strbuf_done) struct strbuf where = STRBUF_INIT(1024);
-	bson_t all = BSON_INITIALIZER;
-	mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(c, &all, NULL, NULL);
-	struct erase_place place = {.store = "MongoDB"};
-	const bson_t *doc;
-	bson_error_t error;
-	bson_iter_t it;
-	int r = 0;
-
-	while (mongoc_cursor_next(cursor, &doc)) {
-		place.n_searched++;
-		place.n_found += is_theirs(doc, owner, s->subject) ||
-				 (bson_iter_init(&it, doc) && look_at_document(s->sought, &it, 0));
-	}
-	if (mongoc_cursor_error(cursor, &error))
-		r = mongo_error(err, &error, NULL, "searching the documents");
-	mongoc_cursor_destroy(cursor);
-	bson_destroy(&all);
-	strbuf_addf(&where, "%s.%s", mongo_database(e->mongo), mongoc_collection_get_name(c));
-	place.where = strbuf_str(&where);
-	return r < 0 ? err_context(err, "collection \"%s\"", mongoc_collection_get_name(c))
-		     : tell(s, &place, err);
-}
-
-int erase_search_mongo(const struct eraser *e, const struct erase_search *s, struct err *err)
-{
-	mongoc_client_t *client = mongo_pop(e->mongo);
-	mongoc_database_t *db = mongoc_client_get_database(client, mongo_database(e->mongo));
-	bson_error_t error;
-	char **names = mongoc_database_get_collection_names_with_opts(db, NULL, &error);
-	int r = names ? 0 : mongo_error(err, &error, NULL, "listing the collections");
-
-	for (size_t i = 0; names && names[i] && r == 0; i++) {
-		mongoc_collection_t *c = mongoc_database_get_collection(db, names[i]);
-
-		if (strncmp(names[i], "system.", strlen("system.")) != 0)
-			r = search_collection(e, s, c, err);
-		mongoc_collection_destroy(c);
-	}
-	bson_strfreev(names);
-	mongoc_database_destroy(db);
-	mongo_push(e->mongo, client);
-	return r;
-}
-
-/* --- files ----------------------------------------------------------------------------------- */
-
-struct file_search {
-	const struct eraser *e;
-	const struct erase_search *s;
-	char *block; /* FILE_BLOCK and what may hang over */
+struct databases {
+	struct arena arena;
+	size_t n, cap;
+	const char **names;
 };
 
-/* Blocks overlap by what a text that lies across their border needs. */
-static int look_at_file(struct file_search *f, int fd, struct erase_place *place)
+static void databases_done(struct databases *d)
 {
-	size_t keep = 0, overlap = f->s->sought->longest ? f->s->sought->longest - 1 : 0;
-	ssize_t n;
+	mem_free(d->names);
+	arena_done(&d->arena);
+}
 
-	while ((n = read(fd, f->block + keep, FILE_BLOCK)) > 0) {
-		size_t len = keep + (size_t)n;
+static int list_databases(const struct searching *g, struct databases *ret, struct err *err)
+{
+	const struct maria_value params[] = {MARIA_S(g->e->schema->database)};
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	int r =
+	    maria_query(g->e->m, govern_sql_erase_databases, params, ARRAY_LEN(params), &rows, err);
 
-		place->n_searched += (uint64_t)n;
-		if (find_text(f->s->sought, (struct str){f->block, len}, FILE_MIN)) {
-			place->n_found = 1;
-			return 0;
-		}
-		keep = len < overlap ? len : overlap;
-		memmove(f->block, f->block + len - keep, keep);
+	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
+		mem_grow(&ret->names, &ret->cap, ret->n + 1, sizeof(*ret->names));
+		ret->names[ret->n++] = arena_str(&ret->arena, maria_rows_str(rows, 0)).data;
 	}
-	return n < 0 ? -1 : 0;
-}
-
-/* A file that went meanwhile holds nothing. */
-static int search_file(struct file_search *f, int folder, const char *name, const char *path,
-		       struct err *err)
-{
-	struct erase_place place = {.store = "files", .where = path};
-	_cleanup_(closep) int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-	if (fd < 0 && (errno == ENOENT || errno == ELOOP))
-		return 0;
-	if (fd < 0 || look_at_file(f, fd, &place) < 0)
-		return file_error("read", path, err);
-	return tell(f->s, &place, err);
-}
-
-static bool is_skipped(const struct eraser *e, const char *name)
-{
-	for (size_t i = 0; e->skipped[i]; i++)
-		if (cstr_equal(name, e->skipped[i]))
-			return true;
-	return false;
-}
-
-static int search_folder(struct file_search *f, int fd, const char *path, int depth,
-			 struct err *err);
-
-/* What went meanwhile holds nothing; what cannot be looked at is no proof that it holds nothing. */
-static int search_entry(struct file_search *f, int folder, const char *name, const char *path,
-			int depth, struct err *err)
-{
-	struct stat st;
-	int fd;
-
-	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : file_error("look at", path, err);
-	if (S_ISREG(st.st_mode))
-		return search_file(f, folder, name, path, err);
-	if (!S_ISDIR(st.st_mode))
-		return 0;
-	if (depth == DEPTH_MAX)
-		return err_set(err, ERR_LIMIT, "\"%s\" is nested deeper than %d folders", path,
-			       DEPTH_MAX);
-	fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return errno == ENOENT ? 0 : file_error("open", path, err);
-	return search_folder(f, fd, path, depth + 1, err);
-}
-
-static int search_folder(struct file_search *f, int fd, const char *path, int depth,
-			 struct err *err)
-{
-	DIR *dir = fdopendir(fd);
-	const struct dirent *entry;
-	int r = 0;
-
-	if (!dir) {
-		close(fd);
-		return file_error("list", path, err);
-	}
-	while (r == 0 && (entry = readdir(dir))) {
-		_cleanup_(mem_freep) char *below =
-		    mem_printf("%s%s%s", path, path[0] ? "/" : "", entry->d_name);
-
-		if (cstr_equal(entry->d_name, ".") || cstr_equal(entry->d_name, "..") ||
-		    (depth == 0 && is_skipped(f->e, entry->d_name)))
-			continue;
-		r = search_entry(f, dirfd(dir), entry->d_name, below, depth, err);
-	}
-	closedir(dir);
 	return r;
 }
 
-int erase_search_files(const struct eraser *e, const struct erase_search *s, struct err *err)
+int erase_search_maria(const struct searching *g, struct err *err)
 {
-	struct file_search f = {.e = e, .s = s};
-	int r, fd = open(e->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_(databases_done) struct databases others = {0};
+	int64_t sees_all = 0;
+	int r = search_database(g, g->e->schema->database, err);
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : file_error("open", e->dir, err);
-	f.block = mem_alloc(FILE_BLOCK + s->sought->longest);
-	r = search_folder(&f, fd, "", 0, err);
-	mem_free(f.block);
+	if (r == 0)
+		r = list_databases(g, &others, err);
+	for (size_t i = 0; i < others.n && r == 0; i++)
+		r = search_database(g, others.names[i], err);
+	if (r == 0)
+		r = maria_query_int(g->e->m, govern_sql_erase_sees_all, NULL, 0, &sees_all, err);
+	if (r < 0 || sees_all)
+		return r;
+	return erase_tell_skip(g, "other databases of MariaDB",
+			       "the account sees only those on which it has a right", err);
+}
+
+/* --- all stores ------------------------------------------------------------------------------ */
+
+int erase_search(const struct eraser *e, const struct erase_search *s, struct err *err)
+{
+	static int (*const stores[])(const struct searching *g, struct err *err) = {
+	    erase_search_maria, erase_search_mongo, erase_search_files, erase_search_index};
+	_cleanup_(erase_match_freep) struct erase_match *match = erase_sought_match(s->sought);
+	const struct searching g = {.e = e, .s = s, .match = match};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(stores) && r == 0; i++)
+		r = stores[i](&g, err);
 	return r;
 }

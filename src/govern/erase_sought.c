@@ -2,9 +2,9 @@
  * The texts by which copies of a person's data are found: see erase.h.
  *
  * A text is searched for when it alone tells who somebody is: an e-mail address, a telephone
- * number, both names together, a street, the key of a feed, what they wrote. A town or a first name
- * is everybody's. The least lengths below are where that begins; a shorter text would be found by
- * chance in the bytes of an index.
+ * number, all parts of a name together, a street, the key of a feed, what they wrote. A town or a
+ * first name is everybody's. The least lengths below are where that begins; what is shorter is
+ * kept, too, so that the certificate can say how much was not searched for.
  */
 #include "govern/erase_int.h"
 
@@ -17,168 +17,330 @@
 
 #include "base/banned.h"
 
-#define IDENTIFIER_MIN 3 /* bytes */
-#define TEXT_MIN       6
-#define ADDRESS_MIN    8
-#define WRITTEN_MIN    24  /* of what somebody wrote: less is said by many */
-#define WRITTEN_MAX    160 /* its begin is enough to find it */
+#define WRITTEN_MAX 160 /* bytes: the begin of what somebody wrote is enough to find it */
+
+static const uint8_t least[ERASE_KINDS] = {
+    /* Of a name, all parts together; a single one is told apart by NAME_ALONE. */
+    [ERASE_EMAIL] = 6,	 [ERASE_PHONE] = ERASE_DIGITS_MIN,
+    [ERASE_NAME] = 4,	 [ERASE_KEY] = 3,
+    [ERASE_ADDRESS] = 8, [ERASE_WRITTEN] = 24,
+    [ERASE_OTHER] = 6,
+};
+#define NAME_ALONE 6
 
 void erase_sought_done(struct erase_sought *s)
 {
 	mem_free(s->texts);
+	mem_free(s->documents);
 	arena_done(&s->arena);
 	*s = (struct erase_sought){0};
 }
 
-static size_t least(const char *pii)
+const char *erase_left_out_name(enum erase_left_out why)
 {
-	if (cstr_equal(pii, "identifier"))
-		return IDENTIFIER_MIN;
-	if (cstr_equal(pii, "address"))
-		return ADDRESS_MIN;
-	return cstr_equal(pii, "free_text") ? WRITTEN_MIN : TEXT_MIN;
+	static const char *const names[ERASE_LEFT_OUTS] = {"searched", "shared", "too short",
+							   "a bare number"};
+
+	return names[why];
 }
 
-/* Not in the middle of a character. */
-static struct str begin_of(struct str text)
+/* --- texts ----------------------------------------------------------------------------------- */
+
+struct str erase_begin_of(struct str text)
 {
+	text = str_trim(text);
 	if (text.len <= WRITTEN_MAX)
 		return text;
 	text.len = WRITTEN_MAX;
 	while (text.len && ((unsigned char)text.data[text.len] & 0xC0) == 0x80)
-		text.len--;
+		text.len--; /* not in the middle of a character */
 	return text;
 }
 
-void erase_sought_add(struct erase_sought *s, const char *pii, struct str text)
+static size_t count_digits(struct str text)
 {
-	text = begin_of(str_trim(text));
-	if (text.len < least(pii))
+	size_t n = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		n += text.data[i] >= '0' && text.data[i] <= '9';
+	return n;
+}
+
+static enum erase_left_out judge(enum erase_kind kind, struct str text)
+{
+	size_t len = text.len;
+
+	if (kind == ERASE_KEY && count_digits(text) == len)
+		return ERASE_NUMBER;
+	/* A town is everybody's, even where one of these comes from there. */
+	if (kind == ERASE_ADDRESS && !count_digits(text))
+		return ERASE_SHORT;
+	if (kind == ERASE_PHONE)
+		len = count_digits(text);
+	if (kind == ERASE_NAME && !memchr(text.data, ERASE_PART, text.len))
+		return len < NAME_ALONE ? ERASE_SHORT : ERASE_SEARCHED;
+	return len < least[kind] ? ERASE_SHORT : ERASE_SEARCHED;
+}
+
+void erase_sought_add(struct erase_sought *s, enum erase_kind kind, struct str text)
+{
+	struct str begin = erase_begin_of(text);
+
+	if (!begin.len)
 		return;
 	for (size_t i = 0; i < s->n; i++)
-		if (str_equal(s->texts[i].text, text))
+		if (s->texts[i].kind == kind && str_equal(s->texts[i].text, begin))
 			return;
 	mem_grow(&s->texts, &s->cap, s->n + 1, sizeof(*s->texts));
-	s->texts[s->n++] = (struct erase_text){.pii = arena_strdup(&s->arena, pii),
-					       .text = arena_str(&s->arena, text)};
-	if (text.len > s->longest)
-		s->longest = text.len;
+	s->texts[s->n++] =
+	    (struct erase_text){.kind = kind,
+				.text = arena_str(&s->arena, begin),
+				.flags = begin.len < str_trim(text).len ? ERASE_CUT : 0,
+				.left_out = judge(kind, begin)};
+}
+
+size_t erase_sought_count(const struct erase_sought *s, enum erase_left_out why)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		n += s->texts[i].left_out == why;
+	return n;
+}
+
+struct erase_match *erase_sought_match(const struct erase_sought *s)
+{
+	struct erase_match *m = erase_match_new();
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->texts[i].left_out == ERASE_SEARCHED)
+			(void)erase_match_add(m, s->texts[i].kind, s->texts[i].text,
+					      s->texts[i].flags);
+	return m;
+}
+
+bool erase_sought_holds(const struct erase_sought *s, struct str text)
+{
+	_cleanup_(erase_match_freep) struct erase_match *m = erase_sought_match(s);
+
+	erase_match_begin(m, ERASE_LINE);
+	return erase_match_look(m, text) != ERASE_NONE;
 }
 
 /* --- from the rows --------------------------------------------------------------------------- */
 
+static bool is_text(const struct schema_column *c)
+{
+	return c->type == SCHEMA_TEXT || c->type == SCHEMA_JSON;
+}
+
 /* Of other tables, keys are those of orders and reviews, which is not who somebody is. */
-static bool tells_who(const struct eraser *e, const struct schema_table *t,
-		      const struct schema_column *c)
+enum erase_kind erase_kind_of(const struct eraser *e, const struct schema_table *t,
+			      const struct schema_column *c)
 {
-	static const char *const classes[] = {"email", "phone", "address", "free_text", NULL};
+	static const struct {
+		const char *pii;
+		enum erase_kind kind;
+	} classes[] = {
+	    {"email", ERASE_EMAIL},	{"phone", ERASE_PHONE},	      {"name", ERASE_NAME},
+	    {"address", ERASE_ADDRESS}, {"free_text", ERASE_WRITTEN}, {"identifier", ERASE_KEY},
+	};
 	const char *pii = access_class(e->a, t->name, c->name);
+	enum erase_kind kind = ERASE_NONE;
 
-	if (!pii || c->type != SCHEMA_TEXT)
-		return false;
-	if (cstr_equal(pii, "identifier"))
-		return cstr_equal(t->name, e->a->subject_table);
-	for (size_t i = 0; classes[i]; i++)
-		if (cstr_equal(pii, classes[i]))
-			return true;
-	return false;
+	for (size_t i = 0; pii && i < ARRAY_LEN(classes); i++)
+		if (cstr_equal(pii, classes[i].pii))
+			kind = classes[i].kind;
+	if (kind == ERASE_KEY && !cstr_equal(t->name, e->a->subject_table))
+		return ERASE_NONE;
+	return is_text(c) || (kind == ERASE_PHONE && c->type == SCHEMA_INT) ? kind : ERASE_NONE;
 }
 
-static void add_select(const struct eraser *e, const struct schema_table *t, struct strbuf *sql,
-		       const char *columns)
+size_t erase_select_classed(const struct eraser *e, const struct schema_table *t,
+			    enum erase_kind *kinds, struct strbuf *sql)
 {
-	strbuf_addf(sql, "SELECT DISTINCT %s FROM ", columns);
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n_columns; i++) {
+		enum erase_kind kind = erase_kind_of(e, t, &t->columns[i]);
+
+		if (kind == ERASE_NONE)
+			continue;
+		strbuf_addstr(sql, n ? ", t." : "SELECT t.");
+		maria_add_identifier(sql, t->columns[i].name);
+		kinds[n++] = kind;
+	}
+	strbuf_addstr(sql, " FROM ");
 	maria_add_identifier(sql, t->name);
-	strbuf_addstr(sql, " WHERE ");
+	strbuf_addstr(sql, " t WHERE t.");
 	maria_add_identifier(sql, e->a->subject_key);
-	strbuf_addstr(sql, " = ?");
+	return n;
 }
 
-static int read_column(const struct eraser *e, const struct schema_table *t,
-		       const struct schema_column *c, const char *subject, struct erase_sought *ret,
-		       struct err *err)
+/* A row's values; the columns of a name together, as one. */
+void erase_each_text(const struct maria_rows *rows, const enum erase_kind *kinds, size_t n,
+		     erase_text_fn fn, void *arg)
+{
+	_cleanup_(strbuf_done) struct strbuf name = STRBUF_INIT(0);
+
+	for (size_t i = 0; i < n; i++) {
+		struct str value = str_trim(maria_rows_str(rows, i));
+
+		if (!value.len)
+			continue;
+		if (kinds[i] != ERASE_NAME) {
+			fn(arg, kinds[i], value);
+			continue;
+		}
+		if (name.len)
+			strbuf_addch(&name, ERASE_PART);
+		strbuf_add(&name, value.data, value.len);
+	}
+	if (name.len)
+		fn(arg, ERASE_NAME, strbuf_slice(&name));
+}
+
+static void add_text(void *arg, enum erase_kind kind, struct str text)
+{
+	erase_sought_add(arg, kind, text);
+}
+
+static int read_table(const struct eraser *e, const struct schema_table *t, const char *subject,
+		      struct erase_sought *ret, struct err *err)
 {
 	const struct maria_value params[] = {MARIA_S(subject)};
-	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(ERASE_STATEMENT_MAX),
-					     name = STRBUF_INIT(4096);
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(ERASE_STATEMENT_MAX);
+	_cleanup_(mem_freep) enum erase_kind *kinds = mem_alloc_array(t->n_columns, sizeof(*kinds));
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	const char *pii = access_class(e->a, t->name, c->name);
+	size_t n = erase_select_classed(e, t, kinds, &sql);
 	int r;
 
-	maria_add_identifier(&name, c->name);
-	add_select(e, t, &sql, strbuf_str(&name));
-	r = maria_query(e->m, strbuf_str(&sql), params, ARRAY_LEN(params), &rows, err);
+	if (!n)
+		return 0;
+	strbuf_addstr(&sql, " = ?");
+	r = strbuf_check(&sql, t->name, err);
+	if (r == 0)
+		r = maria_query(e->m, strbuf_str(&sql), params, ARRAY_LEN(params), &rows, err);
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
-		erase_sought_add(ret, pii, maria_rows_str(rows, 0));
+		erase_each_text(rows, kinds, n, add_text, ret);
 	return r;
 }
 
-/* All columns of a name together, in the order of the table: "Ada Lovelace". */
-static int read_name(const struct eraser *e, const struct schema_table *t, const char *subject,
-		     struct erase_sought *ret, struct err *err)
+static void add_document(struct erase_sought *s, const char *collection, struct str key)
+{
+	mem_grow(&s->documents, &s->cap_documents, s->n_documents + 1, sizeof(*s->documents));
+	s->documents[s->n_documents++] =
+	    (struct erase_document){arena_strdup(&s->arena, collection), arena_str(&s->arena, key)};
+}
+
+/* The columns of a key as one would type it: "15", "a:b". */
+static size_t add_key_columns(const struct eraser *e, const struct mapping *m, struct strbuf *sql)
+{
+	const struct schema_table *t = schema_find_table(e->schema, mapping_root_table(m));
+	const char *column;
+	size_t n = 0;
+
+	for (; (column = mapping_key_column(m, n)); n++) {
+		const struct schema_column *c = schema_find_column(t, column);
+
+		strbuf_addstr(sql, n ? ", " : "SELECT ");
+		strbuf_addstr(sql, c && c->type == SCHEMA_BYTES ? "HEX(" : "(");
+		maria_add_identifier(sql, column);
+		strbuf_addch(sql, ')');
+	}
+	return n;
+}
+
+static void add_part(struct strbuf *b, struct str part, bool is_escaped)
+{
+	for (size_t i = 0; i < part.len; i++) {
+		if (is_escaped && (part.data[i] == ':' || part.data[i] == '%'))
+			strbuf_addf(b, "%%%02X", (unsigned)(unsigned char)part.data[i]);
+		else
+			strbuf_addch(b, part.data[i]);
+	}
+}
+
+static int read_documents(const struct eraser *e, const struct mapping *m, const char *subject,
+			  struct erase_sought *ret, struct err *err)
 {
 	const struct maria_value params[] = {MARIA_S(subject)};
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(ERASE_STATEMENT_MAX),
-					     name = STRBUF_INIT(4096);
-	_cleanup_(mem_freep) char *text = NULL;
-	bool has_name = false;
+					     key = STRBUF_INIT(0);
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	const struct schema_table *t = schema_find_table(e->schema, mapping_root_table(m));
+	size_t n;
 	int r;
 
-	strbuf_addstr(&name, "CONCAT_WS(' '");
-	for (size_t i = 0; i < t->n_columns; i++) {
-		const char *pii = access_class(e->a, t->name, t->columns[i].name);
+	if (!t || !schema_find_column(t, e->a->subject_key))
+		return 0;
+	n = add_key_columns(e, m, &sql);
+	strbuf_addstr(&sql, " FROM ");
+	maria_add_identifier(&sql, t->name);
+	strbuf_addstr(&sql, " WHERE ");
+	maria_add_identifier(&sql, e->a->subject_key);
+	strbuf_addstr(&sql, " = ?");
+	r = maria_query(e->m, strbuf_str(&sql), params, ARRAY_LEN(params), &rows, err);
+	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
+		struct str canonical;
 
-		if (!pii || !cstr_equal(pii, "name"))
-			continue;
-		has_name = true;
-		strbuf_addstr(&name, ", NULLIF(");
-		maria_add_identifier(&name, t->columns[i].name);
-		strbuf_addstr(&name, ", '')");
+		strbuf_clear(&key);
+		for (size_t i = 0; i < n; i++) {
+			strbuf_addstr(&key, i ? ":" : "");
+			add_part(&key, maria_rows_str(rows, i), n > 1);
+		}
+		r = mapping_key_parse(m, strbuf_str(&key), &ret->arena, &canonical, err);
+		if (r < 0)
+			return r;
+		add_document(ret, mapping_collection(m), canonical);
 	}
-	strbuf_addch(&name, ')');
-	add_select(e, t, &sql, has_name ? strbuf_str(&name) : "''");
-	r = maria_query_text(e->m, strbuf_str(&sql), params, ARRAY_LEN(params), &text, err);
-	if (r == 0 && text)
-		erase_sought_add(ret, "name", str_from(text));
 	return r;
 }
 
 int erase_sought_read(const struct eraser *e, const char *subject, struct erase_sought *ret,
 		      struct err *err)
 {
-	const struct schema_table *own = schema_find_table(e->schema, e->a->subject_table);
 	int r = privacy_check_subject(e->a, e->m, subject, err);
 
-	if (r == 0)
-		r = read_name(e, own, subject, ret, err);
 	for (size_t i = 0; i < e->schema->n_tables && r == 0; i++) {
 		const struct schema_table *t = &e->schema->tables[i];
 
-		if (t->is_view || !schema_find_column(t, e->a->subject_key))
-			continue;
-		for (size_t j = 0; j < t->n_columns && r == 0; j++)
-			if (tells_who(e, t, &t->columns[j]))
-				r = read_column(e, t, &t->columns[j], subject, ret, err);
+		if (!t->is_view && schema_find_column(t, e->a->subject_key))
+			r = read_table(e, t, subject, ret, err);
 	}
+	for (size_t i = 0; i < e->mappings->len && r == 0; i++)
+		r = read_documents(e, e->mappings->items[i], subject, ret, err);
 	return r;
 }
 
 /* --- sealed ---------------------------------------------------------------------------------- */
 
+static json_t *as_json(const struct erase_sought *s)
+{
+	json_t *texts = json_array(), *documents = json_array();
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct erase_text *t = &s->texts[i];
+
+		json_array_append_new(texts, json_pack("[s,s%,i,i]", erase_kind_name(t->kind),
+						       t->text.data, t->text.len, (int)t->flags,
+						       (int)t->left_out));
+	}
+	for (size_t i = 0; i < s->n_documents; i++)
+		json_array_append_new(documents,
+				      json_pack("[s,s%]", s->documents[i].collection,
+						s->documents[i].key.data, s->documents[i].key.len));
+	return json_pack("{s:o,s:o}", "texts", texts, "documents", documents);
+}
+
 void erase_sought_seal(const struct erase_sought *s, const unsigned char *key, struct strbuf *ret)
 {
-	json_t *list = json_array();
 	_cleanup_(mem_freep) unsigned char *sealed = NULL;
-	char *text;
-	size_t len, size;
+	json_t *whole = as_json(s);
+	char *text = json_dumps(whole, JSON_COMPACT);
+	size_t len = strlen(text);
+	size_t size = crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES + len;
 
-	for (size_t i = 0; i < s->n; i++)
-		json_array_append_new(list,
-				      json_pack("[s,s%,b]", s->texts[i].pii, s->texts[i].text.data,
-						s->texts[i].text.len, s->texts[i].is_shared));
-	text = json_dumps(list, JSON_COMPACT);
-	len = strlen(text);
-	size = crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES + len;
 	sealed = mem_alloc(size);
 	random_bytes(sealed, crypto_secretbox_NONCEBYTES);
 	crypto_secretbox_easy(sealed + crypto_secretbox_NONCEBYTES, (const unsigned char *)text,
@@ -186,7 +348,7 @@ void erase_sought_seal(const struct erase_sought *s, const unsigned char *key, s
 	strbuf_add(ret, sealed, size);
 	sodium_memzero(text, len);
 	mem_free(text);
-	json_decref(list);
+	json_decref(whole);
 }
 
 static int read_texts(const json_t *list, struct erase_sought *ret)
@@ -196,18 +358,43 @@ static int read_texts(const json_t *list, struct erase_sought *ret)
 
 	json_array_foreach(list, i, item)
 	{
-		const char *pii, *text;
+		const char *kind_name, *text;
+		enum erase_kind kind;
 		size_t len, n = ret->n;
-		int is_shared;
+		int flags, left_out;
 
-		if (json_unpack(item, "[s,s%,b]", &pii, &text, &len, &is_shared) < 0)
+		if (json_unpack(item, "[s,s%,i,i]", &kind_name, &text, &len, &flags, &left_out) < 0)
 			return -1;
-		erase_sought_add(ret, pii, (struct str){text, len});
-		if (ret->n > n)
-			ret->texts[n].is_shared = is_shared;
-		ret->n_shared += is_shared != 0;
+		kind = erase_kind_find(kind_name);
+		if (kind == ERASE_NONE || left_out < 0 || left_out >= ERASE_LEFT_OUTS)
+			return -1;
+		erase_sought_add(ret, kind, (struct str){text, len});
+		if (ret->n == n)
+			continue;
+		ret->texts[n].flags = (unsigned)flags;
+		ret->texts[n].left_out = (enum erase_left_out)left_out;
 	}
 	return 0;
+}
+
+static int read_sought(const json_t *whole, struct erase_sought *ret)
+{
+	const json_t *documents = json_object_get(whole, "documents");
+	size_t i;
+	json_t *item;
+
+	if (!json_is_array(documents) || !json_is_array(json_object_get(whole, "texts")))
+		return -1;
+	json_array_foreach(documents, i, item)
+	{
+		const char *collection, *key;
+		size_t len;
+
+		if (json_unpack(item, "[s,s%]", &collection, &key, &len) < 0)
+			return -1;
+		add_document(ret, collection, (struct str){key, len});
+	}
+	return read_texts(json_object_get(whole, "texts"), ret);
 }
 
 int erase_sought_unseal(struct str sealed, const unsigned char *key, struct erase_sought *ret,
@@ -216,7 +403,7 @@ int erase_sought_unseal(struct str sealed, const unsigned char *key, struct eras
 	const size_t extra = crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES;
 	const unsigned char *bytes = (const unsigned char *)sealed.data;
 	_cleanup_(mem_freep) unsigned char *text = NULL;
-	json_t *list = NULL;
+	json_t *whole = NULL;
 	int bad = -1;
 
 	if (sealed.len > extra) {
@@ -226,9 +413,9 @@ int erase_sought_unseal(struct str sealed, const unsigned char *key, struct eras
 						 key);
 	}
 	if (bad == 0) {
-		list = json_loadb((const char *)text, sealed.len - extra, 0, NULL);
-		bad = list ? read_texts(list, ret) : -1;
-		json_decref(list);
+		whole = json_loadb((const char *)text, sealed.len - extra, JSON_ALLOW_NUL, NULL);
+		bad = whole ? read_sought(whole, ret) : -1;
+		json_decref(whole);
 	}
 	if (bad == 0)
 		return 0;

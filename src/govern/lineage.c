@@ -3,14 +3,13 @@
  * transaction; the unique key (run_id, run_end) of the table keeps a run at one START and one end,
  * whoever writes them.
  *
- * Whether the process of a run is there is asked of /proc by its PID and its start, which together
- * name it for good. That holds for the machine and the PID namespace that we are in; of the same
- * machine before its last start all are gone. Of others nothing can be told: their runs are left
- * alone until nothing was heard of them for GIVEN_UP_S.
+ * A run has the name of its process (base/proc.h). Of a process whose end cannot be told from here
+ * the runs are left alone until nothing was heard of them for GIVEN_UP_S.
  */
 #include "govern/lineage_int.h"
 
 #include "base/file.h"
+#include "base/proc.h"
 #include "govern/govern_sql_int.h"
 
 #include <inttypes.h>
@@ -48,101 +47,10 @@ const struct config_option lineage_options[] = {
 
 /* --- processes ------------------------------------------------------------------------------- */
 
-static void read_line(const char *path, char *ret, size_t size)
-{
-	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(4096);
-
-	ret[0] = 0;
-	if (file_read(path, &b, NULL) == 0)
-		(void)snprintf(ret, size, "%.*s", (int)strcspn(strbuf_str(&b), "\n "),
-			       strbuf_str(&b));
-}
-
-/* Field 22 of /proc/PID/stat: behind the name, which may hold anything, and its ")". 0: it is gone,
- * or has ended and nobody has asked how (state Z, X). */
-static uint64_t start_of(long pid)
-{
-	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(4096);
-	char path[64];
-	const char *at;
-	uint64_t start = 0;
-
-	(void)snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-	if (file_read(path, &b, NULL) < 0)
-		return 0;
-	at = strrchr(strbuf_str(&b), ')');
-	if (at && (str_starts(str_from(at), ") Z") || str_starts(str_from(at), ") X")))
-		return 0;
-	for (int field = 2; at && field < 22; field++)
-		at = strchr(at + 1, ' ');
-	if (at &&
-	    parse_uint64((struct str){at + 1, strcspn(at + 1, " ")}, UINT64_MAX, &start, NULL) < 0)
-		start = 0;
-	return start;
-}
-
-struct process {
-	char machine[40], boot[40], names[40];
-	uint64_t pid, start;
-};
-
-static struct process this_process(void)
-{
-	struct process p = {.pid = (uint64_t)getpid(), .start = start_of(getpid())};
-	ssize_t n;
-
-	read_line("/etc/machine-id", p.machine, sizeof(p.machine));
-	read_line("/proc/sys/kernel/random/boot_id", p.boot, sizeof(p.boot));
-	n = readlink("/proc/self/ns/pid", p.names, sizeof(p.names) - 1);
-	p.names[n > 0 ? n : 0] = 0;
-	return p;
-}
-
-static void process_text(const struct process *p, char ret[LINEAGE_PROCESS_SIZE])
-{
-	(void)snprintf(ret, LINEAGE_PROCESS_SIZE, "%s/%s/%s/%" PRIu64 "/%" PRIu64, p->machine,
-		       p->boot, p->names, p->pid, p->start);
-}
-
-void lineage_this_process(char ret[LINEAGE_PROCESS_SIZE])
-{
-	struct process us = this_process();
-
-	process_text(&us, ret);
-}
-
-static bool process_parse(const char *text, struct process *ret)
-{
-	char pid[24], start[24];
-
-	*ret = (struct process){0};
-	/* Machine and namespace may be empty: scanf would skip no empty field. */
-	for (int i = 0; i < 5; i++) {
-		char *const fields[] = {ret->machine, ret->boot, ret->names, pid, start};
-		static const size_t sizes[] = {40, 40, 40, 24, 24};
-		size_t len = strcspn(text, "/");
-
-		if (len >= sizes[i] || (i < 4 && text[len] != '/'))
-			return false;
-		memcpy(fields[i], text, len);
-		fields[i][len] = 0;
-		text += len + (i < 4);
-	}
-	return parse_uint64(str_from(pid), INT32_MAX, &ret->pid, NULL) == 0 &&
-	       parse_uint64(str_from(start), UINT64_MAX, &ret->start, NULL) == 0;
-}
-
 bool lineage_is_gone(const char *process, int64_t silent_s)
 {
-	struct process us = this_process(), p;
-
-	if (!process_parse(process, &p))
-		return silent_s > GIVEN_UP_S;
-	if (cstr_equal(p.boot, us.boot) && cstr_equal(p.names, us.names) && *p.boot)
-		return start_of((long)p.pid) != p.start;
-	if (*p.machine && cstr_equal(p.machine, us.machine) && !cstr_equal(p.boot, us.boot))
-		return true;
-	return silent_s > GIVEN_UP_S;
+	return proc_name_has_ended(process) || proc_name_is_of_former_boot(process) ||
+	       silent_s > GIVEN_UP_S;
 }
 
 /* --- events ---------------------------------------------------------------------------------- */
@@ -309,12 +217,14 @@ int lineage_abort_dead(struct maria *db, const struct lineage_place *place, cons
 	*ret_n = 0;
 	for (size_t i = 0; i < n && r == 0; i++) {
 		struct now now;
-		struct written w = {.fact = {.type = LINEAGE_ABORT,
-					     .time = now.time,
-					     .run = gone[i].id,
-					     .job = gone[i].job,
-					     .error = "the process that ran it is gone"},
-				    .error_class = "INTERRUPTED"};
+		struct written w = {
+		    .fact = {.type = LINEAGE_ABORT,
+			     .time = now.time,
+			     .run = gone[i].id,
+			     .job = gone[i].job,
+			     .is_stream = str_starts(str_from(gone[i].job), "sync."),
+			     .error = "the process that ran it is gone"},
+		    .error_class = "INTERRUPTED"};
 
 		r = begin(db, &now, err);
 		if (r == 0)
@@ -328,9 +238,8 @@ int lineage_abort_dead(struct maria *db, const struct lineage_place *place, cons
 
 static int add_run(struct maria *db, const struct lineage_fact *f, struct err *err)
 {
-	char process[LINEAGE_PROCESS_SIZE];
+	_cleanup_(mem_freep) char *process = proc_name();
 
-	lineage_this_process(process);
 	return maria_run(db, govern_sql_lineage_run_add,
 			 (const struct maria_value[]){MARIA_S(f->run), MARIA_S(f->job),
 						      MARIA_S(process), MARIA_S(f->time),

@@ -43,6 +43,7 @@ enum lineage_kind {
 	LINEAGE_INDEX,	    /* of a collection */
 	LINEAGE_WAREHOUSE,  /* a table of it */
 	LINEAGE_FILE,
+	LINEAGE_ROUTINE, /* procedure, function, trigger: while a graph is made */
 	LINEAGE_KINDS
 };
 

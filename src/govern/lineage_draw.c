@@ -19,31 +19,9 @@
 bool lineage_is_personal(const struct lineage_graph *g, size_t node)
 {
 	for (size_t i = 1; i < g->nodes[node].n_columns; i++)
-		if (g->columns[g->nodes[node].columns[i]].pii)
+		if (g->columns[g->nodes[node].columns[i]].classes)
 			return true;
 	return false;
-}
-
-/* Links from a node that passes on: to all that it goes on to. */
-static void follow(struct lineage_picture *p, bool *is_seen, size_t from, size_t at, bool is_direct)
-{
-	const struct lineage_graph *g = p->g;
-
-	for (size_t i = 0; i < g->n_edges; i++) {
-		const struct lineage_edge *e = &g->edges[i];
-		size_t to = g->columns[e->to].node;
-		bool is_value = is_direct && lineage_use_is_direct(e->use);
-		size_t mark = to * 2 + is_value;
-
-		if (g->columns[e->from].node != at || to == from || is_seen[mark])
-			continue;
-		is_seen[mark] = true;
-		if (g->nodes[to].is_passing) {
-			follow(p, is_seen, from, to, is_value);
-			continue;
-		}
-		p->links[p->n_links++] = (struct lineage_link){from, to, is_value};
-	}
 }
 
 static int compare_links(const void *a, const void *b)
@@ -59,16 +37,16 @@ static int compare_links(const void *a, const void *b)
 
 static void find_links(struct lineage_picture *p)
 {
-	size_t n_nodes = p->g->n_nodes, n = 0;
+	const struct lineage_graph *g = p->g;
+	size_t n = 0;
 
-	/* Each node has at most two links to each other one, by what is known of the values. */
-	for (size_t i = 0; i < n_nodes; i++) {
-		_cleanup_(mem_freep) bool *is_seen = NULL;
+	for (size_t i = 0; i < g->n_edges; i++) {
+		const struct lineage_edge *e = &g->edges[i];
+		size_t from = g->columns[e->from].node, to = g->columns[e->to].node;
 
-		if (p->g->nodes[i].is_passing)
-			continue;
-		is_seen = mem_alloc_array(n_nodes * 2, sizeof(*is_seen));
-		follow(p, is_seen, i, i, true);
+		if (from != to)
+			p->links[p->n_links++] =
+			    (struct lineage_link){from, to, lineage_use_is_direct(e->use)};
 	}
 	if (p->n_links)
 		qsort(p->links, p->n_links, sizeof(*p->links), compare_links);
@@ -115,7 +93,7 @@ void lineage_picture_init(struct lineage_picture *p, const struct lineage_graph 
 {
 	*p = (struct lineage_picture){.g = g};
 	p->is_shown = arena_alloc(&p->arena, g->n_nodes);
-	p->links = mem_alloc_array(g->n_nodes * g->n_nodes * 2 + 1, sizeof(*p->links));
+	p->links = mem_alloc_array(g->n_edges + 1, sizeof(*p->links));
 	find_links(p);
 	if (only)
 		keep_only(p, g->columns[*only].node);
@@ -143,9 +121,16 @@ static void add_quoted(struct strbuf *b, enum lineage_kind kind, const char *nam
 }
 
 static const char *const colours[LINEAGE_KINDS] = {
-    [LINEAGE_TABLE] = "#2f6f9f", [LINEAGE_VIEW] = "#6b7f8c",	  [LINEAGE_COLLECTION] = "#2e8b57",
-    [LINEAGE_INDEX] = "#b8752a", [LINEAGE_WAREHOUSE] = "#7a5aa6", [LINEAGE_FILE] = "#777777",
+    [LINEAGE_TABLE] = "#2f6f9f",      [LINEAGE_VIEW] = "#6b7f8c",
+    [LINEAGE_COLLECTION] = "#2e8b57", [LINEAGE_INDEX] = "#b8752a",
+    [LINEAGE_WAREHOUSE] = "#7a5aa6",  [LINEAGE_FILE] = "#777777",
+    [LINEAGE_ROUTINE] = "#777777",
 };
+
+static const char *colour_of(enum lineage_kind kind)
+{
+	return kind < LINEAGE_KINDS ? colours[kind] : "#000000";
+}
 
 void lineage_picture_dot(const struct lineage_picture *p, struct strbuf *b)
 {
@@ -158,7 +143,7 @@ void lineage_picture_dot(const struct lineage_picture *p, struct strbuf *b)
 			continue;
 		strbuf_addch(b, '\t');
 		add_quoted(b, g->nodes[i].kind, g->nodes[i].name);
-		strbuf_addf(b, " [fillcolor=\"%s\"%s];\n", colours[g->nodes[i].kind],
+		strbuf_addf(b, " [fillcolor=\"%s\"%s];\n", colour_of(g->nodes[i].kind),
 			    lineage_is_personal(g, i) ? ", color=\"#c0392b\", penwidth=3" : "");
 	}
 	for (size_t i = 0; i < p->n_links; i++) {
@@ -183,7 +168,7 @@ void lineage_picture_dot(const struct lineage_picture *p, struct strbuf *b)
 #define MARGIN	    40
 #define TOP	    96
 #define ROUNDS	    12
-#define LETTERS_MAX 30 /* in a box */
+#define LETTERS_MAX 26 /* bytes of a name in a box, left of the mark of personal data */
 
 struct spot {
 	size_t node;
@@ -208,6 +193,7 @@ static int column_of(enum lineage_kind kind)
 		return 2;
 	case LINEAGE_TABLE:
 	case LINEAGE_FILE:
+	case LINEAGE_ROUTINE:
 	case LINEAGE_KINDS:
 		break;
 	}
@@ -320,7 +306,7 @@ static void add_link(const struct layout *l, const struct lineage_link *k, struc
 		strbuf_addf(b, "<path d=\"M%d %d C%d %d %d %d %d %d\"", x, y, x + GAP / 2, y,
 			    to_x - GAP / 2, to_y, to_x - 5, to_y);
 	}
-	strbuf_addf(b, " stroke=\"%s\"%s><title>", colours[l->p->g->nodes[k->from].kind],
+	strbuf_addf(b, " stroke=\"%s\"%s><title>", colour_of(l->p->g->nodes[k->from].kind),
 		    k->is_direct ? "" : " stroke-dasharray=\"2 4\"");
 	add_xml(b, l->p->g->nodes[k->from].name);
 	strbuf_addstr(b, " &gt; ");
@@ -332,19 +318,22 @@ static void add_box(const struct layout *l, size_t node, struct strbuf *b)
 {
 	const struct lineage_node *n = &l->p->g->nodes[node];
 	int x = left_of(l, node), y = middle_of(l, node) - BOX_HEIGHT / 2;
-	char shown[LETTERS_MAX * 4 + 4];
+	size_t cut = strlen(n->name) > LETTERS_MAX ? LETTERS_MAX : strlen(n->name);
+	char shown[LETTERS_MAX + 4];
 
+	while (n->name[cut] && ((unsigned char)n->name[cut] & 0xc0) == 0x80)
+		cut--; /* not within a character */
 	strbuf_addf(b, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"4\" fill=\"%s\"/>",
-		    x, y, BOX_WIDTH, BOX_HEIGHT, colours[n->kind]);
+		    x, y, BOX_WIDTH, BOX_HEIGHT, colour_of(n->kind));
 	strbuf_addf(b, "<text x=\"%d\" y=\"%d\">", x + 12, y + 19);
-	/* About as many letters as the box is wide; the title has all of them. */
-	if (strlen(n->name) > LETTERS_MAX) {
+	/* The title has all of it. */
+	if (n->name[cut]) {
 		strbuf_addstr(b, "<title>");
 		add_xml(b, n->name);
 		strbuf_addstr(b, "</title>");
 	}
-	(void)snprintf(shown, sizeof(shown), "%.*s%s", LETTERS_MAX, n->name,
-		       strlen(n->name) > LETTERS_MAX ? "..." : "");
+	(void)snprintf(shown, sizeof(shown), "%.*s%s", (int)cut, n->name,
+		       n->name[cut] ? "..." : "");
 	add_xml(b, shown);
 	strbuf_addstr(b, "</text>");
 	if (lineage_is_personal(l->p->g, node))
@@ -365,7 +354,7 @@ static void add_legend(struct strbuf *b)
 		strbuf_addf(b,
 			    "<rect x=\"%d\" y=\"48\" width=\"14\" height=\"14\" rx=\"3\" "
 			    "fill=\"%s\"/><text class=\"l\" x=\"%d\" y=\"60\">%s</text>\n",
-			    x, colours[shown[i]], x + 20, lineage_kind_name(shown[i]));
+			    x, colour_of(shown[i]), x + 20, lineage_kind_name(shown[i]));
 	strbuf_addf(
 	    b,
 	    "<circle cx=\"%d\" cy=\"55\" r=\"5\" fill=\"#ff6b5e\"/>"

@@ -65,6 +65,7 @@ static const char *namespace_of(const struct lineage_place *place, enum lineage_
 		strbuf_addf(b, "aethermart://%s", place->job_namespace);
 		return strbuf_str(b);
 	case LINEAGE_FILE:
+	case LINEAGE_ROUTINE:
 	case LINEAGE_KINDS:
 		break;
 	}
@@ -174,10 +175,12 @@ static void add_tags(const struct builder *b, json_t *facets, const struct linea
 
 	for (size_t i = 1; i < node->n_columns; i++) {
 		const struct lineage_column *c = &b->place->graph->columns[node->columns[i]];
+		const char *names[LINEAGE_CLASSES];
+		size_t n = lineage_class_names(c->classes, names);
 
-		if (c->pii)
+		for (size_t j = 0; j < n; j++)
 			json_array_append_new(tags, json_pack("{s:s, s:s, s:s, s:s}", "key", "pii",
-							      "value", c->pii, "source", "USER",
+							      "value", names[j], "source", "USER",
 							      "field", c->name));
 	}
 	if (json_array_size(tags))
@@ -248,9 +251,9 @@ static void add_figures(const struct builder *b, json_t *dataset, const struct l
 static json_t *dataset_json(const struct builder *b, const struct lineage_dataset *d,
 			    bool is_output)
 {
-	const struct lineage_node *node = b->place->graph && d->kind != LINEAGE_FILE
-					      ? lineage_find_node(b->place->graph, d->kind, d->name)
-					      : NULL;
+	size_t node = b->place->graph && d->kind != LINEAGE_FILE
+			  ? lineage_find_node(b->place->graph, d->kind, d->name)
+			  : LINEAGE_NONE;
 	json_t *json = named(b, d->kind, d->name), *facets = json_object();
 	bool is_whole = b->fact->type != LINEAGE_RUNNING;
 
@@ -261,8 +264,8 @@ static json_t *dataset_json(const struct builder *b, const struct lineage_datase
 		json_object_set(source, "name", json_object_get(json, "namespace"));
 		json_object_set(source, "uri", json_object_get(json, "namespace"));
 	}
-	if (is_whole && node)
-		add_known(b, facets, node, is_output);
+	if (is_whole && node != LINEAGE_NONE)
+		add_known(b, facets, &b->place->graph->nodes[node], is_output);
 	if (json_object_size(facets))
 		json_object_set(json, "facets", facets);
 	json_decref(facets);

@@ -17,9 +17,12 @@
 #define CONNECT_MS    10000
 #define FIRST_WAIT_MS 200
 #define MOST_WAIT_MS  10000
+#define LOOK_US	      50000
 
 struct sender {
 	const struct lineage_export *how;
+	struct arena arena;
+	const char *url; /* as it is told */
 	CURL *curl;
 	struct curl_slist *headers;
 	char reason[CURL_ERROR_SIZE];
@@ -52,29 +55,60 @@ static size_t drop_body(char *data, size_t size, size_t n, void *arg)
 	return size * n;
 }
 
+static bool is_stopped(const struct sender *s)
+{
+	return s->how->stops && *s->how->stops;
+}
+
+/* Called by libcurl at least once a second: an endpoint that is silent holds up nobody who stops.
+ */
+static int look_out(void *arg, curl_off_t down, curl_off_t down_now, curl_off_t up,
+		    curl_off_t up_now)
+{
+	(void)down;
+	(void)down_now;
+	(void)up;
+	(void)up_now;
+	return is_stopped(arg);
+}
+
+/* Without name and password, which may stand before its host. */
+static const char *shown_url(const char *url, struct arena *arena)
+{
+	const char *host = strstr(url, "://"), *at;
+	size_t len;
+
+	if (!host)
+		return url;
+	host += 3;
+	len = strcspn(host, "/?#");
+	at = memrchr(host, '@', len);
+	return at ? arena_printf(arena, "%.*s%s", (int)(host - url), url, at + 1) : url;
+}
+
 static void sender_done(struct sender *s)
 {
+	arena_done(&s->arena);
 	curl_slist_free_all(s->headers);
 	curl_easy_cleanup(s->curl);
 }
 
 static int sender_init(struct sender *s, const struct lineage_export *how, struct err *err)
 {
-	_cleanup_(arena_done) struct arena arena = {0};
 	bool is_http =
 	    str_starts(str_from(how->url), "http://") || str_starts(str_from(how->url), "https://");
 
+	s->url = shown_url(how->url, &s->arena);
 	if (!is_http)
 		return err_set(err, ERR_INVALID_ARGUMENT,
 			       "the URL \"%.200s\" begins neither with http:// nor https://",
-			       how->url);
-	s->how = how;
+			       s->url);
 	s->curl = curl_easy_init();
 	bug_if(!s->curl);
 	s->headers = curl_slist_append(NULL, "Content-Type: application/json");
 	if (how->token)
 		s->headers = curl_slist_append(
-		    s->headers, arena_printf(&arena, "Authorization: Bearer %s", how->token));
+		    s->headers, arena_printf(&s->arena, "Authorization: Bearer %s", how->token));
 	curl_easy_setopt(s->curl, CURLOPT_URL, how->url);
 	curl_easy_setopt(s->curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(s->curl, CURLOPT_FOLLOWLOCATION, 0L); /* the token is for this one */
@@ -85,6 +119,9 @@ static int sender_init(struct sender *s, const struct lineage_export *how, struc
 	curl_easy_setopt(s->curl, CURLOPT_POST, 1L);
 	curl_easy_setopt(s->curl, CURLOPT_WRITEFUNCTION, drop_body);
 	curl_easy_setopt(s->curl, CURLOPT_ERRORBUFFER, s->reason);
+	curl_easy_setopt(s->curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(s->curl, CURLOPT_XFERINFOFUNCTION, look_out);
+	curl_easy_setopt(s->curl, CURLOPT_XFERINFODATA, s);
 	return 0;
 }
 
@@ -99,7 +136,9 @@ static int post(struct sender *s, const struct event *e, struct err *err)
 	curl_easy_setopt(s->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(e->text));
 	c = curl_easy_perform(s->curl);
 	if (c == CURLE_URL_MALFORMAT || c == CURLE_UNSUPPORTED_PROTOCOL)
-		return err_set(err, ERR_INVALID_ARGUMENT, "\"%.200s\" is no URL", s->how->url);
+		return err_set(err, ERR_INVALID_ARGUMENT, "\"%.200s\" is no URL", s->url);
+	if (c == CURLE_ABORTED_BY_CALLBACK)
+		return err_set(err, ERR_INTERRUPTED, "stopped before all was exported");
 	if (c != CURLE_OK)
 		return err_set(err, ERR_UNAVAILABLE, "the endpoint does not answer: %s",
 			       s->reason[0] ? s->reason : curl_easy_strerror(c));
@@ -117,24 +156,35 @@ static int post(struct sender *s, const struct event *e, struct err *err)
 		       status, e->id);
 }
 
-static bool is_stopped(const struct sender *s)
+/* What the endpoint asks for with its last answer, or `usual`. */
+static int64_t pause_ms(const struct sender *s, int64_t usual)
 {
-	return s->how->stops && *s->how->stops;
+	curl_off_t asked_s = 0;
+
+	curl_easy_getinfo(s->curl, CURLINFO_RETRY_AFTER, &asked_s);
+	return asked_s > 0 && asked_s < INT32_MAX ? asked_s * 1000 : usual;
 }
 
-/* Pauses that double, until the time is over. */
+/* Pauses that double, or as the endpoint says, until the time is over. */
 static int post_until(struct sender *s, const struct event *e, struct err *err)
 {
 	int64_t until_us = clock_monotonic_us() + s->how->retry_ms * 1000;
-	int64_t wait_ms = FIRST_WAIT_MS;
+	int64_t usual_ms = FIRST_WAIT_MS;
 	int r;
 
 	while ((r = post(s, e, err)) == -ERR_UNAVAILABLE) {
-		if (is_stopped(s) || clock_monotonic_us() + wait_ms * 1000 > until_us)
+		int64_t next_us = clock_monotonic_us() + pause_ms(s, usual_ms) * 1000;
+
+		if (next_us > until_us)
 			break;
-		usleep((useconds_t)(wait_ms * 1000));
-		wait_ms = wait_ms * 2 < MOST_WAIT_MS ? wait_ms * 2 : MOST_WAIT_MS;
+		while (!is_stopped(s) && clock_monotonic_us() < next_us)
+			usleep(LOOK_US);
+		if (is_stopped(s))
+			break;
+		usual_ms = usual_ms * 2 < MOST_WAIT_MS ? usual_ms * 2 : MOST_WAIT_MS;
 	}
+	if (r == -ERR_UNAVAILABLE && is_stopped(s))
+		return err_set(err, ERR_INTERRUPTED, "stopped before all was exported");
 	if (r == -ERR_UNAVAILABLE)
 		(void)err_hint(err, "what it took is noted: the same command goes on from there");
 	return r;
@@ -178,10 +228,10 @@ static int send_page(struct maria *db, struct sender *s, const struct page *p, u
 	return r;
 }
 
-int lineage_export(struct maria *db, const struct lineage_export *how, uint64_t *ret_n,
-		   struct err *err)
+static int export_locked(struct maria *db, const struct lineage_export *how, uint64_t *ret_n,
+			 struct err *err)
 {
-	_cleanup_(sender_done) struct sender s = {0};
+	_cleanup_(sender_done) struct sender s = {.how = how};
 	_cleanup_(page_clear) struct page page = {0};
 	uint64_t after = 0;
 	int r = sender_init(&s, how, err);
@@ -198,5 +248,24 @@ int lineage_export(struct maria *db, const struct lineage_export *how, uint64_t 
 		if (page.n)
 			after = page.items[page.n - 1].id;
 	} while (r == 0 && page.n == PAGE);
+	return r;
+}
+
+int lineage_export(struct maria *db, const struct lineage_export *how, uint64_t *ret_n,
+		   struct err *err)
+{
+	struct err unused = {0};
+	int64_t holder = 0;
+	int r = maria_query_int(db, govern_sql_lineage_export_lock, NULL, 0, &holder, err);
+
+	*ret_n = 0;
+	if (r == 0 && holder)
+		return err_set(err, ERR_CONFLICT,
+			       "somebody else exports just now: connection %lld of MariaDB",
+			       (long long)holder);
+	if (r < 0)
+		return r;
+	r = export_locked(db, how, ret_n, err);
+	(void)!maria_run(db, govern_sql_lineage_export_unlock, NULL, 0, NULL, &unused);
 	return r;
 }

@@ -8,6 +8,7 @@
 #include "govern/govern_sql_int.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <strings.h>
 
 #include "base/banned.h"
@@ -35,12 +36,34 @@ const char *lineage_use_name(enum lineage_use use)
 	return uses[use].name;
 }
 
-static const char *const kinds[LINEAGE_KINDS] = {"table", "view",      "collection",
-						 "index", "warehouse", "file"};
+static const char *const kinds[LINEAGE_KINDS] = {"table",     "view", "collection", "index",
+						 "warehouse", "file", "routine"};
 
 const char *lineage_kind_name(enum lineage_kind kind)
 {
 	return kinds[kind];
+}
+
+/* --- classes of personal data ---------------------------------------------------------------- */
+
+void lineage_set_class(struct lineage_graph *g, size_t column, const char *name)
+{
+	struct lineage_column *c = &g->columns[column];
+
+	c->classes = 0;
+	c->is_classed = name != NULL;
+	for (uint32_t i = 0; name && i < LINEAGE_CLASSES && mapping_pii_classes[i]; i++)
+		c->classes |= (uint32_t)cstr_equal(mapping_pii_classes[i], name) << i;
+}
+
+size_t lineage_class_names(uint32_t classes, const char *ret[LINEAGE_CLASSES])
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < LINEAGE_CLASSES && mapping_pii_classes[i]; i++)
+		if (classes >> i & 1)
+			ret[n++] = mapping_pii_classes[i];
+	return n;
 }
 
 /* --- datasets and columns -------------------------------------------------------------------- */
@@ -49,7 +72,8 @@ const char *lineage_kind_name(enum lineage_kind kind)
 static struct str name_key(struct arena *arena, enum lineage_kind kind, const char *first,
 			   const char *second)
 {
-	bool folds = kind == LINEAGE_TABLE || kind == LINEAGE_VIEW || kind == LINEAGE_WAREHOUSE;
+	bool folds = kind == LINEAGE_TABLE || kind == LINEAGE_VIEW || kind == LINEAGE_WAREHOUSE ||
+		     kind == LINEAGE_ROUTINE;
 	struct str key = str_from(arena_printf(arena, "%d/%s/%s", (int)kind, first, second));
 
 	for (size_t i = 0; i < key.len && folds; i++)
@@ -57,22 +81,14 @@ static struct str name_key(struct arena *arena, enum lineage_kind kind, const ch
 	return key;
 }
 
-size_t lineage_node_index(const struct lineage_graph *g, enum lineage_kind kind, const char *name)
+size_t lineage_find_node(const struct lineage_graph *g, enum lineage_kind kind, const char *name)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 
 	return (uintptr_t)map_get(&g->by_name, name_key(&arena, kind, name, "")) - 1;
 }
 
-const struct lineage_node *lineage_find_node(const struct lineage_graph *g, enum lineage_kind kind,
-					     const char *name)
-{
-	size_t i = lineage_node_index(g, kind, name);
-
-	return i == LINEAGE_NONE ? NULL : &g->nodes[i];
-}
-
-static size_t find_column(const struct lineage_graph *g, size_t node, const char *name)
+size_t lineage_find_column(const struct lineage_graph *g, size_t node, const char *name)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	const char *number = arena_printf(&arena, "%zu", node);
@@ -82,16 +98,10 @@ static size_t find_column(const struct lineage_graph *g, size_t node, const char
 	       1;
 }
 
-size_t lineage_find_column(const struct lineage_graph *g, const struct lineage_node *node,
-			   const char *column)
-{
-	return find_column(g, (size_t)(node - g->nodes), column);
-}
-
 size_t lineage_add_column(struct lineage_graph *g, size_t node, const char *name)
 {
 	struct lineage_node *n = &g->nodes[node];
-	size_t found = find_column(g, node, name);
+	size_t found = lineage_find_column(g, node, name);
 
 	if (found != LINEAGE_NONE)
 		return found;
@@ -109,7 +119,7 @@ size_t lineage_add_column(struct lineage_graph *g, size_t node, const char *name
 size_t lineage_add_node(struct lineage_graph *g, enum lineage_kind kind, const char *name,
 			const char *meaning)
 {
-	size_t found = lineage_node_index(g, kind, name);
+	size_t found = lineage_find_node(g, kind, name);
 
 	if (found != LINEAGE_NONE)
 		return found;
@@ -151,7 +161,10 @@ struct lineage_graph *lineage_graph_free(struct lineage_graph *g)
 	mem_free(g->nodes);
 	mem_free(g->columns);
 	mem_free(g->edges);
+	mem_free(g->reads);
+	mem_free(g->texts);
 	map_done(&g->by_name);
+	map_done(&g->by_read);
 	map_done(&g->by_edge);
 	arena_done(&g->arena);
 	mem_free(g);
@@ -170,15 +183,12 @@ static void add_tables(struct lineage_graph *g, const struct lineage_parts *p)
 		for (size_t j = 0; j < t->n_columns; j++) {
 			const struct schema_column *c = &t->columns[j];
 			size_t id = lineage_add_column(g, node, c->name);
-			const char *pii =
-			    p->access ? access_class(p->access, t->name, c->name) : NULL;
 
 			g->columns[id].type = arena_strdup(&g->arena, c->sql_type);
 			g->columns[id].meaning =
 			    arena_strdup(&g->arena, c->comment ? c->comment : "");
-			g->columns[id].is_open = pii && cstr_equal(pii, ACCESS_OPEN);
-			if (pii && !g->columns[id].is_open)
-				g->columns[id].pii = arena_strdup(&g->arena, pii);
+			lineage_set_class(
+			    g, id, p->access ? access_class(p->access, t->name, c->name) : NULL);
 		}
 	}
 }
@@ -192,11 +202,10 @@ struct mapped {
 static void add_field(void *arg, const char *field, const char *type, const char *pii)
 {
 	struct mapped *m = arg;
-	size_t id = lineage_add_column(m->g, m->node, field); /* which may move the others */
-	struct lineage_column *c = &m->g->columns[id];
+	size_t id = lineage_add_column(m->g, m->node, field);
 
-	c->type = type;
-	c->pii = pii ? arena_strdup(&m->g->arena, pii) : NULL;
+	m->g->columns[id].type = type;
+	lineage_set_class(m->g, id, pii);
 }
 
 static void add_source(void *arg, const struct mapping_source *s)
@@ -214,8 +223,8 @@ static void add_source(void *arg, const struct mapping_source *s)
 	size_t from = lineage_add_column(m->g, table, s->column);
 
 	lineage_add_edge(m->g, from, lineage_add_column(m->g, m->node, s->field), use_of[s->use]);
-	if (m->classes && s->pii && !m->g->columns[from].pii)
-		m->g->columns[from].pii = arena_strdup(&m->g->arena, s->pii);
+	if (m->classes && !m->g->columns[from].is_classed)
+		lineage_set_class(m->g, from, s->pii);
 }
 
 static void add_mappings(struct lineage_graph *g, const struct lineage_parts *p)
@@ -304,7 +313,7 @@ static void add_rules(struct lineage_graph *g, const struct search_rules *rules)
 
 		if (!list[i].mapping)
 			continue;
-		x.collection = lineage_node_index(g, LINEAGE_COLLECTION, list[i].name);
+		x.collection = lineage_find_node(g, LINEAGE_COLLECTION, list[i].name);
 		x.node = lineage_add_node(g, LINEAGE_INDEX, list[i].name, "");
 		add_collection(&x, &list[i]);
 	}
@@ -318,25 +327,11 @@ static int add_views(struct lineage_graph *g, const struct lineage_parts *p, str
 	int r = maria_query(p->db, govern_sql_lineage_views, NULL, 0, &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
-		size_t view = lineage_node_index(g, LINEAGE_VIEW, maria_rows_str(rows, 0).data);
+		size_t view = lineage_find_node(g, LINEAGE_VIEW, maria_rows_str(rows, 0).data);
 
 		if (view != LINEAGE_NONE && maria_rows_str(rows, 1).data)
 			lineage_read_view(g, p->schema->database, view, maria_rows_str(rows, 1));
 	}
-	return r;
-}
-
-static int read_procedures(struct lineage_graph *g, const struct lineage_parts *p, bool only_tables,
-			   struct err *err)
-{
-	const struct maria_value params[] = {MARIA_S(p->warehouse)};
-	const struct lineage_databases databases = {p->schema->database, p->warehouse, only_tables};
-	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(p->db, govern_sql_lineage_routines, params, 1, &rows, err);
-
-	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
-		if (maria_rows_str(rows, 1).data) /* else the account may not see it */
-			lineage_read_procedure(g, &databases, maria_rows_str(rows, 1));
 	return r;
 }
 
@@ -350,14 +345,110 @@ static int add_warehouse(struct lineage_graph *g, const struct lineage_parts *p,
 		(void)lineage_add_column(
 		    g, lineage_add_node(g, LINEAGE_WAREHOUSE, maria_rows_str(rows, 0).data, ""),
 		    maria_rows_str(rows, 1).data);
-	rows = maria_rows_close(rows);
-	if (r == 0)
-		r = read_procedures(g, p, true, err);
-	return r == 0 ? read_procedures(g, p, false, err) : r;
+	return r;
 }
 
+/* --- routines -------------------------------------------------------------------------------- */
+
+void lineage_add_read(struct lineage_graph *g, size_t column, size_t routine)
+{
+	void **slot =
+	    map_put(&g->by_read, str_from(arena_printf(&g->arena, "%zu<%zu", column, routine)));
+
+	if (*slot)
+		return;
+	mem_grow(&g->reads, &g->reads_cap, g->n_reads + 1, sizeof(*g->reads));
+	g->reads[g->n_reads++] = (struct lineage_read){column, routine};
+	*slot = (void *)(uintptr_t)g->n_reads;
+}
+
+const char *lineage_routine_name(struct arena *arena, const char *kind, const char *database,
+				 const char *name)
+{
+	char *text = arena_printf(arena, "%s %s%s%s", kind, database ? database : "",
+				  database ? "." : "", name);
+
+	for (size_t i = 0; text[i] && text[i] != ' '; i++)
+		text[i] = (char)tolower((unsigned char)text[i]); /* PROCEDURE, as the server says */
+	return text;
+}
+
+struct routines { /* of one database */
+	struct lineage_graph *g;
+	struct maria *db;
+	const char *database;
+	struct lineage_routine of;
+};
+
+static size_t routine_node(struct routines *rs, const char *kind, const char *name)
+{
+	return lineage_add_passing(
+	    rs->g, LINEAGE_ROUTINE,
+	    lineage_routine_name(&rs->g->arena, kind,
+				 rs->of.home == LINEAGE_TABLE ? NULL : rs->database, name));
+}
+
+/* Parameters, and what is returned, before any text is read: routines call each other. */
+static int declare_routines(struct routines *rs, struct err *err)
+{
+	const struct maria_value params[] = {MARIA_S(rs->database)};
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	int r = maria_query(rs->db, govern_sql_lineage_parameters, params, 1, &rows, err);
+
+	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
+		size_t node =
+		    routine_node(rs, maria_rows_str(rows, 0).data, maria_rows_str(rows, 1).data);
+		const char *name = maria_rows_str(rows, 2).data, *mode;
+		size_t column = lineage_add_column(rs->g, node, name ? name : LINEAGE_RETURN);
+
+		mode = maria_rows_str(rows, 3).data;
+		rs->g->columns[column].type = arena_strdup(&rs->g->arena, mode ? mode : "");
+	}
+	return r;
+}
+
+static int read_routines(struct routines *rs, const char *sql, struct err *err)
+{
+	const struct maria_value params[] = {MARIA_S(rs->database)};
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	int r = maria_query(rs->db, sql, params, 1, &rows, err);
+
+	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
+		const char *table = maria_rows_str(rows, 2).data;
+
+		if (!maria_rows_str(rows, 3).data) /* the account may not see it */
+			continue;
+		rs->of.node =
+		    routine_node(rs, maria_rows_str(rows, 0).data, maria_rows_str(rows, 1).data);
+		rs->of.table = table ? lineage_find_node(rs->g, rs->of.home, table) : LINEAGE_NONE;
+		lineage_read_routine(rs->g, &rs->of, maria_rows_str(rows, 3));
+	}
+	return r;
+}
+
+static int add_routines(struct lineage_graph *g, const struct lineage_parts *p,
+			enum lineage_kind home, struct err *err)
+{
+	struct routines rs = {
+	    .g = g,
+	    .db = p->db,
+	    .database = home == LINEAGE_TABLE ? p->schema->database : p->warehouse,
+	    .of = {p->schema->database, p->warehouse, home, LINEAGE_NONE, LINEAGE_NONE, true}};
+	int r = declare_routines(&rs, err);
+
+	for (int pass = 0; pass < 2 && r == 0; pass++) {
+		rs.of.only_tables = pass == 0;
+		r = read_routines(&rs, govern_sql_lineage_routines, err);
+		if (r == 0)
+			r = read_routines(&rs, govern_sql_lineage_triggers, err);
+	}
+	return r;
+}
+
+/* --- the whole ------------------------------------------------------------------------------- */
+
 /* A value that came from a personal column is personal, where nobody has said otherwise. */
-static void carry_classes(struct lineage_graph *g)
+void lineage_carry_classes(struct lineage_graph *g)
 {
 	bool has_changed;
 
@@ -367,10 +458,12 @@ static void carry_classes(struct lineage_graph *g)
 			const struct lineage_edge *e = &g->edges[i];
 			struct lineage_column *to = &g->columns[e->to];
 
-			if (!g->columns[e->from].pii || to->pii || to->is_open || !*to->name ||
+			uint32_t all = to->classes | g->columns[e->from].classes;
+
+			if (all == to->classes || to->is_classed || !*to->name ||
 			    !lineage_use_is_direct(e->use))
 				continue;
-			to->pii = g->columns[e->from].pii;
+			to->classes = all;
 			has_changed = true;
 		}
 	} while (has_changed);
@@ -389,27 +482,19 @@ int lineage_graph_new(const struct lineage_parts *parts, struct lineage_graph **
 		r = add_views(g, parts, err);
 	if (r == 0 && parts->db && parts->warehouse)
 		r = add_warehouse(g, parts, err);
+	if (r == 0 && parts->db)
+		r = add_routines(g, parts, LINEAGE_TABLE, err);
+	if (r == 0 && parts->db && parts->warehouse)
+		r = add_routines(g, parts, LINEAGE_WAREHOUSE, err);
 	if (r < 0)
 		return err_context(err, "reading what is made of what");
-	carry_classes(g);
+	lineage_contract(g);
+	lineage_carry_classes(g);
 	*ret = TAKE_PTR(g);
 	return 0;
 }
 
 /* --- inputs ---------------------------------------------------------------------------------- */
-
-static void mark_inputs(const struct lineage_graph *g, size_t node, bool *marks)
-{
-	for (size_t i = 0; i < g->n_edges; i++) {
-		size_t from = g->columns[g->edges[i].from].node;
-
-		if (g->columns[g->edges[i].to].node != node || marks[from] || from == node)
-			continue;
-		marks[from] = true;
-		if (g->nodes[from].is_passing)
-			mark_inputs(g, from, marks);
-	}
-}
 
 static size_t list_marked(const struct lineage_graph *g, const bool *marks, struct arena *arena,
 			  const struct lineage_dataset **ret)
@@ -418,19 +503,26 @@ static size_t list_marked(const struct lineage_graph *g, const bool *marks, stru
 	size_t n = 0;
 
 	for (size_t i = 0; i < g->n_nodes; i++)
-		if (marks[i] && !g->nodes[i].is_passing)
+		if (marks[i])
 			list[n++] = (struct lineage_dataset){.kind = g->nodes[i].kind,
 							     .name = g->nodes[i].name};
 	*ret = list;
 	return n;
 }
 
-size_t lineage_inputs(const struct lineage_graph *g, const struct lineage_node *node,
+size_t lineage_inputs(const struct lineage_graph *g, enum lineage_kind kind, const char *name,
 		      struct arena *arena, const struct lineage_dataset **ret)
 {
 	bool *marks = arena_alloc(arena, g->n_nodes * sizeof(*marks));
+	size_t node = lineage_find_node(g, kind, name);
 
-	mark_inputs(g, (size_t)(node - g->nodes), marks);
+	if (node == LINEAGE_NONE)
+		return 0;
+	for (size_t i = 0; i < g->n_edges; i++) {
+		size_t from = g->columns[g->edges[i].from].node;
+
+		marks[from] |= g->columns[g->edges[i].to].node == node && from != node;
+	}
 	return list_marked(g, marks, arena, ret);
 }
 
@@ -458,10 +550,8 @@ struct walk {
 /* A second way that is direct all along says more than one that is not. */
 static void reach(struct walk *w, struct lineage_reach next)
 {
-	const char *own = w->g->columns[next.column].pii;
 	size_t at = w->place[next.column];
 
-	next.pii = own ? own : next.is_direct ? next.pii : NULL;
 	if (at) {
 		struct lineage_reach *old = &w->ret->items[at - 1];
 
@@ -494,10 +584,12 @@ static void step(struct walk *w, const struct lineage_reach at)
 					     .from = at.column,
 					     .use = e->use,
 					     .is_direct = at.is_direct && is_same &&
-							  lineage_use_is_direct(e->use),
-					     .pii = at.pii};
+							  lineage_use_is_direct(e->use)};
 
 		if (from->node != node || (!is_same && !is_whole && *from->name))
+			continue;
+		/* Which rows of which rows: all of a warehouse would depend on all. */
+		if (!at.is_direct && !lineage_use_is_direct(e->use))
 			continue;
 		if (!is_same && is_whole) {
 			next.column = g->nodes[g->columns[e->to].node].columns[0];
@@ -513,8 +605,7 @@ static void step(struct walk *w, const struct lineage_reach at)
 void lineage_impact(const struct lineage_graph *g, size_t start, struct lineage_reaches *ret)
 {
 	struct walk w = {g, ret, mem_alloc_array(g->n_columns, sizeof(size_t))};
-	const struct lineage_reach self = {
-	    .column = start, .from = start, .is_direct = true, .pii = g->columns[start].pii};
+	const struct lineage_reach self = {.column = start, .from = start, .is_direct = true};
 	size_t n_direct, n_before;
 
 	step(&w, self);
@@ -531,15 +622,64 @@ void lineage_impact(const struct lineage_graph *g, size_t start, struct lineage_
 	mem_free(w.place);
 }
 
+/* A table's own column, or a view's, which is the same under another name. */
+static bool is_named(const struct lineage_graph *g, size_t start,
+		     const struct lineage_reaches *reaches, size_t column)
+{
+	bool is_whole = !*g->columns[start].name;
+
+	if (column == start || (is_whole && g->columns[column].node == g->columns[start].node))
+		return true;
+	for (size_t i = 0; i < reaches->len; i++) {
+		const struct lineage_reach *reach = &reaches->items[i];
+		size_t node = g->columns[reach->column].node;
+
+		if (reach->is_direct && g->nodes[node].kind == LINEAGE_VIEW &&
+		    reach->column == column)
+			return true;
+	}
+	return false;
+}
+
+static int compare_readers(const void *a, const void *b)
+{
+	const struct lineage_reader *x = a, *y = b;
+	int order = strcmp(x->routine, y->routine);
+
+	return order ? order : x->column < y->column ? -1 : 1;
+}
+
+size_t lineage_readers(const struct lineage_graph *g, size_t start,
+		       const struct lineage_reaches *reaches, struct arena *arena,
+		       const struct lineage_reader **ret)
+{
+	struct lineage_reader *list = arena_alloc(arena, (g->n_reads + 1) * sizeof(*list));
+	size_t n = 0, kept = 0;
+
+	for (size_t i = 0; i < g->n_reads; i++)
+		if (is_named(g, start, reaches, g->reads[i].column))
+			list[n++] = (struct lineage_reader){g->nodes[g->reads[i].routine].name,
+							    g->reads[i].column};
+	if (n)
+		qsort(list, n, sizeof(*list), compare_readers);
+	for (size_t i = 0; i < n; i++) /* each routine once, by the column that was there first */
+		if (!kept || !cstr_equal(list[kept - 1].routine, list[i].routine))
+			list[kept++] = list[i];
+	*ret = list;
+	return kept;
+}
+
 /* --- names ----------------------------------------------------------------------------------- */
 
 static int unknown(const struct lineage_graph *g, const char *text, struct err *err)
 {
 	const char **names = mem_alloc_array(g->n_nodes + 1, sizeof(*names));
 	const char *near;
+	size_t n = 0;
 
 	for (size_t i = 0; i < g->n_nodes; i++)
-		names[i] = g->nodes[i].name;
+		if (!g->nodes[i].is_passing)
+			names[n++] = g->nodes[i].name;
 	near = cstr_nearest(text, names);
 	(void)err_set(err, ERR_NOT_FOUND, "there is no table, view or collection \"%.80s\"%s%s%s",
 		      text, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
@@ -568,7 +708,7 @@ int lineage_parse_name(const struct lineage_graph *g, const char *text, size_t *
 		       struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
-	const struct lineage_node *node = NULL;
+	size_t node = LINEAGE_NONE;
 	const char *colon = strchr(text, ':'), *dot;
 	size_t first = 0, end = LINEAGE_KINDS;
 
@@ -582,13 +722,13 @@ int lineage_parse_name(const struct lineage_graph *g, const char *text, size_t *
 		}
 	}
 	dot = strchr(text, '.');
-	for (size_t i = first; i < end && !node; i++)
+	for (size_t i = first; i < end && node == LINEAGE_NONE; i++)
 		node = lineage_find_node(g, (enum lineage_kind)i,
 					 dot ? arena_strndup(&arena, text, (size_t)(dot - text))
 					     : text);
-	if (!node)
+	if (node == LINEAGE_NONE)
 		return unknown(
 		    g, arena_strndup(&arena, text, dot ? (size_t)(dot - text) : strlen(text)), err);
 	*ret = lineage_find_column(g, node, dot ? dot + 1 : "");
-	return *ret == LINEAGE_NONE ? unknown_column(g, node, dot + 1, err) : 0;
+	return *ret == LINEAGE_NONE ? unknown_column(g, &g->nodes[node], dot + 1, err) : 0;
 }

@@ -1,12 +1,11 @@
 /*
  * What is made of what, at rest: datasets, their columns, and edges between columns, from the
- * mappings, the views and the warehouse's procedures of a server, and the rules of search. Nothing
- * is recorded here: it is what the program and the servers are set up to do.
+ * mappings, the views, procedures, functions and triggers of a server, and the rules of search.
+ * Nothing is recorded here: it is what the program and the servers are set up to do.
  *
  * Of mappings and rules every edge is known by column. Of views it is read from what the server
  * writes down of them: columns of the select list by column, what joins or filters as a whole. Of
- * the warehouse's procedures only statements are read: a column that a statement names is taken to
- * have a part in all that it writes, so that an edge may be too many and none is missing.
+ * routines their statements are read, with variables and calls between them: lineage_procedure.c.
  *
  * Immutable once made; any number of threads may read it.
  */
@@ -30,6 +29,9 @@ enum lineage_use { /* in the order of how much they say; direct ones first */
 bool lineage_use_is_direct(enum lineage_use use);
 const char *lineage_use_name(enum lineage_use use);    /* "IDENTITY", as OpenLineage has it */
 const char *lineage_kind_name(enum lineage_kind kind); /* "table" */
+/* The names of a column's classes (no more than LINEAGE_CLASSES); how many. */
+#define LINEAGE_CLASSES 32
+size_t lineage_class_names(uint32_t classes, const char *ret[LINEAGE_CLASSES]);
 
 struct lineage_edge {
 	size_t from, to; /* columns */
@@ -39,8 +41,11 @@ struct lineage_edge {
 struct lineage_column {
 	const char *name;	    /* "": the dataset as a whole */
 	const char *type, *meaning; /* "" when not known */
-	const char *pii; /* own class, or the one that came along with its value; NULL: none */
-	bool is_open;	 /* somebody has said that it is not personal */
+	/* Classes of personal data, a bit each: its own, or those that came along with its values.
+	 */
+	uint32_t classes;
+	bool is_classed; /* somebody has said which, or that it is open: what comes along is not it
+			  */
 	size_t node;
 };
 
@@ -48,18 +53,25 @@ struct lineage_node { /* a dataset */
 	enum lineage_kind kind;
 	const char *name, *meaning;
 	const char *version; /* of a collection: hash of its mapping; else NULL */
-	bool is_passing;     /* lives for the time of a statement: of no interest by itself */
+	bool is_passing;     /* was there while the graph was made: no edge has to do with it */
 	size_t n_columns, columns_cap;
 	size_t *columns; /* in their order; [0] is the whole */
 };
 
+struct lineage_read { /* a routine names a column in its text */
+	size_t column, routine;
+};
+
 struct lineage_graph {
 	struct arena arena;
-	struct map by_name, by_edge;
+	struct map by_name, by_edge, by_read;
 	size_t n_nodes, nodes_cap, n_columns, columns_cap, n_edges, edges_cap;
 	struct lineage_node *nodes;
 	struct lineage_column *columns;
 	struct lineage_edge *edges;
+	size_t n_reads, reads_cap, n_texts, texts_cap;
+	struct lineage_read *reads;
+	struct lineage_text *texts; /* while it is made */
 };
 
 /* What it is made of; all but `schema` may be NULL. */
@@ -68,7 +80,7 @@ struct lineage_parts {
 	const struct mapping_set *mappings;
 	const struct access *access; /* classes of columns; NULL: those of the mappings alone */
 	const struct search_rules *rules; /* bound */
-	struct maria *db;		  /* views, procedures of the warehouse */
+	struct maria *db;		  /* views, routines of shop and warehouse */
 	const char *warehouse;
 };
 int lineage_graph_new(const struct lineage_parts *parts, struct lineage_graph **ret,
@@ -76,37 +88,46 @@ int lineage_graph_new(const struct lineage_parts *parts, struct lineage_graph **
 struct lineage_graph *lineage_graph_free(struct lineage_graph *g);
 DEFINE_CLEANUP(struct lineage_graph *, lineage_graph_free)
 
-/* NULL: there is none. A table by any case of its letters. */
-const struct lineage_node *lineage_find_node(const struct lineage_graph *g, enum lineage_kind kind,
-					     const char *name);
-/* SIZE_MAX: there is none. `column` "": the whole. */
-size_t lineage_find_column(const struct lineage_graph *g, const struct lineage_node *node,
-			   const char *column);
+/* Nodes and columns go by their numbers in the graph. */
+#define LINEAGE_NONE SIZE_MAX /* there is none */
+/* A table by any case of its letters. */
+size_t lineage_find_node(const struct lineage_graph *g, enum lineage_kind kind, const char *name);
+/* `column` "": the whole. */
+size_t lineage_find_column(const struct lineage_graph *g, size_t node, const char *column);
 
-/* The datasets that `node` is made of, or has to be looked into for it (`arena`); of a passing one,
- * those before it. */
-size_t lineage_inputs(const struct lineage_graph *g, const struct lineage_node *node,
+/* The datasets that one is made of, or has to be looked into for it (`arena`). 0 of what is not
+ * known, too. */
+size_t lineage_inputs(const struct lineage_graph *g, enum lineage_kind kind, const char *name,
 		      struct arena *arena, const struct lineage_dataset **ret);
 /* The datasets of a kind that are made of something. */
 size_t lineage_made(const struct lineage_graph *g, enum lineage_kind kind, struct arena *arena,
 		    const struct lineage_dataset **ret);
 
 /*
- * All that depends on a column (of a whole dataset: on any of its columns), nearest first. What
- * came by direct edges alone carries the class of where it came from, unless it has its own.
+ * All that depends on a column (of a whole dataset: on any of its columns), nearest first.
+ * What depends on which rows there are is told, and what is made of that; not which rows these
+ * decide in turn.
  */
 struct lineage_reach {
 	size_t column;
 	size_t from;	      /* the column before it on the way */
 	enum lineage_use use; /* of the last edge */
 	bool is_direct;	      /* all the way */
-	const char *pii;
 };
 struct lineage_reaches {
 	size_t len, cap;
 	struct lineage_reach *items; /* owned (mem_free) */
 };
 void lineage_impact(const struct lineage_graph *g, size_t start, struct lineage_reaches *ret);
+/* The routines that name the column (of a whole dataset: any of its columns), or one of a view that
+ * has its value: "procedure sp_MyProfile". */
+struct lineage_reader {
+	const char *routine;
+	size_t column; /* the one that it names */
+};
+size_t lineage_readers(const struct lineage_graph *g, size_t start,
+		       const struct lineage_reaches *reaches, struct arena *arena,
+		       const struct lineage_reader **ret);
 
 /* "Products.price", "product_catalog.category.name", "Products", with or without "table:" or
  * another kind before it. ERR_NOT_FOUND with the nearest name. */

@@ -82,7 +82,8 @@ int lineage_check_day(struct maria *db, const char *day, struct err *err)
 
 int lineage_purge(struct maria *db, const char *before, uint64_t *ret_n, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(before), MARIA_U(PURGE_AT_ONCE)};
+	const struct maria_value params[] = {MARIA_S(before), MARIA_S(before),
+					     MARIA_U(PURGE_AT_ONCE)};
 	uint64_t n = PURGE_AT_ONCE;
 	int r = lineage_check_day(db, before, err);
 

@@ -71,17 +71,18 @@ struct lineage_token lineage_next_token(struct str *s)
 	}
 	if (s->data[at] == '`' || s->data[at] == '\'' || s->data[at] == '"') {
 		end = end_of_quoted(*s, at);
-		t = s->data[at] == '`' ? (struct lineage_token){TOKEN_NAME,
-								{s->data + at + 1,
-								 end - at > 1 ? end - at - 2 : 0}}
-				       : (struct lineage_token){TOKEN_SIGN, {"?", 1}};
+		t.kind = s->data[at] == '`' ? TOKEN_NAME : TOKEN_SIGN;
+		t.quoted = (struct str){s->data + at + 1, end - at > 1 ? end - at - 2 : 0};
+		t.text = t.kind == TOKEN_NAME ? t.quoted : str_from("?");
 	} else if (is_word(s->data[at])) {
 		while (end < s->len && is_word(s->data[end]))
 			end++;
-		t = (struct lineage_token){TOKEN_WORD, {s->data + at, end - at}};
+		t.kind = TOKEN_WORD;
+		t.text = (struct str){s->data + at, end - at};
 	} else {
 		end = at + 1;
-		t = (struct lineage_token){TOKEN_SIGN, {s->data + at, 1}};
+		t.kind = TOKEN_SIGN;
+		t.text = (struct str){s->data + at, 1};
 	}
 	*s = (struct str){s->data + end, s->len - end};
 	return t;

@@ -181,6 +181,22 @@ static bool is_migrated(const struct lineage_trace *t)
 	return t->source && cstr_equal(t->source, "migration");
 }
 
+/* Without the batch nobody knows when its first change was queued, nor whether it was one. */
+static int find_out_whether_kept(struct maria *db, struct lineage_trace *t, struct err *err)
+{
+	const char *at = t->written_at ? t->written_at : t->left_at;
+	int64_t is_kept = 1;
+	int r = 0;
+
+	if (at && !t->source) {
+		const struct maria_value params[] = {MARIA_S(at), MARIA_S(at)};
+
+		r = maria_query_int(db, govern_sql_lineage_kept, params, 2, &is_kept, err);
+	}
+	t->is_forgotten = !is_kept;
+	return r;
+}
+
 /*
  * Of a change: the event of the sync behind it, and the one before its batch, whose first change
  * may have been queued in an earlier window. Of a migration: its run, up to whose end the binary
@@ -195,11 +211,11 @@ static int find_window(const struct mapping *m, struct maria *db, struct lineage
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r = 0;
 
-	if (!at)
+	if (!at || t->is_forgotten)
 		return 0;
 	{
-		const struct maria_value change[] = {MARIA_S(job), MARIA_S(at), MARIA_S(job),
-						     MARIA_S(before)};
+		const struct maria_value change[] = {MARIA_S(job), MARIA_S(at), MARIA_S(at),
+						     MARIA_S(job), MARIA_S(before)};
 		const struct maria_value migration[] = {MARIA_S(at), MARIA_S(at),
 							MARIA_S(mapping_collection(m))};
 
@@ -248,6 +264,8 @@ static int find_sync(const struct mapping *m, struct maria *db, struct str key,
 
 	if (r == 0)
 		r = find_batch(m, db, t, err);
+	if (r == 0)
+		r = find_out_whether_kept(db, t, err);
 	if (r == 0)
 		r = find_window(m, db, t, err);
 	if (r == 0)

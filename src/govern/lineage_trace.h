@@ -34,6 +34,7 @@ struct lineage_trace { /* texts: NULL where nothing is known; all in the arena *
 	bool is_current; /* the document was made by this version */
 	/* The batch: "queue" or "migration"; when what it carried was queued. */
 	const char *source, *batch_at, *first_queued_at, *last_queued_at;
+	bool is_forgotten; /* no batch, because the sync's audit does not reach back so far */
 	/* Events of the sync around it, and how far the binary log was then. */
 	const char *run, *after, *until, *after_gtid, *until_gtid;
 	/* What is not in the document yet. */

@@ -45,9 +45,9 @@ static size_t find_table(const struct reading *v, struct str name)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	const char *text = arena_strndup(&arena, name.data, name.len);
-	size_t node = lineage_node_index(v->g, LINEAGE_TABLE, text);
+	size_t node = lineage_find_node(v->g, LINEAGE_TABLE, text);
 
-	return node == LINEAGE_NONE ? lineage_node_index(v->g, LINEAGE_VIEW, text) : node;
+	return node == LINEAGE_NONE ? lineage_find_node(v->g, LINEAGE_VIEW, text) : node;
 }
 
 static void add_reference(struct reading *v, size_t node, struct str column)
@@ -56,8 +56,8 @@ static void add_reference(struct reading *v, size_t node, struct str column)
 	struct reference ref = {LINEAGE_NONE, column};
 
 	if (node != LINEAGE_NONE) {
-		ref.column = lineage_find_column(v->g, &v->g->nodes[node],
-						 arena_strndup(&arena, column.data, column.len));
+		ref.column =
+		    lineage_find_column(v->g, node, arena_strndup(&arena, column.data, column.len));
 		if (ref.column == LINEAGE_NONE)
 			ref.column = v->g->nodes[node].columns[0];
 	}

@@ -11,10 +11,11 @@
 #include <jansson.h>
 
 /*
- * Each column of each row that belongs to a subject, as a clearance sees it: rows of the subject's
- * table, and of every table that has a column of its key's name. Hidden columns are told with a
- * NULL text, as is SQL NULL. `row` counts from 1 in each table; at most PRIVACY_ROWS_MAX a table,
- * the newest by primary key. The texts live for the call. A negative answer of `fn` ends it.
+ * Each column of each row that belongs to a subject, as a role sees it: rows of the subject's
+ * table, of every table that has a column of its key's name, and of such views that the role is
+ * given by name; of what the role may not read, nothing. Hidden columns are told with a NULL text,
+ * as is SQL NULL. `row` counts from 1 in each; at most PRIVACY_ROWS_MAX of each, the newest by
+ * primary key. The texts live for the call. A negative answer of `fn` ends it.
  */
 #define PRIVACY_ROWS_MAX 100
 
@@ -38,8 +39,8 @@ int privacy_check_subject(const struct access *a, struct maria *m, const char *s
 
 /* Errors of privacy_check_subject(). */
 struct privacy_question {
-	const struct access_clearance *clearance; /* whose eyes */
-	const char *subject;			  /* its key */
+	const struct access_role *role; /* whose eyes */
+	const char *subject;		/* its key */
 	privacy_value_fn fn;
 	void *arg;
 };
@@ -47,13 +48,16 @@ int privacy_show(const struct access *a, const struct schema *s, struct maria *m
 		 const struct privacy_question *q, struct err *err) _must_check_;
 
 /*
- * Columns that look like personal data and are not classed, or are called open: by their name, or
- * by what stands in the first PRIVACY_SAMPLE rows.
+ * Columns, and fields of documents that no mapping makes, which look like personal data and are not
+ * classed, or are called open: by their name, or by what stands in PRIVACY_SAMPLE rows at each end
+ * of the table or collection.
  */
 #define PRIVACY_SAMPLE 1000
 
 struct privacy_finding {
-	const char *table, *column;
+	const char *store;   /* "MariaDB", "MongoDB" */
+	const char *table;   /* or collection; one of the warehouse with its database */
+	const char *column;  /* or dotted path of the field */
 	const char *pii;     /* as which class it looks */
 	const char *classed; /* "open", or NULL */
 	bool by_name;
@@ -61,18 +65,29 @@ struct privacy_finding {
 };
 typedef int (*privacy_finding_fn)(void *arg, const struct privacy_finding *f, struct err *err);
 
-int privacy_detect(const struct access *a, const struct schema *s, struct maria *m,
-		   privacy_finding_fn fn, void *arg, struct err *err) _must_check_;
+struct privacy_detect {
+	const struct access *a;
+	const struct schema *schema;
+	const struct mapping_set *mappings;
+	const char *warehouse; /* its database, which may not be there */
+	struct maria *m;
+	struct mongo *mongo; /* NULL: there is none */
+	privacy_finding_fn fn;
+	void *arg;
+};
+int privacy_detect(const struct privacy_detect *d, struct err *err) _must_check_;
 
 /*
- * All that is held on a subject, for them: {"rows": {TABLE: [...]}, "documents": {COLLECTION:
- * [...]}, "seen_by": [...]}, values as MariaDB writes them, bytes in hex, documents as relaxed
- * extended JSON with the fields of MongoDB's users. The caller owns the value. ERR_NOT_FOUND.
+ * All that is held on a subject, for them: {"rows": {TABLE: [...]}, "warehouse": {TABLE: [...]},
+ * "documents": {COLLECTION: [...]}, "seen_by": [...], "not_included": [{"what", "why"}]}, values as
+ * MariaDB writes them, bytes in hex, documents as relaxed extended JSON with the fields of
+ * MongoDB's users. The caller owns the value. ERR_NOT_FOUND.
  */
 struct privacy_export {
 	const struct access *a;
 	const struct schema *schema;
 	const struct mapping_set *mappings;
+	const char *warehouse; /* its database, which may not be there */
 	struct maria *m;
 	struct mongo *mongo;
 	const char *subject; /* its key */
@@ -85,9 +100,13 @@ const char *privacy_owner_field(const struct access *a, const struct mapping *m)
 
 /*
  * How far people stand out: how many share each combination of what a clearance sees of them in
- * their own table. `columns` (NULL: all that it sees, but pseudonyms) are those that somebody may
- * know of a person. A group of one is a person.
+ * their own table, byte by byte. Other tables are not judged: what somebody ordered when may find
+ * them, too. Rows that stand for erased people (PRIVACY_ERASED_AT is not NULL) are nobody.
+ * `columns` (NULL: all that it sees, but pseudonyms) are those that somebody may know of a person.
+ * A group of one is a person.
  */
+#define PRIVACY_ERASED_AT "erased_at"
+
 struct privacy_crowd {
 	uint64_t n_people, n_groups, smallest;
 	uint64_t n_below; /* people in groups of fewer than `k` */

@@ -87,10 +87,15 @@ static int count(const struct crowd_search *s, size_t first, size_t end, size_t 
 	}
 	strbuf_addstr(&sql, "1 AS `one of them` FROM ");
 	maria_add_identifier(&sql, s->table->name);
-	strbuf_addstr(&sql, " t JOIN Access_Keys k ON k.key_name = 'pseudonym') seen GROUP BY ");
+	strbuf_addstr(&sql, " t JOIN Access_Keys k ON k.key_name = 'pseudonym'");
+	if (schema_find_column(s->table, PRIVACY_ERASED_AT))
+		strbuf_addstr(&sql, " WHERE t." PRIVACY_ERASED_AT " IS NULL");
+	strbuf_addstr(&sql, ") seen GROUP BY ");
 	for (size_t i = first; i < end; i++) {
 		if (i == but)
 			continue;
+		/* As bytes: a reader tells "É" from "E", whatever the collation says. */
+		strbuf_addstr(&sql, "BINARY ");
 		maria_add_identifier(&sql, s->columns[i]->name);
 		strbuf_addstr(&sql, ", ");
 	}

@@ -1,4 +1,4 @@
-/* What is held of one subject, as a clearance sees it: see privacy.h. */
+/* What is held of one subject, as a role sees it: see privacy.h. */
 #include "govern/privacy.h"
 
 #include "govern/access_int.h"
@@ -16,7 +16,7 @@ static enum access_mask mask_of(const struct shower *s, const struct schema_tabl
 				const struct schema_column *c, const char **ret_pii)
 {
 	*ret_pii = access_class(s->a, t->name, c->name);
-	return access_mask_in(s->q->clearance, *ret_pii);
+	return access_mask_in(s->q->role->clearance, *ret_pii);
 }
 
 /* The same expressions as in the views; a hidden column is NULL, so that positions are kept. */
@@ -96,8 +96,8 @@ static int check_key(const struct shower *s, struct maria *m, struct err *err)
 	int r = 0;
 
 	for (size_t i = 0; mapping_pii_classes[i]; i++)
-		is_needed = is_needed || access_mask_in(s->q->clearance, mapping_pii_classes[i]) ==
-					     ACCESS_PSEUDONYM;
+		is_needed = is_needed || access_mask_in(s->q->role->clearance,
+							mapping_pii_classes[i]) == ACCESS_PSEUDONYM;
 	if (is_needed)
 		r = maria_query_int(m, "SELECT COUNT(*) FROM Access_Keys", NULL, 0, &n, err);
 	if (r < 0 || n)
@@ -157,6 +157,16 @@ const char *privacy_owner_field(const struct access *a, const struct mapping *m)
 	return o.field;
 }
 
+/* Who has everything reads views, too, which repeat the tables. */
+static bool is_shown(const struct shower *s, const struct schema_table *t)
+{
+	const struct access_role *role = s->q->role;
+
+	return schema_find_column(t, s->a->subject_key) &&
+	       (t->is_view ? !role->has_everything && access_may_read(role, t->name)
+			   : access_may_read(role, t->name));
+}
+
 int privacy_show(const struct access *a, const struct schema *schema, struct maria *m,
 		 const struct privacy_question *q, struct err *err)
 {
@@ -170,12 +180,10 @@ int privacy_show(const struct access *a, const struct schema *schema, struct mar
 	if (r < 0)
 		return r;
 	own = schema_find_table(schema, a->subject_table);
-	r = show_table(&s, own, m, &n, err);
-	for (size_t i = 0; i < schema->n_tables && r == 0; i++) {
-		const struct schema_table *t = &schema->tables[i];
-
-		if (t != own && !t->is_view && schema_find_column(t, a->subject_key))
-			r = show_table(&s, t, m, &n, err);
-	}
+	if (is_shown(&s, own))
+		r = show_table(&s, own, m, &n, err);
+	for (size_t i = 0; i < schema->n_tables && r == 0; i++)
+		if (&schema->tables[i] != own && is_shown(&s, &schema->tables[i]))
+			r = show_table(&s, &schema->tables[i], m, &n, err);
 	return r;
 }

@@ -18,6 +18,8 @@
 #include "base/mem.h"
 #include "base/ydoc.h"
 #include "mapping/mapping.h"
+#include "shop/warehouse.h"
+#include "sync/sync_verify.h"
 
 extern const struct config_option quality_options[]; /* section "quality" */
 
@@ -32,13 +34,16 @@ enum quality_kind {
 	QUALITY_FRESHNESS,	/* how long ago the last change was committed */
 	QUALITY_SCHEMA,		/* columns are others than recorded */
 	QUALITY_DISTRIBUTION,	/* values are spread otherwise than recorded */
-	QUALITY_RECONCILIATION, /* documents are others than rows make them */
+	QUALITY_RECONCILIATION, /* a store has other things than rows make them */
 	QUALITY_SQL,		/* own SQL gives the keys of what is wrong */
 	QUALITY_KINDS
 };
 const char *quality_kind_name(enum quality_kind kind);
 
 enum quality_measure { QUALITY_PSI, QUALITY_KL };
+
+/* What is reconciled with the rows. */
+enum quality_store { QUALITY_DOCUMENTS, QUALITY_INDEX, QUALITY_WAREHOUSE };
 
 #define QUALITY_NAME_MAX    64 /* of a check; the width of its columns */
 #define QUALITY_COLUMNS_MAX 8
@@ -83,6 +88,7 @@ struct quality_check {
 	const char *const *tables;    /* SCHEMA; NULL-terminated; NULL: all */
 	enum quality_measure measure; /* DISTRIBUTION */
 	double max_drift;
+	enum quality_store store; /* RECONCILIATION */
 	const struct ynode *node; /* for messages */
 };
 
@@ -106,6 +112,9 @@ DEFINE_CLEANUP(struct quality_checks *, quality_free)
 /* NULL, and ERR_NOT_FOUND with the nearest name. */
 const struct quality_check *quality_find(const struct quality_checks *c, const char *name,
 					 struct err *err);
+
+/* What a check is of: the table, the collection, "(schema)" or "(warehouse)". */
+const char *quality_entity(const struct quality_check *c);
 
 /* Whether a document passes a check of the kinds MISSING and INVALID. */
 bool quality_judge(const struct quality_check *c, const bson_t *document);
@@ -167,6 +176,13 @@ struct quality_stores {
 	struct maria *sync;
 	struct mongo *mongo;
 	const char *without; /* why not */
+	/* What the index is asked through, and where the warehouse is, the caller knows. Both are
+	 * the comparisons of `verify` and `warehouse check`; an error: it could not be judged. */
+	int (*verify_index)(void *arg, const struct mapping *m,
+			    const struct sync_verify_options *options,
+			    struct sync_verify_result *ret, struct err *err);
+	int (*check_warehouse)(void *arg, shop_warehouse_fn fn, void *fn_arg, struct err *err);
+	void *arg;
 };
 
 struct quality_how {

@@ -1,11 +1,7 @@
-/* Checks of documents in MongoDB: each is judged as the stream judges it; reconciliation is the
- * sync's own proof (sync_verify.h). */
+/* Checks of documents in MongoDB: each is judged as the stream judges it. */
 #include "govern/quality_int.h"
 
 #include "store/mongo.h"
-#include "sync/sync_verify.h"
-
-#include <inttypes.h>
 
 #include "base/banned.h"
 
@@ -70,41 +66,6 @@ static int read_documents(struct quality_runner *rn, struct quality_result *r, s
 	return rc;
 }
 
-static void take_differences(struct quality_runner *rn, struct quality_result *r,
-			     const struct sync_verify_result *v)
-{
-	struct quality_keys keys = {.max = quality_keys_max(r->check)};
-
-	r->checked = v->rows > v->documents ? v->rows : v->documents;
-	r->failed = v->missing + v->extra + v->different + v->refused;
-	for (size_t i = 0; i < v->n_differences; i++)
-		quality_add_failed(rn, &keys, v->differences[i].key);
-	r->keys = keys.items;
-	r->n_keys = keys.n;
-	r->details =
-	    arena_printf(&rn->run->arena,
-			 "%" PRIu64 " rows, %" PRIu64 " documents: %" PRIu64 " missing, %" PRIu64
-			 " extra, %" PRIu64 " differ, %" PRIu64 " refused",
-			 v->rows, v->documents, v->missing, v->extra, v->different, v->refused);
-}
-
-static int reconcile(struct quality_runner *rn, struct quality_result *r, struct err *err)
-{
-	const struct mapping *m = mapping_set_find(rn->stores->mappings, r->check->collection);
-	struct sync_verify_options options = {.wait_ms = r->check->timeout_ms};
-	struct sync_verify_result v = {0};
-	int rc = sync_verify(rn->stores->sync, rn->stores->mongo, m, &options, &v, err);
-
-	if (rc < 0)
-		return rc;
-	take_differences(rn, r, &v);
-	if (!r->failed && v.pending)
-		rc = err_set(err, ERR_TIMEOUT,
-			     "%" PRIu64 " documents changed while they were compared", v.pending);
-	sync_verify_result_done(&v);
-	return rc;
-}
-
 int quality_measure_documents(struct quality_runner *rn, struct quality_result *r, struct err *err)
 {
 	int rc;
@@ -112,8 +73,6 @@ int quality_measure_documents(struct quality_runner *rn, struct quality_result *
 	if (!rn->stores->mongo || !rn->stores->sync)
 		return err_set(err, ERR_UNAVAILABLE, "%s",
 			       rn->stores->without ? rn->stores->without : "MongoDB is not there");
-	if (r->check->kind == QUALITY_RECONCILIATION)
-		return reconcile(rn, r, err);
 	rc = read_documents(rn, r, err);
 	return rc == 0 && r->check->kind == QUALITY_ROW_COUNT ? quality_measure_rows(rn, r, err)
 							      : rc;

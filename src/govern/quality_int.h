@@ -67,11 +67,11 @@ int quality_measure_distribution(struct quality_runner *rn, struct quality_resul
 				 struct err *err) _must_check_;
 int quality_measure_documents(struct quality_runner *rn, struct quality_result *r, struct err *err)
     _must_check_;
+int quality_reconcile(struct quality_runner *rn, struct quality_result *r, struct err *err)
+    _must_check_;
 
 /* All of it in one transaction. */
 int quality_keep(struct quality_runner *rn, struct err *err) _must_check_;
 
-/* What `entity` is called in the tables. */
-const char *quality_entity(const struct quality_check *c);
 /* The columns or the field, for the tables. */
 const char *quality_columns_text(const struct quality_check *c, struct arena *arena);

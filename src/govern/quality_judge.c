@@ -30,6 +30,27 @@ static bool is_empty(const bson_iter_t *it)
 	return BSON_ITER_HOLDS_NULL(it) || BSON_ITER_HOLDS_UNDEFINED(it);
 }
 
+/*
+ * A decimal whose coefficient and power of ten a double holds exactly, which prices are: one
+ * division rounds once, as reading its text does, at a fifth of the time. False: another one, or no
+ * number. Layout: IEEE 754-2008, binary integer decimal; sign, 14 bits of exponent, 113 of
+ * coefficient.
+ */
+static bool small_decimal(const bson_decimal128_t *d, double *ret)
+{
+	static const double powers[] = {1e0, 1e1, 1e2,	1e3,  1e4,  1e5,  1e6,	1e7,
+					1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+	int64_t places = 6176 - (int64_t)(d->high >> 49 & 0x3fff);
+
+	if ((d->high >> 61 & 3) == 3 || (d->high & 0x1ffffffffffff) || d->low >> 53 || places < 0 ||
+	    places >= (int64_t)ARRAY_LEN(powers))
+		return false;
+	*ret = (double)d->low / powers[places];
+	if (d->high >> 63)
+		*ret = -*ret;
+	return true;
+}
+
 /* False: it is no number. */
 static bool number_of(const bson_iter_t *it, double *ret)
 {
@@ -38,6 +59,8 @@ static bool number_of(const bson_iter_t *it, double *ret)
 
 	if (BSON_ITER_HOLDS_DECIMAL128(it)) {
 		(void)bson_iter_decimal128(it, &decimal);
+		if (small_decimal(&decimal, ret))
+			return true;
 		bson_decimal128_to_string(&decimal, text);
 		return parse_double(str_from(text), ret, NULL) == 0;
 	}

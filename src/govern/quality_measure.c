@@ -25,11 +25,12 @@
 
 /* --- rows ------------------------------------------------------------------------------------ */
 
-static void judge_count(struct quality_result *r, const double *before, struct quality_run *run)
+/* `before` 0: nothing to compare with. */
+static void judge_count(struct quality_result *r, double before, struct quality_run *run)
 {
 	const struct quality_check *c = r->check;
 	double rows = r->measured;
-	double change = before && *before > 0 ? fabs(rows - *before) / *before * 100 : 0;
+	double change = before > 0 ? fabs(rows - before) / before * 100 : 0;
 
 	r->failed = 1;
 	if (c->min_rows >= 0 && rows < (double)c->min_rows)
@@ -41,7 +42,7 @@ static void judge_count(struct quality_result *r, const double *before, struct q
 	else if (c->max_change >= 0 && change > c->max_change)
 		r->details = arena_printf(&run->arena,
 					  "%.0f, and %.0f the time before: %.3g%%, at most %g%%",
-					  rows, *before, change, c->max_change);
+					  rows, before, change, c->max_change);
 	else
 		r->failed = 0;
 }
@@ -79,7 +80,7 @@ int quality_measure_rows(struct quality_runner *rn, struct quality_result *r, st
 	r->checked = (uint64_t)n;
 	r->measured = (double)n;
 	r->has_measure = true;
-	judge_count(r, has_before ? &before : NULL, rn->run);
+	judge_count(r, has_before ? before : 0, rn->run);
 	return 0;
 }
 
@@ -382,10 +383,12 @@ static int count_values(struct quality_runner *rn, const struct quality_check *c
 		r = maria_query(rn->stores->db, strbuf_str(&sql), NULL, 0, &rows, err);
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		struct str value = maria_rows_str(rows, 0);
-		size_t at = value.data ? 0 : s->n + 1;
+		size_t at = 0;
 
-		while (at < s->n && !str_equal(value, str_from(s->names[at])))
+		while (at < s->n && value.data && !str_equal(value, str_from(s->names[at])))
 			at++;
+		if (!value.data)
+			at = s->n + 1;
 		if (at == s->n && learns) {
 			if (s->n == CLASSES_MAX)
 				return -ERR_LIMIT;

@@ -65,6 +65,7 @@ static const struct word {
     {"owner", ALL},
     {"severity", ALL},
     {"timeout", ALL},
+    {"store", K(RECONCILIATION)},
     {"table", ALL & ~(K(SCHEMA) | K(RECONCILIATION))},
     {"collection", K(ROW_COUNT) | K(MISSING) | K(INVALID) | K(FRESHNESS) | K(RECONCILIATION)},
     {"column", K(MISSING) | K(UNIQUE) | K(INVALID) | K(REFERENCE) | K(DISTRIBUTION)},
@@ -426,7 +427,7 @@ static int read_kind(const struct reader *rd)
 							   "\"%s\" has no \"within\"", rd->c->name);
 	case QUALITY_MISSING:
 	case QUALITY_UNIQUE:
-	case QUALITY_RECONCILIATION:
+	case QUALITY_RECONCILIATION: /* its store says what it is of: read_subject() */
 	case QUALITY_KINDS:
 		break;
 	}
@@ -438,10 +439,15 @@ static int read_kind(const struct reader *rd)
 /* Of what it is: a table with columns, or a collection with a field. */
 static int read_subject(const struct reader *rd)
 {
+	static const char *const stores[] = {"documents", "index", "warehouse", NULL};
 	const struct ynode *column = get(rd, "column");
 	struct quality_check *c = rd->c;
-	int r = read_text(rd, "table", 64, &c->table);
+	size_t store = QUALITY_DOCUMENTS;
+	int r = read_choice(rd, "store", stores, &store);
 
+	c->store = (enum quality_store)store;
+	if (r == 0)
+		r = read_text(rd, "table", 64, &c->table);
 	if (r == 0)
 		r = read_text(rd, "collection", 64, &c->collection);
 	if (r == 0)
@@ -476,6 +482,14 @@ static const char *fault_of_documents(const struct quality_check *c)
 	return NULL;
 }
 
+static const char *fault_of_warehouse(const struct quality_check *c)
+{
+	if (c->collection)
+		return "is of the warehouse, which has no collections";
+	return c->quarantines ? "is of the warehouse: no rows or documents can stand in quarantine"
+			      : NULL;
+}
+
 static int check_subject(const struct reader *rd)
 {
 	const struct quality_check *c = rd->c;
@@ -487,6 +501,8 @@ static int check_subject(const struct reader *rd)
 		why = c->quarantines && !c->table
 			  ? "quarantines, so it has to name the table of its keys"
 			  : NULL;
+	else if (c->store == QUALITY_WAREHOUSE)
+		why = fault_of_warehouse(c);
 	else if (c->table && c->collection)
 		why = "names a table and a collection";
 	else if (!c->table && !c->collection)

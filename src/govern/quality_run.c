@@ -1,7 +1,7 @@
 /*
  * A run: checks of rows in one read-only snapshot of MariaDB, so that they all speak of one moment;
- * then what is no matter of a snapshot (when InnoDB saw a commit), then documents. Nothing is
- * written before all have been looked at.
+ * then what is no matter of a snapshot (when InnoDB saw a commit), documents, other stores. Nothing
+ * is written before all have been looked at.
  */
 #include "govern/govern_sql_int.h"
 #include "govern/quality_int.h"
@@ -75,7 +75,9 @@ const char *quality_entity(const struct quality_check *c)
 {
 	if (c->table)
 		return c->table;
-	return c->collection ? c->collection : "(schema)";
+	if (c->collection)
+		return c->collection;
+	return c->store == QUALITY_WAREHOUSE ? "(warehouse)" : "(schema)";
 }
 
 const char *quality_columns_text(const struct quality_check *c, struct arena *arena)
@@ -133,6 +135,8 @@ static int count_wrong(struct quality_runner *rn, struct quality_result *r, stru
 
 static int measure(struct quality_runner *rn, struct quality_result *r, struct err *err)
 {
+	if (r->check->kind == QUALITY_RECONCILIATION)
+		return quality_reconcile(rn, r, err);
 	if (r->check->collection && r->check->kind != QUALITY_FRESHNESS)
 		return quality_measure_documents(rn, r, err);
 	switch (r->check->kind) {
@@ -215,7 +219,7 @@ static int run_check(struct quality_runner *rn, struct quality_result *r, struct
 /* What MariaDB's snapshot shows. */
 static bool is_of_snapshot(const struct quality_check *c)
 {
-	return !c->collection && c->kind != QUALITY_FRESHNESS;
+	return !c->collection && c->kind != QUALITY_FRESHNESS && c->kind != QUALITY_RECONCILIATION;
 }
 
 static int run_half(struct quality_runner *rn, bool of_snapshot, struct err *err)

@@ -24,6 +24,7 @@
 
 #include "base/banned.h"
 
+#define LOCK_S	   2	    /* somebody's lock must not keep a worker from ending */
 #define OPEN_MAX   100000   /* keys that are known to fail; of more, passing is left to runs */
 #define AGAIN_US   60000000 /* a key that goes on failing is told again, and keys are read again */
 #define RETRY_US   1000000
@@ -188,9 +189,18 @@ static int write_finding(struct quality_stream *s, const struct finding *f, stru
 
 static int connect_db(struct quality_stream *s, struct err *err)
 {
+	int r;
+
 	if (s->db && maria_is_lost(s->db))
 		s->db = maria_close(s->db);
-	return s->db ? 0 : maria_open(s->maria, &s->db, err);
+	if (s->db)
+		return 0;
+	r = maria_open(s->maria, &s->db, err);
+	if (r == 0)
+		r = maria_set_lock_wait(s->db, LOCK_S, err);
+	if (r < 0)
+		s->db = maria_close(s->db);
+	return r;
 }
 
 static int write_findings(struct quality_stream *s, const struct finding *f, size_t n,

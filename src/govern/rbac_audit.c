@@ -8,11 +8,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <strings.h>
 
 #include "base/banned.h"
 
-#define NAME_BYTES   64 /* of the columns of rbac_audit; a byte is a character at most */
+#define NOISE_BYTES  256 /* of a statement: a longer one may have been cut off by the plugin */
+#define NAME_BYTES   64	 /* of the columns of rbac_audit; a byte is a character at most */
 #define USER_BYTES   128
 #define OBJECT_BYTES 190
 #define QUERY_BYTES  1100
@@ -49,7 +49,8 @@ struct following {
 	struct strbuf scratch;
 	struct pending pending[PENDING_ROWS]; /* the oldest at `first` */
 	size_t first, n;
-	char last[20]; /* time of the last line that had one */
+	char from[20], until[20]; /* of lines of this file */
+	char last[20];		  /* time of the last line that had one */
 	uint64_t rows;
 };
 
@@ -59,6 +60,34 @@ static void following_done(struct following *s)
 	strbuf_done(&s->scratch);
 	for (size_t i = 0; i < PENDING_ROWS; i++)
 		strbuf_done(&s->pending[i].texts);
+}
+
+/* --- times ----------------------------------------------------------------------------------- */
+
+#define CLOCK_SLACK_S 60 /* a statement may begin before the file it stands in; clocks are set */
+
+static void time_text(int64_t seconds, char ret[20])
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	clock_format(seconds * 1000000, text);
+	text[10] = ' ';
+	(void)snprintf(ret, 20, "%.19s", text);
+}
+
+/* Between the file's first line, before which nobody can write one, and now. */
+static void set_bounds(struct following *s, const struct rbac_file *f)
+{
+	int64_t began = rbac_time_seconds(f->began);
+
+	time_text(began > CLOCK_SLACK_S ? began - CLOCK_SLACK_S : 0, s->from);
+	time_text(clock_wall_us() / 1000000 + CLOCK_SLACK_S, s->until);
+}
+
+/* What is dated otherwise was written by somebody's user name, which may hold a whole line. */
+static bool is_in_time(const struct following *s, const struct rbac_line *l)
+{
+	return strcmp(l->happened_at, s->from) >= 0 && strcmp(l->happened_at, s->until) <= 0;
 }
 
 /* --- rows ------------------------------------------------------------------------------------ */
@@ -132,7 +161,7 @@ static void add_texts(struct following *s, const struct rbac_line *l, const char
 	add_text(b, str_from(action), NAME_BYTES);
 	add_text(b, l->database, NAME_BYTES);
 	add_text(b, l->object, OBJECT_BYTES);
-	rbac_line_statement(l, &query);
+	(void)rbac_line_statement(l, &query);
 	add_text(b, strbuf_slice(&query), QUERY_BYTES);
 	rbac_line_outcome(l, outcome, sizeof(outcome));
 	add_text(b, str_from(outcome), NAME_BYTES);
@@ -193,6 +222,16 @@ static bool is_statistics(const struct rbac_line *l)
 	return false;
 }
 
+/* Of a statement that was done; what failed is worth a row whatever it was. */
+static bool is_noise(struct following *s, const struct rbac_line *l)
+{
+	if (!l->statement.data || l->code != 0 || l->statement.len >= NOISE_BYTES)
+		return false;
+	strbuf_clear(&s->scratch);
+	return rbac_line_statement(l, &s->scratch) &&
+	       rbac_statement_is_noise(strbuf_slice(&s->scratch));
+}
+
 static int take_line(void *arg, struct str line, uint64_t offset, struct err *err)
 {
 	struct following *s = arg;
@@ -202,10 +241,10 @@ static int take_line(void *arg, struct str line, uint64_t offset, struct err *er
 	(void)offset;
 	if (line.len == 0 || rbac_line_is_scrubbed(line))
 		return 0;
-	if (!rbac_line_parse(line, &l))
+	if (!rbac_line_parse(line, &l) || !is_in_time(s, &l))
 		return add_mark(s, "UNREADABLE", err);
 	memcpy(s->last, l.happened_at, sizeof(s->last));
-	if (is_statistics(&l) || is_own(s, &l))
+	if (is_statistics(&l) || is_own(s, &l) || is_noise(s, &l))
 		return 0;
 	(void)snprintf(action, sizeof(action), "%.*s", STR_ARGS(l.action));
 	return add_row(s, &l, action, err);
@@ -261,22 +300,48 @@ static size_t find_known(const struct rbac_files *files, const struct position *
 	return n == 1 ? found : files->n;
 }
 
+/* Behind a gap: the oldest of those that began later, for the others were taken, or were there when
+ * it was; of one that was emptied, the beginning. */
+static size_t find_next(const struct rbac_files *files, struct position *p)
+{
+	size_t i = files->n;
+
+	while (i-- > 0) {
+		const struct rbac_file *f = &files->items[i];
+		int later = strcmp(f->began, p->began);
+
+		if (later > 0 || (later == 0 && f->inode == p->inode) || f->number == 0) {
+			p->offset = 0;
+			return i;
+		}
+	}
+	p->offset = rbac_file_size(&files->items[0]); /* the one that is written is still empty */
+	return 0;
+}
+
 /* The file in which to go on; `ret_gap`: lines went before they were taken. */
 static size_t find_file(const struct rbac_files *files, struct position *p, bool *ret_gap)
 {
 	size_t i = p->inode ? find_known(files, p) : files->n;
 
 	*ret_gap = p->inode && i == files->n;
+	if (*ret_gap)
+		return find_next(files, p);
 	if (i < files->n)
 		return i;
 	p->offset = 0;
 	return files->n - 1;
 }
 
-/* A piece of a file and where that leaves us, in the transaction of the caller's. */
-static int take_piece(struct following *s, const struct rbac_files *files, bool *ret_more,
-		      struct err *err)
+/*
+ * A piece of a file and where that leaves us, in the transaction of the caller's. The files are
+ * opened behind the lock of the position: in those from before, the file of somebody who followed
+ * meanwhile would be missing.
+ */
+static int take_piece(struct following *s, bool *ret_more, struct err *err)
 {
+	_cleanup_(rbac_files_closep) struct rbac_files *files = NULL;
+	const struct rbac_file *f;
 	struct position p = {0};
 	uint64_t next = 0;
 	bool is_gap = false;
@@ -284,84 +349,65 @@ static int take_piece(struct following *s, const struct rbac_files *files, bool 
 	int r = read_position(s->m, &p, err);
 
 	*ret_more = false;
+	if (r == 0)
+		r = rbac_files_open(s->f->dir, false, &files, err);
 	if (r < 0 || files->n == 0)
 		return r;
 	i = find_file(files, &p, &is_gap);
-	{
-		const struct rbac_file *f = &files->items[i];
-
-		p.inode = f->inode;
-		memcpy(p.began, f->began, sizeof(p.began));
-		if (is_gap)
-			r = add_mark(s, "GAP", err);
-		if (r == 0)
-			r = rbac_file_each(f, p.offset, i > 0, take_line, s, &next, err);
-		if (r == 0)
-			r = write_pending(s, err);
-	}
+	f = &files->items[i];
+	p.inode = f->inode;
+	memcpy(p.began, f->began, sizeof(p.began));
+	if (is_gap)
+		r = add_mark(s, "GAP", err);
+	set_bounds(s, f);
+	if (r == 0)
+		r = rbac_file_each(f, p.offset, f->number > 0, take_line, s, &next, err);
+	if (r == 0)
+		r = write_pending(s, err);
+	/* What comes meanwhile, our own lines too, is for the next time. */
+	*ret_more = i > 0 || next - p.offset >= RBAC_PIECE / 2;
 	if (r == 0 && next == p.offset && i > 0) { /* nothing comes here any more */
 		p = (struct position){.inode = files->items[i - 1].inode};
 		memcpy(p.began, files->items[i - 1].began, sizeof(p.began));
 		next = 0;
-		*ret_more = true;
 	} else if (r == 0 && next == p.offset && !is_gap) {
 		return 0;
 	}
-	*ret_more |= next != p.offset;
 	p.offset = next;
 	return r < 0 ? r : move_position(s->m, &p, err);
-}
-
-static void now(char ret[20])
-{
-	char text[CLOCK_TEXT_SIZE];
-
-	clock_format(clock_wall_us(), text);
-	text[10] = ' ';
-	(void)snprintf(ret, 20, "%.19s", text);
 }
 
 int rbac_audit_follow(struct maria *m, const struct rbac_follow *f, uint64_t *ret_rows,
 		      struct err *err)
 {
 	_cleanup_(following_done) struct following s = {.m = m, .f = f};
-	_cleanup_(rbac_files_closep) struct rbac_files *files = NULL;
 	bool more = true;
-	int r = rbac_files_open(f->dir, false, &files, err);
+	int r = maria_query_text(m, govern_sql_rbac_self, NULL, 0, &s.self, err);
 
 	*ret_rows = 0;
-	now(s.last);
-	if (r == 0)
-		r = maria_query_text(m, govern_sql_rbac_self, NULL, 0, &s.self, err);
+	time_text(clock_wall_us() / 1000000, s.last);
 	while (r == 0 && more) {
 		s.rows = 0;
 		s.n = 0;
 		r = maria_exec(m, "START TRANSACTION", err);
 		if (r == 0)
-			r = take_piece(&s, files, &more, err);
+			r = take_piece(&s, &more, err);
 		r = maria_finish(m, r, err);
 		*ret_rows += r == 0 ? s.rows : 0;
+		more = more && (!f->goes_on || f->goes_on(f->arg));
 	}
 	return r < 0 ? err_context(err, "following the server's audit in \"%s\"", f->dir) : 0;
 }
 
 /* --- the server ------------------------------------------------------------------------------ */
 
-int rbac_audit_server(struct maria *m, struct rbac_server *ret, struct err *err)
+int rbac_audit_variables(struct maria *m, rbac_variable_fn fn, void *arg, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r = maria_query(m, govern_sql_rbac_server, NULL, 0, &rows, err);
 
-	*ret = (struct rbac_server){0};
-	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
-		struct str value = maria_rows_str(rows, 1);
-
-		ret->is_there = true;
-		if (strcasecmp(maria_rows_str(rows, 0).data, "server_audit_logging") == 0)
-			ret->is_on = str_equal(value, str_from("ON"));
-		else
-			(void)snprintf(ret->events, sizeof(ret->events), "%.*s", STR_ARGS(value));
-	}
+	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
+		fn(arg, maria_rows_str(rows, 0).data, maria_rows_str(rows, 1).data);
 	return r;
 }
 

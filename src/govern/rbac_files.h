@@ -37,3 +37,13 @@ uint64_t rbac_file_size(const struct rbac_file *f);
 typedef int (*rbac_line_fn)(void *arg, struct str line, uint64_t offset, struct err *err);
 int rbac_file_each(const struct rbac_file *f, uint64_t offset, bool is_ended, rbac_line_fn fn,
 		   void *arg, uint64_t *ret_next, struct err *err) _must_check_;
+
+/* "20261127 16:30:27" in seconds since 1970; 0: it is none. */
+int64_t rbac_time_seconds(const char *text);
+
+/* Of the first line, 0: there is none; and of the last, which scrubbing leaves as it was: of a file
+ * without one, of its last change. No file: both are 0. */
+struct rbac_times {
+	int64_t first, last;
+};
+int rbac_file_times(const char *path, struct rbac_times *ret, struct err *err) _must_check_;

@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <strings.h>
 
 #include "base/banned.h"
 
@@ -340,16 +341,17 @@ static bool take_one(struct reader *r)
 	return true;
 }
 
-void rbac_statement_without_literals(struct str sql, struct strbuf *b)
+bool rbac_statement_without_literals(struct str sql, struct strbuf *b)
 {
 	struct reader r = {.s = sql, .to = b};
 
 	while (r.at < sql.len) {
 		if (!take_one(&r)) {
 			strbuf_addstr(b, " ?");
-			return;
+			return false;
 		}
 	}
+	return true;
 }
 
 /* As the plugin escaped it. */
@@ -366,13 +368,13 @@ static void unescape(struct str s, struct strbuf *b)
 	}
 }
 
-void rbac_line_statement(const struct rbac_line *l, struct strbuf *b)
+bool rbac_line_statement(const struct rbac_line *l, struct strbuf *b)
 {
 	_cleanup_(strbuf_done) struct strbuf plain = STRBUF_INIT(0);
 	struct str text;
 
 	if (!l->statement.data)
-		return;
+		return true;
 	unescape(l->statement, &plain);
 	text = str_trim(strbuf_slice(&plain));
 	if (l->code != 0 && !is_denial(l->code)) {
@@ -382,5 +384,104 @@ void rbac_line_statement(const struct rbac_line *l, struct strbuf *b)
 			n++;
 		text.len = n;
 	}
-	rbac_statement_without_literals(text, b);
+	return rbac_statement_without_literals(text, b);
+}
+
+/* --- noise ----------------------------------------------------------------------------------- */
+
+/* Words are names, "@" and its name, or single marks. */
+static bool next_word(struct str *rest, struct str *ret)
+{
+	size_t n = 0;
+
+	*rest = str_trim(*rest);
+	while (n < rest->len && (is_name(rest->data[n]) || rest->data[n] == '@'))
+		n++;
+	if (n == 0 && rest->len)
+		n = 1;
+	*ret = (struct str){rest->data, n};
+	rest->data += n;
+	rest->len -= n;
+	return n > 0;
+}
+
+static bool is_word(struct str word, const char *text)
+{
+	return word.len == strlen(text) && strncasecmp(word.data, text, word.len) == 0;
+}
+
+static bool is_one_of(struct str word, const char *const *list)
+{
+	for (; *list; list++)
+		if (is_word(word, *list))
+			return true;
+	return false;
+}
+
+/* One assignment to a variable of the connection, without parentheses: no subquery. */
+static bool is_setting_noise(struct str rest)
+{
+	static const char *const harmless[] = {"NAMES",
+					       "CHARACTER",
+					       "CHARSET",
+					       "autocommit",
+					       "TRANSACTION",
+					       "auto_increment_increment",
+					       "auto_increment_offset",
+					       "sql_mode",
+					       "time_zone",
+					       "innodb_lock_wait_timeout",
+					       "lock_wait_timeout",
+					       "max_statement_time",
+					       "net_read_timeout",
+					       "net_write_timeout",
+					       "wait_timeout",
+					       NULL};
+	static const char *const scopes[] = {"SESSION", "LOCAL", NULL};
+	struct str word;
+
+	for (size_t i = 0; i < rest.len; i++)
+		if (memchr(",();", rest.data[i], 4))
+			return false;
+	if (!next_word(&rest, &word))
+		return false;
+	if (is_one_of(word, scopes) && !next_word(&rest, &word))
+		return false;
+	if (word.len > 1 && word.data[0] == '@' && word.data[1] != '@')
+		return true;
+	return is_one_of(word, harmless);
+}
+
+bool rbac_statement_is_noise(struct str text)
+{
+	static const char *const whole[] = {"BEGIN",
+					    "BEGIN WORK",
+					    "COMMIT",
+					    "COMMIT WORK",
+					    "ROLLBACK",
+					    "ROLLBACK WORK",
+					    "START TRANSACTION",
+					    "START TRANSACTION READ ONLY",
+					    "START TRANSACTION READ WRITE",
+					    "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+					    NULL};
+	struct str rest = text, word;
+
+	text = str_trim(text);
+	if (is_one_of(text, whole))
+		return true;
+	if (!next_word(&rest, &word))
+		return false;
+	if (is_word(word, "SET"))
+		return is_setting_noise(rest);
+	if (is_word(word, "ROLLBACK")) {
+		if (!next_word(&rest, &word) || !is_word(word, "TO"))
+			return false;
+		if (next_word(&rest, &word) && !is_word(word, "SAVEPOINT"))
+			return str_trim(rest).len == 0;
+	} else if (is_word(word, "RELEASE")) {
+		(void)next_word(&rest, &word);
+	}
+	/* SAVEPOINT and a name. */
+	return is_word(word, "SAVEPOINT") && next_word(&rest, &word) && str_trim(rest).len == 0;
 }

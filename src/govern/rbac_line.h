@@ -38,9 +38,16 @@ void rbac_line_outcome(const struct rbac_line *l, char *ret, size_t size);
  * The statement without what somebody typed as a value: words, plain names in backquotes and marks
  * stay, texts, numbers and other names become "?", comments go. It ends with the first thing that
  * is not surely understood in every SQL mode and character set, or that may be followed by a
- * password. Of a statement that failed, except for want of rights, its first word stays: its words
- * need not be names of anything.
+ * password; false then: there is more. Of a statement that failed, except for want of rights, its
+ * first word stays: its words need not be names of anything.
  */
-void rbac_line_statement(const struct rbac_line *l, struct strbuf *b);
+bool rbac_line_statement(const struct rbac_line *l, struct strbuf *b);
 /* The same of a plain text. */
-void rbac_statement_without_literals(struct str sql, struct strbuf *b);
+bool rbac_statement_without_literals(struct str sql, struct strbuf *b);
+
+/*
+ * Of such a text: whether it only steers its connection, as BEGIN, COMMIT, SET NAMES or one user
+ * variable do, which stand around each statement. Not what changes what others see, who somebody is
+ * or what is logged (SET GLOBAL, PASSWORD, ROLE, sql_log_bin), nor what may read rows.
+ */
+bool rbac_statement_is_noise(struct str text);

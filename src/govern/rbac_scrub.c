@@ -1,8 +1,7 @@
 /*
  * Scrubbing and scanning for erasure: see rbac_audit.h.
  *
- * A needle is looked for in lower case, as it is and in each form in which a statement may hold it.
- * Rows are read and matched here, never by the server: the plugin would write the needle of such a
+ * Rows are read and matched here, never by the server: the plugin would write the text of such a
  * statement into the file.
  */
 #include "govern/rbac_audit.h"
@@ -19,139 +18,16 @@
 
 #include "base/banned.h"
 
-#define NEEDLE_MIN 3 /* shorter ones are in every line */
-#define NEEDLE_MAX 1024
-#define PAGE_ROWS  1000
-#define FORMS	   6
-
-struct needles {
-	struct arena arena;
-	size_t n;
-	struct str *forms;
-	char *lower; /* of a line */
-};
-
-static void needles_done(struct needles *s)
-{
-	mem_free(s->lower);
-	arena_done(&s->arena);
-}
-
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
-}
-
-/* --- needles --------------------------------------------------------------------------------- */
-
-static void add_form(struct needles *s, struct str form)
-{
-	for (size_t i = 0; i < s->n; i++)
-		if (str_equal(s->forms[i], form))
-			return;
-	s->forms[s->n++] = form;
-}
-
-/* Backslashes before what the plugin, and SQL, escape. */
-static struct str escaped(struct needles *s, struct str text)
-{
-	static const char from[] = "\b\t\n\f\r'\\", to[] = "btnfr'\\";
-	char *b = arena_alloc(&s->arena, 2 * text.len + 1);
-	size_t n = 0;
-
-	for (size_t i = 0; i < text.len; i++) {
-		const char *known = memchr(from, text.data[i], sizeof(from) - 1);
-
-		if (known)
-			b[n++] = '\\';
-		b[n++] = known ? to[known - from] : text.data[i];
-	}
-	return (struct str){b, n};
-}
-
-static struct str doubled(struct needles *s, struct str text)
-{
-	char *b = arena_alloc(&s->arena, 2 * text.len + 1);
-	size_t n = 0;
-
-	for (size_t i = 0; i < text.len; i++) {
-		b[n++] = text.data[i];
-		if (text.data[i] == '\'')
-			b[n++] = '\'';
-	}
-	return (struct str){b, n};
-}
-
-static struct str in_hex(struct needles *s, const char *text)
-{
-	static const char digits[] = "0123456789abcdef";
-	size_t n = strlen(text);
-	char *b = arena_alloc(&s->arena, 2 * n + 1);
-
-	for (size_t i = 0; i < n; i++) {
-		b[2 * i] = digits[(unsigned char)text[i] >> 4];
-		b[2 * i + 1] = digits[(unsigned char)text[i] & 15];
-	}
-	return (struct str){b, 2 * n};
-}
-
-static void add_needle(struct needles *s, const char *needle)
-{
-	char *text = arena_strdup(&s->arena, needle);
-	struct str plain = str_from(text);
-
-	for (size_t i = 0; i < plain.len; i++)
-		text[i] = lower(text[i]);
-	add_form(s, plain);
-	add_form(s, escaped(s, plain));
-	add_form(s, escaped(s, escaped(s, plain)));
-	add_form(s, escaped(s, doubled(s, plain)));
-	add_form(s, in_hex(s, needle)); /* as it was typed */
-	add_form(s, in_hex(s, text));
-}
-
-static int read_needles(const struct rbac_scrub_question *q, struct needles *ret, struct err *err)
-{
-	if (q->n == 0)
-		return err_set(err, ERR_INVALID_ARGUMENT, "there is nothing to look for");
-	ret->forms = arena_alloc(&ret->arena, q->n * FORMS * sizeof(*ret->forms));
-	ret->lower = mem_alloc(RBAC_PIECE);
-	for (size_t i = 0; i < q->n; i++) {
-		size_t len = strlen(q->needles[i]);
-
-		if (len < NEEDLE_MIN || len > NEEDLE_MAX)
-			return err_set(err, ERR_INVALID_ARGUMENT,
-				       "a text to scrub has %zu bytes; it must have %d to %d", len,
-				       NEEDLE_MIN, NEEDLE_MAX);
-		add_needle(ret, q->needles[i]);
-	}
-	return 0;
-}
-
-static bool holds_needle(struct needles *s, struct str text)
-{
-	size_t n = text.len < RBAC_PIECE ? text.len : RBAC_PIECE;
-
-	for (size_t i = 0; i < n; i++)
-		s->lower[i] = lower(text.data[i]);
-	for (size_t i = 0; i < s->n; i++)
-		if (memmem(s->lower, n, s->forms[i].data, s->forms[i].len))
-			return true;
-	return false;
-}
+#define PAGE_ROWS 1000
+#define CUT_BYTES 256 /* of a statement: shorter ones are whole */
 
 /* --- files ----------------------------------------------------------------------------------- */
 
 struct scrubbing {
-	struct needles needles;
+	struct erase_match *match;
 	const struct rbac_file *file; /* NULL: only count */
 	uint64_t found;
 };
-
-static void scrubbing_done(struct scrubbing *s)
-{
-	needles_done(&s->needles);
-}
 
 static int overwrite(const struct rbac_file *f, uint64_t from, uint64_t to, struct err *err)
 {
@@ -169,6 +45,16 @@ static int overwrite(const struct rbac_file *f, uint64_t from, uint64_t to, stru
 	return 0;
 }
 
+/* The plugin cuts statements off at server_audit_query_log_limit, wherever that is; escapes and
+ * characters of several bytes shift it. */
+static bool is_about_them(struct erase_match *match, struct str line, const struct rbac_line *l)
+{
+	erase_match_begin(match, ERASE_LINE);
+	return erase_match_look(match, line) != ERASE_NONE ||
+	       (l->statement.data && l->statement.len >= CUT_BYTES &&
+		erase_match_is_cut(match, l->statement));
+}
+
 /* What has a time keeps it, and the comma. */
 static int scrub_line(void *arg, struct str line, uint64_t offset, struct err *err)
 {
@@ -176,12 +62,12 @@ static int scrub_line(void *arg, struct str line, uint64_t offset, struct err *e
 	struct rbac_line parsed;
 	size_t kept;
 
-	if (!holds_needle(&s->needles, line))
+	(void)rbac_line_parse(line, &parsed);
+	if (rbac_line_is_scrubbed(line) || !is_about_them(s->match, line, &parsed))
 		return 0;
 	s->found++;
 	if (!s->file)
 		return 0;
-	(void)rbac_line_parse(line, &parsed);
 	kept = parsed.happened_at[0] ? RBAC_TIME_BYTES + 1 : 0;
 	return overwrite(s->file, offset + kept, offset + line.len, err);
 }
@@ -195,7 +81,7 @@ static int scrub_file(struct scrubbing *s, const struct rbac_file *f, bool is_wr
 	s->file = is_written ? f : NULL;
 	do {
 		offset = next;
-		/* Also a line that is not whole yet: its end has no needle alone. */
+		/* Also a line that is not whole yet: its end has no text alone. */
 		r = rbac_file_each(f, offset, true, scrub_line, s, &next, err);
 	} while (r == 0 && next != offset);
 	if (r == 0 && is_written && s->found != before && fdatasync(f->fd) < 0)
@@ -221,7 +107,7 @@ struct found_rows {
 	uint64_t last; /* 0: the page was empty */
 };
 
-static int look_at_page(struct maria *m, struct needles *needles, uint64_t after,
+static int look_at_page(struct maria *m, struct erase_match *match, uint64_t after,
 			struct found_rows *ret, struct err *err)
 {
 	const struct maria_value params[] = {MARIA_U(after), MARIA_U(PAGE_ROWS)};
@@ -231,18 +117,19 @@ static int look_at_page(struct maria *m, struct needles *needles, uint64_t after
 	ret->n = 0;
 	ret->last = 0;
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
-		bool holds = false;
+		enum erase_kind found = ERASE_NONE;
 
 		ret->last = maria_rows_uint(rows, 0);
-		for (size_t i = 1; i <= 5 && !holds; i++)
-			holds = holds_needle(needles, maria_rows_str(rows, i));
-		if (holds)
+		erase_match_begin(match, ERASE_LINE);
+		for (size_t i = 1; i <= 5; i++)
+			found = erase_match_look(match, maria_rows_str(rows, i));
+		if (found != ERASE_NONE)
 			ret->ids[ret->n++] = ret->last;
 	}
 	return r;
 }
 
-static int scrub_rows(struct maria *m, struct needles *needles, bool is_written, uint64_t *ret,
+static int scrub_rows(struct maria *m, struct erase_match *match, bool is_written, uint64_t *ret,
 		      struct err *err)
 {
 	_cleanup_(mem_freep) struct found_rows *page = MEM_NEW(struct found_rows);
@@ -251,7 +138,7 @@ static int scrub_rows(struct maria *m, struct needles *needles, bool is_written,
 
 	*ret = 0;
 	do {
-		r = look_at_page(m, needles, after, page, err);
+		r = look_at_page(m, match, after, page, err);
 		for (size_t i = 0; r == 0 && is_written && i < page->n; i++)
 			r = maria_run(m, govern_sql_rbac_scrub,
 				      (const struct maria_value[]){MARIA_U(page->ids[i])}, 1, NULL,
@@ -267,14 +154,12 @@ static int scrub_rows(struct maria *m, struct needles *needles, bool is_written,
 int rbac_audit_scan(struct maria *m, const struct rbac_scrub_question *q, uint64_t *ret_found,
 		    struct err *err)
 {
-	_cleanup_(scrubbing_done) struct scrubbing s = {0};
+	struct scrubbing s = {.match = q->match};
 	uint64_t rows = 0;
-	int r = read_needles(q, &s.needles, err);
+	int r = scrub_files(&s, q->dir, false, err);
 
 	if (r == 0)
-		r = scrub_files(&s, q->dir, false, err);
-	if (r == 0)
-		r = scrub_rows(m, &s.needles, false, &rows, err);
+		r = scrub_rows(m, q->match, false, &rows, err);
 	if (r == 0)
 		*ret_found = s.found + rows;
 	return r;
@@ -283,14 +168,12 @@ int rbac_audit_scan(struct maria *m, const struct rbac_scrub_question *q, uint64
 int rbac_audit_scrub(struct maria *m, const struct rbac_scrub_question *q, uint64_t *ret_lines,
 		     uint64_t *ret_rows, struct err *err)
 {
-	_cleanup_(scrubbing_done) struct scrubbing s = {0};
+	struct scrubbing s = {.match = q->match};
 	uint64_t rows = 0;
 	char details[96];
-	int r = read_needles(q, &s.needles, err);
-
 	/* Rows first: what is done to them goes into the file. */
-	if (r == 0)
-		r = scrub_rows(m, &s.needles, true, &rows, err);
+	int r = scrub_rows(m, q->match, true, &rows, err);
+
 	if (r == 0)
 		r = scrub_files(&s, q->dir, true, err);
 	if (r < 0)

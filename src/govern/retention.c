@@ -19,6 +19,7 @@
 
 #define PIECE_ROWS   2000
 #define DAY_MS	     ((int64_t)86400000)
+#define DAY_S	     86400
 #define SAMPLES_MIN  12
 #define SAMPLES_DAYS 90
 
@@ -45,6 +46,12 @@ const struct retention_store retention_stores[] = {
      .table = "data_lineage_tracker",
      .key = "lineage_id",
      .time = "event_time",
+     /* A run goes whole: an end without its START would tell nothing. */
+     .condition = "NOT EXISTS (SELECT 1 FROM Lineage_Runs l WHERE l.run_id ="
+		  " data_lineage_tracker.run_id) AND NOT EXISTS (SELECT 1 FROM data_lineage_tracker"
+		  " y WHERE y.run_id = data_lineage_tracker.run_id AND y.run_end = 'END' AND"
+		  " y.event_time >="
+		  " UTC_TIMESTAMP() - INTERVAL ? SECOND)",
      .option = "retention.lineage",
      .why = "a year's reports can be traced"},
     {.name = "quality",
@@ -62,6 +69,27 @@ const struct retention_store retention_stores[] = {
 		  " Load_Runs.load_id)",
      .option = "retention.quality",
      .why = "as long as what it found"},
+    {.name = "quality_runs",
+     .table = "Quality_Runs",
+     .key = "run_id",
+     .time = "started_at",
+     .condition = "NOT EXISTS (SELECT 1 FROM data_quality_logs c WHERE c.run_id ="
+		  " Quality_Runs.run_id)",
+     .option = "retention.quality",
+     .why = "as long as what it found"},
+    {.name = "quality_acks",
+     .table = "Quality_Acks",
+     .key = "ack_id",
+     .time = "acked_at",
+     .condition = "(ended_at IS NOT NULL OR until_day < UTC_DATE()) AND NOT EXISTS (SELECT 1"
+		  " FROM data_quality_logs c WHERE c.ack_id = Quality_Acks.ack_id)",
+     .option = "retention.quality",
+     .why = "as long as what was known of; one that holds stays"},
+    {.name = "quarantine",
+     .table = "Quality_Quarantine",
+     .time = "resolved_at", /* NULL, and so never old, while it fails */
+     .option = "retention.quarantine",
+     .why = "what passes again; keys may be those of people. What fails stays"},
     {.name = "price_history",
      .table = "Product_Price_History",
      .key = "price_history_id",
@@ -114,7 +142,8 @@ const struct retention_store retention_stores[] = {
      .why = "the forecast looks back a quarter"},
     {.name = "embedding_cache",
      .kind = RETENTION_CACHE,
-     .why = "a vector goes with the last document that uses it"},
+     .option = "retention.embedding_cache",
+     .why = "a vector goes with the last document that uses it, or is made again after that"},
     {.name = "binlogs",
      .kind = RETENTION_BINLOGS,
      .option = "stack.binlog_keep",
@@ -152,11 +181,13 @@ const struct config_option retention_options[] = {
     STORE("witness_files", "renamed files of the server's audit", "30d"),
     STORE("lineage", "events of lineage", "400d"),
     STORE("quality", "findings of loading and of checks", "400d"),
+    STORE("quarantine", "rows and documents that pass a check again", "90d"),
     STORE("price_history", "former prices", FOREVER),
     STORE("order_requests", "keys under which was ordered", "90d"),
     STORE("dead_letters", "refused documents that nobody looks after", FOREVER),
     STORE("warehouse_runs", "records of refreshes of the warehouse", "400d"),
     STORE("samples", "measured sizes", "90d"),
+    STORE("embedding_cache", "vectors of texts since they were made", "400d"),
     STORE("server_logs", "renamed log files of the run-time folder", "30d"),
     {0},
 };
@@ -172,8 +203,8 @@ int retention_prepare(struct maria *db, struct err *err)
 {
 	int r = maria_exec(db, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", err);
 
-	/* Who holds an old row goes first; the next hour tries again. */
-	return r < 0 ? r : maria_exec(db, "SET SESSION innodb_lock_wait_timeout = 2", err);
+	/* Who holds an old row, or the table, goes first; the next hour tries again. */
+	return r < 0 ? r : maria_set_lock_wait(db, 2, err);
 }
 
 /* --- tables ---------------------------------------------------------------------------------- */
@@ -233,7 +264,9 @@ static int table_oldest(const struct retention_place *p, const struct retention_
 	maria_add_identifier(&sql, s->time);
 	strbuf_addstr(&sql, " FROM ");
 	add_table(&sql, p, s, s->table);
-	strbuf_addstr(&sql, " ORDER BY ");
+	strbuf_addstr(&sql, " WHERE ");
+	maria_add_identifier(&sql, s->time);
+	strbuf_addstr(&sql, " IS NOT NULL ORDER BY ");
 	maria_add_identifier(&sql, s->key ? s->key : s->time);
 	strbuf_addstr(&sql, " LIMIT 1");
 	r = maria_query_text(p->db, strbuf_str(&sql), NULL, 0, &text, err);
@@ -260,11 +293,21 @@ static void add_age(struct strbuf *b, const struct retention_store *s)
 	strbuf_addstr(b, " < UTC_TIMESTAMP() - INTERVAL ? SECOND");
 }
 
+/* A condition may ask for the retention once more. */
+static size_t add_condition(struct strbuf *b, const struct retention_store *s)
+{
+	if (s->condition)
+		strbuf_addf(b, " AND %s", s->condition);
+	return s->condition && strchr(s->condition, '?') ? 1 : 0;
+}
+
 static int count_old(const struct retention_place *p, const struct retention_store *s,
 		     uint64_t *ret_n, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_I(retention_of(p->config, s) / 1000)};
+	const struct maria_value age = MARIA_I(retention_of(p->config, s) / 1000);
+	const struct maria_value params[] = {age, age};
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	size_t more;
 	int64_t n = 0;
 	int r;
 
@@ -272,9 +315,8 @@ static int count_old(const struct retention_place *p, const struct retention_sto
 	add_table(&sql, p, s, s->table);
 	strbuf_addstr(&sql, " WHERE ");
 	add_age(&sql, s);
-	if (s->condition)
-		strbuf_addf(&sql, " AND %s", s->condition);
-	r = maria_query_int(p->db, strbuf_str(&sql), params, ARRAY_LEN(params), &n, err);
+	more = add_condition(&sql, s);
+	r = maria_query_int(p->db, strbuf_str(&sql), params, 1 + more, &n, err);
 	*ret_n = (uint64_t)n;
 	return r;
 }
@@ -292,6 +334,7 @@ static int next_page(const struct retention_place *p, const struct retention_sto
 					     MARIA_U(page->upto), MARIA_U(PIECE_ROWS)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	bool has_young = false; /* rows dated ahead, by whatever clock, say nothing */
 	uint64_t n = 0;
 	int r;
 
@@ -301,7 +344,9 @@ static int next_page(const struct retention_place *p, const struct retention_sto
 	maria_add_identifier(&sql, s->key);
 	strbuf_addstr(&sql, ", ");
 	add_age(&sql, s);
-	strbuf_addstr(&sql, " FROM ");
+	strbuf_addstr(&sql, ", ");
+	maria_add_identifier(&sql, s->time);
+	strbuf_addstr(&sql, " > UTC_TIMESTAMP() + INTERVAL 1 MINUTE FROM ");
 	add_table(&sql, p, s, s->table);
 	strbuf_addstr(&sql, " WHERE ");
 	maria_add_identifier(&sql, s->key);
@@ -310,9 +355,10 @@ static int next_page(const struct retention_place *p, const struct retention_sto
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		page->upto = maria_rows_uint(rows, 0);
 		page->has_old |= maria_rows_int(rows, 1) == 1;
+		has_young |= maria_rows_int(rows, 1) == 0 && maria_rows_int(rows, 2) == 0;
 		n++;
 	}
-	page->is_last = !page->has_old || n < PIECE_ROWS;
+	page->is_last = (!page->has_old && has_young) || n < PIECE_ROWS;
 	return r < 0 ? r : 0;
 }
 
@@ -359,8 +405,9 @@ static int delete_by_key(const struct retention_place *p, const struct retention
 			 struct page *page, uint64_t *ret_n, struct err *err)
 {
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
-	struct maria_value params[] = {MARIA_N, MARIA_N,
-				       MARIA_I(retention_of(p->config, s) / 1000)};
+	const struct maria_value age = MARIA_I(retention_of(p->config, s) / 1000);
+	struct maria_value params[] = {MARIA_N, MARIA_N, age, age};
+	size_t more;
 	int r = next_page(p, s, page, err);
 
 	*ret_n = 0;
@@ -377,9 +424,8 @@ static int delete_by_key(const struct retention_place *p, const struct retention
 	add_range(&sql, s);
 	strbuf_addstr(&sql, " AND ");
 	add_age(&sql, s);
-	if (s->condition)
-		strbuf_addf(&sql, " AND %s", s->condition);
-	return maria_run(p->db, strbuf_str(&sql), params, ARRAY_LEN(params), ret_n, err);
+	more = add_condition(&sql, s);
+	return maria_run(p->db, strbuf_str(&sql), params, 3 + more, ret_n, err);
 }
 
 static int delete_by_time(const struct retention_place *p, const struct retention_store *s,
@@ -436,7 +482,13 @@ static int purge_chain(const struct retention_place *p, const struct retention_s
 	before[19] = overdue[19] = '\0';
 	if (r < 0 || !size.oldest[0] || strcmp(size.oldest, overdue) >= 0)
 		return r;
-	return audit_purge(p->db, &p->witness, p->secret_key, before, ret_n, err);
+	return audit_purge(p->db,
+			   &(struct audit_purge){.witness = &p->witness,
+						 .secret_key = p->secret_key,
+						 .before = before,
+						 .pause = p->pause,
+						 .arg = p->arg},
+			   ret_n, err);
 }
 
 /* --- all kinds ------------------------------------------------------------------------------- */
@@ -536,40 +588,81 @@ int retention_sample(const struct retention_place *p, const char *dir, struct er
 	return r;
 }
 
-/* The straight line through all samples: a single purge or load does not turn it. */
+/* A straight line through samples, in days and bytes from the first of them. */
+struct line {
+	double n, x, base, first, sx, sy, sxx, sxy;
+};
+
+static void line_add(struct line *l, const struct retention_point *p)
+{
+	double y = (double)p->bytes, x;
+
+	if (l->n == 0) { /* small numbers, or the squares lose what counts */
+		l->first = (double)p->at;
+		l->base = y;
+	}
+	x = ((double)p->at - l->first) / DAY_S;
+	y -= l->base;
+	l->x = x;
+	l->n += 1;
+	l->sx += x;
+	l->sy += y;
+	l->sxx += x * x;
+	l->sxy += x * y;
+}
+
+static bool line_is_known(const struct line *l)
+{
+	return l->n >= SAMPLES_MIN && l->x >= 1;
+}
+
+static double line_slope(const struct line *l)
+{
+	return (l->n * l->sxy - l->sx * l->sy) / (l->n * l->sxx - l->sx * l->sx);
+}
+
+/* All samples, which a single purge or load does not turn, and those of the last week, for what
+ * began lately. A sample dated ahead is of a clock that was wrong. */
+void retention_fit(const struct retention_point *points, size_t n, uint64_t free_bytes,
+		   struct retention_forecast *ret)
+{
+	struct line all = {0}, week = {0};
+
+	*ret = (struct retention_forecast){0};
+	for (size_t i = 0; i < n; i++) {
+		if (points[i].at > 0)
+			continue;
+		line_add(&all, &points[i]);
+		if (points[i].at >= -7 * DAY_S)
+			line_add(&week, &points[i]);
+	}
+	ret->samples = (uint64_t)all.n;
+	ret->days_seen = all.x;
+	ret->is_known = line_is_known(&all);
+	if (!ret->is_known)
+		return;
+	ret->bytes_a_day = line_slope(&all);
+	if (line_is_known(&week) && line_slope(&week) > ret->bytes_a_day)
+		ret->bytes_a_day = line_slope(&week);
+	if (ret->bytes_a_day > 0)
+		ret->days_left = (double)free_bytes / ret->bytes_a_day;
+}
+
 int retention_foresee(struct maria *db, const char *name, uint64_t free_bytes,
 		      struct retention_forecast *ret, struct err *err)
 {
 	const struct maria_value params[] = {MARIA_S(name), MARIA_U(SAMPLES_DAYS)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	double first = 0, x = 0, n = 0, sx = 0, sy = 0, sxx = 0, sxy = 0, base = 0;
+	_cleanup_(mem_freep) struct retention_point *points = NULL;
+	size_t n = 0, cap = 0;
 	int r =
 	    maria_query(db, govern_sql_retention_samples, params, ARRAY_LEN(params), &rows, err);
 
-	*ret = (struct retention_forecast){0};
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
-		double y = (double)maria_rows_uint(rows, 1);
-
-		if (n == 0) { /* small numbers, or the squares lose what counts */
-			first = (double)maria_rows_int(rows, 0);
-			base = y;
-		}
-		x = ((double)maria_rows_int(rows, 0) - first) / 86400;
-		y -= base;
-		n += 1;
-		sx += x;
-		sy += y;
-		sxx += x * x;
-		sxy += x * y;
+		mem_grow(&points, &cap, n + 1, sizeof(*points));
+		points[n++] = (struct retention_point){.at = maria_rows_int(rows, 0),
+						       .bytes = maria_rows_uint(rows, 1)};
 	}
-	if (r < 0)
-		return r;
-	ret->samples = (uint64_t)n;
-	ret->days_seen = x;
-	ret->is_known = n >= SAMPLES_MIN && x >= 1;
-	if (ret->is_known)
-		ret->bytes_a_day = (n * sxy - sx * sy) / (n * sxx - sx * sx);
-	if (ret->bytes_a_day > 0)
-		ret->days_left = (double)free_bytes / ret->bytes_a_day;
-	return 0;
+	retention_fit(points, r < 0 ? 0 : n, free_bytes, ret);
+	return r;
 }

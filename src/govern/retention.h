@@ -29,13 +29,13 @@ enum retention_kind {
 struct retention_store {
 	const char *name;
 	enum retention_kind kind;
+	bool is_warehouse;		/* its table is there, not in the shop's database */
 	const char *table, *key, *time; /* key NULL: `time` has an index, and rows go by it */
 	const char *child;	/* a table with the same key column that goes first; NULL: none */
 	const char *condition;	/* of the row, besides its age; NULL: none */
 	const char *option;	/* NULL: it is kept, or goes by other rules */
 	int64_t option_unit_ms; /* 0: a duration */
-	bool is_warehouse;
-	const char *why; /* it is kept so long, or for ever */
+	const char *why;	/* it is kept so long, or for ever */
 };
 extern const struct retention_store retention_stores[]; /* ended by a NULL name */
 
@@ -75,7 +75,7 @@ int retention_sample(const struct retention_place *p, const char *dir, struct er
 
 struct retention_forecast {
 	uint64_t samples;
-	double days_seen, bytes_a_day;
+	double days_seen, bytes_a_day; /* by all samples or by the last week, whichever is more */
 	double days_left; /* until the disk is full; 0: too few samples, or it does not fill */
 	bool is_known;	  /* at least a day of samples, a dozen */
 };

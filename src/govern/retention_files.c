@@ -10,8 +10,10 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "embed/embed_cache.h"
 #include "govern/govern_sql_int.h"
 #include "govern/rbac_audit.h"
+#include "govern/rbac_files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -171,9 +173,62 @@ int retention_look_at_files(const struct retention_place *p, const struct retent
 
 /* --- purge ----------------------------------------------------------------------------------- */
 
+static bool is_before(int64_t seconds, int64_t retention_ms)
+{
+	return seconds * 1000 < clock_wall_us() / 1000 - retention_ms;
+}
+
 static bool is_old(const struct found *f, int64_t retention_ms)
 {
-	return (int64_t)f->st.st_mtim.tv_sec * 1000 < clock_wall_us() / 1000 - retention_ms;
+	return is_before((int64_t)f->st.st_mtim.tv_sec, retention_ms);
+}
+
+/* By the last line: scrubbing renews the file's own time. */
+static int remove_old_witness(const char *dir, int64_t retention_ms, bool is_dry, uint64_t *ret_n,
+			      struct err *err)
+{
+	_cleanup_(list_done) struct list files = {0};
+	int r = list_files(dir, is_renamed_witness, &files, err);
+
+	for (size_t i = 0; i < files.n && r == 0; i++) {
+		const char *path = files.items[i].path;
+		struct rbac_times times;
+
+		r = rbac_file_times(path, &times, err);
+		if (r < 0 || !is_before(times.last, retention_ms))
+			continue;
+		if (!is_dry && unlink(path) < 0 && errno != ENOENT)
+			r = file_error("remove", path, err);
+		*ret_n += r == 0;
+	}
+	return r;
+}
+
+/* The file that is written is renamed when it begins too long ago, and goes when its end is old.
+ * On a server where we may not, who keeps it does. */
+static int rotate_witness(const struct retention_place *p, int64_t retention_ms, struct err *err)
+{
+	_cleanup_(mem_freep) char *path =
+	    p->witness_dir ? mem_printf("%s/" RBAC_FILE, p->witness_dir) : NULL;
+	struct rbac_times times;
+	int r = path ? rbac_file_times(path, &times, err) : 0;
+
+	if (r < 0 || !path || !times.first || !is_before(times.first, retention_ms))
+		return r;
+	r = maria_exec(p->db, "SET GLOBAL server_audit_file_rotate_now = ON", err);
+	if (r == -ERR_PERMISSION) {
+		err_clear(err);
+		return 0;
+	}
+	return r;
+}
+
+static int purge_witness(const struct retention_place *p, int64_t retention_ms, bool is_dry,
+			 uint64_t *ret_n, struct err *err)
+{
+	int r = remove_old_witness(p->witness_dir, retention_ms, is_dry, ret_n, err);
+
+	return r < 0 || is_dry ? r : rotate_witness(p, retention_ms, err);
 }
 
 static int remove_old(const char *dir, bool (*fits)(const char *name), int64_t retention_ms,
@@ -274,6 +329,24 @@ static int purge_binlogs(const struct retention_place *p, int64_t retention_ms, 
 	return r;
 }
 
+/* Not there: nothing is made. */
+static int purge_cache(const struct retention_place *p, int64_t retention_ms, bool is_dry,
+		       uint64_t *ret_n, struct err *err)
+{
+	_cleanup_(embed_cache_freep) struct embed_cache *cache = NULL;
+	int64_t before = clock_wall_us() / 1000000 - retention_ms / 1000;
+	struct stat st;
+	int r;
+
+	if (!p->cache_path || stat(p->cache_path, &st) < 0)
+		return 0;
+	r = embed_cache_open(p->cache_path, &cache, err);
+	if (r < 0)
+		return r;
+	return is_dry ? embed_cache_count_old(cache, before, ret_n, err)
+		      : embed_cache_purge(cache, before, p->pause, p->arg, ret_n, err);
+}
+
 int retention_purge_files(const struct retention_place *p, const struct retention_store *s,
 			  bool is_dry, uint64_t *ret_n, struct err *err)
 {
@@ -283,11 +356,11 @@ int retention_purge_files(const struct retention_place *p, const struct retentio
 	case RETENTION_BINLOGS: /* which would go, the server does not tell beforehand */
 		return is_dry ? 0 : purge_binlogs(p, ms, ret_n, err);
 	case RETENTION_WITNESS:
-		return remove_old(p->witness_dir, is_renamed_witness, ms, is_dry, ret_n, err);
+		return purge_witness(p, ms, is_dry, ret_n, err);
 	case RETENTION_LOGS:
 		return purge_logs(p, ms, is_dry, ret_n, err);
 	case RETENTION_CACHE:
-		return 0;
+		return purge_cache(p, ms, is_dry, ret_n, err);
 	case RETENTION_TABLE:
 	case RETENTION_CHAIN:
 		break;

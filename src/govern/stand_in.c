@@ -91,6 +91,11 @@ void stand_in_add(struct strbuf *b, const unsigned char *key, const char *pii, c
 		strbuf_addstr(b, "-01-01");
 		return;
 	}
+	if (cstr_equal(pii, "moment")) { /* "2024-05-17 ..." */
+		strbuf_add(b, value.data, value.len < 7 ? value.len : 7);
+		strbuf_addstr(b, "-01");
+		return;
+	}
 	stream_init(&s, key, column, value);
 	if (cstr_equal(pii, "identifier")) {
 		add_hex(b, &s, KEY_BYTES);

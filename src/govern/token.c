@@ -1,5 +1,5 @@
 /* Tokens, made, listed and revoked: see token.h. */
-#include "govern/token_int.h"
+#include "govern/token.h"
 
 #include "base/file.h"
 #include "govern/audit_int.h"

@@ -16,14 +16,20 @@
 #pragma once
 
 #include "base/mem.h"
-#include "store/maria.h"
+#include "govern/audit.h"
+#include "store/maria_pool.h"
 
 #define TOKEN_ID_LEN   8
 #define TOKEN_TEXT_LEN 55 /* am_ID_SECRET */
 #define TOKEN_ROLE_MAX 64 /* bytes of a role's name */
+#define TOKEN_NAME_MAX 64 /* bytes of what a token is for */
 
 /* Whether a text is written as a token is; then its open part. */
 bool token_parse(struct str text, char ret_id[TOKEN_ID_LEN + 1]);
+
+/* What is kept of a token, and compared by sodium_memcmp(). */
+#define TOKEN_HASH_SIZE 32
+void token_hash(struct str text, unsigned char ret[TOKEN_HASH_SIZE]);
 
 /* "10/s", "600/m", "1000/h": so many requests in so many seconds. */
 struct token_rate {
@@ -63,21 +69,29 @@ int token_revoke(struct maria *m, const char *id, const char *actor, struct err 
 struct token_found {
 	char id[TOKEN_ID_LEN + 1];
 	char role[TOKEN_ROLE_MAX + 1];
+	char name[TOKEN_NAME_MAX + 1];
 	uint64_t customer; /* 0: none */
 	struct token_rate rate;
 	int64_t left_us; /* until it expires */
 };
 
-struct token_keeper;
-/* Texts are borrowed as long as it lives; connections are opened as they are needed. */
-struct token_keeper *token_keeper_new(const struct maria_options *maria);
-struct token_keeper *token_keeper_free(struct token_keeper *k);
+/* Connections for those below, whose clients wait. Texts are borrowed as long as they live. */
+struct maria_pool *token_keeper_connections(const struct maria_options *maria);
 /* ERR_PERMISSION: there is none, or it is revoked or expired; which of these is not told. Other
  * errors: it cannot be known now. */
-int token_keeper_find(struct token_keeper *k, struct str text, struct token_found *ret,
+int token_keeper_find(struct maria_pool *p, struct str text, struct token_found *ret,
 		      struct err *err) _must_check_;
 /* Tokens that were none, from one address: an event of the audit. */
-int token_keeper_tried(struct token_keeper *k, const char *address, uint64_t tries, struct err *err)
+int token_keeper_tried(struct maria_pool *p, const char *address, uint64_t tries, struct err *err)
     _must_check_;
+
+enum token_keys { TOKEN_KEYS_NONE, TOKEN_KEYS_CUSTOMERS, TOKEN_KEYS_REVIEWS };
+/*
+ * What was asked for and is about to be shown, as events of the audit: one for each person whose
+ * documents are among those with these keys (a review is its author's), `rows` of each being how
+ * many these are; one about nobody when there is none. All or none is written.
+ */
+int token_keeper_saw(struct maria_pool *p, const struct audit_event *event, enum token_keys kind,
+		     const uint64_t *keys, size_t n, struct err *err) _must_check_;
 /* Appends the rights that the account of a keeper needs beside reading, as lines of SQL. */
 void token_keeper_add_grants(struct strbuf *b, const char *database, const char *user);

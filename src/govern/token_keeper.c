@@ -1,68 +1,49 @@
 /* Tokens as the server looks them up, on a few connections that are kept open: see token.h. */
-#include "govern/token_int.h"
+#include "govern/token.h"
 
-#include "govern/audit.h"
+#include "base/clock.h"
+#include "govern/audit_int.h"
 #include "govern/govern_sql_int.h"
 
-#include <pthread.h>
+#include <inttypes.h>
 #include <sodium.h>
 
 #include "base/banned.h"
 
-#define IDLE_MAX    4
 #define CONNECT_S   2 /* clients wait */
 #define READ_S	    3
+#define LOCK_SQL    "SET SESSION innodb_lock_wait_timeout = 2, lock_wait_timeout = 2"
+#define CUT_OFF_US  500000
 #define DETAILS_MAX 256
 
-struct token_keeper {
-	struct maria_options maria; /* borrowed texts */
-	pthread_mutex_t mutex;	    /* guards what follows */
-	struct maria *idle[IDLE_MAX];
-	size_t n;
-};
-
-struct token_keeper *token_keeper_new(const struct maria_options *maria)
+struct maria_pool *token_keeper_connections(const struct maria_options *maria)
 {
-	struct token_keeper *k = MEM_NEW(struct token_keeper);
+	struct maria_options options = *maria;
 
-	k->maria = *maria;
-	k->maria.connect_timeout_s = CONNECT_S;
-	k->maria.read_timeout_s = READ_S;
-	(void)pthread_mutex_init(&k->mutex, NULL);
-	return k;
+	options.connect_timeout_s = CONNECT_S;
+	options.read_timeout_s = READ_S;
+	return maria_pool_new(&options, LOCK_SQL);
 }
 
-struct token_keeper *token_keeper_free(struct token_keeper *k)
-{
-	if (!k)
-		return NULL;
-	for (size_t i = 0; i < k->n; i++)
-		maria_close(k->idle[i]);
-	(void)pthread_mutex_destroy(&k->mutex);
-	mem_free(k);
-	return NULL;
-}
+typedef int (*connection_fn)(struct maria *m, void *arg, struct err *err);
 
-static struct maria *take_idle(struct token_keeper *k)
+/* One that lay idle may have been cut off meanwhile, which shows at once: then once more on a new
+ * one. A server that did not answer in time is not asked a second time. */
+static int with_connection(struct maria_pool *p, connection_fn fn, void *arg, struct err *err)
 {
+	int64_t since = clock_monotonic_us();
 	struct maria *m = NULL;
+	int r = maria_pool_take(p, &m, err);
 
-	pthread_mutex_lock(&k->mutex);
-	if (k->n)
-		m = k->idle[--k->n];
-	pthread_mutex_unlock(&k->mutex);
-	return m;
-}
-
-static void put_back(struct token_keeper *k, struct maria *m)
-{
-	if (m && maria_is_lost(m))
-		m = maria_close(m);
-	pthread_mutex_lock(&k->mutex);
-	if (m && k->n < IDLE_MAX)
-		k->idle[k->n++] = TAKE_PTR(m);
-	pthread_mutex_unlock(&k->mutex);
-	maria_close(m);
+	if (r == 0)
+		r = fn(m, arg, err);
+	if (r < 0 && m && maria_is_lost(m) && clock_monotonic_us() - since < CUT_OFF_US) {
+		err_clear(err);
+		r = maria_reconnect(m, err);
+		r = r < 0 ? r : fn(m, arg, err);
+	}
+	maria_pool_give(p, m);
+	return r;
 }
 
 /* --- find ------------------------------------------------------------------------------------ */
@@ -70,6 +51,11 @@ static void put_back(struct token_keeper *k, struct maria *m)
 static int no_token(struct err *err)
 {
 	return err_set(err, ERR_PERMISSION, "there is no such token");
+}
+
+static void copy_text(char *to, size_t size, struct str s)
+{
+	(void)snprintf(to, size, "%.*s", STR_ARGS(s));
 }
 
 static int read_row(const struct maria_rows *rows, struct str text, struct token_found *ret,
@@ -80,20 +66,26 @@ static int read_row(const struct maria_rows *rows, struct str text, struct token
 
 	token_hash(text, given);
 	if (hash.len != sizeof(given) || sodium_memcmp(hash.data, given, sizeof(given)) != 0 ||
-	    maria_rows_int(rows, 5) != 0 || role.len > TOKEN_ROLE_MAX)
+	    maria_rows_int(rows, 6) != 0 || role.len > TOKEN_ROLE_MAX)
 		return no_token(err);
-	memcpy(ret->role, role.data, role.len);
-	ret->role[role.len] = '\0';
+	copy_text(ret->role, sizeof(ret->role), role);
 	ret->customer = maria_rows_uint(rows, 2);
 	ret->rate.count = (unsigned)maria_rows_uint(rows, 3);
 	ret->rate.seconds = (unsigned)maria_rows_uint(rows, 4);
-	ret->left_us = maria_rows_int(rows, 6);
+	copy_text(ret->name, sizeof(ret->name), maria_rows_str(rows, 5));
+	ret->left_us = maria_rows_int(rows, 7);
 	return 0;
 }
 
-static int find(struct maria *m, struct str text, struct token_found *ret, struct err *err)
+struct finding {
+	struct str text;
+	struct token_found found;
+};
+
+static int find(struct maria *m, void *arg, struct err *err)
 {
-	const struct maria_value id = MARIA_S(ret->id);
+	struct finding *f = arg;
+	const struct maria_value id = MARIA_S(f->found.id);
 	struct maria_rows *rows = NULL;
 	bool is_use_news = false;
 	int r = maria_query(m, govern_sql_token_find, &id, 1, &rows, err);
@@ -103,8 +95,8 @@ static int find(struct maria *m, struct str text, struct token_found *ret, struc
 	if (r == 0)
 		r = no_token(err);
 	if (r > 0) {
-		r = read_row(rows, text, ret, err);
-		is_use_news = maria_rows_int(rows, 7) != 0;
+		r = read_row(rows, f->text, &f->found, err);
+		is_use_news = maria_rows_int(rows, 8) != 0;
 	}
 	maria_rows_close(rows);
 	/* Where that cannot be written, on a replica, the token is as good. */
@@ -113,53 +105,113 @@ static int find(struct maria *m, struct str text, struct token_found *ret, struc
 	return r;
 }
 
-int token_keeper_find(struct token_keeper *k, struct str text, struct token_found *ret,
+int token_keeper_find(struct maria_pool *p, struct str text, struct token_found *ret,
 		      struct err *err)
 {
-	struct token_found found = {0};
-	struct maria *m;
+	struct finding f = {.text = text};
 	int r;
 
-	if (!token_parse(text, found.id))
+	if (!token_parse(text, f.found.id))
 		return no_token(err);
-	m = take_idle(k);
-	r = m ? 0 : maria_open(&k->maria, &m, err);
+	r = with_connection(p, find, &f, err);
 	if (r == 0)
-		r = find(m, text, &found, err);
-	/* One that lay idle may have been cut off meanwhile. */
-	if (r < 0 && m && maria_is_lost(m)) {
-		err_clear(err);
-		r = maria_reconnect(m, err);
-		r = r < 0 ? r : find(m, text, &found, err);
-	}
-	put_back(k, m);
-	if (r == 0)
-		*ret = found;
+		*ret = f.found;
 	return r;
 }
 
 /* --- the audit ------------------------------------------------------------------------------- */
 
-int token_keeper_tried(struct token_keeper *k, const char *address, uint64_t tries, struct err *err)
+static int append(struct maria *m, void *event, struct err *err)
+{
+	return audit_append(m, event, err);
+}
+
+int token_keeper_tried(struct maria_pool *p, const char *address, uint64_t tries, struct err *err)
 {
 	_cleanup_(strbuf_done) struct strbuf details = STRBUF_INIT(DETAILS_MAX);
-	struct maria *m = take_idle(k);
-	int r = m ? 0 : maria_open(&k->maria, &m, err);
+	struct audit_event event = {.actor = "http",
+				    .action = "http.token",
+				    .object = "HTTP",
+				    .rows = tries,
+				    .outcome = err_name(ERR_PERMISSION)};
 
 	strbuf_addstr(&details, "{\"address\":");
 	strbuf_add_json(&details, address, strlen(address));
 	strbuf_addch(&details, '}');
-	if (r == 0)
-		r = audit_append(m,
-				 &(struct audit_event){.actor = "http",
-						       .action = "http.token",
-						       .object = "HTTP",
-						       .rows = tries,
-						       .outcome = err_name(ERR_PERMISSION),
-						       .details = strbuf_str(&details)},
-				 err);
-	put_back(k, m);
+	event.details = strbuf_str(&details);
+	return with_connection(p, append, &event, err);
+}
+
+struct sight {
+	const struct audit_event *event;
+	enum token_keys kind;
+	const uint64_t *keys;
+	size_t n;
+};
+
+/* Whose documents these are; 0: nobody's that is known. */
+static int find_people(struct maria *m, const struct sight *s, uint64_t *ret, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < s->n && r == 0; i++) {
+		const struct maria_value key = MARIA_U(s->keys[i]);
+		int64_t customer = 0;
+
+		ret[i] = s->kind == TOKEN_KEYS_CUSTOMERS ? s->keys[i] : 0;
+		if (s->kind == TOKEN_KEYS_REVIEWS)
+			r = maria_query_int(m, govern_sql_token_reviewer, &key, 1, &customer, err);
+		if (s->kind == TOKEN_KEYS_REVIEWS)
+			ret[i] = (uint64_t)customer;
+	}
 	return r;
+}
+
+static int compare_people(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* In a transaction. */
+static int add_events(struct maria *m, const struct sight *s, uint64_t *people, struct err *err)
+{
+	int r = find_people(m, s, people, err);
+
+	if (r == 0)
+		qsort(people, s->n, sizeof(*people), compare_people);
+	for (size_t i = 0, end; (i < s->n || i == 0) && r == 0; i = end) {
+		struct audit_event event = *s->event;
+		char subject[24];
+
+		for (end = i + 1; end < s->n && people[end] == people[i];)
+			end++;
+		(void)snprintf(subject, sizeof(subject), "%" PRIu64, people[i]);
+		event.subject = people[i] ? subject : NULL;
+		event.rows = s->n ? end - i : 0;
+		r = audit_append_here(m, &event, err);
+	}
+	return r;
+}
+
+static int append_sight(struct maria *m, void *arg, struct err *err)
+{
+	const struct sight *s = arg;
+	_cleanup_(mem_freep) uint64_t *people = mem_alloc((s->n + 1) * sizeof(*people));
+	int r = maria_exec(m, "START TRANSACTION", err);
+
+	people[0] = 0;
+	return r < 0 ? r : maria_finish(m, add_events(m, s, people, err), err);
+}
+
+int token_keeper_saw(struct maria_pool *p, const struct audit_event *event, enum token_keys kind,
+		     const uint64_t *keys, size_t n, struct err *err)
+{
+	struct sight s = {event, kind, keys, n};
+	int r = with_connection(p, append_sight, &s, err);
+
+	return r < 0 ? err_context(err, "writing the audit of %s", event->action) : 0;
 }
 
 void token_keeper_add_grants(struct strbuf *b, const char *database, const char *user)

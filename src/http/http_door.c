@@ -8,33 +8,36 @@
  */
 #include "http/http_door.h"
 
+#include "http/http_watch.h"
+
 #include "base/clock.h"
 #include "base/logger.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <sodium.h>
 
 #include "base/banned.h"
 
-#define TOKENS	     1024 /* that are remembered; another one is looked up again */
-#define PLACES	     4096 /* of addresses and tokens whose requests are counted */
-#define LATE_MAX     256  /* answers that wait */
-#define ADDRESSES    64	  /* whose tries are told in a second; the others' as one */
-#define ADDRESS_SIZE (INET6_ADDRSTRLEN + 4)
+#define TOKENS	     1024    /* that are remembered; another one is looked up again */
+#define PLACES	     4096    /* of addresses and tokens whose requests are counted */
+#define LATE_MAX     256     /* answers that wait; at most a quarter of the connections */
+#define LATE_PLACE   8	     /* of one place */
+#define AWAY_US	     1000000 /* until a server that was away is asked again */
+#define ADDRESSES    64	     /* whose tries are told in a second; the others' as one */
+#define ADDRESS_SIZE sizeof(((struct http_place *)0)->text)
 #define TELL_US	     1000000
 
 struct known { /* by its hash; a free one has until_us 0 */
-	unsigned char hash[crypto_generichash_BYTES];
+	unsigned char hash[TOKEN_HASH_SIZE];
 	int64_t until_us;
 	enum http_verdict verdict;
 	struct http_guest guest;
 };
 
-struct late {
+struct late { /* a free one has from.len 0; a promised one no `wake` yet */
+	struct http_place from;
 	int64_t due_us;
 	void (*wake)(void *arg);
 	void *arg;
@@ -54,7 +57,9 @@ struct http_door {
 	struct known known[TOKENS];
 	struct http_meter *meter;
 	struct late late[LATE_MAX];
-	size_t n_late, n_promised; /* those whose http_door_delay() is still to come */
+	size_t late_max;
+	bool is_away, is_asking; /* the last lookup could not be made; one tries whether it can */
+	int64_t ask_again_us;
 	struct tries tries[ADDRESSES + 1];
 	size_t n_tries;
 	bool is_stopping;
@@ -62,12 +67,6 @@ struct http_door {
 };
 
 /* --- tokens ---------------------------------------------------------------------------------- */
-
-static void hash_token(struct str token, unsigned char ret[crypto_generichash_BYTES])
-{
-	crypto_generichash(ret, crypto_generichash_BYTES, (const unsigned char *)token.data,
-			   token.len, NULL, 0);
-}
 
 /* The hash is nobody's to choose a place by: who has a token's hash has the token. */
 static struct known *known_place(struct http_door *d, const unsigned char *hash)
@@ -80,11 +79,11 @@ static struct known *known_place(struct http_door *d, const unsigned char *hash)
 
 bool http_door_knows(struct http_door *d, struct http_ticket *t)
 {
-	unsigned char hash[crypto_generichash_BYTES];
+	unsigned char hash[TOKEN_HASH_SIZE];
 	const struct known *k;
 	bool is_known;
 
-	hash_token(t->token, hash);
+	token_hash(t->token, hash);
 	k = known_place(d, hash);
 	pthread_mutex_lock(&d->mutex);
 	is_known =
@@ -105,10 +104,32 @@ static void remember(struct http_door *d, const struct http_ticket *t, int64_t a
 
 	if (t->verdict == HTTP_ADMITTED && t->guest.left_us < lasts)
 		lasts = t->guest.left_us;
-	hash_token(t->token, k.hash);
+	token_hash(t->token, k.hash);
 	k.until_us = asked_us + lasts;
 	pthread_mutex_lock(&d->mutex);
 	*known_place(d, k.hash) = k;
+	pthread_mutex_unlock(&d->mutex);
+}
+
+/* While the server is away one request at a time finds out whether it is there again: the others
+ * would wait behind it, each as long. */
+static bool may_ask(struct http_door *d)
+{
+	bool may;
+
+	pthread_mutex_lock(&d->mutex);
+	may = !d->is_away || (!d->is_asking && clock_monotonic_us() >= d->ask_again_us);
+	d->is_asking |= may && d->is_away;
+	pthread_mutex_unlock(&d->mutex);
+	return may;
+}
+
+static void note_asked(struct http_door *d, bool is_away)
+{
+	pthread_mutex_lock(&d->mutex);
+	d->is_away = is_away;
+	d->is_asking = false;
+	d->ask_again_us = clock_monotonic_us() + AWAY_US;
 	pthread_mutex_unlock(&d->mutex);
 }
 
@@ -123,12 +144,17 @@ static int look_up(void *arg, void *question, struct strbuf *answer, struct err 
 	/* Others may have asked the same meanwhile. */
 	if (http_door_knows(d, t))
 		return 0;
+	if (!may_ask(d)) {
+		t->verdict = HTTP_AWAY;
+		return 0;
+	}
 	metric_add(d->lookups, 1);
 	r = d->options.find_token ? d->options.find_token(d->options.arg, t->token, &t->guest, err)
 				  : -ERR_PERMISSION;
 	t->verdict = r == 0 ? HTTP_ADMITTED : r == -ERR_PERMISSION ? HTTP_NO_TOKEN : HTTP_AWAY;
 	if (t->verdict == HTTP_AWAY)
 		logger_error(LOGGER_WARN, "http", "could not look up a token", err);
+	note_asked(d, t->verdict == HTTP_AWAY);
 	/* One that waited for a server that is away would be asked about again at once. */
 	remember(d, t, t->verdict == HTTP_AWAY ? clock_monotonic_us() : now);
 	return 0;
@@ -152,42 +178,6 @@ void http_door_start(struct http_door *d, struct http_work *w)
 	http_work_start(d->pool, w);
 }
 
-/* --- addresses ------------------------------------------------------------------------------- */
-
-struct place {
-	char key[9]; /* a letter, and what tells one customer of a provider from another */
-	size_t len;
-	char text[ADDRESS_SIZE];
-};
-
-/* Of IPv6 the network of 64 bits: who has one address of it has all. */
-static void place_of(const struct sockaddr *a, struct place *ret)
-{
-	struct in6_addr v6;
-
-	*ret = (struct place){.key = "a", .len = 1, .text = "local"};
-	if (a && a->sa_family == AF_INET) {
-		const struct in_addr *v4 = &((const struct sockaddr_in *)(const void *)a)->sin_addr;
-
-		memcpy(ret->key + 1, v4, sizeof(*v4));
-		ret->len += sizeof(*v4);
-		(void)inet_ntop(AF_INET, v4, ret->text, sizeof(ret->text));
-	} else if (a && a->sa_family == AF_INET6) {
-		v6 = ((const struct sockaddr_in6 *)(const void *)a)->sin6_addr;
-		if (IN6_IS_ADDR_V4MAPPED(&v6)) {
-			memcpy(ret->key + 1, &v6.s6_addr[12], 4);
-			ret->len += 4;
-			(void)inet_ntop(AF_INET, &v6.s6_addr[12], ret->text, sizeof(ret->text));
-			return;
-		}
-		memset(&v6.s6_addr[8], 0, 8);
-		memcpy(ret->key + 1, v6.s6_addr, 8);
-		ret->len += 8;
-		(void)inet_ntop(AF_INET6, &v6, ret->text, INET6_ADDRSTRLEN);
-		memcpy(ret->text + strlen(ret->text), "/64", 4);
-	}
-}
-
 /* --- limits ---------------------------------------------------------------------------------- */
 
 unsigned http_door_take(struct http_door *d, const struct http_guest *g,
@@ -195,13 +185,13 @@ unsigned http_door_take(struct http_door *d, const struct http_guest *g,
 {
 	struct token_rate rate = g->rate.count ? g->rate : d->options.rate;
 	struct str key = str_from(g->id);
-	struct place place;
+	struct http_place place;
 	unsigned seconds;
 
 	if (g->is_operator)
 		return 0;
 	if (g->is_visitor) {
-		place_of(address, &place);
+		http_place_of(address, &place);
 		key = (struct str){place.key, place.len};
 		rate = d->options.visitor_rate;
 	}
@@ -229,33 +219,58 @@ static void note_tries(struct http_door *d, const char *address, uint64_t n)
 	d->tries[i].n += n;
 }
 
-bool http_door_fail(struct http_door *d, const struct sockaddr *address, unsigned *ret_ms)
+/* Mutex held: a free one, unless too many wait, or too many of one place. */
+static struct late *reserve_late(struct http_door *d, const struct http_place *from)
 {
-	struct place place;
-	bool may_wait;
+	struct late *free_one = NULL;
+	size_t n = 0, n_here = 0;
 
-	place_of(address, &place);
-	metric_add(d->failed, 1);
-	pthread_mutex_lock(&d->mutex);
-	*ret_ms =
-	    http_meter_fail(d->meter, (struct str){place.key, place.len}, clock_monotonic_us());
-	note_tries(d, place.text, 1);
-	may_wait = !d->is_stopping && d->n_late + d->n_promised < LATE_MAX;
-	d->n_promised += may_wait;
-	pthread_mutex_unlock(&d->mutex);
-	return may_wait;
+	for (size_t i = 0; i < LATE_MAX; i++) {
+		struct late *l = &d->late[i];
+
+		if (!l->from.len)
+			free_one = l;
+		n += l->from.len > 0;
+		n_here +=
+		    l->from.len == from->len && memcmp(l->from.key, from->key, from->len) == 0;
+	}
+	if (d->is_stopping || n >= d->late_max || n_here >= LATE_PLACE)
+		return NULL;
+	free_one->from = *from;
+	free_one->wake = NULL;
+	return free_one;
 }
 
-void http_door_delay(struct http_door *d, unsigned ms, void (*wake)(void *arg), void *arg)
+bool http_door_fail(struct http_door *d, const struct sockaddr *address, struct http_late *ret)
 {
+	struct http_place place;
+	struct late *l;
+
+	http_place_of(address, &place);
+	metric_add(d->failed, 1);
 	pthread_mutex_lock(&d->mutex);
-	d->n_promised--;
+	ret->ms =
+	    http_meter_fail(d->meter, (struct str){place.key, place.len}, clock_monotonic_us());
+	note_tries(d, place.text, 1);
+	l = reserve_late(d, &place);
+	ret->slot = l ? (size_t)(l - d->late) : 0;
+	pthread_mutex_unlock(&d->mutex);
+	return l != NULL;
+}
+
+void http_door_delay(struct http_door *d, const struct http_late *late, void (*wake)(void *arg),
+		     void *arg)
+{
+	struct late *l = &d->late[late->slot];
+
+	pthread_mutex_lock(&d->mutex);
+	l->due_us = clock_monotonic_us() + (int64_t)late->ms * 1000;
+	l->arg = arg;
 	if (d->is_stopping) {
+		l->from.len = 0;
 		wake(arg);
 	} else {
-		d->late[d->n_late++] =
-		    (struct late){clock_monotonic_us() + (int64_t)ms * 1000, wake, arg};
-		metric_set(d->delayed, (int64_t)d->n_late);
+		l->wake = wake;
 		pthread_cond_signal(&d->changed);
 	}
 	pthread_mutex_unlock(&d->mutex);
@@ -264,20 +279,22 @@ void http_door_delay(struct http_door *d, unsigned ms, void (*wake)(void *arg), 
 /* Mutex held: answers what is due; when the next one is. A handful: no order is kept. */
 static int64_t wake_due(struct http_door *d, int64_t now)
 {
-	int64_t next = INT64_MAX;
+	int64_t next = INT64_MAX, n = 0;
 
-	for (size_t i = 0; i < d->n_late;) {
-		const struct late l = d->late[i];
+	for (size_t i = 0; i < LATE_MAX; i++) {
+		struct late *l = &d->late[i];
 
-		if (l.due_us <= now || d->is_stopping) {
-			d->late[i] = d->late[--d->n_late];
-			l.wake(l.arg);
+		if (!l->from.len || !l->wake)
+			continue;
+		if (l->due_us <= now || d->is_stopping) {
+			l->from.len = 0;
+			l->wake(l->arg);
 			continue;
 		}
-		next = l.due_us < next ? l.due_us : next;
-		i++;
+		next = l->due_us < next ? l->due_us : next;
+		n++;
 	}
-	metric_set(d->delayed, (int64_t)d->n_late);
+	metric_set(d->delayed, n);
 	return next;
 }
 
@@ -354,6 +371,7 @@ struct http_door *http_door_new(const struct http_door_options *options)
 	struct http_door *d = MEM_NEW(struct http_door);
 
 	d->options = *options;
+	d->late_max = options->connections / 4 < LATE_MAX ? options->connections / 4 : LATE_MAX;
 	d->pool = http_pool_new();
 	d->meter = http_meter_new(PLACES);
 	d->lookups = metric_series(METRIC_COUNTER, "aethermart_http_token_lookups_total",

@@ -8,7 +8,8 @@
  *
  * A token that is none is answered late, the later the more of them came from the address, and told
  * to another callback, once a second and address with how many they were. Late answers wait in a
- * bounded list, their connections suspended; when it is full they are refused at once.
+ * bounded list, their connections suspended; when it is full, or has eight of the address, they are
+ * refused at once. While the database is away one lookup at a time finds out whether it still is.
  *
  * Any thread.
  */
@@ -24,14 +25,16 @@
 #define HTTP_KNOWN_US	    1000000 /* how long an answer about a token counts */
 
 struct http_guest {
-	unsigned rights;	      /* bits of enum access_http */
-	bool is_operator;	      /* the folder's own token, or the Unix socket: may all */
-	bool sees_personal;	      /* by full clearance */
-	bool is_visitor;	      /* came without a token */
-	uint64_t customer;	      /* whom it speaks for; 0: nobody */
-	struct token_rate rate;	      /* 0: the usual one */
-	char id[HTTP_GUEST_NAME_MAX]; /* of the token */
-	int64_t left_us;	      /* until it expires */
+	unsigned rights;    /* bits of enum access_http */
+	bool is_operator;   /* the folder's own token, or the Unix socket: may all */
+	bool sees_personal; /* by full clearance */
+	bool is_visitor;    /* came without a token */
+	uint64_t customer;  /* whom it speaks for; 0: nobody */
+	char role[TOKEN_ROLE_MAX + 1];
+	char name[TOKEN_NAME_MAX + 1]; /* what the token is for */
+	struct token_rate rate;	       /* 0: the usual one */
+	char id[HTTP_GUEST_NAME_MAX];  /* of the token */
+	int64_t left_us;	       /* until it expires */
 };
 
 /* ERR_PERMISSION: there is no such token. Other errors: it cannot be known now. */
@@ -44,6 +47,7 @@ struct http_door_options {
 	http_tell_tries_fn tell_tries; /* NULL: nobody is told */
 	void *arg;
 	struct token_rate rate, visitor_rate;
+	unsigned connections; /* of which late answers may hold a quarter */
 };
 
 struct http_door;
@@ -79,8 +83,13 @@ unsigned http_door_take(struct http_door *d, const struct http_guest *g,
 			const struct sockaddr *address);
 
 /*
- * A token from this address was none. 1: the caller suspends the connection and calls
- * http_door_delay() with the milliseconds, which wakes it then. 0: too many wait already.
+ * A token from this address was none. True: the caller suspends the connection and calls
+ * http_door_delay() with what it got, which wakes it then. False: too many wait already.
  */
-bool http_door_fail(struct http_door *d, const struct sockaddr *address, unsigned *ret_ms);
-void http_door_delay(struct http_door *d, unsigned ms, void (*wake)(void *arg), void *arg);
+struct http_late {
+	size_t slot;
+	unsigned ms;
+};
+bool http_door_fail(struct http_door *d, const struct sockaddr *address, struct http_late *ret);
+void http_door_delay(struct http_door *d, const struct http_late *late, void (*wake)(void *arg),
+		     void *arg);

@@ -92,8 +92,9 @@ const struct config_option http_options[] = {
      .fallback = "30s",
      .min = 1000,
      .max = 3600000,
-     .help = "A connection on which nothing moves for so long is closed. The feed of changes sends "
-	     "a heartbeat every ten seconds."},
+     .help =
+	 "A connection on which nothing moves for so long is closed, and so is one whose header "
+	 "or body takes longer in all. The feed of changes sends a heartbeat every ten seconds."},
     {.section = "http",
      .name = "changes_kept",
      .type = CONFIG_INT,

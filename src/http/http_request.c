@@ -170,7 +170,7 @@ static const struct http_route *find_route(const char *method, struct str path,
 }
 
 static const struct http_guest operator_guest = {
-    .rights = ACCESS_HTTP_ALL, .is_operator = true, .sees_personal = true};
+    .rights = ACCESS_HTTP_ALL, .is_operator = true, .sees_personal = true, .role = "operator"};
 
 static bool is_open(const struct http_server *s, const struct http_route *route)
 {
@@ -287,16 +287,16 @@ static enum MHD_Result admit(const struct http_listener *l, struct MHD_Connectio
 static enum MHD_Result refuse_late(const struct http_listener *l, struct MHD_Connection *c,
 				   struct request *r)
 {
-	unsigned ms;
+	struct http_late late;
 
-	if (!http_door_fail(l->server->door, address_of(c), &ms)) {
+	if (!http_door_fail(l->server->door, address_of(c), &late)) {
 		count_refusal("rate");
 		return refuse_for(c, "too many tokens that are none", MHD_HTTP_TOO_MANY_REQUESTS,
 				  5);
 	}
 	r->phase = PHASE_LATE;
 	MHD_suspend_connection(c);
-	http_door_delay(l->server->door, ms, http_request_wake, c);
+	http_door_delay(l->server->door, &late, http_request_wake, c);
 	return MHD_YES;
 }
 
@@ -431,6 +431,37 @@ static enum MHD_Result take_body(const struct http_listener *l, struct request *
 	return r->body_bytes > limit + DROPPED_BODY_MAX ? MHD_NO : MHD_YES;
 }
 
+/* --- how long it may take -------------------------------------------------------------------- */
+
+#define ANSWER_S 300 /* for making it and for reading it: a provider may be slow, or a client */
+
+static void allow(const struct http_listener *l, struct MHD_Connection *c, int64_t seconds)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	if (info && info->socket_context)
+		http_watch_within(l->server->watch, info->socket_context, seconds);
+}
+
+void http_request_notify(void *cls, struct MHD_Connection *c, void **context,
+			 enum MHD_ConnectionNotificationCode code)
+{
+	const struct http_listener *l = cls;
+	const union MHD_ConnectionInfo *fd =
+	    MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	if (l->is_unix || !fd)
+		return;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		*context = http_watch_add(l->server->watch, fd->connect_fd, address_of(c),
+					  l->server->options.timeout_s);
+	} else if (*context) {
+		http_watch_remove(l->server->watch, *context);
+		*context = NULL;
+	}
+}
+
 /* --- MHD's callbacks ------------------------------------------------------------------------- */
 
 /*
@@ -470,6 +501,7 @@ enum MHD_Result http_request_handle(void *cls, struct MHD_Connection *c, const c
 	(void)version;
 	switch (r->phase) {
 	case PHASE_NEW:
+		allow(l, c, (int64_t)l->server->options.timeout_s + HTTP_DELAY_MAX_MS / 1000);
 		return start(l, c, method, r);
 	case PHASE_ASKED:
 		return judge(l, c, r, r->ticket.verdict);
@@ -478,17 +510,21 @@ enum MHD_Result http_request_handle(void *cls, struct MHD_Connection *c, const c
 	case PHASE_ADMITTED:
 		break;
 	}
-	return *size ? take_body(l, r, data, size) : finish(l, c, r);
+	if (*size)
+		return take_body(l, r, data, size);
+	allow(l, c, r->route->is_endless ? 0 : ANSWER_S);
+	return finish(l, c, r);
 }
 
 void http_request_done(void *cls, struct MHD_Connection *c, void **request,
 		       enum MHD_RequestTerminationCode why)
 {
+	const struct http_listener *l = cls;
 	struct request *r = *request;
 
-	(void)cls;
-	(void)c;
 	(void)why;
+	/* For the next one: silence before it, and its header. */
+	allow(l, c, 2 * (int64_t)l->server->options.timeout_s);
 	if (!r)
 		return;
 	(void)http_work_free(r->work);

@@ -199,7 +199,8 @@ static int check_index(const struct http_server *s, struct err *err)
 {
 	const struct http_server_options *o = &s->options;
 
-	return o->index_status && o->index_rebuild && o->index_query && o->index_inventory
+	return o->index_status && o->index_rebuild && o->index_forget && o->index_query &&
+		       o->index_inventory
 		   ? 0
 		   : no_index(err);
 }
@@ -220,24 +221,44 @@ static enum MHD_Result get_index_status(struct http_server *s, struct MHD_Connec
 	return http_answer_text(c, MHD_HTTP_OK, &b, HTTP_TYPE_JSON);
 }
 
+static enum MHD_Result answer_accepted(struct MHD_Connection *c, int r, const struct err *err)
+{
+	struct strbuf b = STRBUF_INIT(64);
+
+	if (r < 0)
+		return http_answer_error(c, err);
+	strbuf_addstr(&b, "{\"status\":\"accepted\"}\n");
+	return http_answer_text(c, MHD_HTTP_ACCEPTED, &b, HTTP_TYPE_JSON);
+}
+
 static enum MHD_Result post_index_rebuild(struct http_server *s, struct MHD_Connection *c,
 					  const void *values)
 {
 	const struct http_index_query *q = values;
-	struct strbuf b = STRBUF_INIT(64);
 	struct err err = {0};
 
-	if (s->options.index_rebuild(s->options.arg, q->collection, &err) < 0)
-		return http_answer_error(c, &err);
-	strbuf_addstr(&b, "{\"status\":\"accepted\"}\n");
-	return http_answer_text(c, MHD_HTTP_ACCEPTED, &b, HTTP_TYPE_JSON);
+	return answer_accepted(c, s->options.index_rebuild(s->options.arg, q->collection, &err),
+			       &err);
+}
+
+static enum MHD_Result post_index_forget(struct http_server *s, struct MHD_Connection *c,
+					 const void *values)
+{
+	struct err err = {0};
+
+	(void)values;
+	return answer_accepted(c, s->options.index_forget(s->options.arg, &err), &err);
 }
 
 static int work_index_query(void *arg, void *question, struct strbuf *answer, struct err *err)
 {
 	const struct http_server *s = arg;
 	const struct http_question *x = question;
-	int r = s->options.index_query(s->options.arg, x->values, answer, err);
+	struct http_index_query *q = x->values;
+	int r;
+
+	q->guest = x->guest;
+	r = s->options.index_query(s->options.arg, q, answer, err);
 
 	strbuf_addch(answer, '\n');
 	return r;
@@ -261,7 +282,7 @@ static int work_search(void *arg, void *question, struct strbuf *answer, struct 
 	int r;
 
 	q->kind = x->route->kind;
-	q->sees_personal = x->guest->sees_personal;
+	q->guest = x->guest;
 	q->wrong = &x->wrong;
 	r = s->options.search(s->options.arg, q, answer, err);
 	strbuf_addch(answer, '\n');
@@ -286,6 +307,9 @@ static unsigned need_recommendations(const void *values, const struct http_guest
 	const struct http_search *q = values;
 	uint64_t customer;
 
+	/* What was known before an order, less what is known behind it, is that order. */
+	if (q->before)
+		return ACCESS_HTTP_CUSTOMERS;
 	if (!q->customer ||
 	    (guest->customer &&
 	     parse_uint64(str_from(q->customer), UINT64_MAX, &customer, NULL) == 0 &&
@@ -589,6 +613,7 @@ const struct http_route http_routes[] = {
     {.method = "GET",
      .path = "/v1/changes",
      .answer = get_changes,
+     .is_endless = true,
      .summary = "Each change as it is applied, without end.",
      .answer_help = "One JSON object a line: a change, {\"missed\":N} for a reader that was too "
 		    "slow, or {\"heartbeat\":true}.",
@@ -613,6 +638,16 @@ const struct http_route http_routes[] = {
      .answer_help = "It has begun.",
      .members = state_members,
      .statuses = {MHD_HTTP_NOT_FOUND, MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
+    {.method = "POST",
+     .path = "/v1/index/forget",
+     .rights = ACCESS_HTTP_INDEX,
+     .check = check_index,
+     .answer = post_index_forget,
+     .summary = "Has what was deleted or changed overwritten in files now.",
+     .answer_status = MHD_HTTP_ACCEPTED,
+     .answer_help = "It begins; what is not yet ten seconds old waits for the next time.",
+     .members = state_members,
+     .statuses = {MHD_HTTP_NOT_IMPLEMENTED, MHD_HTTP_SERVICE_UNAVAILABLE}},
     {.method = "GET",
      .path = "/v1/index/query",
      .rights = ACCESS_HTTP_INDEX,

@@ -44,6 +44,7 @@ struct http_route {
 	const struct http_member *members;     /* ends with a name of NULL; NULL: none are told */
 	unsigned answer_status;		       /* 0: 200 */
 	unsigned statuses[6]; /* of problems, but for those that every route has; ends with 0 */
+	bool is_endless;      /* the answer goes on until the client leaves */
 	bool takes_body;      /* JSON; with a header "Idempotency-Key" */
 };
 extern const struct http_route http_routes[]; /* ends with a method of NULL */

@@ -250,8 +250,8 @@ static int start_daemon(struct http_listener *l, struct err *err)
 	    MHD_OPTION_CONNECTION_LIMIT, o->connections_max, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
 	    l->is_unix ? 0U : o->connections_per_address, MHD_OPTION_CONNECTION_TIMEOUT,
 	    o->timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->header_max,
-	    MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, http_request_done, NULL,
-	    MHD_OPTION_END);
+	    MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, http_request_done, l,
+	    MHD_OPTION_NOTIFY_CONNECTION, http_request_notify, l, MHD_OPTION_END);
 	if (!l->daemon)
 		return err_set(err, ERR_UNAVAILABLE, "could not start the HTTP server: %s",
 			       strerror(errno));
@@ -293,7 +293,9 @@ static struct http_server *server_new(const struct http_server_options *options)
 						      .tell_tries = options->tell_tries,
 						      .arg = options->arg,
 						      .rate = s->options.rate,
-						      .visitor_rate = s->options.visitor_rate});
+						      .visitor_rate = s->options.visitor_rate,
+						      .connections = s->options.connections_max});
+	s->watch = http_watch_new(s->options.connections_per_address);
 	return s;
 }
 
@@ -438,6 +440,7 @@ struct http_server *http_server_stop(struct http_server *s)
 	closep(&s->lock_fd);
 	(void)http_pool_free(s->pool);
 	(void)http_door_free(s->door);
+	(void)http_watch_free(s->watch);
 	(void)http_tls_free(s->tls);
 	(void)http_feed_free(s->feed);
 	mem_free(s->token);

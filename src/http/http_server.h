@@ -2,26 +2,8 @@
  * The HTTP API of a running `aethermart serve`: health, metrics, live state, the feed of applied
  * changes. No rule of the business is here: what is answered comes from callbacks.
  *
- *	method path                  right      answer
- *	GET    /healthz              none       200 while the process lives
- *	GET    /readyz               none       200 when is_ready() says so, else 503
- *	GET    /metrics              metrics    Prometheus text 0.0.4 (none with metrics_open)
- *	GET    /v1/openapi.json      none       this API, made from the table of routes
- *	GET    /v1/status            status     a JSON object, made by the callback
- *	GET    /v1/changes           operator   a JSON object a line for each applied change
- *	GET    /v1/index/status      status     a JSON object, made by the callback
- *	POST   /v1/index/rebuild     index      202; ?collection=NAME for one of them
- *	GET    /v1/index/query       index      ?collection=NAME&text=WORDS&k=10
- *	GET    /v1/index/inventory   index      ?collection=NAME&from=0, or &key=HEX&key=HEX…
- *	GET    /v1/search            catalogue  this and those below: see struct http_search;
- *	                                        ?in=reviews: reviews, ?in=customers: customers
- *	GET    /v1/suggest           catalogue
- *	GET    /v1/similar/{id}      catalogue  as /v1/search
- *	GET    /v1/recommendations   catalogue  ?customer=N: customers, or N is whom the token is
- *	GET    /v1/products/{id}     catalogue
- *	POST   /v1/orders            orders     or own_orders, for whom the token is
- *
- * HEAD is answered wherever GET is. Parameters stand in the table of routes (http_routes.c).
+ * Paths, rights, parameters and answers stand in the table of routes (http_routes.c), from which
+ * /v1/openapi.json is made. HEAD is answered wherever GET is.
  *
  * Two doors lead to it: TCP (http.listen, http.port; TLS with http.tls_cert) and the Unix socket,
  * mode 0600. Through the socket no token is asked for: the file's mode is the guard. Over TCP a
@@ -60,7 +42,8 @@ extern const struct config_option http_options[]; /* section "http" */
 struct http_index_query {
 	const char *collection, *text;
 	int64_t k, from;
-	struct http_texts keys; /* in hexadecimal */
+	struct http_texts keys;		/* in hexadecimal */
+	const struct http_guest *guest; /* set by the server, no parameter */
 };
 
 enum http_search_kind {
@@ -91,8 +74,8 @@ struct http_search {
 	bool is_literal;		/* nothing is understood, all of `q` is words */
 	bool collapses;			/* things whose titles say the same are one hit */
 	const char *customer, *product; /* keys; one of them is NULL */
-	bool sees_personal; /* who asks sees everything plain: set by the server, no parameter */
-	int64_t before;	    /* orders from this number on do not count; 0: all do */
+	const struct http_guest *guest; /* set by the server, no parameter */
+	int64_t before;			/* orders from this number on do not count; 0: all do */
 	/* Where a callback that returns ERR_INVALID_ARGUMENT may put the name of the parameter
 	 * which that is about, as in the table: "filter". A literal. */
 	const char **wrong;
@@ -124,6 +107,7 @@ struct http_server_options {
 	/* Of the index by meaning; NULL: there is none, and its paths say so. */
 	void (*index_status)(void *arg, struct strbuf *json);
 	int (*index_rebuild)(void *arg, const char *collection, struct err *err);
+	int (*index_forget)(void *arg, struct err *err);
 	int (*index_query)(void *arg, const struct http_index_query *q, struct strbuf *json,
 			   struct err *err);
 	int (*index_inventory)(void *arg, const struct http_index_query *q, struct strbuf *json,

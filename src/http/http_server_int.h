@@ -5,6 +5,7 @@
 #include "http/http_feed.h"
 #include "http/http_server.h"
 #include "http/http_tls.h"
+#include "http/http_watch.h"
 #include "http/http_work.h"
 
 #include <microhttpd.h>
@@ -28,6 +29,7 @@ struct http_server {
 	struct http_feed *feed;
 	struct http_pool *pool;
 	struct http_door *door;
+	struct http_watch *watch;
 	struct http_guest visitor; /* a copy of the option */
 	struct http_tls *tls;	   /* NULL: none */
 	char *token;
@@ -50,6 +52,9 @@ enum MHD_Result http_request_handle(void *cls, struct MHD_Connection *c, const c
 				    size_t *size, void **request);
 void http_request_done(void *cls, struct MHD_Connection *c, void **request,
 		       enum MHD_RequestTerminationCode why);
+
+void http_request_notify(void *cls, struct MHD_Connection *c, void **context,
+			 enum MHD_ConnectionNotificationCode code);
 
 /* Resumes a connection that is suspended. */
 void http_request_wake(void *connection);

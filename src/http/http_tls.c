@@ -90,13 +90,15 @@ static int check_certificates(const struct http_tls *t, const char *path, struct
 	unsigned n = CHAIN_MAX;
 	int code = gnutls_x509_crt_list_import(chain, &n, &pem, GNUTLS_X509_FMT_PEM,
 					       GNUTLS_X509_CRT_LIST_IMPORT_FAIL_IF_EXCEED);
-	int r;
+	int r = 0;
 
 	if (code < 0)
 		return wrong(err, path, "holds no certificate in PEM", code);
-	r = check_times(chain[0], path, err);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		if (r == 0)
+			r = check_times(chain[i], path, err);
 		gnutls_x509_crt_deinit(chain[i]);
+	}
 	return r;
 }
 

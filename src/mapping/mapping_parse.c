@@ -17,9 +17,9 @@ static const char *const top_keys[] = {"collection", "target",	 "table", "key",
 				       "queue",	     "on_leave", "where", "fields",
 				       "mongodb",    "indexes",	 NULL};
 
-const char *const mapping_pii_classes[] = {"name",	"email",      "phone",	    "address",
-					   "region",	"birth_date", "identifier", "financial",
-					   "free_text", NULL};
+const char *const mapping_pii_classes[] = {"name",	"email",      "phone",	"address",
+					   "region",	"birth_date", "moment", "identifier",
+					   "financial", "free_text",  NULL};
 
 static const char *const type_names[] = {"bool", "int64",  "decimal", "double", "string",
 					 "date", "binary", "json",    NULL};

@@ -770,6 +770,22 @@ int search_engine_rebuild(struct search_engine *e, const char *collection, struc
 	return r;
 }
 
+int search_engine_forget(struct search_engine *e, struct err *err)
+{
+	struct search_words *words = search_engine_words(e);
+	struct generation *both[2];
+
+	if (!words)
+		return search_engine_not_there(e, err);
+	search_words_forget(words);
+	take_refs(e, both);
+	for (size_t i = 0; i < 2; i++)
+		if (both[i])
+			search_indexer_forget(both[i]->indexer);
+	drop_refs(e, both);
+	return 0;
+}
+
 static void add_hits(const struct generation *g, const char *collection,
 		     const struct search_hit *hits, size_t n, struct strbuf *json)
 {

@@ -61,6 +61,8 @@ void search_engine_status(struct search_engine *e, struct strbuf *json);
 /* ERR_NOT_FOUND: no such collection; ERR_UNAVAILABLE: the index is not there yet. */
 int search_engine_rebuild(struct search_engine *e, const char *collection, struct err *err)
     _must_check_;
+/* What is gone is overwritten in files now: search_words_forget(). ERR_UNAVAILABLE likewise. */
+int search_engine_forget(struct search_engine *e, struct err *err) _must_check_;
 /* Appends {"collection", "model", "hits": [{"key", "title", "score"}]}. May take as long as the
  * embedder of the configuration does. */
 int search_engine_query(struct search_engine *e, const char *collection, struct str text, size_t k,

@@ -538,6 +538,14 @@ static void note_built(struct search_indexer *x, bool scanned, size_t handed_off
 		x->options.on_built(x->options.arg);
 }
 
+static int compact_step(struct search_indexer *x, struct pace *p, struct err *err)
+{
+	if (atomic_exchange(&x->wants_forget, false) ||
+	    is_due(&p->next_compact_us, x->options.forget_ms * 1000))
+		return search_index_compact(x->options.index, err);
+	return 0;
+}
+
 static int round_once(struct search_indexer *x, struct pace *p, bool *ret_worked, struct err *err)
 {
 	bool scanned = false, retried = false;
@@ -563,8 +571,7 @@ static int round_once(struct search_indexer *x, struct pace *p, bool *ret_worked
 	if (r == 0 && ((!n && !scanned) || is_due(&p->next_retry_us, RETRY_US)))
 		r = retry_step(x, &retried, err);
 	*ret_worked = n || scanned || retried;
-	if (is_due(&p->next_compact_us, x->options.forget_ms * 1000))
-		r = err_first(r, search_index_compact(x->options.index, &why), &why, err);
+	r = err_first(r, compact_step(x, p, &why), &why, err);
 	if (r == 0 && is_time_for_figures(p, *ret_worked))
 		r = measure_now(x, p, err);
 	if (r == 0)
@@ -749,6 +756,12 @@ static int ask_for_rebuild(struct search_indexer *x, struct search_target *t, st
 	if (r == 0)
 		t->wants_rebuild = true;
 	return r;
+}
+
+void search_indexer_forget(struct search_indexer *x)
+{
+	atomic_store(&x->wants_forget, true);
+	sync_reader_wake(x->reader);
 }
 
 int search_indexer_rebuild(struct search_indexer *x, const char *collection, struct err *err)

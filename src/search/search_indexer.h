@@ -59,6 +59,8 @@ void search_indexer_wake(struct search_indexer *x);
 /* As sync_reader_offer(). */
 void search_indexer_offer(struct search_indexer *x, const struct mapping *m,
 			  const struct mapping_document *documents, size_t n, uint64_t version);
+/* As search_words_forget(). */
+void search_indexer_forget(struct search_indexer *x);
 /* Embeds and puts every document anew; NULL: of all collections. ERR_NOT_FOUND. */
 int search_indexer_rebuild(struct search_indexer *x, const char *collection, struct err *err)
     _must_check_;

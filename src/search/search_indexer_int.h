@@ -33,6 +33,7 @@ struct search_indexer {
 	pthread_t thread;
 	atomic_bool stop;
 	atomic_bool is_serving;
+	atomic_bool wants_forget;
 	_Atomic int64_t round_since_us; /* of the round that runs; 0: it waits */
 	_Atomic(const char *const *) consumers;
 	bool is_built;		   /* told */

@@ -18,6 +18,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -238,6 +239,35 @@ int search_store_peek(const char *path, uint64_t *ret_hash, struct err *err)
 	s->path = mem_strdup(path);
 	s->fd = open(path, O_RDONLY | O_CLOEXEC);
 	return s->fd < 0 ? file_error("open", path, err) : read_header(s, ret_hash, err);
+}
+
+int search_store_each_key(const char *path, search_store_key_fn fn, void *arg, struct err *err)
+{
+	_cleanup_(search_store_freep) struct search_store *s = MEM_NEW(struct search_store);
+	_cleanup_(mem_freep) char *key = mem_alloc((size_t)UINT16_MAX);
+	uint64_t hash, at = sizeof(struct header);
+	struct record h;
+	size_t n = 0;
+	int r;
+
+	s->path = mem_strdup(path);
+	s->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (s->fd < 0)
+		return errno == ENOENT ? 0 : file_error("open", path, err);
+	r = read_header(s, &hash, err);
+	while (r == 0 && (r = read_some(s, &h, sizeof(h), at, &n, err)) == 0) {
+		if (n < sizeof(h))
+			break;
+		if (!has_sound_header(&h))
+			return err_set(err, ERR_CORRUPTED, "\"%s\" is damaged at byte %" PRIu64,
+				       path, at);
+		if (h.kind == KIND_PUT)
+			r = read_some(s, key, h.key_size, at + sizeof(h), &n, err);
+		if (r == 0 && h.kind == KIND_PUT && n == h.key_size)
+			r = fn(arg, (struct str){key, n}, err);
+		at += sizeof(h) + h.size;
+	}
+	return r;
 }
 
 struct scanning {

@@ -60,6 +60,14 @@ DEFINE_CLEANUP(struct search_store *, search_store_free)
 /* The rules that a file was made by, without opening it. ERR_CORRUPTED, ERR_NOT_FOUND. */
 int search_store_peek(const char *path, uint64_t *ret_hash, struct err *err) _must_check_;
 
+/*
+ * The key of each document that has a record in a file, without opening it: also of one that was
+ * replaced and is not overwritten yet. ERR_CORRUPTED, ERR_IO; not there: none.
+ */
+typedef int (*search_store_key_fn)(void *arg, struct str key, struct err *err);
+int search_store_each_key(const char *path, search_store_key_fn fn, void *arg, struct err *err)
+    _must_check_;
+
 /* All documents have to be read: the file is new, was made by other rules, or was cut. It says so
  * at each opening until the first sync, before which the caller makes durable that they will be. */
 bool search_store_is_stale(const struct search_store *s);

@@ -8,6 +8,7 @@
  * blamed, a harmless text is tried, so that a provider that refuses everything sets nothing aside.
  */
 #include "search/search_indexer_int.h"
+#include "search/search_trace.h"
 
 #include "base/clock.h"
 #include "base/map.h"
@@ -35,17 +36,9 @@ struct taking {
 	struct search_scan scan;
 };
 
-/* Who uses a vector of the cache. A key too long for its name is named by its hash. */
 static struct str owner_of(struct taking *k, struct str key)
 {
-	const char *name = k->t->name;
-	char *owner;
-
-	if (strlen(name) + 1 + key.len <= EMBED_OWNER_MAX)
-		owner = arena_printf(&k->arena, "%s:%.*s", name, STR_ARGS(key));
-	else
-		owner = arena_printf(&k->arena, "%s:~%016" PRIx64, name, map_hash(key));
-	return str_from(owner);
+	return search_trace_owner(k->t->name, key, &k->arena);
 }
 
 int search_take_forget_all(struct search_indexer *x, const char *collection, struct err *err)

@@ -535,7 +535,8 @@ static int round_once(struct search_words *w, bool *ret_worked, struct err *err)
 		search_shelf_learn(w, w->current, false);
 		*ret_worked = search_shelf_suggest(w, w->current);
 	}
-	if (!w->is_detached && !scanned && is_due(&w->next_tidy_us, tidy_us(w)))
+	if (!w->is_detached && !scanned &&
+	    (atomic_exchange(&w->wants_forget, false) || is_due(&w->next_tidy_us, tidy_us(w))))
 		r = err_first(r, tidy(w, &why), &why, err);
 	if (r == 0 && is_due(&w->next_count_us, COUNT_US))
 		r = count_waiting(w, err);
@@ -713,6 +714,12 @@ void search_words_offer(struct search_words *w, const struct mapping *m,
 			const struct mapping_document *documents, size_t n, uint64_t version)
 {
 	sync_reader_offer(w->reader, m, documents, n, version);
+}
+
+void search_words_forget(struct search_words *w)
+{
+	atomic_store(&w->wants_forget, true);
+	sync_reader_wake(w->reader);
 }
 
 int search_words_rebuild(struct search_words *w, const char *collection, struct err *err)

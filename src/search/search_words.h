@@ -56,6 +56,9 @@ void search_words_offer(struct search_words *w, const struct mapping *m,
 /* Reads every document anew; NULL: of all collections. ERR_NOT_FOUND, ERR_UNAVAILABLE. */
 int search_words_rebuild(struct search_words *w, const char *collection, struct err *err)
     _must_check_;
+/* What is gone is overwritten in files soon instead of within forget_ms: once, what is old enough
+ * by then (records of documents: ten seconds, for a query may still read them). */
+void search_words_forget(struct search_words *w);
 /* {"ok", "error", "hint", "collections": [...]}; the caller owns it. */
 json_t *search_words_status(struct search_words *w);
 

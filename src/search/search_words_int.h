@@ -61,6 +61,7 @@ struct search_words {
 	struct sync_reader *reader;
 	pthread_t thread;
 	atomic_bool stop;
+	atomic_bool wants_forget;
 	/* Of the thread. */
 	bool is_loaded;
 	bool has_scan;	  /* one that has not ended */

@@ -37,6 +37,8 @@ enum load_entity_id {
 const char *load_entity_name(enum load_entity_id id);
 /* The table of the shop that it is merged into: "Customers". */
 const char *load_entity_table(enum load_entity_id id);
+/* The column of that table that holds the feed's key; NULL: none does, or several together. */
+const char *load_entity_key(enum load_entity_id id);
 
 struct shop_load_options {
 	const char *const *paths;	  /* files and folders; ended by NULL */
@@ -73,6 +75,8 @@ int shop_load(struct maria *m, const struct shop_load_options *options,
 
 /* Whether anybody was erased, so that loading needs the key. */
 int shop_load_has_erased(struct maria *m, bool *ret, struct err *err) _must_check_;
+/* ERR_CORRUPTED: some of them were erased with another key; NULL is another one. */
+int shop_load_check_erased(struct maria *m, const unsigned char *key, struct err *err) _must_check_;
 
 /*
  * A text that names the load completed last, in this database and no other; whether a database has

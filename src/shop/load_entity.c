@@ -234,6 +234,13 @@ static int find_column(const struct load_entity *e, struct str name)
 	return -1;
 }
 
+const struct load_column *load_entity_find(const struct load_entity *e, const char *name)
+{
+	int i = find_column(e, str_from(name));
+
+	return i < 0 ? NULL : &e->columns[i];
+}
+
 size_t load_entity_column(const struct load_entity *e, const char *name)
 {
 	int i = find_column(e, str_from(name));
@@ -334,4 +341,11 @@ int load_entity_match(const char *file, const struct load_record *header, enum l
 const char *load_entity_table(enum load_entity_id id)
 {
 	return load_entity_get(id)->target;
+}
+
+const char *load_entity_key(enum load_entity_id id)
+{
+	const struct load_entity *e = load_entity_get(id);
+
+	return e->key_target[1] ? NULL : e->key_target[0];
 }

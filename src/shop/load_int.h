@@ -199,6 +199,8 @@ int load_row_clean(struct load_row *row, struct load_names *names, const char *t
 struct str load_row_value(const struct load_row *row, size_t column);
 /* Column by its name in the feed; a bug when there is none. */
 size_t load_entity_column(const struct load_entity *e, const char *name);
+/* Likewise; NULL when there is none. */
+const struct load_column *load_entity_find(const struct load_entity *e, const char *name);
 
 /* Whether it has more than 16 levels. Arbitrary; the server takes JSON of more than 32 for invalid.
  */
@@ -223,8 +225,8 @@ void load_sql_resolve(struct strbuf *b, const struct load_entity *e, const struc
 void load_sql_find(struct strbuf *b, const struct load_entity *e, enum quality_rule_id rule,
 		   const char *column, const char *before, const char *after, const char *where);
 void load_sql_reject(struct strbuf *b, const struct load_entity *e);
-/* Finds rows any of whose `columns` ("s.a, s.b") is of somebody who was erased. */
-void load_sql_erased(struct strbuf *b, const struct load_entity *e, const char *columns);
+/* Finds rows whose keys or e-mail address are of somebody who was erased. */
+void load_sql_erased(struct strbuf *b, const struct load_entity *e);
 /* `set` for rows of a range that meet `where`. */
 void load_sql_correct(struct strbuf *b, const struct load_entity *e, const char *set,
 		      const char *where);
@@ -277,10 +279,13 @@ extern const char shop_sql_load_category_add[];
 extern const char shop_sql_load_category_find[];
 extern const char shop_sql_load_category_rename[];
 extern const char shop_sql_load_ean_drop[];
+extern const char shop_sql_load_erased_adopt[];
 extern const char shop_sql_load_erased_any[];
 extern const char shop_sql_load_erased_check[];
 extern const char shop_sql_load_erased_drop[];
+extern const char shop_sql_load_erased_findings[];
 extern const char shop_sql_load_erased_key[];
+extern const char shop_sql_load_erased_note[];
 extern const char shop_sql_load_findings_drop[];
 extern const char shop_sql_load_has_schema[];
 extern const char shop_sql_load_lock[];

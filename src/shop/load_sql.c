@@ -15,7 +15,10 @@
 #include "base/banned.h"
 
 #define IN_RANGE "s.stage_id >= ? AND s.stage_id < ?"
-#define COMMON	 "stage_id, file_no, line_number, row_key, row_hash, given, corrections"
+/* Before what a fingerprint is of: the key of an order may be that of somebody else. */
+#define LOAD_MARK_PERSON "01"
+#define LOAD_MARK_ORDER	 "02"
+#define COMMON		 "stage_id, file_no, line_number, row_key, row_hash, given, corrections"
 
 void load_sql_stage(struct strbuf *b, const struct load_entity *e)
 {
@@ -50,21 +53,24 @@ void load_sql_find(struct strbuf *b, const struct load_entity *e, enum quality_r
 		   const char *column, const char *before, const char *after, const char *where)
 {
 	const struct quality_rule *q = quality_rule_get(rule);
+	const struct load_column *owner = load_entity_find(e, "customer_id");
 
 	strbuf_clear(b);
-	strbuf_addf(b,
-		    "INSERT INTO Staging_Quality (stage_id, quality_rule, severity, quality_action,"
-		    " entity, entity_key, column_name, value_before, value_after, file_no,"
-		    " line_number) SELECT s.stage_id, '%s', '%s', '%s', '%s', s.row_key, ",
-		    q->name, q->severity, q->action, e->name);
+	strbuf_addf(
+	    b,
+	    "INSERT INTO Staging_Quality (stage_id, quality_rule, severity, quality_action,"
+	    " entity, entity_key, column_name, value_before, value_after, owner_key, file_no,"
+	    " line_number) SELECT s.stage_id, '%s', '%s', '%s', '%s', s.row_key, ",
+	    q->name, q->severity, q->action, e->name);
 	if (column)
 		strbuf_addf(b, "'%s', ", column);
 	else
 		strbuf_addstr(b, "NULL, ");
 	strbuf_addf(b,
-		    "%s, %s, s.file_no, s.line_number FROM %s s WHERE " IN_RANGE
+		    "%s, %s, %s%s, s.file_no, s.line_number FROM %s s WHERE " IN_RANGE
 		    " AND s.row_class = 0 AND %s",
-		    before, after, e->stage, where);
+		    before, after, owner ? "s." : "", owner ? load_column_stage(owner) : "NULL",
+		    e->stage, where);
 }
 
 void load_sql_reject(struct strbuf *b, const struct load_entity *e)
@@ -77,8 +83,33 @@ void load_sql_reject(struct strbuf *b, const struct load_entity *e)
 		    e->stage);
 }
 
+#define HMAC                                                                                    \
+	"CONVERT(SHA2(CONCAT(@erased_outer, UNHEX(SHA2(CONCAT(@erased_inner, %s), 256))), 256)" \
+	" USING ascii)"
+
+/*
+ * The fingerprints of a column of somebody's: of what the collation compares behind a mark of what
+ * it is, as an erasure leaves them (src/govern/sql/erase_keys.sql), and for a person of the bytes
+ * alone, as erasures left them before.
+ */
+static void add_fingerprints(struct strbuf *b, const struct load_entity *e, const char *name,
+			     const char *mark)
+{
+	const struct load_column *c = load_entity_find(e, name);
+	_cleanup_(mem_freep) char *folded = NULL, *plain = NULL;
+
+	if (!c)
+		return;
+	plain = mem_printf("s.%s", load_column_stage(c));
+	folded =
+	    mem_printf("x'%s', WEIGHT_STRING(RTRIM(%s) COLLATE utf8mb4_unicode_ci)", mark, plain);
+	strbuf_addf(b, ", " HMAC, folded);
+	if (cstr_equal(mark, LOAD_MARK_PERSON))
+		strbuf_addf(b, ", " HMAC, plain);
+}
+
 /* Those that were rejected already, too: their findings hold values. */
-void load_sql_erased(struct strbuf *b, const struct load_entity *e, const char *columns)
+void load_sql_erased(struct strbuf *b, const struct load_entity *e)
 {
 	const struct quality_rule *q = quality_rule_get(QUALITY_SUBJECT_ERASED);
 
@@ -88,19 +119,11 @@ void load_sql_erased(struct strbuf *b, const struct load_entity *e, const char *
 		    " entity, entity_key, file_no, line_number)"
 		    " SELECT s.stage_id, '%s', '%s', '%s', '%s', 'erased', s.file_no,"
 		    " s.line_number FROM %s s WHERE " IN_RANGE
-		    " AND EXISTS (SELECT 1 FROM Erased_Keys k WHERE k.fingerprint IN (",
+		    " AND EXISTS (SELECT 1 FROM Erased_Keys k WHERE k.fingerprint IN (NULL",
 		    q->name, q->severity, q->action, e->name, e->stage);
-	for (const char *at = columns; *at;) {
-		size_t len = strcspn(at, ",");
-
-		strbuf_addf(
-		    b,
-		    "%sCONVERT(SHA2(CONCAT(@erased_outer, UNHEX(SHA2(CONCAT(@erased_inner, %.*s), "
-		    "256))), 256) USING ascii)",
-		    at == columns ? "" : ", ", (int)len, at);
-		at += len;
-		at += strspn(at, ", ");
-	}
+	add_fingerprints(b, e, "customer_id", LOAD_MARK_PERSON);
+	add_fingerprints(b, e, "email", LOAD_MARK_PERSON);
+	add_fingerprints(b, e, "order_id", LOAD_MARK_ORDER);
 	strbuf_addstr(b, "))");
 }
 
@@ -342,13 +365,13 @@ void load_sql_insert_detail(struct strbuf *b, const struct load_entity *e)
 void load_sql_log(struct strbuf *b, const struct load_entity *e)
 {
 	strbuf_clear(b);
-	strbuf_addstr(b,
-		      "INSERT INTO data_quality_logs (load_id, quality_rule, severity,"
-		      " quality_action, entity, entity_key, column_name, value_before, value_after,"
-		      " file_name, line_number) SELECT ?, q.quality_rule, q.severity,"
-		      " q.quality_action, q.entity, q.entity_key, q.column_name, q.value_before,"
-		      " q.value_after, f.file_name, q.line_number FROM Staging_Quality q"
-		      " STRAIGHT_JOIN Staging_Files f ON f.file_no = q.file_no");
+	strbuf_addstr(
+	    b, "INSERT INTO data_quality_logs (load_id, quality_rule, severity,"
+	       " quality_action, entity, entity_key, column_name, value_before, value_after,"
+	       " owner_key, file_name, line_number) SELECT ?, q.quality_rule, q.severity,"
+	       " q.quality_action, q.entity, q.entity_key, q.column_name, q.value_before,"
+	       " q.value_after, q.owner_key, f.file_name, q.line_number FROM Staging_Quality q"
+	       " STRAIGHT_JOIN Staging_Files f ON f.file_no = q.file_no");
 	if (e->stage)
 		strbuf_addf(b, " LEFT JOIN %s s ON s.stage_id = q.stage_id", e->stage);
 	strbuf_addstr(b, " WHERE q.stage_id >= ? AND q.stage_id < ?");

@@ -5,21 +5,12 @@
 #include "shop/order_desk_int.h"
 
 #include <jansson.h>
-#include <pthread.h>
 
 #include "base/banned.h"
 
-#define IDLE_MAX 8	 /* connections that are kept open */
 #define PLACE_US 3000000 /* for attempts: clients wait, and so do searches behind them */
 #define READ_S	 5	 /* for an answer */
 #define LOCK_SQL "SET SESSION innodb_lock_wait_timeout = 2"
-
-struct shop_order_desk {
-	struct maria_options maria; /* borrowed texts: those of who made it live longer */
-	pthread_mutex_t mutex;	    /* guards what follows */
-	struct maria *idle[IDLE_MAX];
-	size_t n;
-};
 
 void shop_order_desk_add_grant(struct strbuf *b, const char *database, const char *user)
 {
@@ -30,63 +21,13 @@ void shop_order_desk_add_grant(struct strbuf *b, const char *database, const cha
 	strbuf_addstr(b, "@'%';\n");
 }
 
-struct shop_order_desk *shop_order_desk_new(const struct maria_options *maria)
+struct maria_pool *shop_order_desk_connections(const struct maria_options *maria)
 {
-	struct shop_order_desk *d = MEM_NEW(struct shop_order_desk);
+	struct maria_options options = *maria;
 
-	d->maria = *maria;
-	d->maria.read_timeout_s = READ_S;
-	(void)pthread_mutex_init(&d->mutex, NULL);
-	return d;
+	options.read_timeout_s = READ_S;
+	return maria_pool_new(&options, LOCK_SQL);
 }
-
-struct shop_order_desk *shop_order_desk_free(struct shop_order_desk *d)
-{
-	if (!d)
-		return NULL;
-	for (size_t i = 0; i < d->n; i++)
-		maria_close(d->idle[i]);
-	(void)pthread_mutex_destroy(&d->mutex);
-	mem_free(d);
-	return NULL;
-}
-
-/* --- connections ----------------------------------------------------------------------------- */
-
-static int take(struct shop_order_desk *d, struct maria **ret, struct err *err)
-{
-	int r;
-
-	*ret = NULL;
-	pthread_mutex_lock(&d->mutex);
-	if (d->n)
-		*ret = d->idle[--d->n];
-	pthread_mutex_unlock(&d->mutex);
-	if (*ret)
-		return 0;
-	r = maria_open(&d->maria, ret, err);
-	if (r == 0)
-		r = maria_exec(*ret, LOCK_SQL, err);
-	if (r < 0)
-		*ret = maria_close(*ret);
-	return r;
-}
-
-/* After an error that is no refusal it may be in the middle of something, and lie here with its
- * locks. */
-static void put_back(struct shop_order_desk *d, struct maria *m, int r)
-{
-	if (r < 0 && (maria_is_lost(m) || !maria_refusal(m))) {
-		maria_close(m);
-		return;
-	}
-	pthread_mutex_lock(&d->mutex);
-	if (d->n < IDLE_MAX)
-		d->idle[d->n++] = TAKE_PTR(m);
-	pthread_mutex_unlock(&d->mutex);
-	maria_close(m);
-}
-
 /* --- reading --------------------------------------------------------------------------------- */
 
 static int wrong(const char *member, const char *what, struct err *err)
@@ -189,8 +130,8 @@ int shop_order_desk_read(struct str body, struct arena *arena, struct shop_order
 
 /* --- placing --------------------------------------------------------------------------------- */
 
-int shop_order_desk_place(struct shop_order_desk *d, struct str body, const char *key,
-			  uint64_t customer, struct strbuf *json, struct err *err)
+int shop_order_desk_place(struct maria_pool *p, struct str body, const char *key, uint64_t customer,
+			  struct strbuf *json, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct shop_order_request request;
@@ -201,12 +142,15 @@ int shop_order_desk_place(struct shop_order_desk *d, struct str body, const char
 	if (r == 0 && customer && request.customer_id != customer)
 		r = err_set(err, ERR_PERMISSION, "\"customer_id\" is another customer");
 	if (r == 0)
-		r = take(d, &m, err);
+		r = maria_pool_take(p, &m, err);
 	if (r < 0)
 		return r;
 	request.key = key;
 	r = shop_order_place(m, &request, clock_monotonic_us() + PLACE_US, &arena, &placed, err);
-	put_back(d, m, r);
+	/* After an error that is no refusal it may be in the middle of something. */
+	if (r < 0 && !maria_refusal(m))
+		m = maria_close(m);
+	maria_pool_give(p, m);
 	if (r < 0)
 		return r;
 	strbuf_addf(json, "{\"order_id\":%llu,\"total_amount\":%s,\"currency\":",

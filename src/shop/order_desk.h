@@ -5,16 +5,13 @@
 #pragma once
 
 #include "shop/orders.h"
+#include "store/maria_pool.h"
 
 /* Appends the right that the account of such a desk needs, as a line of SQL. */
 void shop_order_desk_add_grant(struct strbuf *b, const char *database, const char *user);
 
-struct shop_order_desk;
-
-/* Texts are borrowed as long as it lives; connections are opened as they are needed. */
-struct shop_order_desk *shop_order_desk_new(const struct maria_options *maria);
-struct shop_order_desk *shop_order_desk_free(struct shop_order_desk *d);
-DEFINE_CLEANUP(struct shop_order_desk *, shop_order_desk_free)
+/* Connections as the desk needs them. Texts are borrowed as long as they live. */
+struct maria_pool *shop_order_desk_connections(const struct maria_options *maria);
 
 /*
  * `body`: {"customer_id": 15, "lines": [{"product_id": 7, "quantity": 2}], "address_id": 3,
@@ -24,5 +21,5 @@ DEFINE_CLEANUP(struct shop_order_desk *, shop_order_desk_free)
  * ERR_INVALID_ARGUMENT for what is no such object or has members of another name. `customer`: whose
  * it has to be, else ERR_PERMISSION; 0: anybody's.
  */
-int shop_order_desk_place(struct shop_order_desk *d, struct str body, const char *key,
-			  uint64_t customer, struct strbuf *json, struct err *err) _must_check_;
+int shop_order_desk_place(struct maria_pool *p, struct str body, const char *key, uint64_t customer,
+			  struct strbuf *json, struct err *err) _must_check_;

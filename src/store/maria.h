@@ -140,6 +140,9 @@ int maria_query_text(struct maria *m, const char *sql, const struct maria_value 
 /* The selected database, NULL: none. The caller owns the text. */
 int maria_database(struct maria *m, char **ret, struct err *err) _must_check_;
 int maria_is_read_only(struct maria *m, bool *ret, struct err *err) _must_check_;
+/* For how long statements of this connection wait for rows and tables that others have locked, then
+ * ERR_TIMEOUT. Until the connection is lost: reconnecting forgets it. */
+int maria_set_lock_wait(struct maria *m, unsigned seconds, struct err *err) _must_check_;
 /* innodb_flush_log_at_trx_commit: with other values than 1 a crash loses commits. */
 int maria_flush_log(struct maria *m, int64_t *ret, struct err *err) _must_check_;
 /* Whether our account has a right ("SELECT") on the server or the selected database; rights that

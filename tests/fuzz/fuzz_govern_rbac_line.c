@@ -32,6 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	rbac_statement_without_literals(line, &kept);
 	check(strbuf_slice(&kept));
+	(void)rbac_statement_is_noise(line);
+	(void)rbac_statement_is_noise(strbuf_slice(&kept));
 	strbuf_clear(&kept);
 	if (!rbac_line_parse(line, &l))
 		return 0;

@@ -143,7 +143,7 @@ def make_template(folder):
     subprocess.run(
         [installer, "--no-defaults", f"--datadir={folder}", "--user=root",
          "--auth-root-authentication-method=normal", "--skip-test-db",
-         "--innodb-log-file-size=16M"],
+         "--innodb-log-file-size=16M", "--cross-bootstrap"],
         check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.STDOUT, timeout=120)
     assert not processes.mentioning(folder)

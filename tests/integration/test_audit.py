@@ -33,7 +33,7 @@ class Audit:
 
     def start(self, *args):
         return subprocess.run([str(stack_module.BINARY), *args, "--json", "--config",
-                               str(self.config)], capture_output=True, text=True, timeout=60,
+                               str(self.config)], capture_output=True, text=True, timeout=300,
                               env=stack_module.environment())
 
     def run(self, *args, status=0):
@@ -215,6 +215,16 @@ def test_a_purge_that_was_cut_off_is_completed_by_the_next(audit):
     audit.verify()
 
 
+def test_several_purges_at_once_leave_a_sound_chain(audit):
+    for _ in range(6):
+        audit.show()
+    words = ("audit", "purge", "--before", TOMORROW, "--yes")
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: audit.start(*words), range(6)))
+    assert [a.returncode for a in answers] == [0] * 6, [a.stderr for a in answers]
+    audit.verify()
+
+
 def test_what_is_no_day_purges_nothing(audit):
     audit.show()
     for text in ("garbage", "99", "2026-13-45", "2026-11-31", "2026-1-1", "2026-01-01 25:00:00", ""):
@@ -238,6 +248,42 @@ def test_an_event_outside_the_chain_excuses_nothing(audit):
                     " 0, '', '', '', '')",
                     "INSERT INTO Audit_Details VALUES (0, '', '{\"events\": [2]}', REPEAT(' ', 16))")
     assert "event 2" in audit.complaint()
+
+
+def test_an_event_that_erased_excuses_nothing_that_came_later(audit):
+    audit.show()
+    audit.run("audit", "erase", str(audit.customer), "--yes")  # event 2
+    for _ in range(2):
+        audit.show()
+    # Somebody who may do anything makes the chain anew, with an erasure that names what is to come.
+    audit.unguarded()
+    shop = audit.shop
+    salt, details = b" " * 16, '{"events":[1,2,3]}'
+
+    def netstrings(*texts):
+        return b"".join(b"%d:%s," % (len(t), t) for t in (x if isinstance(x, bytes) else str(x).encode()
+                                                           for x in texts))
+
+    shop.sql("DELETE FROM Audit_Details WHERE audit_id IN (2, 3)")
+    shop.sql("INSERT INTO Audit_Details VALUES (2, '', %s, %s)", details, salt)
+    shop.sql("UPDATE Audit_Events SET details_hash = %s WHERE audit_id = 2",
+             hashlib.sha256(netstrings(salt, "", details)).hexdigest())
+    previous = "0" * 64
+    for row in shop.sql("SELECT audit_id, happened_at, actor, role_name, action_name, object_name, purpose,"
+                        " row_count, outcome, details_hash FROM Audit_Events ORDER BY audit_id"):
+        happened = row[1].strftime("%Y-%m-%d %H:%M:%S.%f")
+        event = hashlib.sha256(netstrings(row[0], happened, *row[2:], previous)).hexdigest()
+        shop.sql("UPDATE Audit_Events SET previous_hash = %s, event_hash = %s WHERE audit_id = %s",
+                 previous, event, row[0])
+        previous = event
+    shop.sql("UPDATE Audit_Head SET event_hash = %s", previous)
+    assert "event 3 of the audit has lost its details" in audit.complaint()
+
+
+def test_a_day_is_read_before_anybody_is_asked(audit):
+    answer = stack_module.run_binary("audit", "purge", "--before", "2026-02-30", "--config", str(audit.config),
+                                     check=False, typed="n\n")
+    assert answer.returncode == 2 and "2026-02-30" in answer.stderr and "Go on?" not in answer.stderr + answer.stdout
 
 
 def test_a_purge_stops_at_what_is_young_though_the_clock_went_back(audit):

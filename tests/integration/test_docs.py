@@ -53,7 +53,7 @@ def run_line(stack, command):
     return status, log.read_text(errors="replace")
 
 
-NEEDS_INDEX = re.compile(r"aethermart (index|search|similar|suggest|recommend)\b")
+NEEDS_INDEX = re.compile(r"aethermart (index|search|similar|suggest|recommend|quality run)\b")
 
 
 def with_index(stack):

@@ -74,8 +74,8 @@ class Person:
 
 @pytest.fixture
 def forgetful(new_stack):
-    """Its index overwrites at once what is gone."""
-    new_stack.write_config(index={"forget_after": "1s"})
+    """Its index overwrites what is gone only where it is told to."""
+    new_stack.write_config(index={"forget_after": "1d"})
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_orders_keep_their_totals_and_others_keep_what_is_theirs(person):
     assert stack.doc("customer_profiles", other)["full_name"] == "Ottoline Fairweather"
     rows = {r["where"]: r["rows"] for r in receipts}
     assert (rows["Customers"], rows["Customer_Addresses"], rows["Orders"], rows["Reviews"],
-            rows["Carts"], rows["Order_Requests"], rows["Audit_Details"]) == (1, 2, 1, 1, 1, 1, 2)
+            rows["Carts"], rows["Order_Requests"], rows["Audit_Details"]) == (1, 2, 1, 1, 1, 1, 3)
     assert stack.sql("SELECT * FROM Stock_Movements m JOIN Products p USING (product_id) GROUP BY"
                      " product_id HAVING SUM(m.quantity) <> MAX(p.stock_quantity)") == []
     stack.run("audit", "verify")
@@ -198,9 +198,19 @@ def test_what_has_to_be_kept_is_not_erased(person):
     assert "held, by os:" in person.erase(check=False).stderr
     assert [r["state"] for r in stack.json("privacy", "erasures")] == ["held"]
     assert number_of(stack, "zenobia.q@example.org") == 1
-    stack.run("privacy", "hold", person.id, "--reason", "over", "--until", "2020-01-01")
-    stack.run("privacy", "erase", person.id, "--dry-run")
+    # A reason that ends sooner ends no other one.
+    assert "no day to come" in stack.fails(
+        "privacy", "hold", person.id, "--reason", "over", "--until", "2020-01-01").replace(
+            "is not a day to come", "no day to come")
+    stack.run("privacy", "hold", person.id, "--reason", "audit", "--until", "2999-01-01")
+    assert "for 2 reasons" in stack.fails("privacy", "release", person.id)
+    holds = {r["why"]: r["hold"] for r in stack.json("privacy", "erasures")}
+    stack.sql("UPDATE Legal_Holds SET held_until = '2020-01-01' WHERE hold_id = %s", [holds["audit"]])
+    assert "lawsuit 12/26" in person.erase(check=False).stderr
+    assert "by number 999" in stack.fails("privacy", "release", person.id, "--hold", "999")
+    stack.run("privacy", "release", person.id, "--hold", holds["audit"])
     stack.run("privacy", "release", person.id)
+    stack.run("privacy", "erase", person.id, "--dry-run")
     assert "is not held" in stack.fails("privacy", "release", person.id)
 
     lines = json.dumps([{"product_id": person.product, "quantity": 1}])

@@ -136,6 +136,45 @@ def test_two_thousand_hostile_requests_harm_nothing_and_learn_nothing(stack):
     stack.assert_in_step()
 
 
+def dribble(link, seconds):
+    """Whether it is cut off, though there is never silence for long."""
+    until = time.monotonic() + seconds
+    link.settimeout(0.2)
+    while time.monotonic() < until:
+        try:
+            link.sendall(b"x")
+            if not link.recv(65536):
+                return True
+        except TimeoutError:
+            continue
+        except OSError:
+            return True
+    return False
+
+
+def test_a_client_that_never_ends_its_request_is_cut_off(stack):
+    stack.down()
+    stack.write_config(http={"timeout": "1s"})
+    stack.up()
+    address, token = web.address_of(stack), web.token_of(stack)
+    for begun in (b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: ",
+                  b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nX: ",
+                  b"POST /v1/orders HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n"
+                  b"Authorization: Bearer " + token.encode() + b"\r\n\r\n{"):
+        with contextlib.closing(socket.create_connection(address, 10)) as link:
+            link.sendall(begun)
+            assert dribble(link, 20), begun
+    with contextlib.closing(socket.create_connection(address, 10)) as link:
+        link.sendall(b"GET /v1/changes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+                     + token.encode() + b"\r\n\r\n")
+        link.settimeout(30)
+        seen = b""
+        while seen.count(b"heartbeat") < 1:
+            piece = link.recv(65536)
+            assert piece, "the feed has no end"
+            seen += piece
+
+
 SLOW_CLIENTS = 40
 
 

@@ -102,6 +102,10 @@ def test_what_does_not_serve_is_told_at_start(stack, keys):
     expire(keys)
     configure(stack, keys, "expired", "server")
     assert "expired at 20" in complaint(stack)
+    (keys / "chain.pem").write_text((keys / "server.pem").read_text()
+                                    + (keys / "expired.pem").read_text())
+    configure(stack, keys, "chain", "server")
+    assert "expired at 20" in complaint(stack), "of the chain"
     configure(stack, keys, "nowhere", "server")
     assert "http.tls_cert" in complaint(stack)
     (keys / "noise.pem").write_text("noise")

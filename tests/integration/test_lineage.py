@@ -6,6 +6,7 @@ import datetime
 import http.server
 import json
 import signal
+import socket
 import threading
 import xml.etree.ElementTree
 
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 import openlineage_events
+import processes
 import stack as stack_module
 from waiting import until
 
@@ -152,7 +154,7 @@ def test_a_killed_run_is_aborted_by_the_next_one_and_one_that_lives_is_not(stack
     with load_in_hand(stack, path) as (child, killed):
         child.kill()
         child.wait(10)
-    assert types(stack, killed) == ["START"]
+    assert types(stack, killed)[0] == "START"  # the worker may have ended it by now
     with load_in_hand(stack, path) as (_, alive):
         assert types(stack, killed) == ["START", "ABORT"]
         stack.fails("load", path)  # one load at a time; its run begins and fails
@@ -198,6 +200,32 @@ def test_a_worker_counts_what_it_carries_and_a_killed_one_is_aborted(stack):
     end = stack.json("lineage", "show", second)[-1]
     assert end["outputs"][0]["outputFacets"]["outputStatistics"]["rowCount"] == 1
     assert_valid(stack)
+
+
+def test_what_is_counted_while_nothing_can_be_written_is_told_later(stack):
+    products = [p for p, in stack.sql("SELECT product_id FROM Products LIMIT 20")]
+    processes.wait_gone(stack.signal("worker", signal.SIGTERM))
+    assert stack.value("SELECT COUNT(*) FROM Lineage_Runs") == 0
+    stack.sql("CREATE TRIGGER t_refuse BEFORE INSERT ON data_lineage_tracker FOR EACH ROW"
+              " SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'not now'")
+    stack.run("up", "--yes")
+    try:
+        stack.sql(f"UPDATE Products SET price = price + 1 WHERE product_id IN ({products})"
+                  .replace("[", "").replace("]", ""))
+        stack.wait_synced()
+    finally:
+        stack.sql("DROP TRIGGER t_refuse")
+    until(lambda: (worker_run(stack, "sync.product_catalog")["rows_written"] or 0) >= 20)
+
+
+def test_the_worker_ends_runs_whose_process_is_gone(stack):
+    """Nobody may run that job again."""
+    before = runs(stack, "sync.product_catalog")[0]["run"]
+    stack.kill("worker")
+    stack.sql("UPDATE Lineage_Runs SET job_name = 'load' WHERE run_id = %s", [before])
+    stack.run("up", "--yes")
+    until(lambda: types(stack, before)[-1] == "ABORT")
+    assert not stack.value("SELECT COUNT(*) FROM Lineage_Runs WHERE job_name = 'load'")
 
 
 @pytest.mark.index
@@ -280,8 +308,11 @@ def test_impact_goes_through_documents_index_views_and_warehouse(stack):
                                ("view", "V_Public_Product_Catalog", "price")):
         assert found[kind, name, column]["direct"], (kind, name)
     assert found["warehouse", "Dim_Product", "price"]["direct"]
-    assert not found["warehouse", "Dim_Customer", None]["direct"]
+    assert not found["warehouse", "Dim_Product", None]["direct"]
     assert not any(n == "Dim_Product" and c == "product_name" for _, n, c in found)
+    # What keeps books of itself depends on no price.
+    assert not {n for _, n, _ in found} & {"Etl_State", "sync_collection", "v_sync_status",
+                                           "Dim_Customer"}
     assert any(q["queue"] == "product_sync_queue" for q in answer["queues"])
     assert "marketing_analyst" in answer["readers"]
     assert not any(n == "reviews" for _, n, _ in found)  # no review shows a price
@@ -291,16 +322,76 @@ def test_impact_goes_through_documents_index_views_and_warehouse(stack):
     assert "did you mean \"Products\"" in stack.fails("lineage", "impact", "Produkts.price")
 
 
+def test_impact_goes_through_triggers_and_procedures(stack):
+    """A rating is counted by a trigger's procedure, which tells the product; a price goes into its
+    history by a trigger, and into lines and totals as an order is placed."""
+    _, found = impact(stack, "Reviews.rating")
+    for kind, name, column in (("table", "Product_Rating_Summary", "rating_sum"),
+                               ("table", "Products", "current_rating"),
+                               ("collection", "product_catalog", "current_rating"),
+                               ("view", "V_Public_Product_Catalog", "current_rating"),
+                               ("index", "product_catalog", "attributes.rating")):
+        assert found[kind, name, column]["direct"], (kind, name)
+    answer, found = impact(stack, "Products.price")
+    for kind, name, column in (("table", "Product_Price_History", "old_price"),
+                               ("table", "Product_Price_History", "new_price"),
+                               ("table", "Order_Items", "price"),
+                               ("table", "Orders", "total_amount"),
+                               ("collection", "orders", "items.price"),
+                               ("view", "v_TopProducts", "revenue"),
+                               ("warehouse", "Fact_Sales", "unit_price"),
+                               ("warehouse", "Fact_Orders", "total_amount")):
+        assert found[kind, name, column]["direct"], (kind, name)
+    assert ("table", "Order_Items", "quantity") not in found
+    routines = {r["routine"] for r in answer["routines"]}
+    assert {"procedure sp_PriceLines", "trigger TR_Product_Price_History"} <= routines
+    assert not any("aethermart_product" in r for r in routines)  # a mapping's trigger
+
+
+def test_impact_names_who_reads(stack):
+    answer, _ = impact(stack, "Customers.email")
+    assert {r["routine"] for r in answer["routines"]} >= {"procedure sp_MyProfile",
+                                                          "procedure sp_EraseCustomer"}
+    answer, _ = impact(stack, "Orders.total_amount")
+    assert {"routine": "procedure sp_MyOrders",
+            "column": "V_Customer_Order_History.total_amount"} in answer["routines"]
+    text = stack.run("lineage", "impact", "Customers.email").stdout
+    assert "\nRead by\n" in text and "\n  procedure sp_MyProfile\n" in text
+
+
+def test_impact_is_told_once_and_fits_a_terminal(stack):
+    text = stack.run("lineage", "impact", "Products").stdout
+    lines = text.splitlines()
+    assert all(len(line) <= 80 for line in lines), max(lines, key=len)
+    queues = text.split("A change queues\n")[1].replace("\n       ", "").splitlines()
+    ways = list(zip(queues[::2], queues[1::2]))
+    assert all(way.startswith("    by Products.") for _, way in ways)
+    assert ways and len(ways) == len(set(ways))
+
+
 def test_the_class_of_personal_data_goes_along(stack):
     answer, found = impact(stack, "Customers.email")
-    assert answer["class"] == "email"
-    assert found["collection", "customer_profiles", "email"]["class"] == "email"
+    assert answer["classes"] == ["email"]
+    assert found["collection", "customer_profiles", "email"]["classes"] == ["email"]
     masked = found["view", "v_customers_masked", "email"]
-    assert masked["class"] == "email"
+    assert masked["classes"] == ["email"]
     _, found = impact(stack, "Customers.last_name")
-    assert found["collection", "reviews", "customer.full_name"]["class"] == "name"
+    assert found["collection", "reviews", "customer.full_name"]["classes"] == ["name"]
     indexed = [i for (kind, _, _), i in found.items() if kind == "index" and i["direct"]]
-    assert indexed and {i["class"] for i in indexed} <= {"name", "free_text"}
+    assert indexed and {c for i in indexed for c in i["classes"]} <= {"name", "free_text"}
+
+
+def test_of_values_that_flow_together_all_classes_are_told(stack):
+    view = "V_x" + "\N{LATIN SMALL LETTER E WITH ACUTE}" * 20
+    stack.sql(f"CREATE VIEW {view} AS SELECT CASE WHEN phone_number IS NULL THEN 'x'"
+              " ELSE last_name END AS who FROM Customers")
+    _, found = impact(stack, "Customers.last_name")
+    assert found["view", view, "who"]["classes"] == ["name", "phone"]
+    picture = stack.run("lineage", "graph", view, "--format", "svg").stdout
+    root = xml.etree.ElementTree.fromstring(picture)
+    shown = [t.text or "" for t in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert [t for t in shown + [c.tail or "" for c in root.iter()] if t.startswith("V_x")]
+    stack.sql(f"DROP VIEW {view}")
 
 
 def test_the_edges_of_views_are_those_that_the_server_knows(stack):
@@ -325,7 +416,7 @@ def test_the_graph_is_drawn_alike_each_time(stack):
     assert {"Products", "product_catalog", "Fact_Sales"} <= texts
     dot = stack.run("lineage", "graph", "Products", "--format", "dot").stdout
     assert '"table Products" -> "collection product_catalog"' in dot
-    assert "Order_Events" not in dot
+    assert "data_dictionary" not in dot
     assert "it has to be dot, svg or json" in stack.fails("lineage", "graph", "--format", "png")
 
 
@@ -396,6 +487,27 @@ def test_a_change_lies_between_the_positions_that_trace_tells(stack):
     at = datetime.datetime.fromisoformat(answer["document"]["written_at"])
     mark = stack.docs("product_catalog").find_one({"_id": product})["_sync"]["at"]
     assert at == mark
+
+
+def test_of_what_is_no_longer_kept_nothing_is_claimed(stack):
+    product = stack.value("SELECT MIN(product_id) FROM Products")
+    stack.sql("DELETE FROM sync_audit_log")
+    long_ago = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=40)
+    stack.docs("product_catalog").update_one({"_id": product}, {"$set": {"_sync.at": long_ago}})
+    change = trace(stack, f"product_catalog/{product}")[0]["change"]
+    assert (change["is_kept"], change.get("source"), change.get("run")) == (False, None, None)
+    told = stack.run("lineage", "trace", f"product_catalog/{product}").stdout
+    assert "no longer kept" in told and "binary log" not in told
+
+
+def test_a_run_that_began_later_tells_nothing_of_a_document(stack):
+    product = stack.value("SELECT MIN(product_id) FROM Products")
+    worker_run(stack, "sync.product_catalog")
+    stack.docs("product_catalog").update_one(
+        {"_id": product}, {"$set": {"_sync.at": datetime.datetime.now(datetime.timezone.utc)
+                                    - datetime.timedelta(minutes=20), "_sync.term": 0}})
+    change = trace(stack, f"product_catalog/{product}")[0]["change"]
+    assert (change["is_kept"], change.get("run")) == (True, None)
 
 
 def test_what_is_not_carried_yet_is_told_and_no_value_is(stack):
@@ -506,6 +618,43 @@ def test_old_events_go_but_not_those_of_runs_that_go_on(stack):
     assert runs(stack, "load") == []
     assert stack.value("SELECT COUNT(*) FROM data_lineage_tracker t JOIN Lineage_Runs USING (run_id)"
                        " WHERE event_type = 'START'") >= 3
+
+
+def test_a_run_goes_whole_or_not_at_all(stack):
+    stack.run("load", feed(stack, "customers.csv", *CUSTOMERS))
+    stack.sql("UPDATE data_lineage_tracker SET event_time = event_time - INTERVAL 900 DAY"
+              " WHERE job_name = 'load' AND event_type = 'START'")
+    before = types(stack, runs(stack, "load")[0]["run"])
+    stack.json("lineage", "purge", "--yes", "--before", "2026-01-01")
+    stack.run("retention", "purge", "lineage", "--yes")
+    assert types(stack, runs(stack, "load")[0]["run"]) == before and len(before) >= 2
+    stack.sql("UPDATE data_lineage_tracker SET event_time = event_time - INTERVAL 900 DAY"
+              " WHERE job_name = 'load' AND event_type <> 'START'")
+    stack.run("retention", "purge", "lineage", "--yes")
+    assert runs(stack, "load") == []
+
+
+def test_one_export_at_a_time(stack):
+    with contextlib.closing(stack.open_sql()) as other, other.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK(CONCAT('aethermart lineage ', DATABASE()), 0)")
+        with Endpoint() as endpoint:
+            told = stack.fails("lineage", "export", "--url", endpoint.url)
+    assert "somebody else exports" in told and endpoint.taken == []
+
+
+def test_an_export_to_a_silent_endpoint_can_be_stopped(stack):
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        export = stack.start("lineage", "export", "--url",
+                             f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        silent.accept()
+        export.send_signal(signal.SIGINT)
+        assert export.wait(15) != 0, "it gives an endpoint 30 seconds"
+
+
+def test_the_password_of_an_address_is_not_told(stack):
+    for url in "http://user:s3cr3t@127.0.0.1:99999/", "ftp://user:s3cr3t@127.0.0.1/":
+        told = stack.fails("lineage", "export", "--url", url)
+        assert "s3cr3t" not in told and "127.0.0.1" in told
 
 
 def test_what_is_no_day_deletes_and_sends_nothing(stack):

@@ -81,7 +81,7 @@ def test_a_key_places_one_order(stack, goods):
     (("{customer}", "{lamp}y2"), 2, "is no line"),
     (("{customer}", "{lamp}x0"), 2, "quantity is 0"),
     (("{customer}", "{lamp}@\udcff19.99"), 2, "the price of product"),
-    (("{customer}", "{lamp}", "--date", "2030-01-0\udcff"), 2, "the date is no UTF-8"),
+    (("{customer}", "{lamp}", "--date", "2030-01-0\udcff"), 2, "the value of \"--date\" is no UTF-8"),
     (("999999", "{lamp}"), 4, "customer 999999 does not exist"),
     (("nobody", "{lamp}"), 2, "is not the number of a customer")])
 def test_an_order_that_cannot_be_says_why(stack, goods, words, status, text):

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import signal
 import subprocess
 
 import pytest
@@ -9,6 +10,7 @@ import yaml
 
 import ordering
 import stack as stack_module
+from indexed import insert_found_product, insert_product, wait_for_meaning, wait_for_words
 from ordering import DATABASE
 from waiting import until
 
@@ -53,7 +55,7 @@ class Quality:
 
     def start(self, *args):
         return subprocess.run([str(stack_module.BINARY), "quality", *args, "--config",
-                               str(self.config)], capture_output=True, text=True, timeout=60,
+                               str(self.config)], capture_output=True, text=True, timeout=300,
                               env=stack_module.environment())
 
     def ask(self, *args, status=0):
@@ -440,8 +442,11 @@ def quarantined(stack, check):
     return {q["key"]: q for q in stack.json("quality", "quarantine", check)}
 
 
+@pytest.mark.index
 @pytest.mark.shop(defects="0.02")  # the default
 def test_a_new_shop_passes_what_ships(stack):
+    wait_for_meaning(stack)
+    stack.json("warehouse", "refresh")
     results = results_of(stack)
     assert len(results) > 40
     assert not {n: r["outcome"] for n, r in results.items() if r["outcome"] != "passed"}
@@ -467,6 +472,88 @@ def test_documents_that_rows_do_not_make_are_named(stack):
         catalog.replace_one({"_id": document["_id"]}, document, upsert=True)
     results_of(stack, "catalog_reconciled")
     assert quarantined(stack, "catalog_reconciled") == {}
+
+
+def behind_the_back_of_the_index(stack, change):
+    """Changes that reach MongoDB and never the index: what was handed to it is removed."""
+    stack.kill("worker")
+    change()
+    worker = stack.start("sync", "run")
+    stack.wait_synced()
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(20) == 0
+    assert stack.sql("DELETE FROM sync_handoff") > 0
+    stack.up()
+    wait_for_meaning(stack)
+
+
+@pytest.mark.index
+def test_what_the_index_has_otherwise_is_named_by_check_and_key(stack):
+    gone = insert_found_product(stack, "Soon gone quartzlight")
+    wait_for_meaning(stack)
+    price, stock, text = (row[0] for row in stack.sql(
+        "SELECT product_id FROM Products WHERE product_id <> %s ORDER BY product_id LIMIT 3", (gone,)))
+    made = []
+
+    def change():
+        stack.sql("DELETE FROM Products WHERE product_id = %s", (gone,))
+        stack.sql("UPDATE Products SET price = price + 1 WHERE product_id = %s", (price,))
+        stack.sql("UPDATE Products SET stock_quantity = IF(stock_quantity, 0, 9), reserved_quantity = 0"
+                  " WHERE product_id = %s", (stock,))
+        stack.sql("UPDATE Products SET product_name = 'Zebrawood' WHERE product_id = %s", (text,))
+        made.append(insert_product(stack, "New zebrawood"))
+    behind_the_back_of_the_index(stack, change)
+    results = results_of(stack, "catalog_indexed", "catalog_reconciled", "reviews_indexed",
+                         status=DIFFERENT)
+    wrong = results["catalog_indexed"]
+    assert (wrong["outcome"], wrong["severity"], wrong["owner"]) == ("failed", "fail", "search")
+    assert "1 missing, 1 extra, 3 differ" in wrong["details"]
+    keys = {str(key) for key in (gone, price, stock, text, made[0])}
+    assert set(wrong["keys"]) == keys == set(quarantined(stack, "catalog_indexed"))
+    assert results["catalog_reconciled"]["outcome"] == "passed", "MongoDB has them"
+    assert results["reviews_indexed"]["outcome"] == "passed"
+    stack.run("verify", "--repair")
+    results_of(stack, "catalog_indexed")
+    assert quarantined(stack, "catalog_indexed") == {}
+
+
+@pytest.mark.index
+def test_an_index_that_cannot_be_asked_is_no_equal_one(stack):
+    wait_for_words(stack)
+    stack.kill("worker")
+    away = results_of(stack, "catalog_indexed", status=DIFFERENT)["catalog_indexed"]
+    assert away["outcome"] == "error" and "the index was not compared" in away["details"]
+    stack.write_config(index={"enabled": False})
+    stack.up()
+    off = results_of(stack, "catalog_indexed", status=DIFFERENT)["catalog_indexed"]
+    assert off["outcome"] == "error" and "index.enabled is false" in off["details"]
+    all_of_them = {r["check"] for r in stack.json("quality", "run", check=False)["results"]}
+    assert "catalog_reconciled" in all_of_them and "catalog_indexed" not in all_of_them
+    assert "3 checks of the index were left out" in stack.run("quality", "run", check=False).stdout
+
+
+def test_what_the_warehouse_has_otherwise_is_named_by_its_subject(stack):
+    def result():
+        return results_of(stack, "warehouse_reconciled")["warehouse_reconciled"]
+    new = result()
+    assert new["outcome"] == "error" and "warehouse refresh" in new["details"]
+    stack.json("warehouse", "refresh")
+    assert (result()["outcome"], result()["owner"]) == ("passed", "finance")
+    stack.sql("UPDATE aethermart_dw.Fact_Orders SET total_amount = total_amount + 0.01"
+              " ORDER BY order_id LIMIT 2")
+    wrong = result()
+    assert (wrong["outcome"], wrong["keys"][0]) == ("warned", "orders")
+    assert all(key.startswith("revenue in ") for key in wrong["keys"][1:])
+    assert wrong["details"].startswith("orders: 2 differ, revenue in ")
+    stack.json("warehouse", "refresh", "--all")
+    assert result()["outcome"] == "passed"
+    stack.sql("UPDATE Products SET price = price + 1 ORDER BY product_id LIMIT 1")
+    stack.wait_synced()
+    waits = result()
+    assert waits["outcome"] == "passed" and "waits to be taken" in waits["details"]
+    stack.sql("DROP DATABASE aethermart_dw")
+    away = result()
+    assert away["outcome"] == "error" and away["details"]
 
 
 def test_a_collection_that_falls_behind_is_told(stack):

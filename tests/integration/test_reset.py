@@ -94,6 +94,37 @@ def test_roles_accounts_and_masked_views_go_and_those_of_others_stay(named):
     named.run("access", "check")
 
 
+def test_a_forged_record_drops_no_account_of_the_system(named):
+    named.up("--no-shop")
+    named.run("access", "apply", "--yes")
+    named.sql("CREATE USER mongo_sync_user IDENTIFIED BY 'x'")
+    admin = named.mongo().client.admin
+    admin.command("createUser", "mongo_sync_user", pwd="x", roles=[])
+    named.sql("INSERT INTO Access_Objects (object_kind, object_name) VALUES ('account', 'root@localhost'),"
+              " ('account', 'mongo_sync_user@%'), ('mongo_account', 'admin.mongo_sync_user')")
+    named.run("access", "apply", "--yes")
+    reset(named, DATABASE, DOCUMENTS)
+    assert {row[0] for row in named.sql("SELECT User FROM mysql.global_priv WHERE Host IN ('localhost', '%')")
+            } >= {"root", "mongo_sync_user"}
+    assert "mongo_sync_user" in {u["user"] for u in admin.command("usersInfo", 1)["users"]}
+
+
+def test_a_new_audit_is_not_measured_by_the_end_of_the_former_one(named):
+    named.up("--no-shop")
+    named.run("access", "apply", "--yes")
+    named.run("audit", "verify")
+    head = named.var / "audit.head"
+    assert head.read_text().startswith("2 ")
+    reset(named, DATABASE, DOCUMENTS)
+    assert named.json("audit", "verify")["events"] == 0
+    # What cannot be forgotten is told, and not passed over.
+    head.unlink()
+    head.mkdir()
+    done = reset(named, DATABASE, DOCUMENTS, check=False)
+    assert done.returncode != 0 and "audit.head" in done.stderr, done.stderr
+    head.rmdir()
+
+
 def test_a_newer_program_s_database_is_not_taken_apart(named):
     named.up("--no-shop")
     before = named.tables()

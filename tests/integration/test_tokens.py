@@ -139,8 +139,8 @@ CUSTOMERS = ["GET /v1/search?q=a&in=customers", "GET /v1/similar/1?in=customers"
 ORDERS = ["POST /v1/orders"]
 STATUS = ["GET /v1/status", "GET /v1/index/status"]
 METRICS = ["GET /metrics"]
-INDEX = ["POST /v1/index/rebuild?collection=no", "GET /v1/index/query?collection=reviews&text=a",
-         "GET /v1/index/inventory?collection=reviews"]
+INDEX = ["POST /v1/index/rebuild?collection=no", "POST /v1/index/forget",
+         "GET /v1/index/query?collection=reviews&text=a", "GET /v1/index/inventory?collection=reviews"]
 OPERATOR = ["GET /v1/changes"]
 EVERY = CATALOGUE + REVIEWS + CUSTOMERS + ORDERS + STATUS + METRICS + INDEX + OPERATOR
 
@@ -200,6 +200,8 @@ def test_a_customer_orders_and_is_recommended_for_alone(stack, address):
     assert place(other, "b") == 403
     assert stack.value(f"SELECT COUNT(*) FROM Orders WHERE customer_id = {other}") == before
     assert status_of(address, f"/v1/recommendations?customer={mine}", token) == 200
+    for path in f"customer={mine}", f"product={product}":  # what an order adds is that order
+        assert status_of(address, f"/v1/recommendations?{path}&before=5", token) == 403
     assert status_of(address, f"/v1/recommendations?customer={other}", token) == 403
     assert status_of(address, f"/v1/recommendations?customer={other}%20", token) == 403
 
@@ -222,6 +224,84 @@ def test_what_rules_of_the_search_show_by_mistake_is_not_shown(stack, folder):
     assert status_of(address, "/v1/search?q=a", full) == 200
     for request in CATALOGUE:
         assert ask(address, request, masked) == 403, request
+
+
+# --- what was seen ---------------------------------------------------------------------------
+
+
+def sights(stack, subject):
+    """Newest first: what the audit has of what the API showed of a customer."""
+    return [e for e in stack.json("audit", "who-saw", str(subject))
+            if e["action"].startswith("http.")]
+
+
+@pytest.mark.index
+def test_whom_a_token_saw_stands_in_the_audit(stack, address):
+    wait_for_words(stack)
+    token = create(stack, "customer_relations_manager", "--name", "support desk")
+    hits = json.loads(web.ask(address, "/v1/search?in=customers&limit=3", token).text)["hits"]
+    assert len(hits) == 3
+    for hit in hits:
+        event, = sights(stack, hit["id"])
+        assert (event["action"], event["object"], event["actor"], event["role"], event["purpose"],
+                event["rows"], event["outcome"]) == (
+            "http.search", "customers", "token:" + token[3:11], "customer_relations_manager",
+            "support desk", 1, "done")
+    first = hits[0]["id"]
+    assert status_of(address, f"/v1/similar/{first}?in=customers&limit=1", token) == 200
+    assert status_of(address, f"/v1/recommendations?customer={first}", token) == 200
+    assert [e["action"] for e in sights(stack, first)] == ["http.recommend", "http.similar",
+                                                           "http.search"]
+    assert stack.json("audit", "verify")["erased"] == 0, "the chain holds"
+
+
+@pytest.mark.index
+def test_who_reads_reviews_saw_their_authors(stack, address):
+    wait_for_words(stack)
+    token = create(stack, "operations_manager")
+    hits = json.loads(web.ask(address, "/v1/search?in=reviews&limit=100", token).text)["hits"]
+    numbers = ",".join(str(hit["id"]) for hit in hits)
+    authors = stack.sql(f"SELECT customer_id, COUNT(*) FROM Reviews WHERE review_id IN ({numbers})"
+                        " GROUP BY customer_id")
+    assert sum(n for _, n in authors) == 100 and len(authors) < 100
+    for author, n in authors[:5] + [max(authors, key=lambda row: row[1])]:
+        assert [(e["object"], e["rows"]) for e in sights(stack, author)] == [("reviews", n)]
+    assert stack.value("SELECT COUNT(*) FROM Audit_Events WHERE action_name = 'http.search'") == \
+        len(authors)
+
+
+@pytest.mark.index
+def test_what_is_nobodys_or_ones_own_is_no_sight(stack, address):
+    wait_for_words(stack)
+    full, own = create(stack, "db_admin"), create(stack, "public_customer", "--customer", "1")
+    for path in ("/v1/search?q=a", "/v1/similar/1", "/v1/recommendations?product=1"):
+        assert status_of(address, path, full) in (200, 404)
+    assert status_of(address, "/v1/recommendations?customer=1", own) == 200
+    assert status_of(address, "/v1/search?in=customers", own) == 403
+    assert not [e for e in stack.json("audit", "list") if e["action"].startswith("http.")]
+    assert status_of(address, "/v1/search?in=customers&q=nobodyiscalledthis&mode=lexical",
+                     full) == 200
+    event, = [e for e in stack.json("audit", "list") if e["action"].startswith("http.")]
+    assert (event["rows"], event["object"], event["subject"]) == (0, "customers", "")
+
+
+@pytest.mark.index
+def test_what_cannot_be_written_down_is_not_shown(stack, address):
+    wait_for_words(stack)
+    token = create(stack, "db_admin")
+    path = "/v1/search?in=customers&limit=1"
+    assert '"hits"' in web.ask(address, path, token).text
+    stack.sql("RENAME TABLE Audit_Head TO Audit_Away")
+    try:
+        answer = web.ask(address, path, token)
+        assert answer.status >= 400 and '"hits"' not in answer.text, answer
+        assert stack.fails("search", "--in", "customers", "a")
+        assert status_of(address, "/v1/search?q=a", token) == 200, "nobody is in there"
+    finally:
+        stack.sql("RENAME TABLE Audit_Away TO Audit_Head")
+    assert stack.json("search", "--in", "customers")["hits"]
+    newest = stack.json("audit", "list")[0]
+    assert (newest["action"], newest["actor"]) == ("http.search", "operator")
 
 
 # --- limits ----------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 -- What the server grants on the shop and its warehouse: kind, who, rights (several: by commas), object.
--- Kinds: role, account, view, grant, member, default, person. Parameter: the warehouse's database.
+-- Kinds: role, account, view (those that nobody recorded, too), grant, member, default, person, login (what is
+-- wrong with it). Parameter: the warehouse's database.
 -- Rights that a pattern gives (GRANT … ON `aether%`.*) are found by what it matches.
 -- Of roles and accounts of the shop (Access_Objects) also what they have on other databases.
 WITH names AS (SELECT DATABASE() AS database_name UNION SELECT ?),
@@ -7,7 +8,15 @@ WITH names AS (SELECT DATABASE() AS database_name UNION SELECT ?),
      accounts AS (
        SELECT User, Host, Priv, COALESCE(JSON_VALUE(Priv, '$.is_role'), 0) = 1 AS is_role,
               IF(COALESCE(JSON_VALUE(Priv, '$.is_role'), 0) = 1, User, CONCAT(User, '@', Host)) AS who
-         FROM mysql.global_priv)
+         FROM mysql.global_priv),
+     logins AS ( -- access_record_logins.sql has the same text
+       SELECT who, JSON_VALUE(Priv, '$.account_locked') = 1 AS is_locked,
+              CONCAT_WS(', ', COALESCE(JSON_VALUE(Priv, '$.plugin'), 'mysql_native_password'),
+                        REGEXP_REPLACE(JSON_EXTRACT(Priv, '$.auth_or[*].plugin'), '[]["]', '')) AS plugins,
+              COALESCE(JSON_VALUE(Priv, '$.authentication_string'), '') <> ''
+              OR JSON_VALUE(Priv, '$.plugin') NOT IN ('mysql_native_password', 'mysql_old_password', 'ed25519')
+                AS has_password
+         FROM accounts WHERE NOT is_role)
 SELECT IF(is_role, 'role', 'account') AS kind, who, '' AS rights, '' AS object FROM accounts
 UNION ALL
 SELECT 'view', o.object_name,
@@ -16,6 +25,17 @@ SELECT 'view', o.object_name,
   FROM Access_Objects o
   JOIN information_schema.VIEWS v ON v.TABLE_SCHEMA = DATABASE() AND v.TABLE_NAME = o.object_name
  WHERE o.object_kind = 'view'
+UNION ALL
+SELECT 'view', t.TABLE_NAME, '', '' FROM information_schema.TABLES t
+ WHERE t.TABLE_SCHEMA = DATABASE() AND t.TABLE_TYPE = 'VIEW'
+   AND t.TABLE_NAME NOT IN (SELECT object_name FROM Access_Objects WHERE object_kind = 'view')
+UNION ALL
+SELECT 'login', who, 'is locked', '' FROM logins WHERE is_locked
+UNION ALL
+SELECT 'login', l.who,
+       IF(o.found_hash <> SHA2(l.plugins, 256), CONCAT('logs in by ', l.plugins), 'logs in without a password'), ''
+  FROM logins l JOIN Access_Objects o ON o.object_kind = 'account' AND o.object_name = l.who
+ WHERE o.found_hash <> SHA2(l.plugins, 256) OR NOT l.has_password
 UNION ALL
 SELECT 'grant', who, CONCAT('rights ', JSON_VALUE(Priv, '$.access') & ~1024), 'SERVER' FROM accounts
  WHERE COALESCE(JSON_VALUE(Priv, '$.access'), 0) & ~1024 <> 0

@@ -1,3 +1,3 @@
 -- How far somebody's erasure is. Parameter: subject. Index: uq_erasure_subject.
-SELECT erasure_id, erasure_state, sought, receipts, certificate, requested_by, purpose, begun_at FROM Erasures
- WHERE subject = ?
+SELECT erasure_id, erasure_state, sought, receipts, certificate, requested_by, purpose, begun_at, key_mark
+  FROM Erasures WHERE subject = ?

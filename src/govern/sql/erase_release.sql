@@ -1,2 +1,2 @@
--- It need not be kept any more. Parameter: subject.
-DELETE FROM Legal_Holds WHERE subject = ?
+-- It need not be kept any more. Parameters: subject, number of the hold, or 0 for the only one, twice.
+DELETE FROM Legal_Holds WHERE subject = ? AND (hold_id = ? OR ? = 0)

@@ -1,3 +1,3 @@
--- The plugin server_audit: whether it is on, and what it sees. No row of it: it is not there.
-SELECT VARIABLE_NAME, VARIABLE_VALUE FROM information_schema.GLOBAL_VARIABLES
- WHERE VARIABLE_NAME IN ('server_audit_logging', 'server_audit_events')
+-- The variables of the plugin server_audit: whether it is on, what it sees. No row: it is not there.
+SELECT LOWER(VARIABLE_NAME), COALESCE(VARIABLE_VALUE, '') FROM information_schema.GLOBAL_VARIABLES
+ WHERE VARIABLE_NAME LIKE 'server\_audit\_%'

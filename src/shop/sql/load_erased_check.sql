@@ -1,4 +1,4 @@
--- Whether the session's key is the one that erasures used: the fingerprint of the empty text is there.
--- Index: primary key of Erased_Keys.
-SELECT COUNT(*) FROM Erased_Keys
- WHERE fingerprint = SHA2(CONCAT(@erased_outer, UNHEX(SHA2(@erased_inner, 256))), 256)
+-- How many erasures used another key than the one whose mark this is, and still keep somebody away. Parameter:
+-- the fingerprint of the empty text.
+SELECT COUNT(*) FROM Erasures e
+ WHERE NOT e.key_mark <=> ? AND EXISTS (SELECT 1 FROM Erased_Keys k WHERE k.erasure_id = e.erasure_id)

@@ -196,6 +196,8 @@ static void wrong_words_are_named_and_suggested(void **state)
 	       "\"--from\" needs a value (KEY)", hint);
 	refuse(WORDS(W("queue"), W("list"), W("--from=a"), W("--from=b")),
 	       "\"--from\" is given twice", hint);
+	refuse(WORDS(W("queue"), W("list"), W("--from"), W("a\xe9")),
+	       "the value of \"--from\" is no UTF-8", hint);
 	refuse(WORDS(W("queue"), W("list"), W("--all=1")), "\"--all\" takes no value", hint);
 	refuse(WORDS(W("queue"), W("list"), W("--json=1")), "\"--json\" takes no value", hint);
 	refuse(WORDS(W("queue"), W("list"), W("a"), W("b"), W("c")),

@@ -23,7 +23,7 @@ static void a_process_that_runs_has_not_ended(void **state)
 	char letter;
 
 	(void)state;
-	assert_true(strlen(name) < 128);
+	assert_true(strlen(name) < 160);
 	assert_false(proc_name_has_ended(name));
 	assert_int_equal(proc_stat(getpid(), &letter, &started), 0);
 	assert_true(started > 0 && strchr("RSD", letter));
@@ -69,25 +69,61 @@ static void a_process_that_was_killed_has_ended(void **state)
 	assert_true(proc_name_has_ended(name));
 }
 
-static void another_process_of_the_same_number_is_another_one(void **state)
+static char *name_of(const char *host, int pid, uint64_t started, const char *rest)
+{
+	return mem_printf("%s:%d:%" PRIu64 "%s", host, pid, started, rest);
+}
+
+/* ":machine:boot:namespace" of ours, with one hexadecimal digit of a part changed. */
+static char *place_with(int changed)
 {
 	_cleanup_(mem_freep) char *own = proc_name();
-	char host[256];
-	uint64_t started, place;
-	int pid;
-	char other[400];
+	char *at = own, *place;
+
+	for (int i = 0; i < 3; i++)
+		at = strchr(at + (i > 0), ':');
+	place = mem_strdup(at);
+	for (char *part = place; changed >= 0; changed--, part = strchr(part + 1, ':'))
+		if (changed == 0)
+			part[1] = part[1] == '0' ? '1' : '0';
+	return place;
+}
+
+static void another_process_of_the_same_number_is_another_one(void **state)
+{
+	_cleanup_(mem_freep) char *here = place_with(-1), *boot = place_with(1),
+				  *names = place_with(2);
+	_cleanup_(mem_freep) char *same = name_of("h", getpid(), 1, here);
+	_cleanup_(mem_freep) char *elsewhere = name_of("h", getpid(), 1, boot);
+	_cleanup_(mem_freep) char *inside = name_of("h", getpid(), 1, names);
 
 	(void)state;
-	assert_int_equal(
-	    sscanf(own, "%255[^:]:%d:%" SCNu64 ":%" SCNx64, host, &pid, &started, &place), 4);
-	assert_true(place != 0);
-	(void)snprintf(other, sizeof(other), "%s:%d:%" PRIu64 ":%016" PRIx64, host, pid,
-		       started - 1, place);
-	assert_true(proc_name_has_ended(other));
+	assert_true(proc_name_has_ended(same));
 	/* Another boot, machine or container: there it may run. */
-	(void)snprintf(other, sizeof(other), "%s:%d:%" PRIu64 ":%016" PRIx64, host, pid,
-		       started - 1, place ^ 1);
-	assert_false(proc_name_has_ended(other));
+	assert_false(proc_name_has_ended(elsewhere));
+	assert_false(proc_name_has_ended(inside));
+}
+
+static void before_the_last_start_of_a_machine_all_have_ended(void **state)
+{
+	char host[65] = "";
+	_cleanup_(mem_freep) char *own = proc_name(), *here = place_with(-1), *boot = place_with(1),
+				  *machine = place_with(0);
+
+	(void)state;
+	assert_int_equal(gethostname(host, sizeof(host)), 0);
+	assert_false(proc_name_is_of_former_boot(own));
+	if (strstr(here, ":00000000:") == here) /* this machine has no number */
+		return;
+	{
+		_cleanup_(mem_freep) char *former = name_of(host, 1, 1, boot);
+		_cleanup_(mem_freep) char *renamed = name_of("other", 1, 1, boot);
+		_cleanup_(mem_freep) char *another = name_of(host, 1, 1, machine);
+
+		assert_true(proc_name_is_of_former_boot(former));
+		assert_false(proc_name_is_of_former_boot(renamed));
+		assert_false(proc_name_is_of_former_boot(another));
+	}
 }
 
 /* With the place that is ours, so that it is not for that. */
@@ -97,8 +133,7 @@ static void of_other_texts_nothing_is_certain(void **state)
 	    "",	      "host",  "host:1",	  ":1:",   "h:1:0",
 	    "h:-5:1", "h:0:1", "h:99999999999:1", "h:x:1", "h:1:x",
 	};
-	_cleanup_(mem_freep) char *own = proc_name();
-	const char *place = strrchr(own, ':');
+	_cleanup_(mem_freep) char *place = place_with(-1);
 	char text[256];
 
 	(void)state;
@@ -119,6 +154,7 @@ int main(void)
 	    cmocka_unit_test(a_process_that_runs_has_not_ended),
 	    cmocka_unit_test(a_process_that_was_killed_has_ended),
 	    cmocka_unit_test(another_process_of_the_same_number_is_another_one),
+	    cmocka_unit_test(before_the_last_start_of_a_machine_all_have_ended),
 	    cmocka_unit_test(of_other_texts_nothing_is_certain),
 	};
 

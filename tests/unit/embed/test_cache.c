@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "config_of.h"
@@ -454,7 +455,7 @@ static void a_cache_that_lost_a_part_is_refused(void **state)
 		assert_int_equal(unlink(t.path), 0);
 		open_cache();
 	}
-	change("PRAGMA user_version = 2");
+	change("PRAGMA user_version = 3");
 	assert_int_equal(open_error(&err), -ERR_UNSUPPORTED);
 }
 
@@ -612,6 +613,78 @@ static void two_may_have_the_file_open(void **state)
 	embed_cache_free(other);
 }
 
+/* --- age ------------------------------------------------------------------------------------- */
+
+static bool never_again(void *arg)
+{
+	++*(int *)arg;
+	return false;
+}
+
+static uint64_t old_ones(int64_t before)
+{
+	uint64_t n = UINT64_MAX;
+
+	assert_int_equal(embed_cache_count_old(t.c, before, &n, NULL), 0);
+	return n;
+}
+
+static void what_is_too_old_goes_with_its_uses(void **state)
+{
+	int64_t now = clock_wall_us() / 1000000;
+	uint64_t n = 9;
+
+	(void)state;
+	(void)embed_one("old", "p:1");
+	(void)embed_one("old", "p:2");
+	change("UPDATE vectors SET made_at = 1000");
+	(void)embed_one("new", "p:3");
+	assert_int_equal(old_ones(1000), 0);
+	assert_int_equal(old_ones(1001), 1);
+	assert_int_equal(embed_cache_purge(t.c, now - 3600, NULL, NULL, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(uses("p:1") + uses("p:2"), 0);
+	assert_int_equal(uses("p:3"), 1);
+	assert_int_equal(stats().vectors, 1);
+	assert_int_equal(embed_one("old", "p:1"), 1); /* it is made again, and is young */
+	assert_int_equal(old_ones(now - 3600), 0);
+}
+
+static void many_old_ones_go_in_pieces_and_a_pause_may_end_it(void **state)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	int pauses = 0;
+	uint64_t n = 9;
+
+	(void)state;
+	for (int i = 0; i < 600; i++)
+		(void)embed_one(arena_printf(&arena, "t%d", i), arena_printf(&arena, "p:%d", i));
+	change("UPDATE vectors SET made_at = 1000");
+	assert_int_equal(embed_cache_purge(t.c, 2000, never_again, &pauses, &n, NULL), 0);
+	assert_int_equal(pauses, 1);
+	assert_in_range(n, 1, 599);
+	assert_int_equal(old_ones(2000), 600 - n);
+	assert_int_equal(embed_cache_purge(t.c, 2000, NULL, NULL, &n, NULL), 0);
+	assert_int_equal(stats().vectors + stats().uses, 0);
+}
+
+static void vectors_of_the_first_format_count_as_made_when_it_is_converted(void **state)
+{
+	int64_t before = clock_wall_us() / 1000000;
+
+	(void)state;
+	(void)embed_one("a", "p:1");
+	change("DROP INDEX vectors_by_age; ALTER TABLE vectors DROP COLUMN made_at;"
+	       "PRAGMA user_version = 1");
+	reopen();
+	assert_int_equal(old_ones(before), 0);
+	assert_int_equal(old_ones(clock_wall_us() / 1000000 + 1), 1);
+	assert_int_equal(embed_one("a", "p:1"), 0);
+	assert_int_equal(embed_one("b", "p:2"), 1);
+	reopen();
+	assert_int_equal(stats().vectors, 2);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -636,6 +709,9 @@ int main(void)
 	    CASE(the_file_is_for_its_owner_only),
 	    CASE(threads_share_it),
 	    CASE(two_may_have_the_file_open),
+	    CASE(what_is_too_old_goes_with_its_uses),
+	    CASE(many_old_ones_go_in_pieces_and_a_pause_may_end_it),
+	    CASE(vectors_of_the_first_format_count_as_made_when_it_is_converted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

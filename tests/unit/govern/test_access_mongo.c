@@ -21,7 +21,8 @@ static const char rules_yaml[] =
     "clearances:\n"
     "  masked: {name: initial, identifier: pseudonym}\n"
     "  full: {name: plain, email: plain, phone: plain, address: plain, region: plain,\n"
-    "         birth_date: plain, identifier: plain, financial: plain, free_text: plain}\n"
+    "         birth_date: plain, moment: plain, identifier: plain, financial: plain, free_text: "
+    "plain}\n"
     "roles:\n"
     "  boss: {clearance: full, everything: true}\n"
     "  reader: {clearance: full, read: [customer, purchase]}\n"
@@ -30,7 +31,7 @@ static const char rules_yaml[] =
     "  outside: {clearance: masked, read: [purchase]}\n"
     "people:\n"
     "  ann: {role: boss}\n  bob: {role: reader}\n  cat: {role: partly}\n"
-    "  dan: {role: crowd}\n  eve: {role: outside}\n";
+    "  dan: {role: crowd}\n  eve: {role: outside}\n  fay: {role: reader, host: \"10.%\"}\n";
 
 struct planned {
 	struct access *access;
@@ -107,6 +108,16 @@ static void each_role_finds_in_its_own_collections_alone(void **state)
 	assert_int_equal(p.plan.n_withheld, 0);
 }
 
+static void who_may_come_from_one_host_alone_gets_no_account_that_any_host_opens(void **state)
+{
+	_cleanup_(planned_done) struct planned p;
+
+	(void)state;
+	plan(&p, NULL);
+	assert_false(access_mongo_has(&p.plan.wanted, ACCESS_ACCOUNT, "admin.fay"));
+	assert_int_equal(p.plan.n_bound, 1);
+}
+
 static void a_view_has_what_is_plain_or_can_be_masked(void **state)
 {
 	_cleanup_(planned_done) struct planned p;
@@ -130,7 +141,7 @@ static void where_rights_are_not_kept_only_who_has_everything_has_an_account(voi
 	plan(&p, "it does what it likes");
 	assert_int_equal(count(&p, ACCESS_ACCOUNT), 1);
 	assert_true(access_mongo_has(&p.plan.wanted, ACCESS_ACCOUNT, "admin.ann"));
-	assert_int_equal(p.plan.n_withheld, 3);
+	assert_int_equal(p.plan.n_withheld, 4);
 	assert_int_equal(count(&p, ACCESS_ROLE), 4);
 }
 
@@ -138,6 +149,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_role_finds_in_its_own_collections_alone),
+	    cmocka_unit_test(who_may_come_from_one_host_alone_gets_no_account_that_any_host_opens),
 	    cmocka_unit_test(a_view_has_what_is_plain_or_can_be_masked),
 	    cmocka_unit_test(where_rights_are_not_kept_only_who_has_everything_has_an_account),
 	};

@@ -6,9 +6,8 @@
 
 #include <cmocka.h>
 
+#include "base/proc.h"
 #include "govern/lineage_int.h"
-
-#include <unistd.h>
 
 #include "base/banned.h"
 
@@ -59,6 +58,20 @@ static const char *edges_into(const char *name)
 			strbuf_addf(&b, "%s.%s>%s %s\n", g->nodes[from->node].name, from->name,
 				    to->name, lineage_use_name(g->edges[i].use));
 	}
+	return strbuf_str(&b);
+}
+
+/* "name phone " */
+static const char *classes_of(size_t column)
+{
+	static struct strbuf b;
+	const char *names[LINEAGE_CLASSES];
+	size_t n = lineage_class_names(g->columns[column].classes, names);
+
+	strbuf_done(&b);
+	b.max = 100;
+	for (size_t i = 0; i < n; i++)
+		strbuf_addf(&b, "%s ", names[i]);
 	return strbuf_str(&b);
 }
 
@@ -125,8 +138,16 @@ static void test_the_second_part_of_a_union_counts_by_its_place(void **state)
 
 static void read_procedure(const char *text)
 {
-	lineage_read_procedure(g, &(struct lineage_databases){"shop", "dw", true}, str_from(text));
-	lineage_read_procedure(g, &(struct lineage_databases){"shop", "dw", false}, str_from(text));
+	struct lineage_routine routine = {.shop = "shop",
+					  .warehouse = "dw",
+					  .home = LINEAGE_WAREHOUSE,
+					  .node = LINEAGE_NONE,
+					  .table = LINEAGE_NONE};
+
+	for (int pass = 0; pass < 2; pass++) {
+		routine.only_tables = pass == 0;
+		lineage_read_routine(g, &routine, str_from(text));
+	}
 }
 
 static void test_insert_select_by_place(void **state)
@@ -144,17 +165,18 @@ static void test_insert_select_by_place(void **state)
 static void test_a_temporary_table_passes_on(void **state)
 {
 	struct lineage_reaches reaches = {0};
-	const struct lineage_node *products = lineage_find_node(g, LINEAGE_TABLE, "Products");
+	size_t products = lineage_find_node(g, LINEAGE_TABLE, "Products");
 
 	(void)state;
 	read_procedure("INSERT INTO Fact (amount) SELECT t.price FROM Page t;"
 		       "CREATE OR REPLACE TEMPORARY TABLE Page (id INT PRIMARY KEY, price INT,"
 		       " KEY (price)) ENGINE=InnoDB; -- INSERT INTO Fact SELECT\n"
 		       "INSERT INTO Page SELECT id, price FROM shop.Products;");
+	lineage_contract(g);
 	lineage_impact(g, lineage_find_column(g, products, "price"), &reaches);
-	assert_int_equal(reaches.len, 2);
-	assert_string_equal(g->columns[reaches.items[1].column].name, "amount");
-	assert_true(reaches.items[1].is_direct);
+	assert_int_equal(reaches.len, 1);
+	assert_string_equal(g->columns[reaches.items[0].column].name, "amount");
+	assert_true(reaches.items[0].is_direct);
 	mem_free(reaches.items);
 }
 
@@ -163,8 +185,8 @@ static void test_update_writes_the_table_that_set_names(void **state)
 	(void)state;
 	read_procedure("UPDATE shop.Orders o JOIN Fact f ON f.id = o.id SET f.amount = o.amount "
 		       "WHERE o.at > 0");
-	assert_string_equal(edges_into("Fact"), "Orders.id> FILTER\n"
-						"Orders.amount>amount IDENTITY\n"
+	assert_string_equal(edges_into("Fact"), "Orders.amount>amount IDENTITY\n"
+						"Orders.id> FILTER\n"
 						"Orders.at> FILTER\n");
 	assert_string_equal(edges_into("Orders"), "");
 }
@@ -177,25 +199,235 @@ static void test_a_star_is_of_all_that_is_named(void **state)
 	assert_string_equal(edges_into("Fact"), "Products.name> TRANSFORMATION\n");
 }
 
+/* --- routines of the shop -------------------------------------------------------------------- */
+
+/* Declares it, with its parameters: "IN a", "OUT b", "" "RETURN". */
+static size_t declare(const char *name, const char *const parameters[][2])
+{
+	size_t node = lineage_add_passing(g, LINEAGE_ROUTINE, name);
+
+	for (; parameters && (*parameters)[1]; parameters++)
+		g->columns[lineage_add_column(g, node, (*parameters)[1])].type = (*parameters)[0];
+	return node;
+}
+
+static void read_of_shop(const char *name, const char *trigger_of, const char *text)
+{
+	struct lineage_routine routine = {
+	    .shop = "shop",
+	    .warehouse = "dw",
+	    .home = LINEAGE_TABLE,
+	    .node = declare(name, NULL),
+	    .table = trigger_of ? lineage_find_node(g, LINEAGE_TABLE, trigger_of) : LINEAGE_NONE};
+
+	for (int pass = 0; pass < 2; pass++) {
+		routine.only_tables = pass == 0;
+		lineage_read_routine(g, &routine, str_from(text));
+	}
+}
+
+static void test_a_trigger_calls_a_procedure_that_writes(void **state)
+{
+	static const char *const parameters[][2] = {{"IN", "p_id"}, {"IN", "p_price"}, {0}};
+
+	(void)state;
+	(void)declare("procedure sp_Count", parameters);
+	read_of_shop("trigger tr_came", "Products", "CALL sp_Count(NEW.id, 1 + NEW.price)");
+	read_of_shop("procedure sp_Count", NULL,
+		     "BEGIN\n"
+		     "  INSERT INTO Orders (product, amount) VALUES (p_id, p_price)\n"
+		     "  ON DUPLICATE KEY UPDATE amount = amount + VALUES(amount);\n"
+		     "END");
+	lineage_contract(g);
+	assert_string_equal(edges_into("Orders"), "Products.id>product IDENTITY\n"
+						  "Products.price>amount IDENTITY\n");
+}
+
+static void test_variables_carry_values(void **state)
+{
+	(void)state;
+	read_of_shop("procedure p", NULL,
+		     "BEGIN\n"
+		     "  DECLARE v_price, v_name INT DEFAULT 0;\n"
+		     "  DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET @x = NULL; RESIGNAL; END;\n"
+		     "  IF v_name IS NULL THEN\n"
+		     "    SELECT MAX(price), name INTO v_price, v_name FROM Products FOR UPDATE;\n"
+		     "    SET @sum = v_price * 2, v_name = UPPER(v_name);\n"
+		     "  END IF;\n"
+		     "  UPDATE Orders SET amount = @sum WHERE id = 7;\n"
+		     "END");
+	lineage_contract(g);
+	assert_string_equal(edges_into("Orders"), "Products.price>amount TRANSFORMATION\n");
+}
+
+static void test_rows_of_a_loop_and_of_a_cursor(void **state)
+{
+	(void)state;
+	read_of_shop("procedure p", NULL,
+		     "BEGIN\n"
+		     "  DECLARE v_at INT;\n"
+		     "  DECLARE c CURSOR FOR SELECT id, price FROM Products;\n"
+		     "  FOR r IN (SELECT p.name AS label FROM Products p) DO\n"
+		     "    INSERT INTO Orders (product) VALUES (r.label);\n"
+		     "  END FOR;\n"
+		     "  l: LOOP\n"
+		     "    FETCH c INTO v_at, v_at;\n"
+		     "    INSERT INTO Orders (at) SELECT v_at;\n"
+		     "  END LOOP;\n"
+		     "END");
+	lineage_contract(g);
+	assert_string_equal(edges_into("Orders"), "Products.name>product IDENTITY\n"
+						  "Products.price>at IDENTITY\n"
+						  "Products.id>at IDENTITY\n");
+}
+
+static void test_what_comes_out_of_a_procedure_and_of_a_function(void **state)
+{
+	static const char *const out[][2] = {{"IN", "p_id"}, {"OUT", "ret_price"}, {0}};
+	static const char *const function[][2] = {{"IN", "p_id"}, {"", LINEAGE_RETURN}, {0}};
+
+	(void)state;
+	(void)declare("procedure sp_Price", out);
+	(void)declare("function f_name", function);
+	read_of_shop("procedure sp_Price", NULL,
+		     "SELECT price INTO ret_price FROM Products WHERE id = p_id");
+	read_of_shop("function f_name", NULL, "RETURN (SELECT name FROM Products WHERE id = p_id)");
+	read_of_shop("procedure p", NULL,
+		     "BEGIN DECLARE v INT; CALL sp_Price(7, v);"
+		     " UPDATE Orders SET amount = v, at = f_name(7); END");
+	lineage_contract(g);
+	assert_non_null(strstr(edges_into("Orders"), "Products.price>amount IDENTITY\n"));
+	assert_non_null(strstr(edges_into("Orders"), "Products.name>at "));
+	assert_null(strstr(edges_into("Orders"), "Products.id>amount"));
+}
+
+static void test_where_of_a_subquery_is_no_value(void **state)
+{
+	(void)state;
+	read_of_shop("procedure p", NULL,
+		     "UPDATE Orders SET amount = (SELECT ROUND(price, 2) FROM Products "
+		     "WHERE name = 'x') WHERE id = 7");
+	assert_string_equal(edges_into("Orders"), "Products.price>amount TRANSFORMATION\n"
+						  "Products.name> FILTER\n");
+}
+
+static void test_a_derived_table_is_known_by_its_names(void **state)
+{
+	(void)state;
+	read_of_shop("procedure p", NULL,
+		     "UPDATE Orders o JOIN (SELECT p.id, SUM(p.price) AS total FROM Products p "
+		     "GROUP BY p.id) held ON held.id = o.product SET o.amount = held.total");
+	assert_non_null(strstr(edges_into("Orders"), "Products.price>amount "));
+	assert_null(strstr(edges_into("Orders"), "Products.id>amount"));
+}
+
+static void test_of_a_statement_made_at_run_time_names_tell(void **state)
+{
+	(void)state;
+	read_of_shop("procedure p", NULL,
+		     "BEGIN DECLARE v TEXT;"
+		     " SELECT GROUP_CONCAT('(', id, ',', price, ')') INTO v FROM Products;"
+		     " EXECUTE IMMEDIATE CONCAT('INSERT INTO Orders (product, id) VALUES ', v);"
+		     " END");
+	lineage_contract(g);
+	assert_string_equal(edges_into("Orders"), "Products.id>id TRANSFORMATION\n"
+						  "Products.price> FILTER\n");
+}
+
+static void test_who_reads_is_told(void **state)
+{
+	struct lineage_reaches reaches = {0};
+	const struct lineage_reader *list;
+	struct arena arena = {0};
+	size_t products = lineage_find_node(g, LINEAGE_TABLE, "Products"), n;
+
+	(void)state;
+	read_of_shop("procedure sp_Show", NULL, "SELECT name, id FROM Products WHERE id = 1");
+	read_of_shop("procedure sp_All", NULL, "SELECT * FROM Products");
+	read_of_shop("trigger tr_moved", "Products",
+		     "IF NEW.name <> OLD.name THEN SET @moved = 1; END IF");
+	read_of_shop("procedure sp_Other", NULL, "SELECT price FROM Products");
+	n = lineage_readers(g, lineage_find_column(g, products, "name"), &reaches, &arena, &list);
+	assert_int_equal(n, 3);
+	assert_string_equal(list[0].routine, "procedure sp_All");
+	assert_string_equal(list[1].routine, "procedure sp_Show");
+	assert_string_equal(list[2].routine, "trigger tr_moved");
+	arena_done(&arena);
+}
+
+/* --- pictures -------------------------------------------------------------------------------- */
+
+static void test_a_name_is_not_cut_within_a_letter(void **state)
+{
+	static const char *const columns[] = {"name", NULL};
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
+	struct lineage_picture picture;
+	size_t view = add(LINEAGE_VIEW,
+			  "V_x\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
+			  "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
+			  "\xc3\xa9\xc3\xa9\xc3\xa9",
+			  columns);
+	size_t products = lineage_find_node(g, LINEAGE_TABLE, "Products");
+
+	(void)state;
+	lineage_add_edge(g, g->nodes[products].columns[2], g->nodes[view].columns[1], LINEAGE_SAME);
+	lineage_picture_init(&picture, g, NULL);
+	lineage_picture_svg(&picture, &b);
+	assert_true(utf8_is_valid(strbuf_str(&b), b.len));
+	lineage_picture_done(&picture);
+}
+
 /* --- impact and names ------------------------------------------------------------------------ */
 
 static void test_a_class_goes_with_the_value_alone(void **state)
 {
 	static const char *const columns[] = {"name", "n", NULL};
-	const struct lineage_node *products = lineage_find_node(g, LINEAGE_TABLE, "Products");
+	size_t products = lineage_find_node(g, LINEAGE_TABLE, "Products");
 	size_t name = lineage_find_column(g, products, "name");
 	struct lineage_reaches reaches = {0};
 
 	(void)state;
-	g->columns[name].pii = "name";
+	lineage_set_class(g, name, "name");
 	read_view("select `p`.`name` AS `name`,count(0) AS `n` from `shop`.`Products` `p` where "
 		  "`p`.`name` <> ''",
 		  columns);
+	lineage_carry_classes(g);
 	lineage_impact(g, name, &reaches);
 	assert_int_equal(reaches.len, 2);
-	assert_string_equal(reaches.items[0].pii, "name");
-	assert_null(reaches.items[1].pii); /* which rows the view has */
+	assert_string_equal(classes_of(reaches.items[0].column), "name ");
+	assert_string_equal(classes_of(reaches.items[1].column), ""); /* which rows it has */
 	mem_free(reaches.items);
+}
+
+static void test_all_classes_that_flow_together_go_along(void **state)
+{
+	static const char *const columns[] = {"what", NULL};
+	size_t products = lineage_find_node(g, LINEAGE_TABLE, "Products");
+
+	(void)state;
+	lineage_set_class(g, lineage_find_column(g, products, "price"), "phone");
+	lineage_set_class(g, lineage_find_column(g, products, "name"), "name");
+	read_view("select case when `p`.`price` is null then 'x' else `p`.`name` end AS `what` "
+		  "from `shop`.`Products` `p`",
+		  columns);
+	lineage_carry_classes(g);
+	assert_string_equal(
+	    classes_of(g->nodes[lineage_find_node(g, LINEAGE_VIEW, "v")].columns[1]),
+	    "name phone ");
+}
+
+static void test_what_somebody_has_classed_stays(void **state)
+{
+	static const char *const columns[] = {"initial", NULL};
+	size_t products = lineage_find_node(g, LINEAGE_TABLE, "Products"), view;
+
+	(void)state;
+	lineage_set_class(g, lineage_find_column(g, products, "name"), "name");
+	view = add(LINEAGE_VIEW, "v", columns);
+	lineage_set_class(g, g->nodes[view].columns[1], "open");
+	read_view("select left(`p`.`name`,1) AS `initial` from `shop`.`Products` `p`", columns);
+	lineage_carry_classes(g);
+	assert_string_equal(classes_of(g->nodes[view].columns[1]), "");
 }
 
 static void test_names_as_people_type_them(void **state)
@@ -315,26 +547,14 @@ static void test_assertions_are_of_what_was_read(void **state)
 
 static void test_only_who_is_known_to_be_gone_is_gone(void **state)
 {
-	char us[LINEAGE_PROCESS_SIZE], other[LINEAGE_PROCESS_SIZE + 8];
-	char *pid;
+	_cleanup_(mem_freep) char *us = proc_name();
 
 	(void)state;
-	lineage_this_process(us);
-	assert_false(lineage_is_gone(us, 1000000000));
-	/* The same PID of another start, of another machine, and what is no process. */
-	(void)snprintf(other, sizeof(other), "%s1", us);
-	assert_true(lineage_is_gone(other, 0));
-	(void)snprintf(other, sizeof(other), "m/b/n/%d/1", (int)getpid());
-	assert_false(lineage_is_gone(other, 3600));
-	assert_true(lineage_is_gone(other, 8 * 24 * 3600));
+	assert_false(lineage_is_gone(us, 7 * 24 * 3600));
+	assert_true(lineage_is_gone(us, 8 * 24 * 3600));
+	assert_true(lineage_is_gone("", 8 * 24 * 3600));
 	assert_false(lineage_is_gone("", 0));
-	assert_false(lineage_is_gone("a/b/c", 0));
-	/* The same machine before its last start. */
-	pid = strchr(us, '/');
-	if (pid != us) { /* it has a number */
-		(void)snprintf(other, sizeof(other), "%.*s/earlier/n/1/1", (int)(pid - us), us);
-		assert_true(lineage_is_gone(other, 0));
-	}
+	assert_false(lineage_is_gone("machine/boot/names/1/1", 3600)); /* as it was written once */
 }
 
 int main(void)
@@ -349,7 +569,18 @@ int main(void)
 	    TEST(test_a_temporary_table_passes_on),
 	    TEST(test_update_writes_the_table_that_set_names),
 	    TEST(test_a_star_is_of_all_that_is_named),
+	    TEST(test_a_trigger_calls_a_procedure_that_writes),
+	    TEST(test_variables_carry_values),
+	    TEST(test_rows_of_a_loop_and_of_a_cursor),
+	    TEST(test_what_comes_out_of_a_procedure_and_of_a_function),
+	    TEST(test_where_of_a_subquery_is_no_value),
+	    TEST(test_a_derived_table_is_known_by_its_names),
+	    TEST(test_of_a_statement_made_at_run_time_names_tell),
+	    TEST(test_who_reads_is_told),
+	    TEST(test_a_name_is_not_cut_within_a_letter),
 	    TEST(test_a_class_goes_with_the_value_alone),
+	    TEST(test_all_classes_that_flow_together_go_along),
+	    TEST(test_what_somebody_has_classed_stays),
 	    TEST(test_names_as_people_type_them),
 	    TEST(test_an_event_says_what_is_known),
 	    TEST(test_between_start_and_end_only_counts_are_told),

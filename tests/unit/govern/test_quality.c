@@ -86,6 +86,15 @@ static void a_mistake_is_told_with_its_place_and_the_nearest_word(void **state)
 	assert_refused(CHECK "kind: missing\n    table: T\n    column: c\n    stream: yes\n",
 		       "q.yaml:3:3:", "has to be of a collection");
 	assert_refused(CHECK "kind: reconciliation\n", "q.yaml:3:3:", "names no collection");
+	assert_refused(CHECK "kind: reconciliation\n    store: idx\n    collection: c\n",
+		       "q.yaml:6:12:", "did you mean \"index\"");
+	assert_refused(CHECK "kind: reconciliation\n    store: index\n",
+		       "q.yaml:3:3:", "names no collection");
+	assert_refused(CHECK "kind: reconciliation\n    store: warehouse\n    collection: c\n",
+		       "q.yaml:3:3:", "has no collections");
+	assert_refused(CHECK "kind: reconciliation\n    store: warehouse\n    quarantine: yes\n",
+		       "q.yaml:3:3:", "quarantine");
+	assert_refused(CHECK "kind: missing\n    store: index\n", "q.yaml:6:5:", "store");
 	assert_refused(CHECK "kind: row_count\n    table: T\n    change: 3\n",
 		       "q.yaml:7:13:", "is a percentage");
 	assert_refused(CHECK "kind: row_count\n    table: T\n",
@@ -183,6 +192,39 @@ static void a_value_has_its_form_and_what_is_missing_is_another_matter(void **st
 	assert_false(passes("kind: invalid\n    field: p\n    min_length: 3", "{\"p\": \"üß\"}"));
 }
 
+/* Between itself and itself: one that is read the least bit otherwise is invalid. */
+static void a_decimal_is_the_number_that_its_text_is(void **state)
+{
+	static const char *const numbers[] = {"0",
+					      "-0.00",
+					      "0.07",
+					      "0.1",
+					      "-12.30",
+					      "999999.99",
+					      "1E+3",
+					      "1E-20",
+					      "9007199254740991.5",
+					      "0.123456789012345",
+					      "1E-15",
+					      "9007199254740993",
+					      "123456789012345678901234.5"};
+	struct arena arena = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		const char *n = numbers[i];
+
+		if (!passes(arena_printf(&arena,
+					 "kind: invalid\n    field: p\n    min: %s\n    max: %s", n,
+					 n),
+			    arena_printf(&arena, "{\"p\": {\"$numberDecimal\": \"%s\"}}", n)))
+			fail_msg("%s is not itself", n);
+	}
+	assert_false(passes("kind: invalid\n    field: p\n    max: 9e15",
+			    "{\"p\": {\"$numberDecimal\": \"Infinity\"}}"));
+	arena_done(&arena);
+}
+
 static void a_pattern_that_takes_too_long_does_not_match(void **state)
 {
 	(void)state;
@@ -254,6 +296,7 @@ int main(void)
 	    cmocka_unit_test(a_mistake_is_told_with_its_place_and_the_nearest_word),
 	    cmocka_unit_test(a_document_has_what_must_not_be_missing),
 	    cmocka_unit_test(of_an_array_each_element_is_judged),
+	    cmocka_unit_test(a_decimal_is_the_number_that_its_text_is),
 	    cmocka_unit_test(a_value_has_its_form_and_what_is_missing_is_another_matter),
 	    cmocka_unit_test(a_pattern_that_takes_too_long_does_not_match),
 	    cmocka_unit_test(drift_is_what_its_formula_says),

@@ -151,6 +151,56 @@ static void a_statement_is_read_as_the_plugin_escaped_it(void **state)
 	assert_statement(BEGIN "READ,shop,Customers,", "");
 }
 
+static void what_only_steers_a_connection_is_noise(void **state)
+{
+	static const char *const noise[] = {
+	    "COMMIT",
+	    "begin",
+	    " START TRANSACTION ",
+	    "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+	    "ROLLBACK",
+	    "SAVEPOINT here",
+	    "ROLLBACK TO here",
+	    "ROLLBACK TO SAVEPOINT here",
+	    "RELEASE SAVEPOINT here",
+	    "SET NAMES utf8mb4",
+	    "SET AUTOCOMMIT = ?",
+	    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+	    "SET time_zone = ?",
+	    "SET @stock_reason = NULL",
+	    "SET @a := ?",
+	};
+	static const char *const kept[] = {
+	    "",
+	    "SELECT ?",
+	    "COMMIT ?",
+	    "BEGIN NOT ATOMIC DELETE FROM t; END",
+	    "SET",
+	    "SET PASSWORD ?",
+	    "SET ROLE db_admin",
+	    "SET DEFAULT ROLE db_admin",
+	    "SET GLOBAL max_connections = ?",
+	    "SET GLOBAL TRANSACTION READ ONLY",
+	    "SET @@global.max_connections = ?",
+	    "SET @@session.sql_log_bin = ?",
+	    "SET sql_log_bin = ?",
+	    "SET SESSION sql_log_bin = ?",
+	    "SET @a = ?, GLOBAL max_connections = ?",
+	    "SET @a = (SELECT email FROM Customers)",
+	    "SET STATEMENT max_statement_time = ? FOR SELECT ?",
+	    "SAVEPOINT",
+	    "SAVEPOINT a b",
+	    "RELEASE",
+	    "KILL ?",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(noise); i++)
+		assert_true(rbac_statement_is_noise(str_from(noise[i])));
+	for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+		assert_false(rbac_statement_is_noise(str_from(kept[i])));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +210,7 @@ int main(void)
 	    cmocka_unit_test(what_may_be_read_in_two_ways_ends_the_text),
 	    cmocka_unit_test(passwords_never_appear),
 	    cmocka_unit_test(a_statement_is_read_as_the_plugin_escaped_it),
+	    cmocka_unit_test(what_only_steers_a_connection_is_noise),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "govern/retention.h"
+#include "govern/retention_int.h"
 
 static bool has_option(const char *name)
 {
@@ -71,12 +71,128 @@ static void what_is_said_is_what_is_kept(void **state)
 	config_free(config);
 }
 
+/* --- the forecast ---------------------------------------------------------------------------- */
+
+#define GB   1000000000ULL
+#define DAYS 90
+#define STEP 3600
+
+/* One sample an hour for a quarter, of `size` gigabytes at a day. */
+static struct retention_forecast foresee(double (*size)(double day), uint64_t free_bytes)
+{
+	static struct retention_point points[DAYS * 24 + 1];
+	struct retention_forecast f;
+
+	for (size_t i = 0; i < ARRAY_LEN(points); i++)
+		points[i] =
+		    (struct retention_point){.at = ((int64_t)i - DAYS * 24) * STEP,
+					     .bytes = (uint64_t)(size((double)i / 24) * 1e9)};
+	retention_fit(points, ARRAY_LEN(points), free_bytes, &f);
+	assert_true(f.is_known);
+	return f;
+}
+
+static double flat(double day)
+{
+	(void)day;
+	return 100;
+}
+
+static double flat_then_steep(double day)
+{
+	return day < 87 ? 100 : 100 + (day - 87) * 100;
+}
+
+static double emptied_then_growing(double day)
+{
+	return day < 60 ? 900 : 100 + (day - 60) * 5;
+}
+
+static double steady(double day)
+{
+	return 100 + day * 10;
+}
+
+static void what_does_not_grow_does_not_fill(void **state)
+{
+	struct retention_forecast f = foresee(flat, 100 * GB);
+
+	(void)state;
+	assert_true(f.bytes_a_day <= 0 && f.days_left <= 0);
+}
+
+static void steady_growth_is_told_as_it_is(void **state)
+{
+	struct retention_forecast f = foresee(steady, 100 * GB);
+
+	(void)state;
+	assert_true(f.days_left > 9.9 && f.days_left < 10.1);
+	assert_true(f.days_seen > 89.9 && f.days_seen < 90.1);
+}
+
+/* In one day the disk is full; a line through the quarter says in years. */
+static void growth_of_the_last_days_is_not_hidden_by_a_quiet_quarter(void **state)
+{
+	struct retention_forecast f = foresee(flat_then_steep, 100 * GB);
+
+	(void)state;
+	assert_true(f.days_left > 0 && f.days_left < 4);
+}
+
+static void one_purge_does_not_hide_growth(void **state)
+{
+	struct retention_forecast f = foresee(emptied_then_growing, 100 * GB);
+
+	(void)state;
+	assert_true(f.days_left > 19 && f.days_left < 21);
+}
+
+static void a_sample_of_a_wrong_clock_is_left_out(void **state)
+{
+	struct retention_point points[48];
+	struct retention_forecast f, with;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(points); i++)
+		points[i] = (struct retention_point){.at = ((int64_t)i - 47) * STEP,
+						     .bytes = (100 + i) * GB};
+	retention_fit(points, ARRAY_LEN(points) - 1, 100 * GB, &f);
+	points[47].at = (int64_t)64 * 365 * 86400;
+	retention_fit(points, ARRAY_LEN(points), 100 * GB, &with);
+	assert_memory_equal(&f, &with, sizeof(f));
+	assert_true(f.is_known && f.days_left > 4 && f.days_left < 5);
+}
+
+static void few_samples_foretell_nothing(void **state)
+{
+	struct retention_point points[13];
+	struct retention_forecast f;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(points); i++)
+		points[i] = (struct retention_point){.at = ((int64_t)i - 13) * STEP, .bytes = i};
+	retention_fit(points, ARRAY_LEN(points), GB, &f); /* of half a day */
+	assert_false(f.is_known);
+	for (size_t i = 0; i < ARRAY_LEN(points); i++)
+		points[i].at *= 24;
+	retention_fit(points, 11, GB, &f);
+	assert_false(f.is_known);
+	retention_fit(NULL, 0, GB, &f);
+	assert_false(f.is_known);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_store_says_why_and_how),
 	    cmocka_unit_test(each_option_is_of_a_store),
 	    cmocka_unit_test(what_is_said_is_what_is_kept),
+	    cmocka_unit_test(what_does_not_grow_does_not_fill),
+	    cmocka_unit_test(steady_growth_is_told_as_it_is),
+	    cmocka_unit_test(growth_of_the_last_days_is_not_hidden_by_a_quiet_quarter),
+	    cmocka_unit_test(one_purge_does_not_hide_growth),
+	    cmocka_unit_test(a_sample_of_a_wrong_clock_is_left_out),
+	    cmocka_unit_test(few_samples_foretell_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

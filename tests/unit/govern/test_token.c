@@ -68,7 +68,7 @@ static int parse(const char *role, unsigned *ret_http, struct err *err)
 	    "clearances:\n"
 	    "  low: {name: initial}\n"
 	    "  full: {name: plain, email: plain, phone: plain, address: plain, "
-	    "region: plain, birth_date: plain, identifier: plain, "
+	    "region: plain, birth_date: plain, moment: plain, identifier: plain, "
 	    "financial: plain, free_text: plain}\n"
 	    "roles:\n  x: ";
 	struct strbuf b = STRBUF_INIT(4096);

@@ -238,6 +238,51 @@ static void a_database_that_is_away_is_no_refusal(void **state)
 	assert_int_equal(f->tries, 0);
 }
 
+/* They would wait behind each other for a server that hangs, those with good tokens too. */
+static void while_it_is_away_one_finds_out_whether_it_still_is(void **state)
+{
+	enum { N = 20 };
+	struct fixture *f = *state;
+	char token[16];
+	int64_t since;
+
+	f->is_away = true;
+	assert_int_equal(get(f, "/v1/status", "status"), 503);
+	since = clock_monotonic_us();
+	for (int i = 0; i < N; i++) {
+		(void)snprintf(token, sizeof(token), "status%d", i);
+		assert_int_equal(get(f, "/v1/status", token), 503);
+	}
+	/* The first, and one for each second since. */
+	assert_true(f->lookups <= 2 + (clock_monotonic_us() - since) / 1000000);
+	f->is_away = false;
+	while (get(f, "/v1/status", "status-again") == 503)
+		usleep(50000);
+	assert_int_equal(get(f, "/v1/status", "status"), 200);
+}
+
+static void late_answers_of_one_place_are_few(void **state)
+{
+	enum { N = 30 };
+	struct fixture *f = *state;
+	char token[16];
+	int links[N], late = 0, refused = 0;
+
+	for (int i = 0; i < N; i++) {
+		(void)snprintf(token, sizeof(token), "wrong%d", i);
+		links[i] = ask(f, "GET /v1/status", token, 0);
+	}
+	assert_int_equal(get(f, "/v1/status", "status"), 200);
+	for (int i = 0; i < N; i++) {
+		int status = finish(links[i], NULL);
+
+		late += status == 401;
+		refused += status == 429;
+	}
+	assert_int_equal(late + refused, N);
+	assert_true(late > 0 && refused > 0);
+}
+
 static void lookups_that_hang_are_bounded_and_in_nobodys_way(void **state)
 {
 	enum { N = HTTP_WORK_THREADS + HTTP_WORK_WAITING };
@@ -331,6 +376,8 @@ int main(void)
 	    TEST(a_route_wants_its_right),
 	    TEST(a_body_is_whole_behind_a_lookup),
 	    TEST(a_database_that_is_away_is_no_refusal),
+	    TEST(while_it_is_away_one_finds_out_whether_it_still_is),
+	    TEST(late_answers_of_one_place_are_few),
 	    TEST(lookups_that_hang_are_bounded_and_in_nobodys_way),
 	    TEST(a_rate_is_kept),
 	    TEST(a_token_that_is_none_waits_and_is_told),

@@ -27,12 +27,22 @@ struct fixture {
 	bool is_closed; /* queries wait until it opens */
 	unsigned working, answered, interrupted, refused;
 	char rebuilt[32];
+	unsigned forgotten;
 };
 
 static void index_status(void *arg, struct strbuf *json)
 {
 	(void)arg;
 	strbuf_addstr(json, "{\"state\":\"serving\"}");
+}
+
+static int index_forget(void *arg, struct err *err)
+{
+	struct fixture *f = arg;
+
+	(void)err;
+	f->forgotten++;
+	return 0;
 }
 
 static int index_rebuild(void *arg, const char *collection, struct err *err)
@@ -98,6 +108,7 @@ static int set_up(void **state)
 						  .socket_path = f->socket_path,
 						  .index_status = index_status,
 						  .index_rebuild = index_rebuild,
+						  .index_forget = index_forget,
 						  .index_query = index_query,
 						  .index_inventory = index_inventory,
 						  .arg = f};
@@ -194,6 +205,19 @@ static void a_rebuild_is_accepted_by_post_only(void **state)
 	assert_int_equal(
 	    http_client_post(f->socket_path, "/v1/index/rebuild?collection=nope", &body, &err),
 	    -ERR_NOT_FOUND);
+	strbuf_done(&body);
+}
+
+static void to_forget_is_accepted_by_post_only(void **state)
+{
+	struct fixture *f = *state;
+	struct strbuf body = STRBUF_INIT(0);
+	struct err err = {0};
+
+	get(f, "/v1/index/forget", -ERR_UNSUPPORTED, "does not know the method");
+	assert_int_equal(f->forgotten, 0);
+	assert_int_equal(http_client_post(f->socket_path, "/v1/index/forget", &body, &err), 0);
+	assert_int_equal(f->forgotten, 1);
 	strbuf_done(&body);
 }
 
@@ -313,6 +337,7 @@ int main(void)
 	    TEST(what_is_missing_or_out_of_range_is_an_error),
 	    TEST(an_error_comes_with_its_class_and_hint),
 	    TEST(a_rebuild_is_accepted_by_post_only),
+	    TEST(to_forget_is_accepted_by_post_only),
 	    TEST(without_an_index_its_paths_say_so),
 	    TEST(slow_answers_are_in_nobodys_way_and_bounded),
 	    TEST(stopping_ends_every_question),

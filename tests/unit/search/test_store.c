@@ -493,6 +493,40 @@ static void what_was_replaced_is_overwritten_on_disk(void **state)
 	check_usable();
 }
 
+static int count_key(void *arg, struct str key, struct err *err)
+{
+	size_t *counts = arg;
+
+	(void)err;
+	assert_int_equal(key.len, strlen("key 0"));
+	counts[key.data[4] - '0']++;
+	return 0;
+}
+
+/* Its key alone, which a number without a document keeps, is no record. */
+static void a_key_has_a_record_until_it_is_overwritten(void **state)
+{
+	size_t counts[3] = {0}, after[3] = {0};
+
+	(void)state;
+	assert_int_equal(search_store_each_key(f.path, count_key, counts, NULL), 0);
+	reopen();
+	put(0, "a secret");
+	put(1, "another secret");
+	put(0, "no longer");
+	put(1, NULL);
+	put(2, "kept");
+	sync_store();
+	assert_int_equal(search_store_each_key(f.path, count_key, counts, NULL), 0);
+	assert_int_equal(counts[0], 2);
+	assert_int_equal(counts[1], 1);
+	assert_int_equal(search_store_wipe(f.store, 0, NULL), 0);
+	assert_int_equal(search_store_each_key(f.path, count_key, after, NULL), 0);
+	assert_int_equal(after[0], 1);
+	assert_int_equal(after[1], 0);
+	assert_int_equal(after[2], 1);
+}
+
 static void what_was_replaced_before_a_restart_is_overwritten_too(void **state)
 {
 	(void)state;
@@ -856,6 +890,7 @@ int main(void)
 	    TEST(what_is_no_such_file_is_refused),
 	    TEST(a_number_beyond_the_records_is_damage),
 	    TEST(what_was_replaced_is_overwritten_on_disk),
+	    TEST(a_key_has_a_record_until_it_is_overwritten),
 	    TEST(what_was_replaced_before_a_restart_is_overwritten_too),
 	    TEST(a_file_that_is_mostly_waste_is_worth_writing_anew),
 	    TEST(a_file_is_written_anew_with_what_is_valid),

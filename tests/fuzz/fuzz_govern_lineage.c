@@ -1,11 +1,11 @@
-/* Any bytes as the definition of a view and as the text of a procedure: edges between columns that
+/* Any bytes as the definition of a view and as the text of a routine: edges between columns that
  * are there, and no others. */
 #include "fuzz.h"
-#include "govern/lineage_text.h"
+#include "govern/lineage_int.h"
 
 #include "base/banned.h"
 
-const char fuzz_corpus[] = "lineage_text";
+const char fuzz_corpus[] = "govern_lineage";
 
 static void check(const struct lineage_graph *g)
 {
@@ -20,7 +20,7 @@ static void check(const struct lineage_graph *g)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const columns[] = {"id", "name", "price", "customer"};
-	struct lineage_databases databases = {.shop = "shop", .warehouse = "dw"};
+	struct lineage_routine routine = {.shop = "shop", .warehouse = "dw"};
 	struct lineage_graph *g = MEM_NEW(struct lineage_graph);
 	const struct str text = {(const char *)data, size};
 	size_t nodes[] = {lineage_add_node(g, LINEAGE_TABLE, "Products", ""),
@@ -33,11 +33,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (size_t j = 0; j < ARRAY_LEN(columns); j++)
 			(void)lineage_add_column(g, nodes[i], columns[j]);
 	lineage_read_view(g, "shop", nodes[3], text);
-	for (int i = 0; i < 2; i++) {
-		databases.only_tables = i == 0;
-		lineage_read_procedure(g, &databases, text);
+	for (int i = 0; i < 4; i++) {
+		routine.home = i < 2 ? LINEAGE_WAREHOUSE : LINEAGE_TABLE;
+		routine.table = i < 2 ? LINEAGE_NONE : nodes[0];
+		routine.node =
+		    i < 2 ? LINEAGE_NONE : lineage_add_passing(g, LINEAGE_ROUTINE, "procedure p");
+		routine.only_tables = i % 2 == 0;
+		lineage_read_routine(g, &routine, text);
 	}
 	check(g);
+	lineage_contract(g);
+	check(g);
+	for (size_t i = 0; i < g->n_edges; i++)
+		bug_if(g->nodes[g->columns[g->edges[i].from].node].is_passing ||
+		       g->nodes[g->columns[g->edges[i].to].node].is_passing);
 	lineage_impact(g, g->nodes[0].columns[1], &reaches);
 	bug_if(reaches.len > g->n_columns);
 	mem_free(reaches.items);

@@ -1,0 +1,19 @@
+/*
+ * What the API shows of people goes into the audit before it is shown: where that cannot be
+ * written, the answer is the error.
+ */
+#pragma once
+
+#include "govern/token.h"
+#include "http/http_server.h"
+
+/*
+ * `json` is the answer, with "hits" that have an "id" or a "key" each, and their "variants"; it is
+ * emptied after an error. `in` is what was searched: of hits in customers and reviews it is known
+ * whose they are. Any thread.
+ */
+int cli_seen_hits(struct maria_pool *tokens, const struct http_guest *guest, const char *action,
+		  const char *in, struct strbuf *json, struct err *err) _must_check_;
+/* What was asked about one customer. Nothing is written where that is whom the token speaks for. */
+int cli_seen_customer(struct maria_pool *tokens, const struct http_guest *guest, const char *action,
+		      const char *customer, struct strbuf *json, struct err *err) _must_check_;
