@@ -521,10 +521,24 @@ static int make_certificate(const struct eraser *e, const struct proof *p, char 
 }
 
 /* The last look at the rows and the end of it are one transaction. */
+/* By somebody else; who meanwhile began it again has more to look for than was looked for here. */
+static int check_finished(const struct eraser *e, const char *subject, struct err *err)
+{
+	_cleanup_(erase_record_done) struct record now = {0};
+	int r = erase_record_read(e->m, subject, &now, err);
+
+	if (r < 0 || now.is_done)
+		return r < 0 ? r : 0;
+	(void)err_set(err, ERR_RETRY, "somebody else erases %.60s, too, and has more to look for",
+		      subject);
+	return err_hint(err, "call this again");
+}
+
 static int finish(const struct eraser *e, const struct record *rec, const char *certificate,
 		  bool is_left, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(certificate), MARIA_U(rec->id)};
+	const struct maria_value params[] = {MARIA_S(certificate), MARIA_U(rec->id),
+					     MARIA_B(strbuf_slice(&rec->sought))};
 	uint64_t n = 0;
 	int r = maria_exec(e->m, "START TRANSACTION", err);
 
@@ -535,6 +549,8 @@ static int finish(const struct eraser *e, const struct record *rec, const char *
 			      params, ARRAY_LEN(params), &n, err);
 	if (r == 0 && n)
 		r = erase_write_audit(e, rec, is_left ? "left" : "done", err);
+	else if (r == 0)
+		r = check_finished(e, rec->subject, err);
 	return maria_finish(e->m, r, err);
 }
 

@@ -39,15 +39,18 @@ static int check_day(const struct eraser *e, const char *until, struct err *err)
 		       "\"%.40s\" is not a day to come such as 2030-01-31", until);
 }
 
-int erase_hold(const struct eraser *e, const char *subject, const char *reason, const char *until,
-	       struct err *err)
+/* In a transaction. */
+static int add_hold(const struct eraser *e, const char *subject, const char *reason,
+		    const char *until, struct err *err)
 {
 	const struct maria_value params[] = {MARIA_S(subject), MARIA_S(reason), MARIA_S(e->actor),
 					     until ? MARIA_S(until) : MARIA_N};
 	_cleanup_(erase_record_done) struct record rec = {0};
 	_cleanup_(erase_sought_done) struct erase_sought s = {0};
-	int r = erase_record_read(e->m, subject, &rec, err);
+	int r = erase_lock_subject(e, subject, err);
 
+	if (r >= 0)
+		r = erase_record_read(e->m, subject, &rec, err);
 	if (r >= 0 && rec.id)
 		return err_set(err, ERR_CONFLICT, "%.60s is erased: there is nothing to hold",
 			       subject);
@@ -55,8 +58,17 @@ int erase_hold(const struct eraser *e, const char *subject, const char *reason, 
 		r = erase_sought_read(e, subject, &s, err); /* whether they are there at all */
 	if (r == 0 && until)
 		r = check_day(e, until, err);
+	return r < 0 ? r
+		     : maria_run(e->m, govern_sql_erase_hold, params, ARRAY_LEN(params), NULL, err);
+}
+
+int erase_hold(const struct eraser *e, const char *subject, const char *reason, const char *until,
+	       struct err *err)
+{
+	int r = maria_exec(e->m, "START TRANSACTION", err);
+
 	if (r == 0)
-		r = maria_run(e->m, govern_sql_erase_hold, params, ARRAY_LEN(params), NULL, err);
+		r = maria_finish(e->m, add_hold(e, subject, reason, until, err), err);
 	return r < 0 ? r : audit_hold(e, subject, "privacy.hold", reason, err);
 }
 

@@ -58,6 +58,9 @@ int erase_record_unseal(const struct eraser *e, const struct record *rec, struct
  */
 int erase_rows(const struct eraser *e, const char *subject, struct erase_sought *s, struct err *err)
     _must_check_;
+/* In a transaction: nobody else erases them, or holds their data, until it ends. 1, or 0: they are
+ * not there. */
+int erase_lock_subject(const struct eraser *e, const char *subject, struct err *err) _must_check_;
 /* In a transaction. ERR_RETRY: there is something new of theirs. */
 int erase_check_rows(const struct eraser *e, const char *subject, struct err *err) _must_check_;
 /* In a transaction. */

@@ -243,7 +243,7 @@ static int begin_record(const struct eraser *e, const char *subject, struct reco
 
 /* --- the transaction ------------------------------------------------------------------------- */
 
-static int lock_subject(const struct eraser *e, const char *subject, struct err *err)
+int erase_lock_subject(const struct eraser *e, const char *subject, struct err *err)
 {
 	const struct maria_value params[] = {MARIA_S(subject)};
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(1024);
@@ -302,7 +302,7 @@ static int erase_locked(const struct eraser *e, const char *subject, struct eras
 	_cleanup_(erase_record_done) struct record rec = {0};
 	bool is_new;
 	uint64_t n = 0;
-	int r = lock_subject(e, subject, err);
+	int r = erase_lock_subject(e, subject, err);
 
 	if (r >= 0)
 		r = erase_record_read(e->m, subject, &rec, err);
@@ -338,7 +338,7 @@ int erase_check_rows(const struct eraser *e, const char *subject, struct err *er
 {
 	json_t *receipts = json_array();
 	uint64_t n = 0;
-	int r = lock_subject(e, subject, err);
+	int r = erase_lock_subject(e, subject, err);
 
 	if (r > 0)
 		r = call_procedure(e, subject, receipts, &n, err);
