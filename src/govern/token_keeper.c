@@ -12,7 +12,7 @@
 
 #define CONNECT_S   2 /* clients wait */
 #define READ_S	    3
-#define LOCK_SQL    "SET SESSION innodb_lock_wait_timeout = 2, lock_wait_timeout = 2"
+#define LOCK_S	    2
 #define CUT_OFF_US  500000
 #define DETAILS_MAX 256
 
@@ -22,7 +22,8 @@ struct maria_pool *token_keeper_connections(const struct maria_options *maria)
 
 	options.connect_timeout_s = CONNECT_S;
 	options.read_timeout_s = READ_S;
-	return maria_pool_new(&options, LOCK_SQL);
+	options.lock_wait_s = LOCK_S;
+	return maria_pool_new(&options);
 }
 
 typedef int (*connection_fn)(struct maria *m, void *arg, struct err *err);

@@ -10,7 +10,7 @@
 
 #define PLACE_US 3000000 /* for attempts: clients wait, and so do searches behind them */
 #define READ_S	 5	 /* for an answer */
-#define LOCK_SQL "SET SESSION innodb_lock_wait_timeout = 2"
+#define LOCK_S	 2
 
 void shop_order_desk_add_grant(struct strbuf *b, const char *database, const char *user)
 {
@@ -26,7 +26,8 @@ struct maria_pool *shop_order_desk_connections(const struct maria_options *maria
 	struct maria_options options = *maria;
 
 	options.read_timeout_s = READ_S;
-	return maria_pool_new(&options, LOCK_SQL);
+	options.lock_wait_s = LOCK_S;
+	return maria_pool_new(&options);
 }
 /* --- reading --------------------------------------------------------------------------------- */
 

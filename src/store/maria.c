@@ -21,6 +21,8 @@
 #include "base/banned.h"
 
 /* Session state that everything relies on, whatever the server's own settings are. */
+#define LOCK_WAIT_SQL "SET SESSION innodb_lock_wait_timeout = %u, lock_wait_timeout = %u"
+
 static const char session_sql[] =
     "SET time_zone = '+00:00', autocommit = 1, group_concat_max_len = 1048576, join_cache_level = "
     "2,"
@@ -216,6 +218,7 @@ static MYSQL *handle_new(struct maria *m, bool by_tcp)
 	MYSQL *h = mysql_init(NULL);
 	unsigned connect_s = o->connect_timeout_s ? o->connect_timeout_s : 5;
 	unsigned read_s = o->read_timeout_s ? o->read_timeout_s : 60;
+	char sql[128];
 	unsigned on = 1;
 	my_bool yes = 1, no = 0;
 
@@ -225,6 +228,10 @@ static MYSQL *handle_new(struct maria *m, bool by_tcp)
 	mysql_optionsv(h, MYSQL_OPT_WRITE_TIMEOUT, &read_s);
 	mysql_optionsv(h, MYSQL_SET_CHARSET_NAME, "utf8mb4");
 	mysql_optionsv(h, MYSQL_INIT_COMMAND, session_sql);
+	if (o->lock_wait_s) {
+		(void)snprintf(sql, sizeof(sql), LOCK_WAIT_SQL, o->lock_wait_s, o->lock_wait_s);
+		mysql_optionsv(h, MYSQL_INIT_COMMAND, sql);
+	}
 	mysql_optionsv(h, MYSQL_REPORT_DATA_TRUNCATION, &yes);
 	mysql_optionsv(h, MYSQL_OPT_RECONNECT, &no);
 	mysql_optionsv(h, MYSQL_OPT_LOCAL_INFILE, &on);
@@ -409,6 +416,15 @@ struct maria *maria_close(struct maria *m)
 	arena_done(&m->arena);
 	mem_free(m);
 	return NULL;
+}
+
+int maria_set_lock_wait(struct maria *m, unsigned seconds, struct err *err)
+{
+	char sql[128];
+
+	m->options.lock_wait_s = seconds;
+	(void)snprintf(sql, sizeof(sql), LOCK_WAIT_SQL, seconds, seconds);
+	return maria_exec(m, sql, err);
 }
 
 int maria_reconnect(struct maria *m, struct err *err)

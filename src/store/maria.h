@@ -33,6 +33,7 @@ struct maria_options {
 	const char *tls_cert, *tls_key;
 	unsigned connect_timeout_s; /* 0: 5 */
 	unsigned read_timeout_s;    /* 0: 60 */
+	unsigned lock_wait_s;	    /* of rows and of tables; 0: as the server has it */
 };
 
 /*
@@ -141,7 +142,7 @@ int maria_query_text(struct maria *m, const char *sql, const struct maria_value 
 int maria_database(struct maria *m, char **ret, struct err *err) _must_check_;
 int maria_is_read_only(struct maria *m, bool *ret, struct err *err) _must_check_;
 /* For how long statements of this connection wait for rows and tables that others have locked, then
- * ERR_TIMEOUT. Until the connection is lost: reconnecting forgets it. */
+ * ERR_TIMEOUT; reconnecting keeps it (struct maria_options, lock_wait_s). */
 int maria_set_lock_wait(struct maria *m, unsigned seconds, struct err *err) _must_check_;
 /* innodb_flush_log_at_trx_commit: with other values than 1 a crash loses commits. */
 int maria_flush_log(struct maria *m, int64_t *ret, struct err *err) _must_check_;

@@ -28,15 +28,6 @@ int maria_flush_log(struct maria *m, int64_t *ret, struct err *err)
 	return maria_query_int(m, store_sql_flush_log, NULL, 0, ret, err);
 }
 
-int maria_set_lock_wait(struct maria *m, unsigned seconds, struct err *err)
-{
-	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
-
-	strbuf_addf(&sql, "SET SESSION innodb_lock_wait_timeout = %u, lock_wait_timeout = %u",
-		    seconds, seconds);
-	return maria_exec(m, strbuf_str(&sql), err);
-}
-
 int maria_has_right(struct maria *m, const char *right, bool *ret, struct err *err)
 {
 	int64_t n;

@@ -9,18 +9,16 @@
 
 struct maria_pool {
 	struct maria_options options; /* borrowed texts */
-	const char *setup;
-	pthread_mutex_t mutex; /* guards what follows */
+	pthread_mutex_t mutex;	      /* guards what follows */
 	struct maria *idle[MARIA_POOL_IDLE];
 	size_t n;
 };
 
-struct maria_pool *maria_pool_new(const struct maria_options *options, const char *setup)
+struct maria_pool *maria_pool_new(const struct maria_options *options)
 {
 	struct maria_pool *p = MEM_NEW(struct maria_pool);
 
 	p->options = *options;
-	p->setup = setup;
 	(void)pthread_mutex_init(&p->mutex, NULL);
 	return p;
 }
@@ -38,19 +36,10 @@ struct maria_pool *maria_pool_free(struct maria_pool *p)
 
 int maria_pool_take(struct maria_pool *p, struct maria **ret, struct err *err)
 {
-	int r;
-
 	pthread_mutex_lock(&p->mutex);
 	*ret = p->n ? p->idle[--p->n] : NULL;
 	pthread_mutex_unlock(&p->mutex);
-	if (*ret)
-		return 0;
-	r = maria_open(&p->options, ret, err);
-	if (r == 0 && p->setup)
-		r = maria_exec(*ret, p->setup, err);
-	if (r < 0)
-		*ret = maria_close(*ret);
-	return r;
+	return *ret ? 0 : maria_open(&p->options, ret, err);
 }
 
 void maria_pool_give(struct maria_pool *p, struct maria *m)

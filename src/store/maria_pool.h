@@ -10,8 +10,8 @@
 
 struct maria_pool;
 
-/* Texts are borrowed as long as it lives. `setup` is run on each new connection; NULL: nothing. */
-struct maria_pool *maria_pool_new(const struct maria_options *options, const char *setup);
+/* Texts are borrowed as long as it lives. */
+struct maria_pool *maria_pool_new(const struct maria_options *options);
 struct maria_pool *maria_pool_free(struct maria_pool *p); /* all were given back */
 
 /* One that lay idle may have been cut off meanwhile: the first statement tells. */
