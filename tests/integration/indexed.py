@@ -1,4 +1,6 @@
 """What tests of the index share: its status, and waiting for it."""
+import signal
+
 from waiting import until
 
 TABLES = {"product_catalog": ("Products", "product_id"), "reviews": ("Reviews", "review_id"),
@@ -86,3 +88,15 @@ def assert_totals(stack):
     services = stack.value("SELECT COUNT(*) FROM Products WHERE product_kind = 'service'")
     assert total(stack, "services") == services
     assert total(stack, "products") == rows["product_catalog"], "services are products"
+
+
+def change_behind_its_back(stack, change):
+    """Changes that reach MongoDB and never the index: what was handed to it is removed."""
+    stack.kill("worker")
+    change()
+    worker = stack.start("sync", "run")
+    stack.wait_synced()
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(20) == 0
+    assert stack.sql("DELETE FROM sync_handoff") > 0
+    stack.up()

@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import signal
 import subprocess
 
 import pytest
@@ -10,7 +9,8 @@ import yaml
 
 import ordering
 import stack as stack_module
-from indexed import insert_found_product, insert_product, wait_for_meaning, wait_for_words
+from indexed import (change_behind_its_back, insert_found_product, insert_product, wait_for_meaning,
+                     wait_for_words)
 from ordering import DATABASE
 from waiting import until
 
@@ -474,19 +474,6 @@ def test_documents_that_rows_do_not_make_are_named(stack):
     assert quarantined(stack, "catalog_reconciled") == {}
 
 
-def behind_the_back_of_the_index(stack, change):
-    """Changes that reach MongoDB and never the index: what was handed to it is removed."""
-    stack.kill("worker")
-    change()
-    worker = stack.start("sync", "run")
-    stack.wait_synced()
-    worker.send_signal(signal.SIGTERM)
-    assert worker.wait(20) == 0
-    assert stack.sql("DELETE FROM sync_handoff") > 0
-    stack.up()
-    wait_for_meaning(stack)
-
-
 @pytest.mark.index
 def test_what_the_index_has_otherwise_is_named_by_check_and_key(stack):
     gone = insert_found_product(stack, "Soon gone quartzlight")
@@ -502,7 +489,8 @@ def test_what_the_index_has_otherwise_is_named_by_check_and_key(stack):
                   " WHERE product_id = %s", (stock,))
         stack.sql("UPDATE Products SET product_name = 'Zebrawood' WHERE product_id = %s", (text,))
         made.append(insert_product(stack, "New zebrawood"))
-    behind_the_back_of_the_index(stack, change)
+    change_behind_its_back(stack, change)
+    wait_for_meaning(stack)
     results = results_of(stack, "catalog_indexed", "catalog_reconciled", "reviews_indexed",
                          status=DIFFERENT)
     wrong = results["catalog_indexed"]

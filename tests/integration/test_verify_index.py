@@ -1,12 +1,12 @@
 """`verify` compares the index as a third store: what is not in it as it should be is named."""
 import contextlib
 import json
-import signal
 import sqlite3
 
 import pytest
 
-from indexed import find, insert_found_product, insert_product, status, wait_for_meaning, wait_for_words
+from indexed import (change_behind_its_back, find, insert_found_product, insert_product, status,
+                     wait_for_meaning, wait_for_words)
 from workload import writers
 
 pytestmark = pytest.mark.index
@@ -14,18 +14,6 @@ pytestmark = pytest.mark.index
 
 def entry(report, collection="product_catalog"):
     return next(e for e in report["index"]["collections"] if e["collection"] == collection)
-
-
-def change_behind_its_back(stack, change):
-    """Changes that reach MongoDB and never the index: what was handed to it is removed."""
-    stack.kill("worker")
-    change()
-    worker = stack.start("sync", "run")
-    stack.wait_synced()
-    worker.send_signal(signal.SIGTERM)
-    assert worker.wait(20) == 0
-    assert stack.sql("DELETE FROM sync_handoff") > 0
-    stack.up()
 
 
 def test_equal_stores_are_called_equal(stack):
