@@ -471,17 +471,21 @@ static int run_certificate(const struct command_line *line, struct err *err)
 	unsigned char public_key[crypto_sign_PUBLICKEYBYTES];
 	_cleanup_(maria_closep) struct maria *db = NULL;
 	_cleanup_(mem_freep) char *stored = NULL;
+	const char *number = command_text(line, "earlier");
+	uint64_t earlier = 0;
 	int r;
 
 	if (!line->argc && !command_has(line, "check"))
 		return err_set(err, ERR_INVALID_ARGUMENT, "say whose, or --check FILE");
+	if (number && parse_uint64(str_from(number), SIZE_MAX, &earlier, err) < 0)
+		return err_context(err, "--earlier");
 	r = read_public_key(line, public_key, err);
 	if (r == 0 && command_has(line, "check"))
 		return check_certificate(line, public_key, err);
 	if (r == 0)
 		r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
 	if (r == 0)
-		r = erase_certificate(db, line->argv[0], &stored, err);
+		r = erase_certificate(db, line->argv[0], (size_t)earlier, &stored, err);
 	if (r == 0)
 		r = erase_certificate_check(stored, public_key, err);
 	if (r < 0)
@@ -622,6 +626,10 @@ static const struct command_option certificate_options[] = {
      .type = COMMAND_TEXT,
      .argument = "FILE",
      .help = "check this one instead of printing it"},
+    {.name = "earlier",
+     .type = COMMAND_TEXT,
+     .argument = "NUMBER",
+     .help = "one of before they were erased again, from 1"},
     {.name = "key",
      .type = COMMAND_TEXT,
      .argument = "HEX",

@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "govern/audit_int.h"
 #include "govern/govern_sql_int.h"
-#include "shop/clean.h"
 #include "shop/load.h"
 #include "sync/sync_admin.h"
 
@@ -32,6 +31,7 @@ void erase_record_done(struct record *rec)
 	mem_free(rec->by);
 	mem_free(rec->purpose);
 	mem_free(rec->begun_at);
+	mem_free(rec->earlier);
 	strbuf_done(&rec->sought);
 	*rec = (struct record){0};
 }
@@ -64,7 +64,8 @@ int erase_record_read(struct maria *m, const char *subject, struct record *ret, 
 			       .purpose = text_of(rows, 6),
 			       .begun_at = text_of(rows, 7),
 			       .subject = mem_printf("%s", subject),
-			       .is_marked = maria_rows_str(rows, 8).data != NULL};
+			       .is_marked = maria_rows_str(rows, 8).data != NULL,
+			       .earlier = text_of(rows, 9)};
 	strbuf_add(&ret->sought, sought.data, sought.len);
 	return strbuf_check(&ret->sought, "what is searched for", err);
 }
@@ -126,22 +127,7 @@ static int plan_begin(const struct eraser *e, const char *subject, struct erase_
 /* It stands in the record, in the certificate, and in the audit, from which nothing goes. */
 static int check_purpose(const struct eraser *e, const struct erase_sought *s, struct err *err)
 {
-	_cleanup_(strbuf_done) struct strbuf purpose = STRBUF_INIT(0), text = STRBUF_INIT(0);
-	bool is_named = false;
-
-	strbuf_addch(&purpose, ' ');
-	clean_fold(str_from(e->purpose ? e->purpose : ""), &purpose);
-	strbuf_addch(&purpose, ' ');
-	for (size_t i = 0; i < s->n && !is_named; i++) {
-		strbuf_clear(&text);
-		strbuf_addch(&text, ' ');
-		clean_fold(s->texts[i].text, &text);
-		if (text.len == 1)
-			continue;
-		strbuf_addch(&text, ' ');
-		is_named = strstr(strbuf_str(&purpose), strbuf_str(&text)) != NULL;
-	}
-	if (!is_named)
+	if (!e->purpose || !erase_sought_names(s, str_from(e->purpose)))
 		return 0;
 	(void)err_set(err, ERR_INVALID_ARGUMENT,
 		      "the purpose says who they are, and it would stay: nothing was done");
@@ -496,6 +482,34 @@ static json_t *list_texts(const struct erase_sought *s)
 			 list_left_out(s));
 }
 
+/* What proved it before something of theirs came again: with it, what this one no longer knows. */
+static json_t *list_earlier(const struct record *rec)
+{
+	json_t *certificates = json_loads(rec->earlier ? rec->earlier : "[]", 0, NULL),
+	       *ret = json_array(), *one;
+	size_t i;
+
+	json_array_foreach(certificates, i, one)
+	{
+		json_t *whole = json_loads(json_string_value(one), 0, NULL), *inner = NULL;
+		const char *signature, *content, *finished;
+		json_int_t texts;
+
+		if (json_unpack(whole, "{s:s,s:s}", "signature", &signature, "certificate",
+				&content) == 0)
+			inner = json_loads(content, 0, NULL);
+		if (json_unpack(inner, "{s:s,s:{s:I}}", "finished_at", &finished, "texts",
+				"searched_for", &texts) == 0)
+			json_array_append_new(ret, json_pack("{s:s,s:I,s:s}", "finished_at",
+							     finished, "searched_for", texts,
+							     "signature", signature));
+		json_decref(inner);
+		json_decref(whole);
+	}
+	json_decref(certificates);
+	return ret;
+}
+
 static int make_certificate(const struct eraser *e, const struct proof *p, char **ret,
 			    struct err *err)
 {
@@ -504,12 +518,12 @@ static int make_certificate(const struct eraser *e, const struct proof *p, char 
 	int r = list_remains(e, p->found, remains, err);
 
 	clock_format(clock_wall_us(), now);
-	content = json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:o,s:O,s:O,s:o}", "erasure",
+	content = json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:b,s:o,s:O,s:O,s:o,s:o}", "erasure",
 			    (json_int_t)p->rec->id, "subject", p->subject, "requested_by",
 			    p->rec->by, "purpose", p->rec->purpose, "begun_at", p->rec->begun_at,
 			    "finished_at", now, "made_by", e->program, "complete", p->left == NULL,
 			    "texts", list_texts(p->sought), "receipts", p->receipts, "searched",
-			    p->found->stores, "remains", remains);
+			    p->found->stores, "remains", remains, "earlier", list_earlier(p->rec));
 	if (p->left)
 		json_object_update_new(
 		    content, json_pack("{s:O,s:I,s:s}", "left", p->found->finds, "left_in_all",
@@ -520,7 +534,6 @@ static int make_certificate(const struct eraser *e, const struct proof *p, char 
 	return r;
 }
 
-/* The last look at the rows and the end of it are one transaction. */
 /* By somebody else; who meanwhile began it again has more to look for than was looked for here. */
 static int check_finished(const struct eraser *e, const char *subject, struct err *err)
 {
@@ -534,6 +547,7 @@ static int check_finished(const struct eraser *e, const char *subject, struct er
 	return err_hint(err, "call this again");
 }
 
+/* The last look at the rows and the end of it are one transaction. */
 static int finish(const struct eraser *e, const struct record *rec, const char *certificate,
 		  bool is_left, struct err *err)
 {
@@ -603,7 +617,7 @@ static int prove(const struct eraser *e, const struct proof *p, char **ret_certi
 	if (r == 0)
 		r = finish(e, p->rec, certificate, p->left != NULL, err);
 	/* What is stored counts: another process may have been faster. */
-	return r < 0 ? r : erase_certificate(e->m, p->subject, ret_certificate, err);
+	return r < 0 ? r : erase_certificate(e->m, p->subject, 0, ret_certificate, err);
 }
 
 /* `left`: why it ends with what the search finds; NULL: it ends when nothing is found. */
@@ -625,7 +639,7 @@ static int follow(const struct eraser *e, const struct record *rec, const char *
 	if (r == 0 && !receipts)
 		r = err_set(err, ERR_CORRUPTED, "the receipts of erasure %" PRIu64 " are damaged",
 			    rec->id);
-	if (r == 0 && left && erase_sought_holds(&s, str_from(left)))
+	if (r == 0 && left && erase_sought_names(&s, str_from(left)))
 		r = err_set(err, ERR_INVALID_ARGUMENT,
 			    "the reason says who they are, and would stay in the certificate");
 	if (r == 0)
@@ -714,7 +728,27 @@ int erase_plan(const struct eraser *e, const char *subject, const struct erase_s
 	return r;
 }
 
-int erase_certificate(struct maria *m, const char *subject, char **ret, struct err *err)
+static int take_earlier(struct record *rec, size_t number, struct err *err)
+{
+	json_t *all = json_loads(rec->earlier ? rec->earlier : "[]", 0, NULL);
+	const char *text = json_string_value(json_array_get(all, number - 1));
+	int r = 0;
+
+	if (text) {
+		mem_free(rec->certificate);
+		rec->certificate = mem_strdup(text);
+	} else {
+		r = err_set(err, ERR_NOT_FOUND, "of %.60s there %s of before", rec->subject,
+			    json_array_size(all) == 0	? "is no certificate"
+			    : json_array_size(all) == 1 ? "is 1 certificate"
+							: "are fewer certificates");
+	}
+	json_decref(all);
+	return r;
+}
+
+int erase_certificate(struct maria *m, const char *subject, size_t earlier, char **ret,
+		      struct err *err)
 {
 	_cleanup_(erase_record_done) struct record rec = {0};
 	int r = erase_record_read(m, subject, &rec, err);
@@ -723,7 +757,11 @@ int erase_certificate(struct maria *m, const char *subject, char **ret, struct e
 		return r;
 	if (!rec.id)
 		return err_set(err, ERR_NOT_FOUND, "%.60s was never erased", subject);
-	if (!rec.is_done) {
+	if (earlier) {
+		r = take_earlier(&rec, earlier, err);
+		if (r < 0)
+			return r;
+	} else if (!rec.is_done) {
 		(void)err_set(err, ERR_RETRY, "the erasure of %.60s is not complete", subject);
 		return err_hint(err, "`aethermart privacy erase` goes on with it");
 	}

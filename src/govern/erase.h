@@ -110,8 +110,6 @@ int erase_sought_share(const struct eraser *e, const char *subject, struct erase
 size_t erase_sought_count(const struct erase_sought *s, enum erase_left_out why);
 /* All that is searched for, ready to look; the caller's. */
 struct erase_match *erase_sought_match(const struct erase_sought *s);
-/* Whether any of it stands in a text. */
-bool erase_sought_holds(const struct erase_sought *s, struct str text);
 
 /* --- searching ------------------------------------------------------------------------------- */
 
@@ -177,9 +175,10 @@ int erase_leave(const struct eraser *e, const char *subject, const char *reason,
 
 /* --- certificates ---------------------------------------------------------------------------- */
 
-/* The caller owns the text. ERR_NOT_FOUND: they were never erased. ERR_RETRY: not yet done. */
-int erase_certificate(struct maria *m, const char *subject, char **ret, struct err *err)
-    _must_check_;
+/* The caller owns the text. `earlier`: 0, or the number, from 1, of one that was made before
+ * something of theirs came again. ERR_NOT_FOUND: there is none. ERR_RETRY: not yet done. */
+int erase_certificate(struct maria *m, const char *subject, size_t earlier, char **ret,
+		      struct err *err) _must_check_;
 /* ERR_CORRUPTED: it is none, was changed, or another key signed it. */
 int erase_certificate_check(const char *text, const unsigned char *public_key, struct err *err)
     _must_check_;

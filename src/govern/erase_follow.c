@@ -18,34 +18,37 @@
 
 /* --- documents ------------------------------------------------------------------------------- */
 
-/* Those of one mapping whose row is not there, or is left out by its filter. */
-struct gone {
-	size_t n;
-	struct str *keys;
-};
-
-static void gone_done(struct gone *g)
-{
-	mem_free(g->keys);
-}
-
-static int list_gone(const struct eraser *e, const struct mapping *m, const struct erase_sought *s,
-		     struct gone *ret, struct err *err)
+/* Of one mapping: whether the row of each of its documents is there, and passes its filter. */
+static int look_at_rows(const struct eraser *e, const struct mapping *m,
+			const struct erase_sought *s, bool *ret_present, struct err *err)
 {
 	_cleanup_(mem_freep) struct str *keys = mem_alloc_array(s->n_documents + 1, sizeof(*keys));
+	_cleanup_(mem_freep) size_t *at = mem_alloc_array(s->n_documents + 1, sizeof(*at));
 	_cleanup_(mem_freep) bool *is_present = mem_alloc_array(s->n_documents + 1, sizeof(bool));
 	size_t n = 0;
+	int r;
+
+	for (size_t i = 0; i < s->n_documents; i++) {
+		if (!cstr_equal(s->documents[i].collection, mapping_collection(m)))
+			continue;
+		at[n] = i;
+		keys[n++] = s->documents[i].key;
+	}
+	r = n ? mapping_present(m, e->m, keys, n, is_present, err) : 0;
+	for (size_t i = 0; i < n && r == 0; i++)
+		ret_present[at[i]] = is_present[i];
+	return r;
+}
+
+/* Of all; of a collection that no mapping has any more, it is not. The caller's. */
+static int list_present(const struct eraser *e, const struct erase_sought *s, bool **ret,
+			struct err *err)
+{
 	int r = 0;
 
-	ret->keys = mem_alloc_array(s->n_documents + 1, sizeof(*ret->keys));
-	for (size_t i = 0; i < s->n_documents; i++)
-		if (cstr_equal(s->documents[i].collection, mapping_collection(m)))
-			keys[n++] = s->documents[i].key;
-	if (n)
-		r = mapping_present(m, e->m, keys, n, is_present, err);
-	for (size_t i = 0; i < n && r == 0; i++)
-		if (!is_present[i])
-			ret->keys[ret->n++] = keys[i];
+	*ret = mem_alloc_array(s->n_documents + 1, sizeof(bool));
+	for (size_t i = 0; i < e->mappings->len && r == 0; i++)
+		r = look_at_rows(e, e->mappings->items[i], s, *ret, err);
 	return r;
 }
 
@@ -69,16 +72,19 @@ static int delete_one(const struct mapping *m, mongoc_collection_t *c, struct st
 	return r;
 }
 
-static int delete_gone(const struct eraser *e, const struct mapping *m, const struct gone *gone,
-		       uint64_t *ret_deleted, struct err *err)
+/* Those of one mapping whose row is gone. */
+static int delete_gone(const struct eraser *e, const struct mapping *m,
+		       const struct erase_sought *s, const bool *is_present, uint64_t *ret_deleted,
+		       struct err *err)
 {
 	mongoc_client_t *client = mongo_pop(e->mongo);
 	mongoc_collection_t *c =
 	    mongoc_client_get_collection(client, mongo_database(e->mongo), mapping_collection(m));
 	int r = 0;
 
-	for (size_t i = 0; i < gone->n && r == 0; i++)
-		r = delete_one(m, c, gone->keys[i], ret_deleted, err);
+	for (size_t i = 0; i < s->n_documents && r == 0; i++)
+		if (!is_present[i] && cstr_equal(s->documents[i].collection, mapping_collection(m)))
+			r = delete_one(m, c, s->documents[i].key, ret_deleted, err);
 	mongoc_collection_destroy(c);
 	mongo_push(e->mongo, client);
 	return r;
@@ -87,18 +93,12 @@ static int delete_gone(const struct eraser *e, const struct mapping *m, const st
 int erase_documents(const struct eraser *e, const struct erase_sought *s, uint64_t *ret_deleted,
 		    struct err *err)
 {
-	int r = 0;
+	_cleanup_(mem_freep) bool *is_present = NULL;
+	int r = list_present(e, s, &is_present, err);
 
-	for (size_t i = 0; i < e->mappings->len && r == 0; i++) {
-		const struct mapping *m = e->mappings->items[i];
-		_cleanup_(gone_done) struct gone gone = {0};
-
-		if (!mapping_has_target(m))
-			continue;
-		r = list_gone(e, m, s, &gone, err);
-		if (r == 0 && gone.n)
-			r = delete_gone(e, m, &gone, ret_deleted, err);
-	}
+	for (size_t i = 0; i < e->mappings->len && r == 0; i++)
+		if (mapping_has_target(e->mappings->items[i]))
+			r = delete_gone(e, e->mappings->items[i], s, is_present, ret_deleted, err);
 	return r;
 }
 
@@ -160,7 +160,7 @@ int erase_handoffs(const struct eraser *e, const struct erase_sought *s, int64_t
 
 struct tracing {
 	const struct searching *g;
-	const bool *is_kept; /* of each document */
+	const bool *is_kept; /* of each document; NULL: none */
 	uint64_t n_found;
 };
 
@@ -173,43 +173,27 @@ static int found_in_index(void *arg, const char *file, size_t i, struct err *err
 	struct erase_place place = {.store = "files", .where = where, .n_found = 1};
 	int r;
 
-	if (t->is_kept[i])
+	if (t->is_kept && t->is_kept[i])
 		return 0;
 	r = erase_tell_find(t->g, &(struct erase_find){"files", where, key, "theirs"}, err);
 	return r < 0 ? r : erase_tell(t->g, &place, err);
 }
 
-static int list_kept(const struct searching *g, bool *ret, struct err *err)
-{
-	const struct erase_sought *s = g->s->sought;
-	int r = 0;
-
-	for (size_t i = 0; i < s->n_documents && r == 0; i++) {
-		const struct mapping *m =
-		    mapping_set_find(g->e->mappings, s->documents[i].collection);
-
-		ret[i] = false;
-		if (m && g->s->receipts)
-			r = mapping_present(m, g->e->m, &s->documents[i].key, 1, &ret[i], err);
-	}
-	return r;
-}
-
 int erase_search_index(const struct searching *g, struct err *err)
 {
 	const struct erase_sought *s = g->s->sought;
-	_cleanup_(mem_freep) bool *is_kept = mem_alloc_array(s->n_documents + 1, sizeof(bool));
+	_cleanup_(mem_freep) bool *is_present = NULL;
 	_cleanup_(mem_freep) const char **collections =
 	    mem_alloc_array(s->n_documents + 1, sizeof(*collections));
 	_cleanup_(mem_freep) struct str *keys = mem_alloc_array(s->n_documents + 1, sizeof(*keys));
-	struct tracing t = {.g = g, .is_kept = is_kept};
+	struct tracing t = {.g = g};
 	struct search_trace_question q = {.dir = g->e->index_dir,
 					  .n = s->n_documents,
 					  .collections = collections,
 					  .keys = keys,
 					  .fn = found_in_index,
 					  .arg = &t};
-	int r;
+	int r = 0;
 
 	if (!q.dir || !q.n)
 		return 0;
@@ -217,6 +201,9 @@ int erase_search_index(const struct searching *g, struct err *err)
 		collections[i] = s->documents[i].collection;
 		keys[i] = s->documents[i].key;
 	}
-	r = list_kept(g, is_kept, err);
+	if (g->s->receipts) { /* before, nothing of theirs is kept */
+		r = list_present(g->e, s, &is_present, err);
+		t.is_kept = is_present;
+	}
 	return r < 0 ? r : search_trace(&q, err);
 }

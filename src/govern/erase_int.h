@@ -11,17 +11,17 @@
 void erase_sought_add(struct erase_sought *s, enum erase_kind kind, struct str text);
 /* As much of it as is searched for. */
 struct str erase_begin_of(struct str text);
-/* What a column holds that tells who somebody is; ERASE_NONE: nothing. */
-enum erase_kind erase_kind_of(const struct eraser *e, const struct schema_table *t,
-			      const struct schema_column *c);
-/* "SELECT columns FROM table t WHERE t.key": those columns, whose kinds go to `kinds`, which has
- * room for all of the table. How many; with 0 the text means nothing. */
-size_t erase_select_classed(const struct eraser *e, const struct schema_table *t,
-			    enum erase_kind *kinds, struct strbuf *sql);
-/* The values of such a row; the columns of a name as one, with ERASE_PART between. */
+/* Each value that tells who somebody is; the columns of a name as one, with ERASE_PART between. */
 typedef void (*erase_text_fn)(void *arg, enum erase_kind kind, struct str text);
-void erase_each_text(const struct maria_rows *rows, const enum erase_kind *kinds, size_t n,
-		     erase_text_fn fn, void *arg);
+struct erase_rows_of {
+	const struct schema_table *table;
+	const char *subject;
+	bool is_others; /* not theirs, but those of each other subject that is there */
+};
+int erase_each_text(const struct eraser *e, const struct erase_rows_of *of, erase_text_fn fn,
+		    void *arg, struct err *err) _must_check_;
+/* Whether a text says who they are; so may a word that is too short to be searched for. */
+bool erase_sought_names(const struct erase_sought *s, struct str text);
 /* What is searched for, as bytes that say nothing without the key. */
 void erase_sought_seal(const struct erase_sought *s, const unsigned char *key, struct strbuf *ret);
 /* ERR_CORRUPTED: it was sealed with another key, or is damaged. */
@@ -41,6 +41,7 @@ struct record {
 	bool is_done;
 	bool is_marked; /* with the key that was used; those from before are not */
 	char *subject, *receipts, *certificate, *by, *purpose, *begun_at;
+	char *earlier; /* certificates, a JSON array of texts; NULL: none */
 	struct strbuf sought;
 };
 void erase_record_done(struct record *rec);

@@ -210,20 +210,38 @@ static bool add_name(struct erase_match *m, struct str text, unsigned flags)
 	return is_added;
 }
 
+/* With its country's number, after "+" or "00", it is found after either. False: it is too short.
+ */
+static bool add_phone(struct erase_match *m, struct needle *n, struct str text)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
+	bool is_international = memchr(text.data, '+', text.len) != NULL;
+	struct needle other = *n;
+
+	erase_digits(&b, text);
+	n->text = keep(m, &b);
+	if (n->text.len < ERASE_DIGITS_MIN)
+		return false;
+	if (is_international) {
+		strbuf_clear(&b);
+		strbuf_addf(&b, "00%.*s", STR_ARGS(n->text));
+		other.text = keep(m, &b);
+		(void)add_needle(&m->phones, &other);
+	} else if (n->text.len >= ERASE_DIGITS_MIN + 2 && memcmp(n->text.data, "00", 2) == 0) {
+		other.text = (struct str){n->text.data + 2, n->text.len - 2};
+		(void)add_needle(&m->phones, &other);
+	}
+	return add_needle(&m->phones, n);
+}
+
 bool erase_match_add(struct erase_match *m, enum erase_kind kind, struct str text, unsigned flags)
 {
 	struct needle n = {.kind = kind, .flags = flags};
 
 	if (kind == ERASE_NAME)
 		return add_name(m, text, flags);
-	if (kind == ERASE_PHONE) {
-		_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
-
-		erase_digits(&b, text);
-		n.text = keep(m, &b);
-		if (n.text.len >= ERASE_DIGITS_MIN)
-			return add_needle(&m->phones, &n);
-	}
+	if (kind == ERASE_PHONE && add_phone(m, &n, text))
+		return true;
 	n.text = folded(m, text);
 	return add_needle(&m->texts, &n);
 }

@@ -12,7 +12,8 @@
  * "ann.lee@example.com" is not in "joann.lee@example.com". Scripts that write without blanks have
  * no such edges.
  *
- * - A telephone number is compared by its digits, whatever stands between them, numbers too.
+ * - A telephone number is compared by its digits, whatever stands between them, numbers too; "+"
+ *   before a country's number is "00".
  * - A name is found as "First Last", "Last, First", "Last First" and with other signs between; and
  *   in a row, a document or a line where each part stands alone.
  *

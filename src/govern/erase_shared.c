@@ -3,7 +3,8 @@
  *
  * Each classed value of each other subject is folded as the search folds it and looked up among the
  * texts. What is equal is shared. What somebody's longer word begins or ends with is noted, too:
- * in bytes that are no text nothing else tells "ann.lee@" from "joann.lee@".
+ * in bytes that are no text nothing else tells "ann.lee@" from "joann.lee@". What is left of
+ * somebody that is gone is nobody's.
  */
 #include "govern/erase_int.h"
 
@@ -111,34 +112,6 @@ static void compare(void *arg, enum erase_kind kind, struct str value)
 	note_longer(g, kind, strbuf_slice(&g->form));
 }
 
-/* Rows of others who are there: what is left of somebody that is gone is nobody's. */
-static int compare_table(const struct eraser *e, const struct schema_table *t, const char *subject,
-			 struct sharing *g, struct err *err)
-{
-	const struct maria_value params[] = {MARIA_S(subject)};
-	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(ERASE_STATEMENT_MAX);
-	_cleanup_(mem_freep) enum erase_kind *kinds = mem_alloc_array(t->n_columns, sizeof(*kinds));
-	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	size_t n = erase_select_classed(e, t, kinds, &sql);
-	int r;
-
-	if (!n)
-		return 0;
-	strbuf_addstr(&sql, " <> ? AND EXISTS (SELECT 1 FROM ");
-	maria_add_identifier(&sql, e->a->subject_table);
-	strbuf_addstr(&sql, " s WHERE s.");
-	maria_add_identifier(&sql, e->a->subject_key);
-	strbuf_addstr(&sql, " = t.");
-	maria_add_identifier(&sql, e->a->subject_key);
-	strbuf_addch(&sql, ')');
-	r = strbuf_check(&sql, t->name, err);
-	if (r == 0)
-		r = maria_query(e->m, strbuf_str(&sql), params, ARRAY_LEN(params), &rows, err);
-	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
-		erase_each_text(rows, kinds, n, compare, g);
-	return r;
-}
-
 int erase_sought_share(const struct eraser *e, const char *subject, struct erase_sought *s,
 		       struct err *err)
 {
@@ -150,7 +123,10 @@ int erase_sought_share(const struct eraser *e, const char *subject, struct erase
 		const struct schema_table *t = &e->schema->tables[i];
 
 		if (!t->is_view && schema_find_column(t, e->a->subject_key))
-			r = compare_table(e, t, subject, &g, err);
+			r = erase_each_text(e,
+					    &(struct erase_rows_of){
+						.table = t, .subject = subject, .is_others = true},
+					    compare, &g, err);
 	}
 	return r;
 }

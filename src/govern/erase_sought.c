@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "govern/privacy.h"
+#include "shop/clean.h"
 
 #include <sodium.h>
 
@@ -57,29 +58,23 @@ struct str erase_begin_of(struct str text)
 	return text;
 }
 
-static size_t count_digits(struct str text)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < text.len; i++)
-		n += text.data[i] >= '0' && text.data[i] <= '9';
-	return n;
-}
-
+/* By what is compared: signs that are not seen make nothing longer. */
 static enum erase_left_out judge(enum erase_kind kind, struct str text)
 {
-	size_t len = text.len;
+	_cleanup_(strbuf_done) struct strbuf folded = STRBUF_INIT(0), digits = STRBUF_INIT(0);
+	size_t len, min = least[kind];
 
-	if (kind == ERASE_KEY && count_digits(text) == len)
+	erase_fold(&folded, text);
+	erase_digits(&digits, text);
+	len = kind == ERASE_PHONE ? digits.len : str_trim(strbuf_slice(&folded)).len;
+	if (kind == ERASE_KEY && digits.len == len)
 		return ERASE_NUMBER;
 	/* A town is everybody's, even where one of these comes from there. */
-	if (kind == ERASE_ADDRESS && !count_digits(text))
+	if (kind == ERASE_ADDRESS && !digits.len)
 		return ERASE_SHORT;
-	if (kind == ERASE_PHONE)
-		len = count_digits(text);
 	if (kind == ERASE_NAME && !memchr(text.data, ERASE_PART, text.len))
-		return len < NAME_ALONE ? ERASE_SHORT : ERASE_SEARCHED;
-	return len < least[kind] ? ERASE_SHORT : ERASE_SEARCHED;
+		min = NAME_ALONE;
+	return len < min ? ERASE_SHORT : ERASE_SEARCHED;
 }
 
 void erase_sought_add(struct erase_sought *s, enum erase_kind kind, struct str text)
@@ -119,10 +114,31 @@ struct erase_match *erase_sought_match(const struct erase_sought *s)
 	return m;
 }
 
-bool erase_sought_holds(const struct erase_sought *s, struct str text)
+/* Words of a text, with a blank before and behind each. */
+static void add_words(struct strbuf *b, struct str text)
 {
-	_cleanup_(erase_match_freep) struct erase_match *m = erase_sought_match(s);
+	strbuf_clear(b);
+	strbuf_addch(b, ' ');
+	clean_fold(text, b);
+	strbuf_addch(b, ' ');
+}
 
+bool erase_sought_names(const struct erase_sought *s, struct str text)
+{
+	_cleanup_(erase_match_freep) struct erase_match *m = erase_match_new();
+	_cleanup_(strbuf_done) struct strbuf in = STRBUF_INIT(0), words = STRBUF_INIT(0);
+
+	add_words(&in, text);
+	for (size_t i = 0; i < s->n; i++) {
+		const struct erase_text *t = &s->texts[i];
+
+		if (t->left_out == ERASE_NUMBER) /* so has a day, or a case */
+			continue;
+		(void)erase_match_add(m, t->kind, t->text, t->flags);
+		add_words(&words, t->text);
+		if (words.len > 2 && strstr(strbuf_str(&in), strbuf_str(&words)))
+			return true;
+	}
 	erase_match_begin(m, ERASE_LINE);
 	return erase_match_look(m, text) != ERASE_NONE;
 }
@@ -134,35 +150,43 @@ static bool is_text(const struct schema_column *c)
 	return c->type == SCHEMA_TEXT || c->type == SCHEMA_JSON;
 }
 
-/* Of other tables, keys are those of orders and reviews, which is not who somebody is. */
-enum erase_kind erase_kind_of(const struct eraser *e, const struct schema_table *t,
-			      const struct schema_column *c)
+static enum erase_kind kind_of_class(const char *class)
 {
 	static const struct {
-		const char *pii;
+		const char *class;
 		enum erase_kind kind;
 	} classes[] = {
 	    {"email", ERASE_EMAIL},	{"phone", ERASE_PHONE},	      {"name", ERASE_NAME},
 	    {"address", ERASE_ADDRESS}, {"free_text", ERASE_WRITTEN}, {"identifier", ERASE_KEY},
 	};
-	const char *pii = access_class(e->a, t->name, c->name);
-	enum erase_kind kind = ERASE_NONE;
 
-	for (size_t i = 0; pii && i < ARRAY_LEN(classes); i++)
-		if (cstr_equal(pii, classes[i].pii))
-			kind = classes[i].kind;
+	for (size_t i = 0; class && i < ARRAY_LEN(classes); i++)
+		if (cstr_equal(class, classes[i].class))
+			return classes[i].kind;
+	return ERASE_NONE;
+}
+
+/* What a column holds that tells who somebody is; ERASE_NONE: nothing. Of other tables, keys are
+ * those of orders and reviews, which is not who somebody is. */
+static enum erase_kind kind_of(const struct eraser *e, const struct schema_table *t,
+			       const struct schema_column *c)
+{
+	enum erase_kind kind = kind_of_class(access_class(e->a, t->name, c->name));
+
 	if (kind == ERASE_KEY && !cstr_equal(t->name, e->a->subject_table))
 		return ERASE_NONE;
 	return is_text(c) || (kind == ERASE_PHONE && c->type == SCHEMA_INT) ? kind : ERASE_NONE;
 }
 
-size_t erase_select_classed(const struct eraser *e, const struct schema_table *t,
-			    enum erase_kind *kinds, struct strbuf *sql)
+/* "SELECT columns FROM table t WHERE t.key": those columns, whose kinds go to `kinds`, which has
+ * room for all of the table. How many; with 0 the text means nothing. */
+static size_t select_classed(const struct eraser *e, const struct schema_table *t,
+			     enum erase_kind *kinds, struct strbuf *sql)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < t->n_columns; i++) {
-		enum erase_kind kind = erase_kind_of(e, t, &t->columns[i]);
+		enum erase_kind kind = kind_of(e, t, &t->columns[i]);
 
 		if (kind == ERASE_NONE)
 			continue;
@@ -178,8 +202,8 @@ size_t erase_select_classed(const struct eraser *e, const struct schema_table *t
 }
 
 /* A row's values; the columns of a name together, as one. */
-void erase_each_text(const struct maria_rows *rows, const enum erase_kind *kinds, size_t n,
-		     erase_text_fn fn, void *arg)
+static void each_text_of_row(const struct maria_rows *rows, const enum erase_kind *kinds, size_t n,
+			     erase_text_fn fn, void *arg)
 {
 	_cleanup_(strbuf_done) struct strbuf name = STRBUF_INIT(0);
 
@@ -200,30 +224,40 @@ void erase_each_text(const struct maria_rows *rows, const enum erase_kind *kinds
 		fn(arg, ERASE_NAME, strbuf_slice(&name));
 }
 
-static void add_text(void *arg, enum erase_kind kind, struct str text)
+int erase_each_text(const struct eraser *e, const struct erase_rows_of *of, erase_text_fn fn,
+		    void *arg, struct err *err)
 {
-	erase_sought_add(arg, kind, text);
-}
-
-static int read_table(const struct eraser *e, const struct schema_table *t, const char *subject,
-		      struct erase_sought *ret, struct err *err)
-{
-	const struct maria_value params[] = {MARIA_S(subject)};
+	const struct schema_table *t = of->table;
+	const struct maria_value params[] = {MARIA_S(of->subject)};
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(ERASE_STATEMENT_MAX);
 	_cleanup_(mem_freep) enum erase_kind *kinds = mem_alloc_array(t->n_columns, sizeof(*kinds));
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	size_t n = erase_select_classed(e, t, kinds, &sql);
+	size_t n = select_classed(e, t, kinds, &sql);
 	int r;
 
 	if (!n)
 		return 0;
-	strbuf_addstr(&sql, " = ?");
+	strbuf_addstr(&sql, of->is_others ? " <> ?" : " = ?");
+	if (of->is_others) {
+		strbuf_addstr(&sql, " AND EXISTS (SELECT 1 FROM ");
+		maria_add_identifier(&sql, e->a->subject_table);
+		strbuf_addstr(&sql, " s WHERE s.");
+		maria_add_identifier(&sql, e->a->subject_key);
+		strbuf_addstr(&sql, " = t.");
+		maria_add_identifier(&sql, e->a->subject_key);
+		strbuf_addch(&sql, ')');
+	}
 	r = strbuf_check(&sql, t->name, err);
 	if (r == 0)
 		r = maria_query(e->m, strbuf_str(&sql), params, ARRAY_LEN(params), &rows, err);
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
-		erase_each_text(rows, kinds, n, add_text, ret);
+		each_text_of_row(rows, kinds, n, fn, arg);
 	return r;
+}
+
+static void add_text(void *arg, enum erase_kind kind, struct str text)
+{
+	erase_sought_add(arg, kind, text);
 }
 
 static void add_document(struct erase_sought *s, const char *collection, struct str key)
@@ -306,7 +340,9 @@ int erase_sought_read(const struct eraser *e, const char *subject, struct erase_
 		const struct schema_table *t = &e->schema->tables[i];
 
 		if (!t->is_view && schema_find_column(t, e->a->subject_key))
-			r = read_table(e, t, subject, ret, err);
+			r = erase_each_text(e,
+					    &(struct erase_rows_of){.table = t, .subject = subject},
+					    add_text, ret, err);
 	}
 	for (size_t i = 0; i < e->mappings->len && r == 0; i++)
 		r = read_documents(e, e->mappings->items[i], subject, ret, err);
@@ -377,12 +413,38 @@ static int read_texts(const json_t *list, struct erase_sought *ret)
 	return 0;
 }
 
+/* As it was sealed before documents and kinds were: an array of [class, text, is it shared]. */
+static int read_former(const json_t *list, struct erase_sought *ret)
+{
+	size_t i;
+	json_t *item;
+
+	json_array_foreach(list, i, item)
+	{
+		const char *class, *text;
+		enum erase_kind kind;
+		size_t len, n = ret->n;
+		int is_shared;
+
+		if (json_unpack(item, "[s,s%,b]", &class, &text, &len, &is_shared) < 0)
+			return -1;
+		kind = kind_of_class(class);
+		erase_sought_add(ret, kind == ERASE_NONE ? ERASE_OTHER : kind,
+				 (struct str){text, len});
+		if (ret->n > n && is_shared && ret->texts[n].left_out == ERASE_SEARCHED)
+			ret->texts[n].left_out = ERASE_SHARED;
+	}
+	return 0;
+}
+
 static int read_sought(const json_t *whole, struct erase_sought *ret)
 {
 	const json_t *documents = json_object_get(whole, "documents");
 	size_t i;
 	json_t *item;
 
+	if (json_is_array(whole))
+		return read_former(whole, ret);
 	if (!json_is_array(documents) || !json_is_array(json_object_get(whole, "texts")))
 		return -1;
 	json_array_foreach(documents, i, item)

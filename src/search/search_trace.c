@@ -26,26 +26,23 @@
 
 struct reading {
 	const struct search_trace_question *q;
-	const char *file, *collection;
+	const char *file;
+	struct map keys; /* of one collection: its place in `q`, from 1 */
 };
+
+static void note_keys(struct reading *g, const char *collection)
+{
+	for (size_t i = 0; i < g->q->n; i++)
+		if (cstr_equal(g->q->collections[i], collection))
+			*map_put(&g->keys, g->q->keys[i]) = (void *)(uintptr_t)(i + 1);
+}
 
 static int compare_record(void *arg, struct str key, struct err *err)
 {
 	const struct reading *g = arg;
+	uintptr_t at = (uintptr_t)map_get(&g->keys, key);
 
-	for (size_t i = 0; i < g->q->n; i++)
-		if (str_equal(g->q->keys[i], key) &&
-		    cstr_equal(g->q->collections[i], g->collection))
-			return g->q->fn(g->q->arg, g->file, i, err);
-	return 0;
-}
-
-static bool is_named(const struct search_trace_question *q, const char *collection)
-{
-	for (size_t i = 0; i < q->n; i++)
-		if (cstr_equal(q->collections[i], collection))
-			return true;
-	return false;
+	return at ? g->q->fn(g->q->arg, g->file, at - 1, err) : 0;
 }
 
 static int look_into_records(const struct search_trace_question *q, const char *name,
@@ -55,11 +52,16 @@ static int look_into_records(const struct search_trace_question *q, const char *
 	_cleanup_(mem_freep) char *file = mem_printf("%s/%s", WORDS, name),
 				  *path = mem_printf("%s/%s", q->dir, file), *collection = NULL;
 	struct reading g = {.q = q, .file = file};
+	int r = 0;
 
 	if (len <= end || !cstr_equal(name + len - end, RECORDS))
 		return 0;
-	g.collection = collection = mem_strndup(name, len - end);
-	return is_named(q, collection) ? search_store_each_key(path, compare_record, &g, err) : 0;
+	collection = mem_strndup(name, len - end);
+	note_keys(&g, collection);
+	if (g.keys.len)
+		r = search_store_each_key(path, compare_record, &g, err);
+	map_done(&g.keys);
+	return r;
 }
 
 /* --- generations ----------------------------------------------------------------------------- */

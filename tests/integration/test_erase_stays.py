@@ -125,6 +125,15 @@ def test_nothing_new_comes_to_who_was_erased(person):
     stack.run("sync", "resume")
     again = certificate(person.erase("--json"))
     assert again["erasure"] == first["erasure"] and again["finished_at"] > first["finished_at"]
+    # Of what was searched for then, only the first tells; it stays.
+    kept = stack.run("privacy", "certificate", person.id, "--earlier", 1).stdout
+    assert json.loads(json.loads(kept)["certificate"]) == first and first["earlier"] == []
+    assert again["earlier"] == [{"finished_at": first["finished_at"],
+                                 "searched_for": first["texts"]["searched_for"],
+                                 "signature": json.loads(kept)["signature"]}]
+    (stack.root / "first.json").write_text(kept)
+    stack.run("privacy", "certificate", person.id, "--check", stack.root / "first.json")
+    assert "there is 1 certificate of before" in stack.fails("privacy", "certificate", person.id, "--earlier", 2)
     rows = {r["where"]: r["rows"] for r in again["receipts"]}
     assert (rows["Customers"], rows["Customer_Addresses"], rows["Reviews"]) == (1, 1, 1)
     assert places(stack, ["zen.again@example.org", "9 Back Again Road"]) == []
@@ -265,8 +274,16 @@ def test_the_log_of_loading_forgets_rows_that_went_before(person):
                "EA-92,EZ-1,0,14 Lost Road,Nowhereville,99999,no country\n")
     assert {row[1] for row in logged(stack, "EA-9")} == {"EA-91", "EA-92"}
     stack.sql("DELETE FROM Customer_Addresses WHERE external_id = 'EA-91'")
+    # Lines are known by the order's key alone, which may have a slash, too.
+    product = stack.value("SELECT external_id FROM Products WHERE external_id IS NOT NULL LIMIT 1")
+    lines = "".join(f"{order},{product},0,7.00\n" for order in ("EL-1", "EL/1", "EL-11", "EL"))
+    load_files(stack, orders=ORDERS + "EL-1,EZ-1,2024-05-05,delivered,7.00\n"
+               "EL/1,EZ-1,2024-05-05,delivered,7.00\nEL-11,EZ-2,2024-05-05,delivered,7.00\n"
+               "EL,EZ-2,2024-05-05,delivered,7.00\n", order_items=ITEMS + lines)
+    assert len(logged(stack, f"/{product}")) == 4
     person.erase()
     assert logged(stack, "EA-9", "Hidden", "Lost Road", "EZ-1") == []
+    assert {row[1] for row in logged(stack, f"/{product}")} == {f"EL-11/{product}", f"EL/{product}"}
 
 
 def test_another_key_opens_no_door(person):

@@ -19,6 +19,14 @@ static void add(struct erase_sought *s, enum erase_kind kind, const char *text)
 	erase_sought_add(s, kind, str_from(text));
 }
 
+static bool holds(const struct erase_sought *s, struct str text)
+{
+	_cleanup_(erase_match_freep) struct erase_match *m = erase_sought_match(s);
+
+	erase_match_begin(m, ERASE_LINE);
+	return erase_match_look(m, text) != ERASE_NONE;
+}
+
 static void what_tells_nobody_is_counted_and_not_searched_for(void **state)
 {
 	static const struct {
@@ -37,6 +45,11 @@ static void what_tells_nobody_is_counted_and_not_searched_for(void **state)
 	    {ERASE_NAME, "Maria", ERASE_SHORT},
 	    {ERASE_NAME, "Madonna", ERASE_SEARCHED},
 	    {ERASE_ADDRESS, "Utrecht", ERASE_SHORT},
+	    /* Signs that are not seen make nothing longer. */
+	    {ERASE_EMAIL, "\u200b\u200b\u200b\u200b\u200b\u200b", ERASE_SHORT},
+	    {ERASE_KEY, "\u200bE1", ERASE_SHORT},
+	    {ERASE_KEY, "\uff11\uff12\uff13", ERASE_NUMBER},
+	    {ERASE_PHONE, "\uff11\uff12\uff13-4567", ERASE_SEARCHED},
 	    {ERASE_WRITTEN, "Great product, thank yo", ERASE_SHORT},
 	    {ERASE_WRITTEN, "Great product, thank you", ERASE_SEARCHED},
 	};
@@ -50,7 +63,7 @@ static void what_tells_nobody_is_counted_and_not_searched_for(void **state)
 		assert_int_equal(s.n, 1);
 		assert_int_equal(s.texts[0].left_out, cases[i].left_out);
 		assert_int_equal(erase_sought_count(&s, cases[i].left_out), 1);
-		assert_int_equal(erase_sought_holds(&s, str_from(cases[i].text)),
+		assert_int_equal(holds(&s, str_from(cases[i].text)),
 				 cases[i].left_out == ERASE_SEARCHED);
 	}
 }
@@ -71,7 +84,7 @@ static void a_long_text_is_found_by_its_begin(void **state)
 	erase_sought_add(&s, ERASE_OTHER, (struct str){written, 390});
 	assert_int_equal(s.texts[1].text.len, 160);
 	assert_int_equal(s.texts[1].flags, ERASE_CUT);
-	assert_true(erase_sought_holds(&s, (struct str){written, 300}));
+	assert_true(holds(&s, (struct str){written, 300}));
 }
 
 static void the_seal_keeps_texts_and_tells_another_key(void **state)
@@ -104,6 +117,75 @@ static void the_seal_keeps_texts_and_tells_another_key(void **state)
 		    erase_sought_unseal((struct str){sealed.data, i}, key, &wrong, &err),
 		    -ERR_CORRUPTED);
 	}
+}
+
+/* By a program of before: no documents, and the classes of the rules. */
+static void a_seal_from_before_is_opened(void **state)
+{
+	static const char former[] = "[[\"email\",\"zenobia.q@example.org\",false],"
+				     "[\"name\",\"Quartermain\",true],"
+				     "[\"birth_date\",\"1971-02-03\",false],"
+				     "[\"free_text\",\"Great\",false]]";
+	static const struct {
+		enum erase_kind kind;
+		enum erase_left_out left_out;
+	} wanted[] = {
+	    {ERASE_EMAIL, ERASE_SEARCHED},
+	    {ERASE_NAME, ERASE_SHARED},
+	    {ERASE_OTHER, ERASE_SEARCHED},
+	    {ERASE_WRITTEN, ERASE_SHORT},
+	};
+	unsigned char sealed[256];
+	const size_t size =
+	    crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES + sizeof(former) - 1;
+	_cleanup_(erase_sought_done) struct erase_sought s = {0};
+	struct err err = {0};
+
+	(void)state;
+	assert_in_range(size, 1, sizeof(sealed));
+	randombytes_buf(sealed, crypto_secretbox_NONCEBYTES);
+	crypto_secretbox_easy(sealed + crypto_secretbox_NONCEBYTES, (const unsigned char *)former,
+			      sizeof(former) - 1, sealed, key);
+	assert_int_equal(
+	    erase_sought_unseal((struct str){(const char *)sealed, size}, key, &s, &err), 0);
+	assert_int_equal(s.n, ARRAY_LEN(wanted));
+	for (size_t i = 0; i < s.n; i++) {
+		assert_int_equal(s.texts[i].kind, wanted[i].kind);
+		assert_int_equal(s.texts[i].left_out, wanted[i].left_out);
+	}
+	assert_int_equal(s.n_documents, 0);
+}
+
+/* A purpose stays for ever; so does a reason. */
+static void a_text_that_says_who_somebody_is_is_told(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_named;
+	} cases[] = {
+	    {"letter of 12 May", false},
+	    {"", false},
+	    {"case 4711", false}, /* their key is a number, as many other things are */
+	    {"letter of LI  Wu", true},
+	    {"Wu, Li asked for it", true},
+	    {"Li asked, by Wu", true},
+	    {"Liwu and Wuli", false},
+	    {"as li.wu@example.org wrote", true},
+	    {"call of 001 (555) 01012", true},
+	    {"of Ann", true}, /* too short to be searched for */
+	    {"of Annabel", false},
+	};
+	_cleanup_(erase_sought_done) struct erase_sought s = {0};
+
+	(void)state;
+	add(&s, ERASE_NAME, "Li\x1fWu");
+	add(&s, ERASE_NAME, "Ann");
+	add(&s, ERASE_EMAIL, "li.wu@example.org");
+	add(&s, ERASE_PHONE, "+1 555 01012");
+	add(&s, ERASE_KEY, "4711");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		if (erase_sought_names(&s, str_from(cases[i].text)) != cases[i].is_named)
+			fail_msg("\"%s\"", cases[i].text);
 }
 
 /* RFC 4231, test case 2, has a shorter key; libsodium's own are trusted for the rest. */
@@ -220,6 +302,8 @@ int main(void)
 	    cmocka_unit_test(what_tells_nobody_is_counted_and_not_searched_for),
 	    cmocka_unit_test(a_long_text_is_found_by_its_begin),
 	    cmocka_unit_test(the_seal_keeps_texts_and_tells_another_key),
+	    cmocka_unit_test(a_seal_from_before_is_opened),
+	    cmocka_unit_test(a_text_that_says_who_somebody_is_is_told),
 	    cmocka_unit_test(a_fingerprint_is_an_hmac),
 	    cmocka_unit_test(a_certificate_is_checked_byte_by_byte),
 	    cmocka_unit_test(a_stand_in_has_the_form_and_is_the_same_each_time),

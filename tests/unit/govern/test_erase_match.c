@@ -73,6 +73,8 @@ static void a_text_is_found_in_each_spelling(void **state)
 	    {ERASE_PHONE, "+1 555 010 0003", "tel:+1.555.010.0003;ext=1"},
 	    {ERASE_PHONE, "+1 555 010 0003", "2024 15550100003 7"},
 	    {ERASE_PHONE, "+1 555 010 0003", "%2B1%20555%20010%200003"},
+	    {ERASE_PHONE, "+49 170 5550199", "call 0049 (170) 5550199"},
+	    {ERASE_PHONE, "0049 170 5550199", "call +49 (170) 5550199"},
 	    {ERASE_PHONE, "12345", "phone: 12345"},
 	    {ERASE_ADDRESS,
 	     "K\xc3\xb6nigstra\xc3\x9f"
@@ -107,6 +109,7 @@ static void a_text_within_another_word_is_not_found(void **state)
 	    {ERASE_PHONE, "555 010 0003", "555 010 00031"},
 	    {ERASE_PHONE, "555 010 0003", "555 010, 0003"},
 	    {ERASE_PHONE, "555 010 0003", "x5550100003"},
+	    {ERASE_PHONE, "+49 170 5550199", "10049 170 5550199"},
 	    {ERASE_NAME, "Ann\x1fLee", "Joann Lee"},
 	    {ERASE_NAME, "Ann\x1fLee", "Ann Leerman"},
 	    {ERASE_NAME, "Ann\x1fLee", "Ann and Mr. Lee"},
