@@ -658,16 +658,19 @@ static void take_select(struct statement *s, struct str rest)
 static bool take_write(struct statement *s, struct lineage_token t, struct str *rest)
 {
 	static const char *const values[] = {"values", "value", NULL};
-	bool has_target = s->target != LINEAGE_NONE;
 
 	if (lineage_token_is(t, "temporary") && lineage_token_is(peek(*rest), "table")) {
 		(void)lineage_next_token(rest);
 		read_create(s, rest);
-	} else if (lineage_token_is(t, "default") && s->is_declare) {
+		return true;
+	}
+	if (lineage_token_is(t, "default") && s->is_declare) {
 		s->assigned = s->declared;
-	} else if (s->depth || !has_target) {
+		return true;
+	}
+	if (s->depth || s->target == LINEAGE_NONE)
 		return false;
-	} else if (lineage_token_is(t, "duplicate")) {
+	if (lineage_token_is(t, "duplicate")) {
 		begin_late(s, rest);
 	} else if (lineage_token_is(t, "set")) {
 		s->is_set = s->is_update = true;
