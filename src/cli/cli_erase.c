@@ -391,12 +391,25 @@ static void show_left(const struct command_line *line, const struct planned *lef
 				      &unused);
 }
 
-static int run_erase(const struct command_line *line, struct err *err)
+static int erase_and_show(const struct command_line *line, struct place *p, struct err *err)
 {
-	_cleanup_(place_done) struct place p = {0};
 	_cleanup_(mem_freep) char *certificate = NULL;
 	_cleanup_(planned_done) struct planned left = {.finds = line->json ? json_array() : NULL,
 						       .found = table_new(find_titles)};
+	int r;
+
+	p->left = &left;
+	r = erase(p, line->argv[0], &certificate, err);
+	p->left = NULL;
+	end_wait();
+	if (r < 0)
+		show_left(line, &left);
+	return r < 0 ? r : show_certificate(line, certificate, err);
+}
+
+static int run_erase(const struct command_line *line, struct err *err)
+{
+	_cleanup_(place_done) struct place p = {0};
 	int r = open_place(line, &p, err);
 
 	p.eraser.purpose = command_text(line, "purpose");
@@ -408,12 +421,7 @@ static int run_erase(const struct command_line *line, struct err *err)
 		return show_plan(line, &p, err);
 	if (!cli_confirm(line, "This cannot be taken back. Erase them from every store?"))
 		return err_set(err, ERR_INTERRUPTED, "nothing was done");
-	p.left = &left;
-	r = erase(&p, line->argv[0], &certificate, err);
-	end_wait();
-	if (r < 0)
-		show_left(line, &left);
-	return r < 0 ? r : show_certificate(line, certificate, err);
+	return erase_and_show(line, &p, err);
 }
 
 /* --- certificate ----------------------------------------------------------------------------- */

@@ -64,7 +64,7 @@ static int tell(struct maria_pool *tokens, const struct http_guest *guest,
 	e.actor = guest->is_operator ? "operator" : actor;
 	e.role = guest->role;
 	e.purpose = guest->name;
-	e.outcome = "done";
+	e.outcome = event->outcome ? event->outcome : "done";
 	return token_keeper_saw(tokens, &e, kind, keys->items, keys->n, err);
 }
 
@@ -102,4 +102,17 @@ int cli_seen_customer(struct maria_pool *tokens, const struct http_guest *guest,
 	if (r < 0)
 		strbuf_truncate(json, 0);
 	return r;
+}
+
+int cli_seen_order(struct maria_pool *tokens, const struct http_guest *guest, uint64_t customer,
+		   struct err *err)
+{
+	const struct keys keys = {&customer, 1, 1};
+
+	if (guest->customer == customer)
+		return 0;
+	return tell(
+	    tokens, guest,
+	    &(struct audit_event){.action = "http.order", .object = "orders", .outcome = "begun"},
+	    TOKEN_KEYS_CUSTOMERS, &keys, err);
 }

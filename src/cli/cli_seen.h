@@ -1,6 +1,6 @@
 /*
- * What the API shows of people goes into the audit before it is shown: where that cannot be
- * written, the answer is the error.
+ * What the API shows of people, or does to them, goes into the audit before it is shown or done:
+ * where that cannot be written, the answer is the error.
  */
 #pragma once
 
@@ -17,3 +17,7 @@ int cli_seen_hits(struct maria_pool *tokens, const struct http_guest *guest, con
 /* What was asked about one customer. Nothing is written where that is whom the token speaks for. */
 int cli_seen_customer(struct maria_pool *tokens, const struct http_guest *guest, const char *action,
 		      const char *customer, struct strbuf *json, struct err *err) _must_check_;
+/* An order that is about to be placed; whether it was, the shop's own records say. Nothing is
+ * written of customers who order themselves. */
+int cli_seen_order(struct maria_pool *tokens, const struct http_guest *guest, uint64_t customer,
+		   struct err *err) _must_check_;

@@ -324,9 +324,16 @@ static int place_order(void *arg, const struct http_order *order, struct strbuf 
 		       struct err *err)
 {
 	struct serve *s = arg;
+	_cleanup_(arena_done) struct arena arena = {0};
+	struct shop_order_request request = {0};
+	int r = shop_order_desk_read(order->body, &arena, &request, err);
 
-	return shop_order_desk_place(s->orders, order->body, order->key, order->customer, json,
-				     err);
+	if (r == 0 && order->customer && request.customer_id != order->customer)
+		r = err_set(err, ERR_PERMISSION, "\"customer_id\" is another customer");
+	if (r == 0)
+		r = cli_seen_order(s->tokens, order->guest, request.customer_id, err);
+	request.key = order->key;
+	return r < 0 ? r : shop_order_desk_place(s->orders, &request, json, err);
 }
 
 /* --- who asks -------------------------------------------------------------------------------- */

@@ -40,15 +40,14 @@ static int look_at_rows(const struct eraser *e, const struct mapping *m,
 	return r;
 }
 
-/* Of all; of a collection that no mapping has any more, it is not. The caller's. */
-static int list_present(const struct eraser *e, const struct erase_sought *s, bool **ret,
+/* Of all; what is of a collection that no mapping has any more stays false. */
+static int list_present(const struct eraser *e, const struct erase_sought *s, bool *ret,
 			struct err *err)
 {
 	int r = 0;
 
-	*ret = mem_alloc_array(s->n_documents + 1, sizeof(bool));
 	for (size_t i = 0; i < e->mappings->len && r == 0; i++)
-		r = look_at_rows(e, e->mappings->items[i], s, *ret, err);
+		r = look_at_rows(e, e->mappings->items[i], s, ret, err);
 	return r;
 }
 
@@ -93,8 +92,8 @@ static int delete_gone(const struct eraser *e, const struct mapping *m,
 int erase_documents(const struct eraser *e, const struct erase_sought *s, uint64_t *ret_deleted,
 		    struct err *err)
 {
-	_cleanup_(mem_freep) bool *is_present = NULL;
-	int r = list_present(e, s, &is_present, err);
+	_cleanup_(mem_freep) bool *is_present = mem_alloc_array(s->n_documents + 1, sizeof(bool));
+	int r = list_present(e, s, is_present, err);
 
 	for (size_t i = 0; i < e->mappings->len && r == 0; i++)
 		if (mapping_has_target(e->mappings->items[i]))
@@ -160,7 +159,7 @@ int erase_handoffs(const struct eraser *e, const struct erase_sought *s, int64_t
 
 struct tracing {
 	const struct searching *g;
-	const bool *is_kept; /* of each document; NULL: none */
+	const bool *is_kept; /* of each document */
 	uint64_t n_found;
 };
 
@@ -173,7 +172,7 @@ static int found_in_index(void *arg, const char *file, size_t i, struct err *err
 	struct erase_place place = {.store = "files", .where = where, .n_found = 1};
 	int r;
 
-	if (t->is_kept && t->is_kept[i])
+	if (t->is_kept[i])
 		return 0;
 	r = erase_tell_find(t->g, &(struct erase_find){"files", where, key, "theirs"}, err);
 	return r < 0 ? r : erase_tell(t->g, &place, err);
@@ -182,11 +181,11 @@ static int found_in_index(void *arg, const char *file, size_t i, struct err *err
 int erase_search_index(const struct searching *g, struct err *err)
 {
 	const struct erase_sought *s = g->s->sought;
-	_cleanup_(mem_freep) bool *is_present = NULL;
+	_cleanup_(mem_freep) bool *is_kept = mem_alloc_array(s->n_documents + 1, sizeof(bool));
 	_cleanup_(mem_freep) const char **collections =
 	    mem_alloc_array(s->n_documents + 1, sizeof(*collections));
 	_cleanup_(mem_freep) struct str *keys = mem_alloc_array(s->n_documents + 1, sizeof(*keys));
-	struct tracing t = {.g = g};
+	struct tracing t = {.g = g, .is_kept = is_kept};
 	struct search_trace_question q = {.dir = g->e->index_dir,
 					  .n = s->n_documents,
 					  .collections = collections,
@@ -201,9 +200,7 @@ int erase_search_index(const struct searching *g, struct err *err)
 		collections[i] = s->documents[i].collection;
 		keys[i] = s->documents[i].key;
 	}
-	if (g->s->receipts) { /* before, nothing of theirs is kept */
-		r = list_present(g->e, s, &is_present, err);
-		t.is_kept = is_present;
-	}
+	if (g->s->receipts) /* before, nothing of theirs is kept */
+		r = list_present(g->e, s, is_kept, err);
 	return r < 0 ? r : search_trace(&q, err);
 }

@@ -96,16 +96,11 @@ static void add_table(struct statement *s, size_t node, const char *name, struct
 	    "where", "group", "order",	       "limit",	 "set",	   "union",	"using", "having",
 	    "do",    "for",   "from",	       "select", "then",   "end",	"into",	 "values",
 	    "use",   "force", "ignore",	       "lock",	 "except", "intersect", NULL};
-	struct lineage_token t = peek(*rest);
 
-	if (lineage_token_is(t, "as")) {
+	if (lineage_token_is(peek(*rest), "as"))
 		(void)lineage_next_token(rest);
-		t = peek(*rest);
-	}
-	if (is_name(t) && !is_one_of(t, words)) {
-		name = text_of(s, t);
-		(void)lineage_next_token(rest);
-	}
+	if (is_name(peek(*rest)) && !is_one_of(peek(*rest), words))
+		name = text_of(s, lineage_next_token(rest));
 	if (s->n_tables < NAMES_MAX)
 		s->tables[s->n_tables++] = (struct table_of){
 		    .alias = name, .node = node, .depth = lineage_select_depth(s)};
@@ -199,23 +194,20 @@ static void read_create(struct statement *s, struct str *rest)
 /* Variables behind INTO, and where it ends. */
 static void read_into(struct statement *s, struct str *rest)
 {
-	struct lineage_token t;
-
 	s->n_into = 0;
 	do {
 		bool is_session = lineage_token_is(peek(*rest), "@");
+		const char *name;
 
 		if (is_session)
 			(void)lineage_next_token(rest);
 		if (!is_name(peek(*rest)))
 			return;
-		t = lineage_next_token(rest);
+		name = text_of(s, lineage_next_token(rest));
 		if (s->n_into < NAMES_MAX)
 			s->into[s->n_into++] = lineage_find_variable(
-			    s,
-			    arena_printf(&s->arena, "%s%s", is_session ? "@" : "", text_of(s, t)));
-		t = peek(*rest);
-	} while (lineage_token_is(t, ",") && lineage_next_token(rest).kind != TOKEN_END);
+			    s, arena_printf(&s->arena, "%s%s", is_session ? "@" : "", name));
+	} while (lineage_token_is(peek(*rest), ",") && lineage_next_token(rest).kind != TOKEN_END);
 }
 
 static const char *place_of(struct statement *s, const char *cursor, size_t place)
@@ -666,16 +658,19 @@ static void take_select(struct statement *s, struct str rest)
 static bool take_write(struct statement *s, struct lineage_token t, struct str *rest)
 {
 	static const char *const values[] = {"values", "value", NULL};
-	bool has_target = s->target != LINEAGE_NONE;
 
 	if (lineage_token_is(t, "temporary") && lineage_token_is(peek(*rest), "table")) {
 		(void)lineage_next_token(rest);
 		read_create(s, rest);
-	} else if (lineage_token_is(t, "default") && s->is_declare) {
+		return true;
+	}
+	if (lineage_token_is(t, "default") && s->is_declare) {
 		s->assigned = s->declared;
-	} else if (s->depth || !has_target) {
+		return true;
+	}
+	if (s->depth || s->target == LINEAGE_NONE)
 		return false;
-	} else if (lineage_token_is(t, "duplicate")) {
+	if (lineage_token_is(t, "duplicate")) {
 		begin_late(s, rest);
 	} else if (lineage_token_is(t, "set")) {
 		s->is_set = s->is_update = true;

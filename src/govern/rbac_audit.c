@@ -351,7 +351,7 @@ static int take_piece(struct following *s, bool *ret_more, struct err *err)
 	*ret_more = false;
 	if (r == 0)
 		r = rbac_files_open(s->f->dir, false, &files, err);
-	if (r < 0 || files->n == 0)
+	if (r != 0 || files->n == 0)
 		return r;
 	i = find_file(files, &p, &is_gap);
 	f = &files->items[i];

@@ -234,7 +234,7 @@ static struct late *reserve_late(struct http_door *d, const struct http_place *f
 		n_here +=
 		    l->from.len == from->len && memcmp(l->from.key, from->key, from->len) == 0;
 	}
-	if (d->is_stopping || n >= d->late_max || n_here >= LATE_PLACE)
+	if (!free_one || d->is_stopping || n >= d->late_max || n_here >= LATE_PLACE)
 		return NULL;
 	free_one->from = *from;
 	free_one->wake = NULL;

@@ -163,10 +163,11 @@ static int work_order(void *arg, void *question, struct strbuf *answer, struct e
 	}
 	return s->options.place_order(
 	    s->options.arg,
-	    &(struct http_order){
-		.body = q->body,
-		.key = q->key,
-		.customer = q->guest->rights & ACCESS_HTTP_ORDERS ? 0 : q->guest->customer},
+	    &(struct http_order){.body = q->body,
+				 .key = q->key,
+				 .customer =
+				     q->guest->rights & ACCESS_HTTP_ORDERS ? 0 : q->guest->customer,
+				 .guest = q->guest},
 	    answer, err);
 }
 

@@ -85,6 +85,7 @@ struct http_order {
 	struct str body;
 	const char *key;   /* the header "Idempotency-Key" */
 	uint64_t customer; /* whose it has to be; 0: anybody's */
+	const struct http_guest *guest;
 };
 
 struct http_server_options {

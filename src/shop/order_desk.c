@@ -2,7 +2,6 @@
 #include "shop/order_desk.h"
 
 #include "base/clock.h"
-#include "shop/order_desk_int.h"
 
 #include <jansson.h>
 
@@ -131,23 +130,17 @@ int shop_order_desk_read(struct str body, struct arena *arena, struct shop_order
 
 /* --- placing --------------------------------------------------------------------------------- */
 
-int shop_order_desk_place(struct maria_pool *p, struct str body, const char *key, uint64_t customer,
+int shop_order_desk_place(struct maria_pool *p, const struct shop_order_request *request,
 			  struct strbuf *json, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
-	struct shop_order_request request;
 	struct shop_order_placed placed;
 	struct maria *m = NULL;
-	int r = shop_order_desk_read(body, &arena, &request, err);
+	int r = maria_pool_take(p, &m, err);
 
-	if (r == 0 && customer && request.customer_id != customer)
-		r = err_set(err, ERR_PERMISSION, "\"customer_id\" is another customer");
-	if (r == 0)
-		r = maria_pool_take(p, &m, err);
 	if (r < 0)
 		return r;
-	request.key = key;
-	r = shop_order_place(m, &request, clock_monotonic_us() + PLACE_US, &arena, &placed, err);
+	r = shop_order_place(m, request, clock_monotonic_us() + PLACE_US, &arena, &placed, err);
 	/* After an error that is no refusal it may be in the middle of something. */
 	if (r < 0 && !maria_refusal(m))
 		m = maria_close(m);

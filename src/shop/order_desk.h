@@ -14,12 +14,13 @@ void shop_order_desk_add_grant(struct strbuf *b, const char *database, const cha
 struct maria_pool *shop_order_desk_connections(const struct maria_options *maria);
 
 /*
- * `body`: {"customer_id": 15, "lines": [{"product_id": 7, "quantity": 2}], "address_id": 3,
- * "cart_id": 4, "quoted_prices": {"7": 19.99}, "channel": "web"}, the last four as they are wanted.
- * Appends
- * {"order_id", "total_amount", "currency", "placed_at"}. Errors as shop_order_place(), and
- * ERR_INVALID_ARGUMENT for what is no such object or has members of another name. `customer`: whose
- * it has to be, else ERR_PERMISSION; 0: anybody's.
+ * The body of a request: {"customer_id": 15, "lines": [{"product_id": 7, "quantity": 2}],
+ * "address_id": 3, "cart_id": 4, "quoted_prices": {"7": 19.99}, "channel": "web"}, the last four as
+ * they are wanted. ERR_INVALID_ARGUMENT: it is no such object, or has members of another name.
+ * Texts live in `arena`; the key is the caller's to set.
  */
-int shop_order_desk_place(struct maria_pool *p, struct str body, const char *key, uint64_t customer,
+int shop_order_desk_read(struct str body, struct arena *arena, struct shop_order_request *ret,
+			 struct err *err) _must_check_;
+/* Appends {"order_id", "total_amount", "currency", "placed_at"}. Errors as shop_order_place(). */
+int shop_order_desk_place(struct maria_pool *p, const struct shop_order_request *request,
 			  struct strbuf *json, struct err *err) _must_check_;

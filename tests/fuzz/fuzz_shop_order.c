@@ -4,7 +4,7 @@
  * a client wants is left out of what the database is asked.
  */
 #include "fuzz.h"
-#include "shop/order_desk_int.h"
+#include "shop/order_desk.h"
 
 #include <jansson.h>
 

@@ -197,6 +197,13 @@ def test_a_customer_orders_and_is_recommended_for_alone(stack, address):
 
     before = stack.value(f"SELECT COUNT(*) FROM Orders WHERE customer_id = {other}")
     assert place(mine, "a") == 201
+    assert sights(stack, mine) == [], "what customers do themselves"
+    clerk = create(stack, "operations_manager", "--name", "till 4")
+    for body, status in (order(mine, product), 201), (order(mine, 999999999), 404):
+        assert status_of(address, "/v1/orders", clerk, method="POST", body=body,
+                         headers={"Idempotency-Key": f"m{status}"}) == status
+    assert [(e["action"], e["role"], e["purpose"], e["rows"], e["outcome"]) for e in
+            sights(stack, mine)] == [("http.order", "operations_manager", "till 4", 1, "begun")] * 2
     assert place(other, "b") == 403
     assert stack.value(f"SELECT COUNT(*) FROM Orders WHERE customer_id = {other}") == before
     assert status_of(address, f"/v1/recommendations?customer={mine}", token) == 200
