@@ -15,7 +15,8 @@ ALTER TABLE data_quality_logs
 
 DELIMITER //
 
--- As before (185-erased.sql), and: lines of orders are found by ix_quality_order.
+-- As before (185-erased.sql), and: lines of orders are found by ix_quality_order; only of whom the program has a record
+-- does it take anything, for it alone knows what copies are to be searched for and who must not come back.
 CREATE OR REPLACE PROCEDURE sp_EraseCustomer(p_customer_id BIGINT UNSIGNED)
 MODIFIES SQL DATA
 BEGIN
@@ -34,6 +35,10 @@ BEGIN
   IF v_found IS NULL THEN
     SET v_message = CONCAT('customer ', COALESCE(p_customer_id, 'NULL'), ' does not exist');
     SIGNAL SQLSTATE '45024' SET MESSAGE_TEXT = v_message;
+  END IF;
+  IF NOT EXISTS (SELECT 1 FROM Erasures WHERE subject = CAST(p_customer_id AS CHAR)) THEN
+    SIGNAL SQLSTATE '45026'
+      SET MESSAGE_TEXT = 'call `aethermart privacy erase`: it looks for copies, and keeps them away';
   END IF;
   SELECT COUNT(*) INTO v_held FROM Legal_Holds
    WHERE subject = CAST(p_customer_id AS CHAR) AND COALESCE(held_until >= UTC_DATE(), TRUE) LOCK IN SHARE MODE;

@@ -417,6 +417,8 @@ static int run_erase(const struct command_line *line, struct err *err)
 		r = parse_duration(str_from(command_text(line, "wait")), &p.eraser.wait_ms, err);
 	if (r < 0)
 		return r;
+	if (command_has(line, "leave") && !str_trim(str_from(command_text(line, "leave"))).len)
+		return err_set(err, ERR_INVALID_ARGUMENT, "say why it ends: --leave REASON");
 	if (command_has(line, "dry-run"))
 		return show_plan(line, &p, err);
 	if (!cli_confirm(line, "This cannot be taken back. Erase them from every store?"))
@@ -510,7 +512,7 @@ static int run_hold(const struct command_line *line, struct err *err)
 	const char *reason = command_text(line, "reason");
 	int r;
 
-	if (!reason)
+	if (!reason || !str_trim(str_from(reason)).len)
 		return err_set(err, ERR_INVALID_ARGUMENT, "say why: --reason TEXT");
 	r = open_place(line, &p, err);
 	if (r == 0)

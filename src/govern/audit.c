@@ -219,6 +219,18 @@ static int list_events(struct maria *m, const char *subject, struct strbuf *ret,
 	return r < 0 ? r : strbuf_check(ret, "the events that are erased", err);
 }
 
+static int append_erased(struct maria *m, const char *actor, uint64_t n, struct strbuf *list,
+			 struct err *err)
+{
+	const struct audit_event event = {.actor = actor,
+					  .action = AUDIT_ERASE,
+					  .rows = n,
+					  .outcome = "done",
+					  .details = strbuf_str(list)};
+
+	return audit_append_here(m, &event, err);
+}
+
 static int erase_some(struct maria *m, const char *actor, const char *subject, uint64_t *ret_n,
 		      struct err *err)
 {
@@ -232,18 +244,42 @@ static int erase_some(struct maria *m, const char *actor, const char *subject, u
 		r = list_events(m, subject, &list, ret_n, &last, err);
 	if (r == 0 && *ret_n) {
 		const struct maria_value params[] = {MARIA_S(subject), MARIA_U(last)};
-		const struct audit_event event = {.actor = actor,
-						  .action = AUDIT_ERASE,
-						  .rows = *ret_n,
-						  .outcome = "done",
-						  .details = strbuf_str(&list)};
 
 		r = maria_run(m, govern_sql_audit_details_erase, params, ARRAY_LEN(params), NULL,
 			      err);
 		if (r == 0)
-			r = audit_append_here(m, &event, err);
+			r = append_erased(m, actor, *ret_n, &list, err);
 	}
 	return r;
+}
+
+/* In a transaction. */
+static int erase_events(struct maria *m, const char *actor, const uint64_t *ids, size_t n,
+			struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf list = STRBUF_INIT(DETAILS_BYTES);
+	struct audit_head head = {0};
+	char now[32];
+	int r = read_head(m, &head, now, err);
+
+	strbuf_addstr(&list, "{\"events\":[");
+	for (size_t i = 0; i < n && r == 0; i++) {
+		strbuf_addf(&list, "%s%" PRIu64, i ? "," : "", ids[i]);
+		r = maria_run(m, govern_sql_audit_details_forget,
+			      (const struct maria_value[]){MARIA_U(ids[i])}, 1, NULL, err);
+	}
+	strbuf_addstr(&list, "]}");
+	if (r == 0)
+		r = strbuf_check(&list, "the events that are erased", err);
+	return r < 0 ? r : append_erased(m, actor, n, &list, err);
+}
+
+int audit_erase_events(struct maria *m, const char *actor, const uint64_t *ids, size_t n,
+		       struct err *err)
+{
+	int r = maria_exec(m, "START TRANSACTION", err);
+
+	return r < 0 ? r : maria_finish(m, erase_events(m, actor, ids, n, err), err);
 }
 
 int audit_erase(struct maria *m, const char *actor, const char *subject, uint64_t *ret_erased,

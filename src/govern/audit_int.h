@@ -17,6 +17,10 @@ struct audit_head {
 int audit_append_here(struct maria *m, const struct audit_event *event, struct err *err)
     _must_check_;
 
+/* Deletes the details of these events, a thousand at most, and appends an event that says so. */
+int audit_erase_events(struct maria *m, const char *actor, const uint64_t *ids, size_t n,
+		       struct err *err) _must_check_;
+
 /* SHA-256 in hex of texts as netstrings. */
 void audit_hash(const struct str *fields, size_t n, char ret[AUDIT_HASH_SIZE]);
 

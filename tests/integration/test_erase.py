@@ -204,6 +204,7 @@ def test_what_has_to_be_kept_is_not_erased(person):
             "is not a day to come", "no day to come")
     stack.run("privacy", "hold", person.id, "--reason", "audit", "--until", "2999-01-01")
     assert "for 2 reasons" in stack.fails("privacy", "release", person.id)
+    assert "say why" in stack.fails("privacy", "hold", person.id, "--reason", " ")
     holds = {r["why"]: r["hold"] for r in stack.json("privacy", "erasures")}
     stack.sql("UPDATE Legal_Holds SET held_until = '2020-01-01' WHERE hold_id = %s", [holds["audit"]])
     assert "lawsuit 12/26" in person.erase(check=False).stderr
