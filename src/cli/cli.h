@@ -109,6 +109,8 @@ int cli_flush(struct err *err) _must_check_;
 /* True with --yes, which the verb must know, or when a person at a terminal answers yes. Asks on
  * stderr; false without one. */
 bool cli_confirm(const struct command_line *line, const char *question);
+/* The same for a verb that has nothing else to say: ERR_INTERRUPTED, "nothing was done". */
+int cli_ask(const struct command_line *line, const char *question, struct err *err) _must_check_;
 /* A person has to type `word` (the name of a database). --yes does not stand for it. */
 bool cli_confirm_word(const char *question, const char *word);
 

@@ -436,16 +436,17 @@ static int apply_mongo(const struct command_line *line, struct cli_govern *p,
 	return note_changes(p->db, server_names[1], *ret_changes, r, err);
 }
 
-static bool may_apply(const struct command_line *line)
+static int ask(const struct command_line *line, struct err *err)
 {
 	bool is_own =
 	    endpoint_is_embedded_maria(line->config) &&
 	    (command_has(line, "mariadb-only") || endpoint_is_embedded_mongo(line->config));
 
-	return is_own ||
-	       cli_confirm(line,
-			   "This makes and changes roles, accounts and views on your servers. Go "
-			   "on?");
+	return is_own ? 0
+		      : cli_ask(line,
+				"This makes and changes roles, accounts and views on your servers. "
+				"Go on?",
+				err);
 }
 
 static void print_applied(struct compared *c, const size_t changes[2], const char *var_dir)
@@ -477,8 +478,8 @@ static int run_apply(const struct command_line *line, struct err *err)
 	size_t changes[2] = {0, 0};
 	int r = cli_govern_open(line, &c.govern, err);
 
-	if (r == 0 && !may_apply(line))
-		return err_set(err, ERR_INTERRUPTED, "nothing was done");
+	if (r == 0)
+		r = ask(line, err);
 	if (r == 0)
 		r = apply_maria(line, &c.govern, &how, &changes[0], err);
 	if (r < 0)

@@ -143,11 +143,10 @@ static int run_purge(const struct command_line *line, struct err *err)
 	uint64_t purged = 0;
 	int r = cli_day_before(line, &before, err);
 
-	if (r < 0)
-		return r;
-	if (!cli_confirm(line, "This deletes the audit from before that day. Go on?"))
-		return err_set(err, ERR_INTERRUPTED, "nothing was done");
-	r = open_place(line, &p, err);
+	if (r == 0)
+		r = cli_ask(line, "This deletes the audit from before that day. Go on?", err);
+	if (r == 0)
+		r = open_place(line, &p, err);
 	if (r == 0)
 		r = audit_purge(p.db,
 				&(struct audit_purge){.witness = &p.witness,
@@ -177,11 +176,10 @@ static int run_erase(const struct command_line *line, struct err *err)
 	_cleanup_(arena_done) struct arena arena = {0};
 	_cleanup_(maria_closep) struct maria *db = NULL;
 	uint64_t erased = 0;
-	int r;
+	int r = cli_ask(line, "This makes the audit forget whose data it was. Go on?", err);
 
-	if (!cli_confirm(line, "This makes the audit forget whose data it was. Go on?"))
-		return err_set(err, ERR_INTERRUPTED, "nothing was done");
-	r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
+	if (r == 0)
+		r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
 	if (r == 0)
 		r = audit_erase(db, audit_os_actor(&arena), line->argv[0], &erased, err);
 	if (r < 0)
@@ -275,12 +273,12 @@ static int run_scrub(const struct command_line *line, struct err *err)
 	_cleanup_(erase_match_freep) struct erase_match *match = erase_match_new();
 	struct rbac_scrub_question q = {
 	    .dir = cli_witness_dir(line, &arena), .match = match, .actor = audit_os_actor(&arena)};
-	int r;
+	int r = 0;
 
-	if (!command_has(line, "scan") &&
-	    !cli_confirm(line, "This makes the server's audit forget these texts. Go on?"))
-		return err_set(err, ERR_INTERRUPTED, "nothing was done");
-	r = read_texts(match, err);
+	if (!command_has(line, "scan"))
+		r = cli_ask(line, "This makes the server's audit forget these texts. Go on?", err);
+	if (r == 0)
+		r = read_texts(match, err);
 	return r < 0 ? r : scrub(line, &q, err);
 }
 

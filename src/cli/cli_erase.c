@@ -406,8 +406,9 @@ static int run_erase(const struct command_line *line, struct err *err)
 		return r;
 	if (command_has(line, "dry-run"))
 		return show_plan(line, &p, err);
-	if (!cli_confirm(line, "This cannot be taken back. Erase them from every store?"))
-		return err_set(err, ERR_INTERRUPTED, "nothing was done");
+	r = cli_ask(line, "This cannot be taken back. Erase them from every store?", err);
+	if (r < 0)
+		return r;
 	p.left = &left;
 	r = erase(&p, line->argv[0], &certificate, err);
 	end_wait();

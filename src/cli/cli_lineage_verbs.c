@@ -673,11 +673,10 @@ static int run_purge(const struct command_line *line, struct err *err)
 	uint64_t n = 0;
 	int r = cli_day_before(line, &before, err);
 
-	if (r < 0)
-		return r;
-	if (!cli_confirm(line, "This deletes lineage from before that day. Go on?"))
-		return err_set(err, ERR_INTERRUPTED, "nothing was done");
-	r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
+	if (r == 0)
+		r = cli_ask(line, "This deletes lineage from before that day. Go on?", err);
+	if (r == 0)
+		r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
 	if (r == 0)
 		r = lineage_purge(db, before, &n, err);
 	if (r < 0)

@@ -212,11 +212,10 @@ static int run_purge(const struct command_line *line, struct err *err)
 	const struct retention_store *only = NULL;
 	int r = line->argc ? find_store(line->argv[0], &only, err) : 0;
 
-	if (r < 0)
-		return r;
-	if (!is_dry && !cli_confirm(line, "This deletes what is older than its retention. Go on?"))
-		return err_set(err, ERR_INTERRUPTED, "nothing was done");
-	r = cli_retention_open(line, &s, err);
+	if (r == 0 && !is_dry)
+		r = cli_ask(line, "This deletes what is older than its retention. Go on?", err);
+	if (r == 0)
+		r = cli_retention_open(line, &s, err);
 	d.list = r == 0 && line->json ? json_array() : NULL;
 	for (const struct retention_store *store = retention_stores; store->name && r == 0; store++)
 		if (!only || only == store)
