@@ -73,6 +73,13 @@ extern const struct command command_watch;
 extern const struct command command_consumer;
 extern const struct command command_dead_letter;
 
+/* Parts of `privacy` (cli_erase.c). */
+extern const struct command command_privacy_certificate;
+extern const struct command command_privacy_erase;
+extern const struct command command_privacy_erasures;
+extern const struct command command_privacy_hold;
+extern const struct command command_privacy_release;
+
 /* Part of `vector` (cli_vector_bench.c). */
 extern const struct command command_vector_bench;
 

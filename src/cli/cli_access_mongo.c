@@ -1,5 +1,5 @@
 /* The rules of access in MongoDB, for `aethermart access` and `aethermart doctor`. */
-#include "cli/cli_govern.h"
+#include "cli/cli_access_mongo.h"
 
 #include "cluster/state.h"
 

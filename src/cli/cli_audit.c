@@ -1,5 +1,6 @@
 /* `aethermart audit`: who did what to whose data. */
 #include "cli/cli_govern.h"
+#include "cli/cli_witness.h"
 
 #include "base/table.h"
 #include "govern/audit.h"

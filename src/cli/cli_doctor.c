@@ -2,10 +2,11 @@
  * `aethermart doctor`: everything that must hold, each with its fix. A check that fails goes on the
  * list and the next one runs; the exit status is not 0 when something must be fixed.
  */
-#include "cli/cli_govern.h"
+#include "cli/cli_access_mongo.h"
 #include "cli/cli_index.h"
 #include "cli/cli_retention.h"
 #include "cli/cli_stack.h"
+#include "cli/cli_witness.h"
 
 #include "base/clock.h"
 #include "base/file.h"

@@ -1,6 +1,7 @@
 /* `aethermart privacy erase` and what goes with it: holds, the list of both, certificates. */
 #include "cli/cli_govern.h"
 #include "cli/cli_lineage.h"
+#include "cli/cli_witness.h"
 #include "cli/cli_worker.h"
 
 #include "base/clock.h"

@@ -1,4 +1,5 @@
 /* `aethermart privacy`: personal data of one customer, and columns that look personal. */
+#include "cli/cli_access_mongo.h"
 #include "cli/cli_govern.h"
 
 #include "base/table.h"

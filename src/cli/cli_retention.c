@@ -1,5 +1,7 @@
 /* `aethermart retention`: what only grows, and how long it is kept. */
 #include "cli/cli_retention.h"
+#include "cli/cli_govern.h"
+#include "cli/cli_witness.h"
 
 #include "base/clock.h"
 #include "base/table.h"
