@@ -28,15 +28,12 @@ static void place_done(struct place *p)
 
 static int open_place(const struct command_line *line, struct place *p, struct err *err)
 {
-	unsigned char seed[crypto_sign_SEEDBYTES];
 	int r = cli_open_maria(line, ENDPOINT_ADMIN, &p->db, err);
 
 	if (r == 0)
-		r = cli_govern_key(line, "audit", seed, err);
+		r = cli_audit_keys(line, p->public_key, p->secret_key, err);
 	if (r < 0)
 		return r;
-	crypto_sign_seed_keypair(p->public_key, p->secret_key, seed);
-	sodium_memzero(seed, sizeof(seed));
 	p->witness.public_key = p->public_key;
 	p->witness.path =
 	    arena_printf(&p->arena, "%s/audit.head", endpoint_var_dir(line->config, &p->arena));

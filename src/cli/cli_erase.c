@@ -137,19 +137,6 @@ static void end_wait(void)
 		fputs("\r\x1b[K", stderr);
 }
 
-static int read_keys(const struct command_line *line, struct place *p, struct err *err)
-{
-	unsigned char seed[crypto_sign_SEEDBYTES];
-	int r = cli_govern_key(line, "erasure", p->key, err);
-
-	if (r == 0)
-		r = cli_govern_key(line, "audit", seed, err);
-	if (r == 0)
-		crypto_sign_seed_keypair(p->public_key, p->secret_key, seed);
-	sodium_memzero(seed, sizeof(seed));
-	return r;
-}
-
 static int open_place(const struct command_line *line, struct place *p, struct err *err)
 {
 	/* Their servers were asked; the audit is scrubbed and searched line by line. */
@@ -166,7 +153,9 @@ static int open_place(const struct command_line *line, struct place *p, struct e
 	if (r == 0)
 		r = endpoint_maria(line->config, ENDPOINT_ADMIN, &p->g.arena, &p->maria, err);
 	if (r == 0)
-		r = read_keys(line, p, err);
+		r = cli_govern_key(line, "erasure", p->key, err);
+	if (r == 0)
+		r = cli_audit_keys(line, p->public_key, p->secret_key, err);
 	if (r < 0)
 		return r;
 	p->line = line;
@@ -425,7 +414,7 @@ static int read_public_key(const struct command_line *line, unsigned char *ret, 
 {
 	const char *hex = command_text(line, "key");
 	_cleanup_(arena_done) struct arena arena = {0};
-	unsigned char seed[crypto_sign_SEEDBYTES], secret[crypto_sign_SECRETKEYBYTES];
+	unsigned char secret[crypto_sign_SECRETKEYBYTES];
 	size_t len = 0;
 	int r;
 
@@ -442,10 +431,7 @@ static int read_public_key(const struct command_line *line, unsigned char *ret, 
 			      "there is no \"secrets/audit\" here to check a signature by");
 		return err_hint(err, "give the public key of the shop: --key HEX");
 	}
-	r = cli_govern_key(line, "audit", seed, err);
-	if (r == 0)
-		crypto_sign_seed_keypair(ret, secret, seed);
-	sodium_memzero(seed, sizeof(seed));
+	r = cli_audit_keys(line, ret, secret, err);
 	sodium_memzero(secret, sizeof(secret));
 	return r;
 }

@@ -5,9 +5,13 @@
 #include "cluster/folder.h"
 #include "govern/audit.h"
 
+#include <assert.h>
 #include <sodium.h>
 
 #include "base/banned.h"
+
+static_assert(crypto_sign_PUBLICKEYBYTES == 32 && crypto_sign_SECRETKEYBYTES == 64,
+	      "as cli_audit_keys() promises");
 
 void cli_govern_done(struct cli_govern *g)
 {
@@ -56,6 +60,18 @@ int cli_govern_key(const struct command_line *line, const char *name, unsigned c
 		r = folder_secret(arena_printf(&arena, "%s/%s", dir, name), &arena, &secret, err);
 	if (r == 0)
 		crypto_generichash(ret, 32, (const unsigned char *)secret, strlen(secret), NULL, 0);
+	return r;
+}
+
+int cli_audit_keys(const struct command_line *line, unsigned char ret_public[32],
+		   unsigned char ret_secret[64], struct err *err)
+{
+	unsigned char seed[crypto_sign_SEEDBYTES];
+	int r = cli_govern_key(line, "audit", seed, err);
+
+	if (r == 0)
+		crypto_sign_seed_keypair(ret_public, ret_secret, seed);
+	sodium_memzero(seed, sizeof(seed));
 	return r;
 }
 

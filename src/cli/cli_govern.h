@@ -23,6 +23,11 @@ void cli_govern_done(struct cli_govern *g); /* also after an error of cli_govern
 int cli_govern_key(const struct command_line *line, const char *name, unsigned char ret[32],
 		   struct err *err) _must_check_;
 
+/* The pair that signs what the audit and certificates say, made of secrets/audit. Who has used the
+ * secret key wipes it. */
+int cli_audit_keys(const struct command_line *line, unsigned char ret_public[32],
+		   unsigned char ret_secret[64], struct err *err) _must_check_;
+
 /* Writes into the audit what this verb did, by whom, in the shop's database. */
 struct audit_event;
 int cli_govern_audit(struct maria *db, const struct audit_event *event, struct err *err)

@@ -19,17 +19,14 @@
 int cli_retention_open(const struct command_line *line, struct cli_retention *ret, struct err *err)
 {
 	const char *var = endpoint_var_dir(line->config, &ret->arena);
-	unsigned char seed[crypto_sign_SEEDBYTES];
 	int r = cli_open_maria(line, ENDPOINT_ADMIN, &ret->db, err);
 
 	if (r == 0)
 		r = retention_prepare(ret->db, err);
 	if (r == 0)
-		r = cli_govern_key(line, "audit", seed, err);
+		r = cli_audit_keys(line, ret->public_key, ret->secret_key, err);
 	if (r < 0)
 		return r;
-	crypto_sign_seed_keypair(ret->public_key, ret->secret_key, seed);
-	sodium_memzero(seed, sizeof(seed));
 	ret->dir = var;
 	ret->place = (struct retention_place){
 	    .db = ret->db,
