@@ -144,6 +144,18 @@ int cli_open_maria(const struct command_line *line, enum endpoint_role role, str
 		   struct err *err) _must_check_;
 int cli_open_mongo(const struct command_line *line, enum endpoint_role role, struct mongo **ret,
 		   struct err *err) _must_check_;
+
+/* The shop: its schema, and the mappings bound to it. */
+struct schema;
+struct cli_shop {
+	struct maria *db;
+	struct schema *schema;
+	struct mapping_set mappings;
+};
+int cli_shop_open(const struct command_line *line, enum endpoint_role role, struct cli_shop *ret,
+		  struct err *err) _must_check_;
+void cli_shop_close(struct cli_shop *s); /* also after an error of cli_shop_open() */
+
 /* All mappings, bound to the schema that `db` has. The caller releases with mapping_set_done(). */
 int cli_load_mappings(const struct command_line *line, struct maria *db, struct mapping_set *ret,
 		      struct err *err) _must_check_;

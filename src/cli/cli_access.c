@@ -158,7 +158,7 @@ static int show_role(const struct command_line *line, struct cli_govern *p, cons
 	s.list = line->json ? json_array() : NULL;
 	for (size_t i = 0; i < s.role->verbs[ACCESS_READ].n; i++) {
 		const char *object = s.role->verbs[ACCESS_READ].names[i];
-		const struct schema_table *t = schema_find_table(p->schema, object);
+		const struct schema_table *t = schema_find_table(p->shop.schema, object);
 
 		for (size_t j = 0; j < t->n_columns; j++)
 			show_column(p->access, &s, object, t->columns[j].name);
@@ -206,7 +206,7 @@ static int compare(const struct command_line *line, struct compared *c, struct e
 	int r = cli_govern_open(line, &c->govern, err);
 
 	if (r == 0)
-		r = access_compare(c->govern.access, c->govern.db, &c->diffs[0], err);
+		r = access_compare(c->govern.access, c->govern.shop.db, &c->diffs[0], err);
 	if (r == 0 && !command_has(line, "mariadb-only"))
 		r = cli_access_mongo_open(line, &c->govern, &c->mongo, err);
 	return r < 0 ? r : cli_access_mongo_compare(&c->mongo, &c->diffs[1], err);
@@ -356,12 +356,13 @@ static int apply_maria(const struct command_line *line, struct cli_govern *p,
 
 	how->pseudonym_key = key;
 	if (r == 0)
-		r = access_apply(p->access, p->db, how, ret_changes, err);
+		r = access_apply(p->access, p->shop.db, how, ret_changes, err);
 	sodium_memzero(key, sizeof(key));
 	how->pseudonym_key = NULL;
-	r = note_changes(p->db, server_names[0], *ret_changes, r, err);
+	r = note_changes(p->shop.db, server_names[0], *ret_changes, r, err);
 	return r < 0 ? r
-		     : dictionary_write(p->access, p->schema, &p->mappings, p->db, &columns, err);
+		     : dictionary_write(p->access, p->shop.schema, &p->shop.mappings, p->shop.db,
+					&columns, err);
 }
 
 static int apply_mongo(const struct command_line *line, struct cli_govern *p,
@@ -372,7 +373,7 @@ static int apply_mongo(const struct command_line *line, struct cli_govern *p,
 
 	if (r == 0 && m->is_there)
 		r = access_mongo_apply(&m->plan, &m->server, how, ret_changes, err);
-	return note_changes(p->db, server_names[1], *ret_changes, r, err);
+	return note_changes(p->shop.db, server_names[1], *ret_changes, r, err);
 }
 
 static int ask(const struct command_line *line, struct err *err)

@@ -62,10 +62,10 @@ static int run(const struct command_line *line, struct err *err)
 	if (r < 0)
 		return r;
 	s.list = line->json ? json_array() : NULL;
-	r = dictionary_each(g.access, g.schema, &g.mappings, of, of ? show_whole_entry : show_entry,
-			    &s, err);
+	r = dictionary_each(g.access, g.shop.schema, &g.shop.mappings, of,
+			    of ? show_whole_entry : show_entry, &s, err);
 	if (r == 0 && !s.n) {
-		const char *near = of ? schema_nearest_table(g.schema, of) : NULL;
+		const char *near = of ? schema_nearest_table(g.shop.schema, of) : NULL;
 
 		r = err_set(err, ERR_NOT_FOUND, "there is no table or view \"%.60s\"%s%s%s",
 			    of ? of : "", near ? "; did you mean \"" : "", near ? near : "",

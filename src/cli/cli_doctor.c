@@ -444,7 +444,7 @@ static void check_tokens(struct doctor *d, struct cli_govern *g)
 	struct orphans orphans = {.access = g->access};
 	struct err err = {0};
 
-	if (token_list(g->db, count_orphan, &orphans, &err) < 0)
+	if (token_list(g->shop.db, count_orphan, &orphans, &err) < 0)
 		note_error(d, "tokens", &err);
 	else if (orphans.n)
 		note(
@@ -486,12 +486,12 @@ static int compare_access(struct doctor *d, struct cli_govern *g, struct err *er
 {
 	_cleanup_(access_diff_done) struct access_diff diff = {0};
 	bool is_in_mongo = false;
-	int r = access_compare(g->access, g->db, &diff, err);
+	int r = access_compare(g->access, g->shop.db, &diff, err);
 
 	if (r == 0)
 		note_differences(d, "MariaDB", &diff);
 	if (r == 0)
-		r = count_records(g->db,
+		r = count_records(g->shop.db,
 				  "SELECT COUNT(*) FROM Access_Objects WHERE object_kind LIKE "
 				  "'mongo%'",
 				  &is_in_mongo, err);
@@ -506,7 +506,7 @@ static void check_access(struct doctor *d)
 	bool is_applied = false;
 
 	if (cli_govern_open(d->line, &g, &err) < 0 ||
-	    count_records(g.db, "SELECT COUNT(*) FROM Access_Objects", &is_applied, &err) < 0)
+	    count_records(g.shop.db, "SELECT COUNT(*) FROM Access_Objects", &is_applied, &err) < 0)
 		return;
 	if (is_applied && compare_access(d, &g, &err) < 0)
 		note_error(d, "access", &err);

@@ -91,9 +91,9 @@ static int follow_witness(void *arg, const char *subject, const struct erase_sou
 		if (db)
 			r = cli_witness_follow(&w, p->line, db, &rows, err);
 		if (r == 0)
-			r = rbac_audit_scrub(p->g.db, &q, &lines, &rows, err);
+			r = rbac_audit_scrub(p->g.shop.db, &q, &lines, &rows, err);
 		if (r == 0)
-			r = rbac_audit_scan(p->g.db, &q, &found, err);
+			r = rbac_audit_scan(p->g.shop.db, &q, &found, err);
 		*ret_rows += lines + rows;
 	}
 	return r == 0 && found ? err_set(err, ERR_RETRY,
@@ -162,9 +162,9 @@ static int open_place(const struct command_line *line, struct place *p, struct e
 	p->warehouse = (struct shop_warehouse){
 	    .maria = &p->maria, .database = config_text(line->config, "warehouse.database")};
 	p->eraser = (struct eraser){.a = p->g.access,
-				    .schema = p->g.schema,
-				    .mappings = &p->g.mappings,
-				    .m = p->g.db,
+				    .schema = p->g.shop.schema,
+				    .mappings = &p->g.shop.mappings,
+				    .m = p->g.shop.db,
 				    .mongo = p->mongo,
 				    .dir = endpoint_var_dir(line->config, &p->g.arena),
 				    .skipped = skipped,

@@ -16,9 +16,7 @@ static_assert(crypto_sign_PUBLICKEYBYTES == 32 && crypto_sign_SECRETKEYBYTES == 
 void cli_govern_done(struct cli_govern *g)
 {
 	access_free(g->access);
-	mapping_set_done(&g->mappings);
-	schema_free(g->schema);
-	g->db = maria_close(g->db);
+	cli_shop_close(&g->shop);
 	arena_done(&g->arena);
 }
 
@@ -33,18 +31,12 @@ int cli_govern_open(const struct command_line *line, struct cli_govern *g, struc
 {
 	struct access_databases databases = {.warehouse =
 						 config_text(line->config, "warehouse.database")};
-	const char *shop = config_text(line->config, "mariadb.database");
 	int r = access_load(cli_access_rules(line, &g->arena), &g->access, err);
 
 	if (r == 0)
-		r = cli_open_maria(line, ENDPOINT_ADMIN, &g->db, err);
-	if (r == 0)
-		r = schema_load(g->db, shop, &g->schema, err);
-	if (r == 0)
-		r = mapping_set_load(cli_mapping_dir(line, &g->arena), g->schema, &g->mappings,
-				     err);
-	databases.shop = g->schema;
-	return r < 0 ? r : access_bind(g->access, &g->mappings, &databases, g->db, err);
+		r = cli_shop_open(line, ENDPOINT_ADMIN, &g->shop, err);
+	databases.shop = g->shop.schema;
+	return r < 0 ? r : access_bind(g->access, &g->shop.mappings, &databases, g->shop.db, err);
 }
 
 int cli_govern_key(const struct command_line *line, const char *name, unsigned char ret[32],

@@ -7,9 +7,7 @@
 
 struct cli_govern {
 	struct arena arena;
-	struct maria *db; /* of the schema's owner */
-	struct schema *schema;
-	struct mapping_set mappings;
+	struct cli_shop shop; /* of the schema's owner */
 	struct access *access;
 };
 

@@ -306,7 +306,7 @@ static void print_queue(struct queued *q, const struct mapping *m, const struct 
 /* What the triggers do when this column changes. */
 static void find_queues(struct queued *q)
 {
-	const struct mapping_set *set = &q->s->p.mappings;
+	const struct mapping_set *set = &q->s->p.shop.mappings;
 
 	for (size_t i = 0; i < set->len; i++) {
 		const struct mapping_fanout *fanouts;

@@ -56,6 +56,27 @@ int cli_find_collection(const struct command_line *line, const struct mapping_se
 	return err_hint(err, "`aethermart mapping show` lists them");
 }
 
+int cli_shop_open(const struct command_line *line, enum endpoint_role role, struct cli_shop *ret,
+		  struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	int r = cli_open_maria(line, role, &ret->db, err);
+
+	if (r == 0)
+		r = schema_load(ret->db, config_text(line->config, "mariadb.database"),
+				&ret->schema, err);
+	return r < 0 ? r
+		     : mapping_set_load(cli_mapping_dir(line, &arena), ret->schema, &ret->mappings,
+					err);
+}
+
+void cli_shop_close(struct cli_shop *s)
+{
+	mapping_set_done(&s->mappings);
+	s->schema = schema_free(s->schema);
+	s->db = maria_close(s->db);
+}
+
 int cli_load_mappings(const struct command_line *line, struct maria *db, struct mapping_set *ret,
 		      struct err *err)
 {

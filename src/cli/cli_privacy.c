@@ -70,13 +70,13 @@ static int run_show(const struct command_line *line, struct err *err)
 		return -ERR_NOT_FOUND;
 	shown.list = line->json ? json_array() : NULL;
 	r = privacy_show(
-	    g.access, g.schema, g.db,
+	    g.access, g.shop.schema, g.shop.db,
 	    &(struct privacy_question){
 		.role = role, .subject = line->argv[0], .fn = show_value, .arg = &shown},
 	    err);
 	/* What was not written down is not shown. */
 	if (r == 0)
-		r = cli_govern_audit(g.db,
+		r = cli_govern_audit(g.shop.db,
 				     &(struct audit_event){.role = role->name,
 							   .action = "privacy.show",
 							   .object = g.access->subject_table,
@@ -138,10 +138,10 @@ static int detect(const struct command_line *line, const struct cli_govern *g, s
 		     : privacy_detect(
 			   &(struct privacy_detect){
 			       .a = g->access,
-			       .schema = g->schema,
-			       .mappings = &g->mappings,
+			       .schema = g->shop.schema,
+			       .mappings = &g->shop.mappings,
 			       .warehouse = config_text(line->config, "warehouse.database"),
-			       .m = g->db,
+			       .m = g->shop.db,
 			       .mongo = mongo,
 			       .fn = show_finding,
 			       .arg = found},
@@ -202,18 +202,18 @@ static int run_export(const struct command_line *line, struct err *err)
 		r = cli_open_mongo(line, ENDPOINT_ADMIN, &mongo, err);
 	if (r == 0)
 		r = privacy_export(&(struct privacy_export){.a = g.access,
-							    .schema = g.schema,
-							    .mappings = &g.mappings,
+							    .schema = g.shop.schema,
+							    .mappings = &g.shop.mappings,
 							    .warehouse = config_text(
 								line->config, "warehouse.database"),
-							    .m = g.db,
+							    .m = g.shop.db,
 							    .mongo = mongo,
 							    .subject = line->argv[0]},
 				   &all, err);
 	mongo_close(mongo);
 	/* What was not written down is not handed out. */
 	if (r == 0)
-		r = cli_govern_audit(g.db,
+		r = cli_govern_audit(g.shop.db,
 				     &(struct audit_event){.action = "privacy.export",
 							   .object = g.access->subject_table,
 							   .purpose = command_text(line, "purpose"),
@@ -285,8 +285,8 @@ static json_t *list_unjudged(const struct cli_govern *g, const struct access_rol
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < g->schema->n_tables; i++) {
-		const struct schema_table *t = &g->schema->tables[i];
+	for (size_t i = 0; i < g->shop.schema->n_tables; i++) {
+		const struct schema_table *t = &g->shop.schema->tables[i];
 		const struct access_objects *read = &role->verbs[ACCESS_READ];
 		bool is_read = role->has_everything;
 
@@ -363,7 +363,7 @@ static int run_anonymity(const struct command_line *line, struct err *err)
 		return -ERR_NOT_FOUND;
 	q.clearance = role->clearance;
 	found.list = line->json ? json_array() : NULL;
-	r = privacy_anonymity(g.access, g.schema, g.db, &q, &crowds.all, err);
+	r = privacy_anonymity(g.access, g.shop.schema, g.shop.db, &q, &crowds.all, err);
 	if (r < 0) {
 		json_decref(found.list);
 		return r;
@@ -429,7 +429,7 @@ static int run_dump(const struct command_line *line, struct err *err)
 		r = cli_govern_key(line, "pseudonym", dump.key, err);
 	dump.access = g.access;
 	if (r == 0)
-		r = shop_feed_write(g.db,
+		r = shop_feed_write(g.shop.db,
 				    &(struct shop_feed_options){
 					.dir = line->argv[0], .value = stand_in, .arg = &dump},
 				    &report, err);
@@ -437,7 +437,7 @@ static int run_dump(const struct command_line *line, struct err *err)
 	for (size_t i = 0; i < SHOP_FEED_FILES; i++)
 		rows += report.rows[i];
 	if (r == 0)
-		r = cli_govern_audit(g.db,
+		r = cli_govern_audit(g.shop.db,
 				     &(struct audit_event){.action = "privacy.dump",
 							   .object = "masked copy of the shop",
 							   .purpose = command_text(line, "purpose"),
