@@ -1,8 +1,8 @@
 /* `aethermart audit`: who did what to whose data. */
 #include "cli/cli_govern.h"
+#include "cli/cli_list.h"
 #include "cli/cli_witness.h"
 
-#include "base/table.h"
 #include "govern/audit.h"
 
 #include <inttypes.h>
@@ -68,19 +68,14 @@ static int run_verify(const struct command_line *line, struct err *err)
 
 /* --- list, who-saw --------------------------------------------------------------------------- */
 
-struct listed {
-	json_t *list; /* with --json */
-	struct table *table;
-};
-
 static int list_row(void *arg, const struct audit_row *row, struct err *err)
 {
-	struct listed *l = arg;
+	struct cli_list *l = arg;
 	char id[24], rows[24], at[20];
 
 	(void)err;
-	if (l->list) {
-		json_array_append_new(l->list,
+	if (l->json) {
+		json_array_append_new(l->json,
 				      json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:s,s:s}", "id",
 						(json_int_t)row->id, "at", row->happened_at,
 						"actor", row->actor, "role", row->role, "action",
@@ -104,22 +99,13 @@ static int list(const struct command_line *line, const char *subject, struct err
 					     "ACTION",	"OBJECT",  ">ROWS", "OUTCOME",
 					     "SUBJECT", "PURPOSE", NULL};
 	_cleanup_(maria_closep) struct maria *db = NULL;
-	_cleanup_(table_freep) struct table *table = table_new(titles);
-	struct listed l = {.table = table};
+	_cleanup_(cli_list_done) struct cli_list l = cli_list_new(line, titles);
 	int r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
 
-	if (r < 0)
-		return r;
-	l.list = line->json ? json_array() : NULL;
-	r = audit_list(db, subject, (size_t)command_number(line, "limit"), list_row, &l, err);
-	if (r < 0) {
-		json_decref(l.list);
-		return r;
-	}
-	if (line->json)
-		return cli_print_json(l.list, err);
-	table_print(table, stdout);
-	return cli_flush(err);
+	if (r == 0)
+		r = audit_list(db, subject, (size_t)command_number(line, "limit"), list_row, &l,
+			       err);
+	return r < 0 ? r : cli_list_print(&l, err);
 }
 
 static int run_list(const struct command_line *line, struct err *err)

@@ -1,12 +1,12 @@
 /* `aethermart privacy erase` and what goes with it: holds, the list of both, certificates. */
 #include "cli/cli_govern.h"
 #include "cli/cli_lineage.h"
+#include "cli/cli_list.h"
 #include "cli/cli_witness.h"
 #include "cli/cli_worker.h"
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/table.h"
 #include "govern/audit.h"
 #include "govern/erase.h"
 #include "govern/rbac_audit.h"
@@ -517,19 +517,14 @@ static int run_release(const struct command_line *line, struct err *err)
 
 /* --- list ------------------------------------------------------------------------------------ */
 
-struct listed {
-	json_t *list; /* with --json */
-	struct table *table;
-};
-
 static int list_record(void *arg, const struct erase_record *r, struct err *err)
 {
-	struct listed *l = arg;
+	struct cli_list *l = arg;
 	char since[20], hold[24] = "-";
 
 	(void)err;
-	if (l->list) {
-		json_array_append_new(l->list,
+	if (l->json) {
+		json_array_append_new(l->json,
 				      json_pack("{s:I,s:I,s:s,s:s,s:s,s:o,s:s,s:s}", "erasure",
 						(json_int_t)r->id, "hold", (json_int_t)r->hold,
 						"subject", r->subject, "state", r->state, "by",
@@ -555,22 +550,12 @@ static int run_list(const struct command_line *line, struct err *err)
 	static const char *const titles[] = {"CUSTOMER", "STATE", "SINCE", "UNTIL",
 					     "HOLD",	 "BY",	  "WHY",   NULL};
 	_cleanup_(maria_closep) struct maria *db = NULL;
-	_cleanup_(table_freep) struct table *table = table_new(titles);
-	struct listed l = {.table = table};
+	_cleanup_(cli_list_done) struct cli_list l = cli_list_new(line, titles);
 	int r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
 
-	if (r < 0)
-		return r;
-	l.list = line->json ? json_array() : NULL;
-	r = erase_list(db, list_record, &l, err);
-	if (r < 0) {
-		json_decref(l.list);
-		return r;
-	}
-	if (line->json)
-		return cli_print_json(l.list, err);
-	table_print(table, stdout);
-	return cli_flush(err);
+	if (r == 0)
+		r = erase_list(db, list_record, &l, err);
+	return r < 0 ? r : cli_list_print(&l, err);
 }
 
 /* --- the verbs ------------------------------------------------------------------------------- */
