@@ -13,6 +13,22 @@
 
 #include "base/banned.h"
 
+/* The rules, the shop and the role of --as; `ret` is left alone after an error. */
+static int open_as(const struct command_line *line, struct cli_govern *g,
+		   const struct access_role **ret, struct err *err)
+{
+	const char *name = command_text(line, "as");
+	int r;
+
+	if (!name)
+		return err_set(err, ERR_INVALID_ARGUMENT, "say whose eyes: --as ROLE");
+	r = cli_govern_open(line, g, err);
+	if (r < 0)
+		return r;
+	*ret = access_want_role(g->access, name, err);
+	return *ret ? 0 : -ERR_NOT_FOUND;
+}
+
 /* --- show ------------------------------------------------------------------------------------ */
 
 static json_t *value_json(const struct privacy_value *v)
@@ -49,18 +65,11 @@ static int run_show(const struct command_line *line, struct err *err)
 	static const char *const titles[] = {"TABLE", ">ROW", "COLUMN", "CLASS", "VALUE", NULL};
 	_cleanup_(cli_govern_done) struct cli_govern g = {0};
 	_cleanup_(cli_list_done) struct cli_list l = cli_list_new(line, titles);
-	const struct access_role *role;
-	const char *name = command_text(line, "as");
-	int r = 0;
+	const struct access_role *role = NULL;
+	int r = open_as(line, &g, &role, err);
 
-	if (!name)
-		return err_set(err, ERR_INVALID_ARGUMENT, "say whose eyes: --as ROLE");
-	r = cli_govern_open(line, &g, err);
-	if (r < 0)
-		return r;
-	role = access_want_role(g.access, name, err);
 	if (!role)
-		return -ERR_NOT_FOUND;
+		return r;
 	r = privacy_show(g.access, g.shop.schema, g.shop.db,
 			 &(struct privacy_question){
 			     .role = role, .subject = line->argv[0], .fn = show_value, .arg = &l},
@@ -317,19 +326,14 @@ static int run_anonymity(const struct command_line *line, struct err *err)
 				      .k = (uint64_t)command_number(line, "k"),
 				      .fn = show_column,
 				      .arg = &l};
-	const struct access_role *role;
-	int r;
+	const struct access_role *role = NULL;
+	int r = open_as(line, &g, &role, err);
 
-	if (!command_text(line, "as"))
-		return err_set(err, ERR_INVALID_ARGUMENT, "say whose eyes: --as ROLE");
-	r = cli_govern_open(line, &g, err);
-	if (r == 0)
-		r = read_columns(line, &g.arena, names, err);
+	if (!role)
+		return r;
+	r = read_columns(line, &g.arena, names, err);
 	if (r < 0)
 		return r;
-	role = access_want_role(g.access, command_text(line, "as"), err);
-	if (!role)
-		return -ERR_NOT_FOUND;
 	q.clearance = role->clearance;
 	r = privacy_anonymity(g.access, g.shop.schema, g.shop.db, &q, &crowds.all, err);
 	if (r < 0)
