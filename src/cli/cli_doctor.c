@@ -7,6 +7,7 @@
 #include "cli/cli_retention.h"
 #include "cli/cli_stack.h"
 #include "cli/cli_witness.h"
+#include "cli/cli_worker.h"
 
 #include "base/clock.h"
 #include "base/file.h"

@@ -463,12 +463,14 @@ static const struct command index_forget = {
 
 /* --- query ----------------------------------------------------------------------------------- */
 
-static void print_hits(const json_t *hits)
+static void print_hits(const struct command_line *line, const json_t *answer)
 {
+	const json_t *hits = json_object_get(answer, "hits");
 	static const char *const titles[] = {">SCORE", "KEY", "TITLE", NULL};
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct table *t = table_new(titles);
 
+	(void)line;
 	for (size_t i = 0; i < json_array_size(hits); i++) {
 		const json_t *h = json_array_get(hits, i);
 		_cleanup_(strbuf_done) struct strbuf key = STRBUF_INIT(0), title = STRBUF_INIT(0);
@@ -489,10 +491,8 @@ static void print_hits(const json_t *hits)
 
 static int run_query(const struct command_line *line, struct err *err)
 {
-	_cleanup_(json_decrefp) json_t *answer = NULL;
 	_cleanup_(strbuf_done) struct strbuf path = STRBUF_INIT(0);
 	size_t text_bytes = 0;
-	int r;
 
 	strbuf_addstr(&path, "/v1/index/query?collection=");
 	http_client_add_escaped(&path, line->argv[0]);
@@ -506,13 +506,7 @@ static int run_query(const struct command_line *line, struct err *err)
 	if (text_bytes > SEARCH_QUERY_MAX)
 		return err_set(err, ERR_INVALID_ARGUMENT, "the text is longer than %d bytes",
 			       SEARCH_QUERY_MAX);
-	r = cli_worker_ask(line, strbuf_str(&path), false, &answer, err);
-	if (r < 0)
-		return r;
-	if (line->json)
-		return cli_print_json(json_incref(answer), err);
-	print_hits(json_object_get(answer, "hits"));
-	return cli_flush(err);
+	return cli_worker_show(line, strbuf_str(&path), print_hits, err);
 }
 
 static const struct command_option query_options[] = {
