@@ -176,6 +176,16 @@ static const char *state_of(const json_t *c, struct arena *arena)
 			    json_number_value(json_object_get(scan, "per_second")));
 }
 
+static const char *number_of(const json_t *c, const char *name, struct arena *arena)
+{
+	return arena_printf(arena, "%" PRId64, cli_int_of(c, name));
+}
+
+static const char *megabytes_of(const json_t *c, const char *name, struct arena *arena)
+{
+	return arena_printf(arena, "%.1f", (double)cli_int_of(c, name) / MEGABYTE);
+}
+
 static void print_error(const json_t *part)
 {
 	if (cli_text_of(part, "error")[0])
@@ -201,14 +211,12 @@ static void print_words(const json_t *words)
 
 		table_add(t, (const char *[]){
 				 cli_text_of(c, "collection"),
-				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "documents")),
-				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "waiting")),
-				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "refused")),
-				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "terms")),
-				 arena_printf(&arena, "%.1f",
-					      (double)cli_int_of(c, "memory_bytes") / MEGABYTE),
-				 arena_printf(&arena, "%.1f",
-					      (double)cli_int_of(c, "disk_bytes") / MEGABYTE),
+				 number_of(c, "documents", &arena),
+				 number_of(c, "waiting", &arena),
+				 number_of(c, "refused", &arena),
+				 number_of(c, "terms", &arena),
+				 megabytes_of(c, "memory_bytes", &arena),
+				 megabytes_of(c, "disk_bytes", &arena),
 				 state_of(c, &arena),
 			     });
 	}
@@ -231,15 +239,14 @@ static void print_collections(const json_t *list)
 
 		table_add(t, (const char *[]){
 				 cli_text_of(c, "collection"),
-				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "documents")),
-				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "vectors")),
-				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "waiting")),
-				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "set_aside")),
+				 number_of(c, "documents", &arena),
+				 number_of(c, "vectors", &arena),
+				 number_of(c, "waiting", &arena),
+				 number_of(c, "set_aside", &arena),
 				 arena_printf(&arena, "%" PRId64,
 					      cli_int_of(c, "left_out_pii") +
 						  cli_int_of(c, "left_out_empty")),
-				 arena_printf(&arena, "%.1f",
-					      (double)cli_int_of(c, "memory_bytes") / MEGABYTE),
+				 megabytes_of(c, "memory_bytes", &arena),
 				 state_of(c, &arena),
 			     });
 	}
