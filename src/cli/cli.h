@@ -171,6 +171,9 @@ int cli_load_mappings(const struct command_line *line, struct maria *db, struct 
 int cli_find_collection(const struct command_line *line, const struct mapping_set *set,
 			const struct mapping **ret, struct err *err) _must_check_;
 
+/* The collection that somebody who wrote `name` may have meant; NULL: none. Lives as `set`. */
+const char *cli_nearest_collection(const struct mapping_set *set, const char *name);
+
 /* Where the mappings are: mapping.dir, or those of the installation. Lives as long as the arena. */
 const char *cli_mapping_dir(const struct command_line *line, struct arena *arena);
 

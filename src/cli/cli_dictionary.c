@@ -56,11 +56,9 @@ static int run(const struct command_line *line, struct err *err)
 		r = dictionary_each(g.access, g.shop.schema, &g.shop.mappings, of,
 				    of ? show_whole_entry : show_entry, &l, err);
 	if (r == 0 && !l.n) {
-		const char *near = of ? schema_nearest_table(g.shop.schema, of) : NULL;
-
-		r = err_set(err, ERR_NOT_FOUND, "there is no table or view \"%.60s\"%s%s%s",
-			    of ? of : "", near ? "; did you mean \"" : "", near ? near : "",
-			    near ? "\"?" : "");
+		(void)err_set(err, ERR_NOT_FOUND, "there is no table or view \"%.60s\"",
+			      of ? of : "");
+		r = err_suggest(err, of ? schema_nearest_table(g.shop.schema, of) : NULL);
 	}
 	return r < 0 ? r : cli_list_print(&l, err);
 }

@@ -438,20 +438,6 @@ static void traced_done(struct traced *t)
 	arena_done(&t->arena);
 }
 
-static int no_collection(const struct mapping_set *set, const char *name, struct err *err)
-{
-	const char **names = mem_alloc_array(set->len + 1, sizeof(*names));
-	const char *near;
-
-	for (size_t i = 0; i < set->len; i++)
-		names[i] = mapping_collection(set->items[i]);
-	near = cstr_nearest(name, names);
-	(void)err_set(err, ERR_NOT_FOUND, "there is no collection \"%.100s\"%s%s%s", name,
-		      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
-	mem_free(names);
-	return -ERR_NOT_FOUND;
-}
-
 static int trace(const struct command_line *line, struct traced *t, const struct mapping **ret,
 		 struct err *err)
 {
@@ -470,8 +456,10 @@ static int trace(const struct command_line *line, struct traced *t, const struct
 	if (r < 0)
 		return r;
 	*ret = mapping_set_find(&t->mappings, name);
-	if (!*ret)
-		return no_collection(&t->mappings, name, err);
+	if (!*ret) {
+		(void)err_set(err, ERR_NOT_FOUND, "there is no collection \"%.100s\"", name);
+		return err_suggest(err, cli_nearest_collection(&t->mappings, name));
+	}
 	r = mapping_key_parse(*ret, slash + 1, &t->arena, &key, err);
 	if (r == 0 && mapping_has_target(*ret))
 		r = cli_open_mongo(line, ENDPOINT_ADMIN, &t->mongo, err);

@@ -157,7 +157,6 @@ static int run_show(const struct command_line *line, struct err *err)
 static int find_store(const char *name, const struct retention_store **ret, struct err *err)
 {
 	const char *names[64] = {0};
-	const char *near;
 	size_t n = 0;
 
 	for (const struct retention_store *s = retention_stores; s->name; s++) {
@@ -167,9 +166,8 @@ static int find_store(const char *name, const struct retention_store **ret, stru
 		}
 		names[n++] = s->name;
 	}
-	near = cstr_nearest(name, names);
-	(void)err_set(err, ERR_NOT_FOUND, "there is no store \"%.60s\"%s%s%s", name,
-		      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	(void)err_set(err, ERR_NOT_FOUND, "there is no store \"%.60s\"", name);
+	(void)err_suggest(err, cstr_nearest(name, names));
 	return err_hint(err, "`aethermart retention show` lists them");
 }
 
