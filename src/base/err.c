@@ -74,6 +74,21 @@ int err_context(struct err *err, const char *fmt, ...)
 	return -(int)err->code;
 }
 
+int err_suggest(struct err *err, const char *near)
+{
+	size_t len;
+
+	if (!err)
+		return -(int)ERR_INTERNAL;
+	if (!near)
+		return -(int)err->code;
+	len = strlen(err->message);
+	mark_cut(err->message, sizeof(err->message),
+		 (int)len + snprintf(err->message + len, sizeof(err->message) - len,
+				     "; did you mean \"%s\"?", near));
+	return -(int)err->code;
+}
+
 int err_hint(struct err *err, const char *fmt, ...)
 {
 	va_list ap;

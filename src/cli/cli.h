@@ -73,6 +73,13 @@ extern const struct command command_watch;
 extern const struct command command_consumer;
 extern const struct command command_dead_letter;
 
+/* Parts of `privacy` (cli_erase.c). */
+extern const struct command command_privacy_certificate;
+extern const struct command command_privacy_erase;
+extern const struct command command_privacy_erasures;
+extern const struct command command_privacy_hold;
+extern const struct command command_privacy_release;
+
 /* Part of `vector` (cli_vector_bench.c). */
 extern const struct command command_vector_bench;
 
@@ -109,6 +116,8 @@ int cli_flush(struct err *err) _must_check_;
 /* True with --yes, which the verb must know, or when a person at a terminal answers yes. Asks on
  * stderr; false without one. */
 bool cli_confirm(const struct command_line *line, const char *question);
+/* The same for a verb that has nothing else to say: ERR_INTERRUPTED, "nothing was done". */
+int cli_ask(const struct command_line *line, const char *question, struct err *err) _must_check_;
 /* A person has to type `word` (the name of a database). --yes does not stand for it. */
 bool cli_confirm_word(const char *question, const char *word);
 
@@ -135,6 +144,18 @@ int cli_open_maria(const struct command_line *line, enum endpoint_role role, str
 		   struct err *err) _must_check_;
 int cli_open_mongo(const struct command_line *line, enum endpoint_role role, struct mongo **ret,
 		   struct err *err) _must_check_;
+
+/* The shop: its schema, and the mappings bound to it. */
+struct schema;
+struct cli_shop {
+	struct maria *db;
+	struct schema *schema;
+	struct mapping_set mappings;
+};
+int cli_shop_open(const struct command_line *line, enum endpoint_role role, struct cli_shop *ret,
+		  struct err *err) _must_check_;
+void cli_shop_close(struct cli_shop *s); /* also after an error of cli_shop_open() */
+
 /* All mappings, bound to the schema that `db` has. The caller releases with mapping_set_done(). */
 int cli_load_mappings(const struct command_line *line, struct maria *db, struct mapping_set *ret,
 		      struct err *err) _must_check_;
@@ -149,6 +170,9 @@ int cli_load_mappings(const struct command_line *line, struct maria *db, struct 
 /* The mapping of --collection; NULL without the option. ERR_NOT_FOUND, with the nearest name. */
 int cli_find_collection(const struct command_line *line, const struct mapping_set *set,
 			const struct mapping **ret, struct err *err) _must_check_;
+
+/* The collection that somebody who wrote `name` may have meant; NULL: none. Lives as `set`. */
+const char *cli_nearest_collection(const struct mapping_set *set, const char *name);
 
 /* Where the mappings are: mapping.dir, or those of the installation. Lives as long as the arena. */
 const char *cli_mapping_dir(const struct command_line *line, struct arena *arena);

@@ -1,7 +1,7 @@
 /* `aethermart access`: who may see and do what, from rules/access.yaml to the servers. */
+#include "cli/cli_access_mongo.h"
 #include "cli/cli_govern.h"
 
-#include "base/file.h"
 #include "base/table.h"
 #include "cluster/folder.h"
 #include "cluster/layout.h"
@@ -13,67 +13,6 @@
 #include "base/banned.h"
 
 #define TEXT_MAX ((size_t)64 << 10)
-
-/* --- the file, the schema, the server -------------------------------------------------------- */
-
-void cli_govern_done(struct cli_govern *g)
-{
-	access_free(g->access);
-	mapping_set_done(&g->mappings);
-	schema_free(g->schema);
-	g->db = maria_close(g->db);
-	arena_done(&g->arena);
-}
-
-const char *cli_access_rules(const struct command_line *line, struct arena *arena)
-{
-	const char *path = config_text(line->config, "access.rules");
-
-	return path ? path : endpoint_share_path(line->config, arena, "rules/access.yaml");
-}
-
-int cli_govern_open(const struct command_line *line, struct cli_govern *g, struct err *err)
-{
-	struct access_databases databases = {.warehouse =
-						 config_text(line->config, "warehouse.database")};
-	const char *shop = config_text(line->config, "mariadb.database");
-	int r = access_load(cli_access_rules(line, &g->arena), &g->access, err);
-
-	if (r == 0)
-		r = cli_open_maria(line, ENDPOINT_ADMIN, &g->db, err);
-	if (r == 0)
-		r = schema_load(g->db, shop, &g->schema, err);
-	if (r == 0)
-		r = mapping_set_load(cli_mapping_dir(line, &g->arena), g->schema, &g->mappings,
-				     err);
-	databases.shop = g->schema;
-	return r < 0 ? r : access_bind(g->access, &g->mappings, &databases, g->db, err);
-}
-
-int cli_govern_key(const struct command_line *line, const char *name, unsigned char ret[32],
-		   struct err *err)
-{
-	_cleanup_(arena_done) struct arena arena = {0};
-	const char *dir =
-	    arena_printf(&arena, "%s/secrets", endpoint_var_dir(line->config, &arena));
-	const char *secret;
-	int r = dir_make(dir, 0700, err);
-
-	if (r == 0)
-		r = folder_secret(arena_printf(&arena, "%s/%s", dir, name), &arena, &secret, err);
-	if (r == 0)
-		crypto_generichash(ret, 32, (const unsigned char *)secret, strlen(secret), NULL, 0);
-	return r;
-}
-
-int cli_govern_audit(struct maria *db, const struct audit_event *event, struct err *err)
-{
-	_cleanup_(arena_done) struct arena arena = {0};
-	struct audit_event e = *event;
-
-	e.actor = audit_os_actor(&arena);
-	return audit_append(db, &e, err);
-}
 
 /* --- show ------------------------------------------------------------------------------------ */
 
@@ -219,7 +158,7 @@ static int show_role(const struct command_line *line, struct cli_govern *p, cons
 	s.list = line->json ? json_array() : NULL;
 	for (size_t i = 0; i < s.role->verbs[ACCESS_READ].n; i++) {
 		const char *object = s.role->verbs[ACCESS_READ].names[i];
-		const struct schema_table *t = schema_find_table(p->schema, object);
+		const struct schema_table *t = schema_find_table(p->shop.schema, object);
 
 		for (size_t j = 0; j < t->n_columns; j++)
 			show_column(p->access, &s, object, t->columns[j].name);
@@ -267,7 +206,7 @@ static int compare(const struct command_line *line, struct compared *c, struct e
 	int r = cli_govern_open(line, &c->govern, err);
 
 	if (r == 0)
-		r = access_compare(c->govern.access, c->govern.db, &c->diffs[0], err);
+		r = access_compare(c->govern.access, c->govern.shop.db, &c->diffs[0], err);
 	if (r == 0 && !command_has(line, "mariadb-only"))
 		r = cli_access_mongo_open(line, &c->govern, &c->mongo, err);
 	return r < 0 ? r : cli_access_mongo_compare(&c->mongo, &c->diffs[1], err);
@@ -417,12 +356,13 @@ static int apply_maria(const struct command_line *line, struct cli_govern *p,
 
 	how->pseudonym_key = key;
 	if (r == 0)
-		r = access_apply(p->access, p->db, how, ret_changes, err);
+		r = access_apply(p->access, p->shop.db, how, ret_changes, err);
 	sodium_memzero(key, sizeof(key));
 	how->pseudonym_key = NULL;
-	r = note_changes(p->db, server_names[0], *ret_changes, r, err);
+	r = note_changes(p->shop.db, server_names[0], *ret_changes, r, err);
 	return r < 0 ? r
-		     : dictionary_write(p->access, p->schema, &p->mappings, p->db, &columns, err);
+		     : dictionary_write(p->access, p->shop.schema, &p->shop.mappings, p->shop.db,
+					&columns, err);
 }
 
 static int apply_mongo(const struct command_line *line, struct cli_govern *p,
@@ -433,19 +373,20 @@ static int apply_mongo(const struct command_line *line, struct cli_govern *p,
 
 	if (r == 0 && m->is_there)
 		r = access_mongo_apply(&m->plan, &m->server, how, ret_changes, err);
-	return note_changes(p->db, server_names[1], *ret_changes, r, err);
+	return note_changes(p->shop.db, server_names[1], *ret_changes, r, err);
 }
 
-static bool may_apply(const struct command_line *line)
+static int ask(const struct command_line *line, struct err *err)
 {
 	bool is_own =
 	    endpoint_is_embedded_maria(line->config) &&
 	    (command_has(line, "mariadb-only") || endpoint_is_embedded_mongo(line->config));
 
-	return is_own ||
-	       cli_confirm(line,
-			   "This makes and changes roles, accounts and views on your servers. Go "
-			   "on?");
+	return is_own ? 0
+		      : cli_ask(line,
+				"This makes and changes roles, accounts and views on your servers. "
+				"Go on?",
+				err);
 }
 
 static void print_applied(struct compared *c, const size_t changes[2], const char *var_dir)
@@ -477,8 +418,8 @@ static int run_apply(const struct command_line *line, struct err *err)
 	size_t changes[2] = {0, 0};
 	int r = cli_govern_open(line, &c.govern, err);
 
-	if (r == 0 && !may_apply(line))
-		return err_set(err, ERR_INTERRUPTED, "nothing was done");
+	if (r == 0)
+		r = ask(line, err);
 	if (r == 0)
 		r = apply_maria(line, &c.govern, &how, &changes[0], err);
 	if (r < 0)

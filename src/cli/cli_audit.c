@@ -1,7 +1,8 @@
 /* `aethermart audit`: who did what to whose data. */
 #include "cli/cli_govern.h"
+#include "cli/cli_list.h"
+#include "cli/cli_witness.h"
 
-#include "base/table.h"
 #include "govern/audit.h"
 
 #include <inttypes.h>
@@ -27,15 +28,12 @@ static void place_done(struct place *p)
 
 static int open_place(const struct command_line *line, struct place *p, struct err *err)
 {
-	unsigned char seed[crypto_sign_SEEDBYTES];
 	int r = cli_open_maria(line, ENDPOINT_ADMIN, &p->db, err);
 
 	if (r == 0)
-		r = cli_govern_key(line, "audit", seed, err);
+		r = cli_audit_keys(line, p->public_key, p->secret_key, err);
 	if (r < 0)
 		return r;
-	crypto_sign_seed_keypair(p->public_key, p->secret_key, seed);
-	sodium_memzero(seed, sizeof(seed));
 	p->witness.public_key = p->public_key;
 	p->witness.path =
 	    arena_printf(&p->arena, "%s/audit.head", endpoint_var_dir(line->config, &p->arena));
@@ -70,19 +68,14 @@ static int run_verify(const struct command_line *line, struct err *err)
 
 /* --- list, who-saw --------------------------------------------------------------------------- */
 
-struct listed {
-	json_t *list; /* with --json */
-	struct table *table;
-};
-
 static int list_row(void *arg, const struct audit_row *row, struct err *err)
 {
-	struct listed *l = arg;
+	struct cli_list *l = arg;
 	char id[24], rows[24], at[20];
 
 	(void)err;
-	if (l->list) {
-		json_array_append_new(l->list,
+	if (l->json) {
+		json_array_append_new(l->json,
 				      json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:s,s:s}", "id",
 						(json_int_t)row->id, "at", row->happened_at,
 						"actor", row->actor, "role", row->role, "action",
@@ -106,22 +99,13 @@ static int list(const struct command_line *line, const char *subject, struct err
 					     "ACTION",	"OBJECT",  ">ROWS", "OUTCOME",
 					     "SUBJECT", "PURPOSE", NULL};
 	_cleanup_(maria_closep) struct maria *db = NULL;
-	_cleanup_(table_freep) struct table *table = table_new(titles);
-	struct listed l = {.table = table};
+	_cleanup_(cli_list_done) struct cli_list l = cli_list_new(line, titles);
 	int r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
 
-	if (r < 0)
-		return r;
-	l.list = line->json ? json_array() : NULL;
-	r = audit_list(db, subject, (size_t)command_number(line, "limit"), list_row, &l, err);
-	if (r < 0) {
-		json_decref(l.list);
-		return r;
-	}
-	if (line->json)
-		return cli_print_json(l.list, err);
-	table_print(table, stdout);
-	return cli_flush(err);
+	if (r == 0)
+		r = audit_list(db, subject, (size_t)command_number(line, "limit"), list_row, &l,
+			       err);
+	return r < 0 ? r : cli_list_print(&l, err);
 }
 
 static int run_list(const struct command_line *line, struct err *err)
@@ -143,11 +127,10 @@ static int run_purge(const struct command_line *line, struct err *err)
 	uint64_t purged = 0;
 	int r = cli_day_before(line, &before, err);
 
-	if (r < 0)
-		return r;
-	if (!cli_confirm(line, "This deletes the audit from before that day. Go on?"))
-		return err_set(err, ERR_INTERRUPTED, "nothing was done");
-	r = open_place(line, &p, err);
+	if (r == 0)
+		r = cli_ask(line, "This deletes the audit from before that day. Go on?", err);
+	if (r == 0)
+		r = open_place(line, &p, err);
 	if (r == 0)
 		r = audit_purge(p.db,
 				&(struct audit_purge){.witness = &p.witness,
@@ -177,11 +160,10 @@ static int run_erase(const struct command_line *line, struct err *err)
 	_cleanup_(arena_done) struct arena arena = {0};
 	_cleanup_(maria_closep) struct maria *db = NULL;
 	uint64_t erased = 0;
-	int r;
+	int r = cli_ask(line, "This makes the audit forget whose data it was. Go on?", err);
 
-	if (!cli_confirm(line, "This makes the audit forget whose data it was. Go on?"))
-		return err_set(err, ERR_INTERRUPTED, "nothing was done");
-	r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
+	if (r == 0)
+		r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
 	if (r == 0)
 		r = audit_erase(db, audit_os_actor(&arena), line->argv[0], &erased, err);
 	if (r < 0)
@@ -275,12 +257,12 @@ static int run_scrub(const struct command_line *line, struct err *err)
 	_cleanup_(erase_match_freep) struct erase_match *match = erase_match_new();
 	struct rbac_scrub_question q = {
 	    .dir = cli_witness_dir(line, &arena), .match = match, .actor = audit_os_actor(&arena)};
-	int r;
+	int r = 0;
 
-	if (!command_has(line, "scan") &&
-	    !cli_confirm(line, "This makes the server's audit forget these texts. Go on?"))
-		return err_set(err, ERR_INTERRUPTED, "nothing was done");
-	r = read_texts(match, err);
+	if (!command_has(line, "scan"))
+		r = cli_ask(line, "This makes the server's audit forget these texts. Go on?", err);
+	if (r == 0)
+		r = read_texts(match, err);
 	return r < 0 ? r : scrub(line, &q, err);
 }
 

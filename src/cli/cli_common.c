@@ -115,6 +115,11 @@ bool cli_confirm(const struct command_line *line, const char *question)
 	       str_equal(s, str_from("yes"));
 }
 
+int cli_ask(const struct command_line *line, const char *question, struct err *err)
+{
+	return cli_confirm(line, question) ? 0 : err_set(err, ERR_INTERRUPTED, "nothing was done");
+}
+
 int cli_day_before(const struct command_line *line, const char **ret, struct err *err)
 {
 	*ret = command_text(line, "before");

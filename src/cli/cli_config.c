@@ -71,7 +71,6 @@ static int nothing_wanted(const struct config *config, const char *wanted, struc
 	size_t n = config_items(config, &items);
 	_cleanup_(arena_done) struct arena arena = {0};
 	const char **names = arena_alloc(&arena, (2 * n + 1) * sizeof(*names));
-	const char *near;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct config_option *o = items[i].option;
@@ -79,9 +78,8 @@ static int nothing_wanted(const struct config *config, const char *wanted, struc
 		names[2 * i] = o->section;
 		names[2 * i + 1] = arena_printf(&arena, "%s.%s", o->section, o->name);
 	}
-	near = cstr_nearest(wanted, names);
-	(void)err_set(err, ERR_NOT_FOUND, "\"%s\" is neither a section nor an option%s%s%s", wanted,
-		      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	(void)err_set(err, ERR_NOT_FOUND, "\"%s\" is neither a section nor an option", wanted);
+	(void)err_suggest(err, cstr_nearest(wanted, names));
 	return err_hint(err, "\"aethermart config show\" lists all of them");
 }
 

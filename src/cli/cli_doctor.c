@@ -2,10 +2,12 @@
  * `aethermart doctor`: everything that must hold, each with its fix. A check that fails goes on the
  * list and the next one runs; the exit status is not 0 when something must be fixed.
  */
-#include "cli/cli_govern.h"
+#include "cli/cli_access_mongo.h"
 #include "cli/cli_index.h"
 #include "cli/cli_retention.h"
 #include "cli/cli_stack.h"
+#include "cli/cli_witness.h"
+#include "cli/cli_worker.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -443,7 +445,7 @@ static void check_tokens(struct doctor *d, struct cli_govern *g)
 	struct orphans orphans = {.access = g->access};
 	struct err err = {0};
 
-	if (token_list(g->db, count_orphan, &orphans, &err) < 0)
+	if (token_list(g->shop.db, count_orphan, &orphans, &err) < 0)
 		note_error(d, "tokens", &err);
 	else if (orphans.n)
 		note(
@@ -485,12 +487,12 @@ static int compare_access(struct doctor *d, struct cli_govern *g, struct err *er
 {
 	_cleanup_(access_diff_done) struct access_diff diff = {0};
 	bool is_in_mongo = false;
-	int r = access_compare(g->access, g->db, &diff, err);
+	int r = access_compare(g->access, g->shop.db, &diff, err);
 
 	if (r == 0)
 		note_differences(d, "MariaDB", &diff);
 	if (r == 0)
-		r = count_records(g->db,
+		r = count_records(g->shop.db,
 				  "SELECT COUNT(*) FROM Access_Objects WHERE object_kind LIKE "
 				  "'mongo%'",
 				  &is_in_mongo, err);
@@ -505,7 +507,7 @@ static void check_access(struct doctor *d)
 	bool is_applied = false;
 
 	if (cli_govern_open(d->line, &g, &err) < 0 ||
-	    count_records(g.db, "SELECT COUNT(*) FROM Access_Objects", &is_applied, &err) < 0)
+	    count_records(g.shop.db, "SELECT COUNT(*) FROM Access_Objects", &is_applied, &err) < 0)
 		return;
 	if (is_applied && compare_access(d, &g, &err) < 0)
 		note_error(d, "access", &err);

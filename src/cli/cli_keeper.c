@@ -9,6 +9,7 @@
 #include "base/logger.h"
 #include "base/metrics.h"
 #include "cli/cli_retention.h"
+#include "cli/cli_witness.h"
 #include "sync/sync_admin.h"
 
 #include <pthread.h>

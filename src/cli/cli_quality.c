@@ -26,10 +26,9 @@ struct quality_place {
 	struct arena arena;
 	struct quality_checks *checks;
 	const struct command_line *line;
-	struct maria *db, *sync;
+	struct cli_shop shop;
+	struct maria *sync;
 	struct mongo *mongo;
-	struct schema *schema;
-	struct mapping_set mappings;
 	struct cli_indexed index;
 	bool index_was_sought;
 	struct quality_stores stores;
@@ -43,9 +42,7 @@ static void place_done(struct quality_place *p)
 	mem_free(p->chosen);
 	quality_free(p->checks);
 	cli_indexed_done(&p->index);
-	mapping_set_done(&p->mappings);
-	schema_free(p->schema);
-	p->db = maria_close(p->db);
+	cli_shop_close(&p->shop);
 	p->sync = maria_close(p->sync);
 	p->mongo = mongo_close(p->mongo);
 	arena_done(&p->arena);
@@ -89,7 +86,7 @@ static int verify_index(void *arg, const struct mapping *m,
 	int r = 0;
 
 	if (!p->index_was_sought)
-		r = cli_indexed_open(p->line, &p->mappings, &p->index, err);
+		r = cli_indexed_open(p->line, &p->shop.mappings, &p->index, err);
 	p->index_was_sought = r == 0;
 	if (r < 0)
 		cli_indexed_done(&p->index);
@@ -123,26 +120,20 @@ static void open_documents(const struct command_line *line, struct quality_place
 
 static int open_place(const struct command_line *line, struct quality_place *p, struct err *err)
 {
-	const char *shop = config_text(line->config, "mariadb.database");
 	int r = quality_load(cli_quality_rules(line, &p->arena), &p->checks, err);
 
 	if (r == 0)
 		r = choose(line, p, err);
 	if (r == 0)
-		r = cli_open_maria(line, ENDPOINT_ADMIN, &p->db, err);
+		r = cli_shop_open(line, ENDPOINT_ADMIN, &p->shop, err);
 	if (r == 0)
-		r = schema_load(p->db, shop, &p->schema, err);
-	if (r == 0)
-		r = mapping_set_load(cli_mapping_dir(line, &p->arena), p->schema, &p->mappings,
-				     err);
-	if (r == 0)
-		r = quality_bind(p->checks, p->schema, &p->mappings, err);
+		r = quality_bind(p->checks, p->shop.schema, &p->shop.mappings, err);
 	if (r < 0)
 		return r;
 	open_documents(line, p);
-	p->stores.db = p->db;
-	p->stores.schema = p->schema;
-	p->stores.mappings = &p->mappings;
+	p->stores.db = p->shop.db;
+	p->stores.schema = p->shop.schema;
+	p->stores.mappings = &p->shop.mappings;
 	p->stores.sync = p->sync;
 	p->stores.mongo = p->mongo;
 	p->stores.verify_index = verify_index;

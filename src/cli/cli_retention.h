@@ -1,7 +1,7 @@
 /* Retention as the verb, `serve` and `doctor` use it. */
 #pragma once
 
-#include "cli/cli_govern.h"
+#include "cli/cli.h"
 #include "govern/retention.h"
 
 struct cli_retention {

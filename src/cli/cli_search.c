@@ -200,18 +200,10 @@ static void print_answer(const struct command_line *line, const json_t *answer)
 
 static int run_search(const struct command_line *line, struct err *err)
 {
-	_cleanup_(json_decrefp) json_t *answer = NULL;
 	_cleanup_(strbuf_done) struct strbuf path = STRBUF_INIT(0);
-	int r;
 
 	make_path(line, &path);
-	r = cli_worker_ask(line, strbuf_str(&path), false, &answer, err);
-	if (r < 0)
-		return r;
-	if (line->json)
-		return cli_print_json(json_incref(answer), err);
-	print_answer(line, answer);
-	return cli_flush(err);
+	return cli_worker_show(line, strbuf_str(&path), print_answer, err);
 }
 
 static const struct command_option search_options_list[] = {

@@ -34,10 +34,12 @@
 
 /* For the signal handler, which may only store into an atomic of the engine. */
 static struct sync_engine *volatile serving;
+static volatile sig_atomic_t is_ending;
 
 static void on_signal(int number)
 {
 	(void)number;
+	is_ending = 1;
 	if (serving)
 		sync_engine_stop(serving);
 }
@@ -89,11 +91,12 @@ struct serve {
 	struct http_guest visitor;
 };
 
+/* Not any more once it ends, though the batches in hand may take a while. */
 static bool is_ready(void *arg)
 {
 	struct serve *s = arg;
 
-	return sync_engine_is_ready(s->engine.engine);
+	return !is_ending && sync_engine_is_ready(s->engine.engine);
 }
 
 static void status(void *arg, struct strbuf *json)

@@ -5,6 +5,7 @@
  */
 #include "cli/cli_index.h"
 #include "cli/cli_stack.h"
+#include "cli/cli_worker.h"
 
 #include "base/clock.h"
 #include "base/table.h"

@@ -390,15 +390,28 @@ static int wait_until_it_writes(struct up *u, struct err *err)
 	return tell_other_holder(u, err);
 }
 
-static int up_worker(struct up *u, struct err *err)
+static int bring_worker(struct up *u, bool *ret_started, struct err *err)
 {
 	static const char *const words[] = {"serve", NULL};
-	bool is_started = false;
-	int r;
+	int r = stack_worker_start(u->line->config, cli_self_argv(u->line, &u->arena, words),
+				   ret_started, err);
 
-	r = stack_worker_start(u->line->config, cli_self_argv(u->line, &u->arena, words),
-			       &is_started, err);
 	return r < 0 ? r : wait_until_it_writes(u, err);
+}
+
+/* A worker that was found may have been told to end: then it is waited for, and ours begins. */
+static int up_worker(struct up *u, struct err *err)
+{
+	int64_t since = clock_monotonic_us();
+	bool is_started = false;
+	int r = bring_worker(u, &is_started, err);
+
+	if (r == 0 || is_started || stack_worker_check(u->line->config, NULL) == 0)
+		return r;
+	err_clear(err);
+	cli_step(u->line, "worker", clock_monotonic_us() - since,
+		 "the one that ran was ending, and is gone: another is started");
+	return bring_worker(u, &is_started, err);
 }
 
 /* The proof that a bring-up worked; later it is the user's to ask for. */

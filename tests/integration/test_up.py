@@ -1,11 +1,16 @@
 """What `up` says is true: of a worker that dies, stands by or has another configuration, and of what
 is in the database that the configuration names now."""
 import json
+import os
+import pathlib
 import re
+import signal
 
 import pytest
 import yaml
 
+import processes
+import web
 from named import DATABASE, DOCUMENTS
 from waiting import until
 
@@ -58,6 +63,51 @@ def test_a_worker_that_stands_by_is_said_to(elsewhere):
     assert "stands by: another process" in done.stderr, done.stderr
     assert "Standing by after" in done.stdout and "Live" not in done.stdout, done.stdout
     insert_customer(elsewhere, "B")
+
+
+def ends_of_socket(path):
+    """The one that listens, and another for each client, also for one that is not answered yet."""
+    lines = pathlib.Path("/proc/net/unix").read_text().splitlines()
+    return sum(line.endswith(f" {path}") for line in lines)
+
+
+def waits_for_a_process(pid):
+    """It polls a pidfd."""
+    return any(os.readlink(entry.path) == "anon_inode:[pidfd]"
+               for entry in os.scandir(f"/proc/{pid}/fd"))
+
+
+@pytest.fixture
+def ending(named):
+    """A worker that was told to end, and is halted on its way out. Its lease could not be given
+    back before."""
+    named.up("--no-shop")
+    address = web.address_of(named)
+    with named.servers.open_sql(database=DATABASE, autocommit=False) as link:
+        with link.cursor() as cursor:
+            cursor.execute("SELECT * FROM sync_lease FOR UPDATE")
+            named.signal("worker", signal.SIGTERM)
+            until(lambda: web.ask(address, "/readyz").status == 503, what="it is not ready")
+            named.stop("worker")
+    return named
+
+
+@pytest.mark.parametrize("has_socket", [True, False])
+def test_a_worker_that_is_ending_is_waited_for_and_replaced(ending, has_socket):
+    first = ending.worker_pid()
+    socket = next(ending.var.rglob("serve.sock"))
+    if not has_socket:
+        socket.unlink()
+    up = ending.start("up", "--yes", "--no-shop")
+    until(lambda: "all collections live" in up.log.read_text() and
+          (ends_of_socket(socket) > 1 if has_socket else waits_for_a_process(up.pid)), 30,
+          what="up has found the worker")
+    ending.cont("worker")
+    assert up.wait(30) == 0, up.log.read_text()
+    text = up.log.read_text()
+    assert "was ending" in text and "Live" in text, text
+    assert ending.worker_pid() != first and not processes.is_alive(first)
+    insert_customer(ending, "B")
 
 
 def test_what_changed_meanwhile_is_no_difference(stack):
