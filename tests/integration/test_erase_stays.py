@@ -278,7 +278,8 @@ def test_fingerprints_from_before_still_count(person):
                   [hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()])
     stack.sql("UPDATE Erasures SET key_mark = NULL")
     for line in ("EZ-1,Zenobia,Quartermain,,,,2024-03-14",
-                 "EZ-9,Zenobia,Quartermain,zenobia.q@example.org,,,2024-03-14"):
+                 "EZ-9,Zenobia,Quartermain,zenobia.q@example.org,,,2024-03-14",
+                 "EZ-9,Zenobia,Quartermain,,,,2024-03-14"):  # that key is theirs from now on
         assert load_files(stack, customers=CUSTOMERS + line + "\n") == {"customers": (1, 1)}
     assert stack.value("SELECT key_mark FROM Erasures") == hmac.new(secret, b"", hashlib.sha256).hexdigest()
 
