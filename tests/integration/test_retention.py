@@ -416,6 +416,30 @@ def test_who_locks_a_table_is_not_waited_for_long(place):
     assert place.purge("dead_letters", "--yes") == {"dead_letters": 1}
 
 
+@pytest.mark.parametrize("verb", [("retention", "purge", "lineage"),
+                                  ("lineage", "purge", "--before", "2026-01-01")])
+def test_a_long_run_is_purged_without_walking_through_it_for_each_of_its_events(place, verb):
+    event = ("INSERT INTO data_lineage_tracker (run_id, job_namespace, job_name, event_type, event_time,"
+             " producer, inputs, outputs, event) SELECT 'long', 'n', 'sync.reviews', '{}', {}, 'p', '', '',"
+             " '{{}}' FROM seq_1_to_{}")
+    for kind, n in (("START", 1), ("RUNNING", 2000), ("COMPLETE", 1)):
+        place.shop.sql(event.format(kind, "'2001-01-01'", n))
+    # One that ended lately stays whole.
+    for kind, when, n in (("START", "'2001-01-01'", 1), ("RUNNING", "UTC_TIMESTAMP()", 5000),
+                          ("COMPLETE", "UTC_TIMESTAMP()", 1)):
+        place.shop.sql(event.format(kind, when, n).replace("'long'", "'young'"))
+    place.shop.sql("ANALYZE TABLE data_lineage_tracker")
+
+    def read():
+        return sum(int(n) for _, n in place.shop.sql(
+            "SHOW GLOBAL STATUS WHERE Variable_name IN ('Handler_read_next', 'Handler_read_rnd_next')"))
+    before = read()
+    place.run(*verb, "--yes")
+    assert read() - before < 500_000
+    assert place.shop.sql("SELECT DISTINCT run_id, COUNT(*) FROM data_lineage_tracker"
+                          " WHERE run_id IN ('long', 'young') GROUP BY 1") == [("young", 5002)]
+
+
 def test_rows_that_are_dated_ahead_hold_nothing_up(place):
     for when, n in (("2037-01-01", 5000), ("2001-01-01", 3000)):
         place.shop.sql("INSERT INTO sync_audit_log (logged_at, collection, source, outcome, mapping_version,"
@@ -476,6 +500,15 @@ def test_serve_purges_and_measures_by_itself(stack):
           what="old rows are purged")
     until(lambda: stack.value("SELECT COUNT(*) FROM Retention_Samples WHERE store_name = '(disk)'") > 0,
           30, what="sizes are written down")
+    # One store that costs the connection keeps the later ones from nothing.
+    stack.sql("CREATE TRIGGER cut_off BEFORE DELETE ON rbac_audit FOR EACH ROW KILL CONNECTION_ID()")
+    stack.sql("UPDATE rbac_audit SET happened_at = '2001-01-01' ORDER BY rbac_id LIMIT 1")
+    stack.sql("INSERT INTO Order_Requests (customer_id, idempotency_key, request_hash, requested_at)"
+              " SELECT MIN(customer_id), 'old', REPEAT('x', 32), '2001-01-01' FROM Customers")
+    until(lambda: stack.value("SELECT COUNT(*) FROM Order_Requests WHERE requested_at = '2001-01-01'") == 0, 30,
+          what="later stores are purged")
+    assert stack.value("SELECT COUNT(*) FROM rbac_audit WHERE happened_at = '2001-01-01'") == 1
+    stack.sql("DROP TRIGGER cut_off")
     audit = stack.var / "mariadb" / "audit"
     old, young = audit / "server_audit.log.20", audit / "server_audit.log.19"
     lines = "20010101 00:00:00,vm,x,h,1,1,CONNECT,,,0\n20010102 00:00:00,********\n" \
