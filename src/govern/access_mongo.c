@@ -306,10 +306,9 @@ static int run(struct applying *ap, const struct access_difference *d, struct er
 
 static int record(struct maria *m, const char *sql, const struct access_item *i, struct err *err)
 {
-	const struct maria_value named[] = {MARIA_S(access_mongo_record_kind(i->kind)),
-					    MARIA_S(i->who)};
-
-	return maria_run(m, sql, named, ARRAY_LEN(named), NULL, err);
+	return maria_run(m, sql,
+			 MARIA_ARGS(MARIA_S(access_mongo_record_kind(i->kind)), MARIA_S(i->who)),
+			 NULL, err);
 }
 
 /* The record stands before what it tells of is made, and goes after it. */

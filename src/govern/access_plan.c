@@ -411,10 +411,9 @@ static void plan_person(struct planner *p, const struct access_person *person)
 
 static int load_routines(struct planner *p, struct maria *m)
 {
-	const struct maria_value params[] = {MARIA_S(p->schema->database)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r =
-	    maria_query(m, govern_sql_access_procedures, params, ARRAY_LEN(params), &rows, p->err);
+	int r = maria_query(m, govern_sql_access_procedures,
+			    MARIA_ARGS(MARIA_S(p->schema->database)), &rows, p->err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, p->err)) > 0) {
 		struct str name = arena_str(&p->a->arena, maria_rows_str(rows, 0));

@@ -63,12 +63,12 @@ static void add_found(const struct access *a, struct arena *arena, struct access
 static int load_found(const struct access *a, struct maria *m, struct arena *arena,
 		      struct access_items *ret, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(a->plan->warehouse)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r = access_definitions_load(m, arena, ret, err);
 
 	if (r == 0)
-		r = maria_query(m, govern_sql_access_found, params, ARRAY_LEN(params), &rows, err);
+		r = maria_query(m, govern_sql_access_found, MARIA_ARGS(MARIA_S(a->plan->warehouse)),
+				&rows, err);
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
 		add_found(a, arena, ret, rows);
 	access_items_sort(ret);
@@ -411,9 +411,6 @@ void access_diff_done(struct access_diff *diff)
 static int store_key(struct maria *m, const unsigned char *key, struct err *err)
 {
 	unsigned char inner[64] = {0}, outer[64] = {0};
-	const struct maria_value params[] = {
-	    MARIA_B(((struct str){(const char *)inner, sizeof(inner)})),
-	    MARIA_B(((struct str){(const char *)outer, sizeof(outer)}))};
 	int r;
 
 	memcpy(inner, key, ACCESS_KEY_SIZE);
@@ -422,7 +419,10 @@ static int store_key(struct maria *m, const unsigned char *key, struct err *err)
 		inner[i] ^= 0x36;
 		outer[i] ^= 0x5c;
 	}
-	r = maria_run(m, govern_sql_access_key, params, ARRAY_LEN(params), NULL, err);
+	r = maria_run(m, govern_sql_access_key,
+		      MARIA_ARGS(MARIA_B(((struct str){(const char *)inner, sizeof(inner)})),
+				 MARIA_B(((struct str){(const char *)outer, sizeof(outer)}))),
+		      NULL, err);
 	sodium_memzero(inner, sizeof(inner));
 	sodium_memzero(outer, sizeof(outer));
 	return r;
@@ -448,12 +448,10 @@ static int give_password(struct maria *m, const struct access_difference *d,
 
 static int change_person(struct maria *m, const struct access_difference *d, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(d->item.who), MARIA_S(d->item.right)};
-
 	return maria_run(m,
 			 d->state == ACCESS_MISSING ? govern_sql_access_person
 						    : govern_sql_access_person_gone,
-			 params, ARRAY_LEN(params), NULL, err);
+			 MARIA_ARGS(MARIA_S(d->item.who), MARIA_S(d->item.right)), NULL, err);
 }
 
 static int run(struct maria *m, const struct access_difference *d, const struct access_apply *how,
@@ -473,7 +471,6 @@ static int bring_about(struct maria *m, const struct access_difference *d,
 {
 	const char *kind = kind_names[d->item.kind];
 	const struct maria_value named[] = {MARIA_S(kind), MARIA_S(d->item.who)};
-	const struct maria_value hashed[] = {MARIA_S(d->item.right), MARIA_S(d->item.who)};
 	const struct maria_value account[] = {MARIA_S(kind_names[ACCESS_ACCOUNT]),
 					      MARIA_S(d->item.who)};
 	bool is_object = d->item.kind <= ACCESS_ACCOUNT;
@@ -485,8 +482,8 @@ static int bring_about(struct maria *m, const struct access_difference *d,
 	if (r == 0)
 		r = run(m, d, how, err);
 	if (r == 0 && is_made && d->item.kind == ACCESS_VIEW)
-		r = maria_run(m, govern_sql_access_record_view, hashed, ARRAY_LEN(hashed), NULL,
-			      err);
+		r = maria_run(m, govern_sql_access_record_view,
+			      MARIA_ARGS(MARIA_S(d->item.right), MARIA_S(d->item.who)), NULL, err);
 	if (r == 0 && d->item.kind == ACCESS_LOGIN) /* its account's is recorded anew */
 		r = maria_run(m, govern_sql_access_record, account, ARRAY_LEN(account), NULL, err);
 	if (r == 0 && is_object && !is_made)
@@ -501,12 +498,12 @@ static int adopt(const struct access *a, struct maria *m, struct access_diff *di
 
 	for (size_t i = 0; i < diff->n && r == 0; i++) {
 		const struct access_item *item = &diff->items[i].item;
-		const struct maria_value named[] = {MARIA_S(kind_names[item->kind]),
-						    MARIA_S(item->who)};
 
 		if (diff->items[i].state == ACCESS_STRANGER)
-			r = maria_run(m, govern_sql_access_adopt, named, ARRAY_LEN(named), NULL,
-				      err);
+			r = maria_run(
+			    m, govern_sql_access_adopt,
+			    MARIA_ARGS(MARIA_S(kind_names[item->kind]), MARIA_S(item->who)), NULL,
+			    err);
 	}
 	if (r == 0) /* or what adopted ones log in by would be unknown now */
 		r = maria_run(m, govern_sql_access_record_logins, NULL, 0, NULL, err);
@@ -620,8 +617,6 @@ static int list_records(struct maria *m, struct arena *arena, struct record **re
 static int drop_record(struct maria *m, const struct record *record, struct err *err)
 {
 	static const char *const words[] = {"ROLE", "VIEW", "USER"};
-	const struct maria_value params[] = {MARIA_S(kind_names[record->kind]),
-					     MARIA_S(record->name)};
 	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(STATEMENT_MAX);
 	int r;
 
@@ -632,8 +627,9 @@ static int drop_record(struct maria *m, const struct record *record, struct err 
 		add_who(&b, record->name);
 	r = maria_exec(m, strbuf_str(&b), err);
 	if (r == 0)
-		r = maria_run(m, govern_sql_access_drop_record, params, ARRAY_LEN(params), NULL,
-			      err);
+		r = maria_run(m, govern_sql_access_drop_record,
+			      MARIA_ARGS(MARIA_S(kind_names[record->kind]), MARIA_S(record->name)),
+			      NULL, err);
 	return r < 0 ? err_context(err, "%s \"%s\"", kind_names[record->kind], record->name) : 0;
 }
 

@@ -337,9 +337,9 @@ static int add_views(struct lineage_graph *g, const struct lineage_parts *p, str
 
 static int add_warehouse(struct lineage_graph *g, const struct lineage_parts *p, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(p->warehouse)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(p->db, govern_sql_lineage_columns, params, 1, &rows, err);
+	int r = maria_query(p->db, govern_sql_lineage_columns, MARIA_ARGS(MARIA_S(p->warehouse)),
+			    &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
 		(void)lineage_add_column(
@@ -391,9 +391,9 @@ static size_t routine_node(struct routines *rs, const char *kind, const char *na
 /* Parameters, and what is returned, before any text is read: routines call each other. */
 static int declare_routines(struct routines *rs, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(rs->database)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(rs->db, govern_sql_lineage_parameters, params, 1, &rows, err);
+	int r = maria_query(rs->db, govern_sql_lineage_parameters,
+			    MARIA_ARGS(MARIA_S(rs->database)), &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		size_t node =
@@ -409,9 +409,8 @@ static int declare_routines(struct routines *rs, struct err *err)
 
 static int read_routines(struct routines *rs, const char *sql, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(rs->database)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(rs->db, sql, params, 1, &rows, err);
+	int r = maria_query(rs->db, sql, MARIA_ARGS(MARIA_S(rs->database)), &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		const char *table = maria_rows_str(rows, 2).data;

@@ -70,7 +70,6 @@ static int choose_named(struct crowd_search *s, struct err *err)
 static int count(const struct crowd_search *s, size_t first, size_t end, size_t but,
 		 struct privacy_crowd *ret, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_U(s->q->k)};
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(STATEMENT_MAX);
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r;
@@ -102,9 +101,8 @@ static int count(const struct crowd_search *s, size_t first, size_t end, size_t 
 	strbuf_addstr(&sql, "`one of them`) crowds");
 	r = strbuf_check(&sql, "the columns that are compared", err);
 	if (r == 0)
-		r = maria_query(s->m, strbuf_str(&sql), params, ARRAY_LEN(params), &rows, err);
-	if (r == 0)
-		r = maria_rows_next(rows, err);
+		r = maria_query_row(s->m, strbuf_str(&sql), MARIA_ARGS(MARIA_U(s->q->k)), &rows,
+				    err);
 	if (r > 0)
 		*ret = (struct privacy_crowd){.n_people = maria_rows_uint(rows, 0),
 					      .n_groups = maria_rows_uint(rows, 1),

@@ -255,9 +255,7 @@ static int detect_in(const struct detector *d, const struct schema_table *t, str
 	if (add_statement(d, t, &sql)) {
 		r = strbuf_check(&sql, t->name, err);
 		if (r == 0)
-			r = maria_query(d->d->m, strbuf_str(&sql), NULL, 0, &rows, err);
-		if (r == 0)
-			r = maria_rows_next(rows, err);
+			r = maria_query_row(d->d->m, strbuf_str(&sql), NULL, 0, &rows, err);
 	}
 	for (size_t i = 0; i < t->n_columns && r >= 0; i++) {
 		const struct schema_column *c = &t->columns[i];

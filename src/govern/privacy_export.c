@@ -574,7 +574,6 @@ static int export_by_subject(struct exporter *e, struct err *err)
 /* What their accounts did, as the server saw it. */
 static int export_witnessed(struct exporter *e, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(e->x->subject)};
 	const struct schema_table *t = schema_find_table(e->x->schema, WITNESS);
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	json_t *accounts = json_array(), *account;
@@ -582,8 +581,8 @@ static int export_witnessed(struct exporter *e, struct err *err)
 	int r = 0;
 
 	if (t)
-		r = maria_query(e->x->m, govern_sql_privacy_accounts, params, ARRAY_LEN(params),
-				&rows, err);
+		r = maria_query(e->x->m, govern_sql_privacy_accounts,
+				MARIA_ARGS(MARIA_S(e->x->subject)), &rows, err);
 	while (rows && r >= 0 && (r = maria_rows_next(rows, err)) > 0)
 		json_array_append_new(accounts, json_string(maria_rows_str(rows, 0).data));
 	rows = maria_rows_close(rows);

@@ -74,7 +74,6 @@ static int tell_row(struct shower *s, const struct schema_table *t, const struct
 static int show_table(struct shower *s, const struct schema_table *t, struct maria *m,
 		      size_t *ret_rows, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(s->q->subject)};
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(STATEMENT_MAX);
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r;
@@ -83,7 +82,8 @@ static int show_table(struct shower *s, const struct schema_table *t, struct mar
 	add_statement(s, t, &sql);
 	r = strbuf_check(&sql, t->name, err);
 	if (r == 0)
-		r = maria_query(m, strbuf_str(&sql), params, ARRAY_LEN(params), &rows, err);
+		r = maria_query(m, strbuf_str(&sql), MARIA_ARGS(MARIA_S(s->q->subject)), &rows,
+				err);
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
 		r = tell_row(s, t, rows, ++*ret_rows, err);
 	return r;
@@ -109,7 +109,6 @@ static int check_key(const struct shower *s, struct maria *m, struct err *err)
 int privacy_check_subject(const struct access *a, struct maria *m, const char *subject,
 			  struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(subject)};
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(STATEMENT_MAX);
 	_cleanup_(mem_freep) char *key = NULL;
 	int r;
@@ -125,7 +124,7 @@ int privacy_check_subject(const struct access *a, struct maria *m, const char *s
 	strbuf_addstr(&sql, " WHERE ");
 	maria_add_identifier(&sql, a->subject_key);
 	strbuf_addstr(&sql, " = ?");
-	r = maria_query_text(m, strbuf_str(&sql), params, ARRAY_LEN(params), &key, err);
+	r = maria_query_text(m, strbuf_str(&sql), MARIA_ARGS(MARIA_S(subject)), &key, err);
 	if (r < 0 && r != -ERR_NOT_FOUND)
 		return r;
 	if (r == 0 && key && cstr_equal(key, subject))

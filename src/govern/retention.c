@@ -225,10 +225,9 @@ static void add_table(struct strbuf *b, const struct retention_place *p,
 static int has_table(const struct retention_place *p, const struct retention_store *s,
 		     const char *table, bool *ret, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(schema_of(p, s)), MARIA_S(table)};
 	int64_t n = 0;
-	int r =
-	    maria_query_int(p->db, govern_sql_retention_table, params, ARRAY_LEN(params), &n, err);
+	int r = maria_query_int(p->db, govern_sql_retention_table,
+				MARIA_ARGS(MARIA_S(schema_of(p, s)), MARIA_S(table)), &n, err);
 
 	*ret = n > 0;
 	return r;
@@ -237,13 +236,11 @@ static int has_table(const struct retention_place *p, const struct retention_sto
 static int table_size(const struct retention_place *p, const struct retention_store *s,
 		      struct retention_size *ret, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(schema_of(p, s)), MARIA_S(s->table)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r =
-	    maria_query(p->db, govern_sql_retention_size, params, ARRAY_LEN(params), &rows, err);
+	    maria_query_row(p->db, govern_sql_retention_size,
+			    MARIA_ARGS(MARIA_S(schema_of(p, s)), MARIA_S(s->table)), &rows, err);
 
-	if (r == 0)
-		r = maria_rows_next(rows, err);
 	if (r > 0) {
 		ret->is_there = true;
 		ret->bytes += maria_rows_uint(rows, 0);
@@ -330,8 +327,6 @@ struct page {
 static int next_page(const struct retention_place *p, const struct retention_store *s,
 		     struct page *page, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_I(retention_of(p->config, s) / 1000),
-					     MARIA_U(page->upto), MARIA_U(PIECE_ROWS)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 	bool has_young = false; /* rows dated ahead, by whatever clock, say nothing */
@@ -351,7 +346,10 @@ static int next_page(const struct retention_place *p, const struct retention_sto
 	strbuf_addstr(&sql, " WHERE ");
 	maria_add_identifier(&sql, s->key);
 	strbuf_addstr(&sql, " > ? ORDER BY 1 LIMIT ?");
-	r = maria_query(p->db, strbuf_str(&sql), params, ARRAY_LEN(params), &rows, err);
+	r = maria_query(p->db, strbuf_str(&sql),
+			MARIA_ARGS(MARIA_I(retention_of(p->config, s) / 1000), MARIA_U(page->upto),
+				   MARIA_U(PIECE_ROWS)),
+			&rows, err);
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		page->upto = maria_rows_uint(rows, 0);
 		page->has_old |= maria_rows_int(rows, 1) == 1;
@@ -374,9 +372,6 @@ static void add_range(struct strbuf *b, const struct retention_store *s)
 static int delete_children(const struct retention_place *p, const struct retention_store *s,
 			   const struct page *page, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_U(page->after), MARIA_U(page->upto),
-					     MARIA_U(page->after), MARIA_U(page->upto),
-					     MARIA_I(retention_of(p->config, s) / 1000)};
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 	bool is_there = false;
 	int r = has_table(p, s, s->child, &is_there, err);
@@ -398,7 +393,11 @@ static int delete_children(const struct retention_place *p, const struct retenti
 	strbuf_addstr(&sql, " AND ");
 	add_age(&sql, s);
 	strbuf_addch(&sql, ')');
-	return maria_run(p->db, strbuf_str(&sql), params, ARRAY_LEN(params), NULL, err);
+	return maria_run(p->db, strbuf_str(&sql),
+			 MARIA_ARGS(MARIA_U(page->after), MARIA_U(page->upto), MARIA_U(page->after),
+				    MARIA_U(page->upto),
+				    MARIA_I(retention_of(p->config, s) / 1000)),
+			 NULL, err);
 }
 
 static int delete_by_key(const struct retention_place *p, const struct retention_store *s,
@@ -431,8 +430,6 @@ static int delete_by_key(const struct retention_place *p, const struct retention
 static int delete_by_time(const struct retention_place *p, const struct retention_store *s,
 			  struct page *page, uint64_t *ret_n, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_I(retention_of(p->config, s) / 1000),
-					     MARIA_U(PIECE_ROWS)};
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 	int r;
 
@@ -443,7 +440,9 @@ static int delete_by_time(const struct retention_place *p, const struct retentio
 	strbuf_addstr(&sql, " ORDER BY ");
 	maria_add_identifier(&sql, s->time);
 	strbuf_addstr(&sql, " LIMIT ?");
-	r = maria_run(p->db, strbuf_str(&sql), params, ARRAY_LEN(params), ret_n, err);
+	r = maria_run(p->db, strbuf_str(&sql),
+		      MARIA_ARGS(MARIA_I(retention_of(p->config, s) / 1000), MARIA_U(PIECE_ROWS)),
+		      ret_n, err);
 	page->is_last = r < 0 || *ret_n < PIECE_ROWS;
 	return r;
 }
@@ -552,9 +551,8 @@ int retention_purge(const struct retention_place *p, const struct retention_stor
 
 static int add_sample(struct maria *db, const char *name, uint64_t bytes, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(name), MARIA_U(bytes)};
-
-	return maria_run(db, govern_sql_retention_sample, params, ARRAY_LEN(params), NULL, err);
+	return maria_run(db, govern_sql_retention_sample, MARIA_ARGS(MARIA_S(name), MARIA_U(bytes)),
+			 NULL, err);
 }
 
 static int sample_one(const struct retention_place *p, const struct retention_store *s,
@@ -651,12 +649,11 @@ void retention_fit(const struct retention_point *points, size_t n, uint64_t free
 int retention_foresee(struct maria *db, const char *name, uint64_t free_bytes,
 		      struct retention_forecast *ret, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(name), MARIA_U(SAMPLES_DAYS)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	_cleanup_(mem_freep) struct retention_point *points = NULL;
 	size_t n = 0, cap = 0;
-	int r =
-	    maria_query(db, govern_sql_retention_samples, params, ARRAY_LEN(params), &rows, err);
+	int r = maria_query(db, govern_sql_retention_samples,
+			    MARIA_ARGS(MARIA_S(name), MARIA_U(SAMPLES_DAYS)), &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		mem_grow(&points, &cap, n + 1, sizeof(*points));

@@ -94,9 +94,7 @@ static int find_shop(struct maria *m, struct strbuf *ret, struct err *err)
 	int r = maria_has_table(m, "Etl_Identity", &has_identity, err);
 
 	if (r == 0 && has_identity)
-		r = maria_query(m, shop_sql_warehouse_identity, NULL, 0, &rows, err);
-	if (r == 0 && has_identity)
-		r = maria_rows_next(rows, err);
+		r = maria_query_row(m, shop_sql_warehouse_identity, NULL, 0, &rows, err);
 	if (r > 0)
 		strbuf_add(ret, maria_rows_str(rows, 0).data, maria_rows_str(rows, 0).len);
 	return r < 0 ? r : 0;
@@ -147,8 +145,8 @@ static int make_database(const struct shop_warehouse *w, struct err *err)
 	int r = open_database(w, NULL, &m, err);
 
 	if (r == 0)
-		r = maria_query_text(m, shop_sql_warehouse_collation, &MARIA_S(w->maria->database),
-				     1, &collation, err);
+		r = maria_query_text(m, shop_sql_warehouse_collation,
+				     MARIA_ARGS(MARIA_S(w->maria->database)), &collation, err);
 	if (r == 0)
 		r = maria_make_database(m, w->database, collation, err);
 	return r < 0 ? err_context(err, "making the warehouse's database") : 0;
@@ -170,12 +168,9 @@ enum entry { ENTRY_NONE, ENTRY_OWN, ENTRY_OTHERS };
 static int find_entry(struct maria *shop, enum entry *ret, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	const struct maria_value params[] = {MARIA_S(COMMENT), MARIA_S(ENTRY)};
-	int r =
-	    maria_query(shop, shop_sql_warehouse_routine, params, ARRAY_LEN(params), &rows, err);
+	int r = maria_query_row(shop, shop_sql_warehouse_routine,
+				MARIA_ARGS(MARIA_S(COMMENT), MARIA_S(ENTRY)), &rows, err);
 
-	if (r == 0)
-		r = maria_rows_next(rows, err);
 	if (r < 0)
 		return r;
 	*ret = r == 0 ? ENTRY_NONE : maria_rows_int(rows, 0) ? ENTRY_OWN : ENTRY_OTHERS;
@@ -205,7 +200,8 @@ static int make_entry(const struct shop_warehouse *w, struct err *err)
 static int claim(const struct shop_warehouse *w, struct maria *m, struct err *err)
 {
 	bool is_own;
-	int r = maria_run(m, shop_sql_warehouse_claim, &MARIA_S(w->maria->database), 1, NULL, err);
+	int r = maria_run(m, shop_sql_warehouse_claim, MARIA_ARGS(MARIA_S(w->maria->database)),
+			  NULL, err);
 
 	return r < 0 ? r : check_shop(w, m, &is_own, err);
 }
@@ -297,12 +293,10 @@ static int step(struct maria *m, unsigned collection, uint64_t *ret_rows, bool *
 		struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_run(m, shop_sql_warehouse_step, &MARIA_U(collection), 1, NULL, err);
+	int r = maria_run(m, shop_sql_warehouse_step, MARIA_ARGS(MARIA_U(collection)), NULL, err);
 
 	if (r == 0)
-		r = maria_query(m, shop_sql_warehouse_step_result, NULL, 0, &rows, err);
-	if (r == 0)
-		r = maria_rows_next(rows, err);
+		r = maria_query_row(m, shop_sql_warehouse_step_result, NULL, 0, &rows, err);
 	if (r == 0)
 		r = err_set(err, ERR_INTERNAL, "a step of the warehouse answers nothing");
 	if (r < 0)
@@ -315,10 +309,8 @@ static int step(struct maria *m, unsigned collection, uint64_t *ret_rows, bool *
 static int end_run(struct maria *m, struct shop_warehouse_run *ret, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(m, shop_sql_warehouse_end, NULL, 0, &rows, err);
+	int r = maria_query_row(m, shop_sql_warehouse_end, NULL, 0, &rows, err);
 
-	if (r == 0)
-		r = maria_rows_next(rows, err);
 	if (r == 0)
 		return err_set(err, ERR_INTERNAL, "the end of a refresh answers nothing");
 	if (r > 0)
@@ -334,7 +326,7 @@ int shop_warehouse_refresh(struct maria *m, bool all, void (*on_page)(void *arg,
 			   void *arg, struct shop_warehouse_run *ret, struct err *err)
 {
 	uint64_t done = 0;
-	int r = maria_run(m, shop_sql_warehouse_start, &MARIA_I(all), 1, NULL, err);
+	int r = maria_run(m, shop_sql_warehouse_start, MARIA_ARGS(MARIA_I(all)), NULL, err);
 
 	for (unsigned i = 1; i <= COLLECTIONS && r == 0; i++) {
 		bool is_over = false;

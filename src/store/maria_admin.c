@@ -31,7 +31,7 @@ int maria_flush_log(struct maria *m, int64_t *ret, struct err *err)
 int maria_has_right(struct maria *m, const char *right, bool *ret, struct err *err)
 {
 	int64_t n;
-	int r = maria_query_int(m, store_sql_has_right, &MARIA_S(right), 1, &n, err);
+	int r = maria_query_int(m, store_sql_has_right, MARIA_ARGS(MARIA_S(right)), &n, err);
 
 	if (r == 0)
 		*ret = n > 0;
@@ -41,7 +41,7 @@ int maria_has_right(struct maria *m, const char *right, bool *ret, struct err *e
 int maria_has_table(struct maria *m, const char *name, bool *ret, struct err *err)
 {
 	int64_t n;
-	int r = maria_query_int(m, store_sql_has_table, &MARIA_S(name), 1, &n, err);
+	int r = maria_query_int(m, store_sql_has_table, MARIA_ARGS(MARIA_S(name)), &n, err);
 
 	if (r == 0)
 		*ret = n > 0;
