@@ -239,9 +239,9 @@ static int add_view(struct planner *p, const struct access_clearance *c,
 	const char *comma = "";
 	int r = 0;
 
-	strbuf_addstr(&b, "CREATE OR REPLACE ALGORITHM=TEMPTABLE SQL SECURITY DEFINER VIEW ");
-	maria_add_identifier(&b, name);
-	strbuf_addstr(&b, " AS SELECT ");
+	MARIA_ADD(&b,
+		  "CREATE OR REPLACE ALGORITHM=TEMPTABLE SQL SECURITY DEFINER VIEW # AS SELECT ",
+		  name);
 	for (size_t i = 0; i < t->n_columns && r == 0; i++) {
 		const struct schema_column *column = &t->columns[i];
 		const char *pii = access_class(p->a, t->name, column->name);
@@ -255,9 +255,7 @@ static int add_view(struct planner *p, const struct access_clearance *c,
 		access_add_mask(&b, mask, pii, column);
 		comma = ", ";
 	}
-	strbuf_addstr(&b, " FROM ");
-	maria_add_identifier(&b, t->name);
-	strbuf_addstr(&b, " t");
+	MARIA_ADD(&b, " FROM # t", t->name);
 	if (has_key)
 		strbuf_addstr(&b, " JOIN Access_Keys k ON k.key_name = 'pseudonym'");
 	if (r == 0)

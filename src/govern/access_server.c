@@ -129,17 +129,14 @@ static void add_object(struct strbuf *b, const struct access *a, const char *obj
 		return;
 	}
 	if (str_starts(str_from(object), "DATABASE ")) {
-		maria_add_identifier(b, name + 1);
-		strbuf_addstr(b, ".*");
+		MARIA_ADD(b, "#.*", name + 1);
 		return;
 	}
 	if (!str_starts(str_from(object), "TABLE "))
 		strbuf_add(b, object, (size_t)(name + 1 - object));
 	database =
 	    dot ? mem_strndup(name + 1, (size_t)(dot - name - 1)) : mem_strdup(a->plan->shop);
-	maria_add_identifier(b, database);
-	strbuf_addch(b, '.');
-	maria_add_identifier(b, dot ? dot + 1 : name + 1);
+	MARIA_ADD(b, "#.#", database, dot ? dot + 1 : name + 1);
 }
 
 /* "COLUMN Orders.total_amount": rights of columns are taken back from their table. */
@@ -149,9 +146,8 @@ static void add_column(struct strbuf *b, const struct access *a, const char *rig
 	const char *name = object + strlen("COLUMN "), *column = strrchr(name, '.');
 	_cleanup_(mem_freep) char *table = mem_printf("TABLE %.*s", (int)(column - name), name);
 
-	strbuf_addf(b, "%s (", right);
-	maria_add_identifier(b, column + 1);
-	strbuf_addstr(b, ") ON ");
+	strbuf_addstr(b, right);
+	MARIA_ADD(b, " (#) ON ", column + 1);
 	add_object(b, a, table);
 }
 
@@ -190,15 +186,11 @@ static void add_make(struct strbuf *b, const struct access *a, const struct acce
 		add_who(b, i->who);
 		break;
 	case ACCESS_MEMBER:
-		strbuf_addstr(b, "GRANT ");
-		maria_add_identifier(b, i->right);
-		strbuf_addstr(b, " TO ");
+		MARIA_ADD(b, "GRANT # TO ", i->right);
 		add_who(b, i->who);
 		break;
 	case ACCESS_DEFAULT:
-		strbuf_addstr(b, "SET DEFAULT ROLE ");
-		maria_add_identifier(b, i->right);
-		strbuf_addstr(b, " FOR ");
+		MARIA_ADD(b, "SET DEFAULT ROLE # FOR ", i->right);
 		add_who(b, i->who);
 		break;
 	case ACCESS_PERSON:
@@ -219,8 +211,7 @@ static void add_take(struct strbuf *b, const struct access *a, const struct acce
 		add_who(b, i->who);
 		break;
 	case ACCESS_VIEW:
-		strbuf_addstr(b, "DROP VIEW ");
-		maria_add_identifier(b, i->who);
+		MARIA_ADD(b, "DROP VIEW #", i->who);
 		break;
 	case ACCESS_ACCOUNT:
 		strbuf_addstr(b, "DROP USER ");
@@ -234,9 +225,7 @@ static void add_take(struct strbuf *b, const struct access *a, const struct acce
 		break;
 	case ACCESS_MEMBER:
 		role = mem_strndup(i->right, strcspn(i->right, " "));
-		strbuf_addstr(b, "REVOKE ");
-		maria_add_identifier(b, role);
-		strbuf_addstr(b, " FROM ");
+		MARIA_ADD(b, "REVOKE # FROM ", role);
 		add_who(b, i->who);
 		break;
 	case ACCESS_DEFAULT:

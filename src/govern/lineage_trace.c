@@ -230,9 +230,7 @@ static int find_pending(const struct mapping *m, struct maria *db, struct str ke
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r;
 
-	strbuf_addstr(&sql, "SELECT COUNT(*) FROM ");
-	maria_add_identifier(&sql, mapping_queue(m));
-	strbuf_addstr(&sql, " WHERE path = 0 AND `key` = ?");
+	MARIA_ADD(&sql, "SELECT COUNT(*) FROM # WHERE path = 0 AND `key` = ?", mapping_queue(m));
 	r = maria_query_int(db, strbuf_str(&sql), MARIA_ARGS(MARIA_B(key)), &t->pending, err);
 	if (r == 0)
 		r = maria_query_row(db, govern_sql_lineage_dead_letter,

@@ -84,9 +84,9 @@ static int count(const struct crowd_search *s, size_t first, size_t end, size_t 
 				s->columns[i]);
 		strbuf_addstr(&sql, ", ");
 	}
-	strbuf_addstr(&sql, "1 AS `one of them` FROM ");
-	maria_add_identifier(&sql, s->table->name);
-	strbuf_addstr(&sql, " t JOIN Access_Keys k ON k.key_name = 'pseudonym'");
+	MARIA_ADD(&sql,
+		  "1 AS `one of them` FROM # t JOIN Access_Keys k ON k.key_name = 'pseudonym'",
+		  s->table->name);
 	if (schema_find_column(s->table, PRIVACY_ERASED_AT))
 		strbuf_addstr(&sql, " WHERE t." PRIVACY_ERASED_AT " IS NULL");
 	strbuf_addstr(&sql, ") seen GROUP BY ");
@@ -94,9 +94,7 @@ static int count(const struct crowd_search *s, size_t first, size_t end, size_t 
 		if (i == but)
 			continue;
 		/* As bytes: a reader tells "É" from "E", whatever the collation says. */
-		strbuf_addstr(&sql, "BINARY ");
-		maria_add_identifier(&sql, s->columns[i]->name);
-		strbuf_addstr(&sql, ", ");
+		MARIA_ADD(&sql, "BINARY #, ", s->columns[i]->name);
 	}
 	strbuf_addstr(&sql, "`one of them`) crowds");
 	r = strbuf_check(&sql, "the columns that are compared", err);

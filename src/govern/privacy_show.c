@@ -37,19 +37,12 @@ static void add_statement(const struct shower *s, const struct schema_table *t, 
 		else
 			access_add_mask(b, mask, pii, &t->columns[i]);
 	}
-	strbuf_addstr(b, " FROM ");
-	maria_add_identifier(b, t->name);
-	strbuf_addstr(b, " t");
+	MARIA_ADD(b, " FROM # t", t->name);
 	if (has_pseudonym)
 		strbuf_addstr(b, " JOIN Access_Keys k ON k.key_name = 'pseudonym'");
-	strbuf_addstr(b, " WHERE t.");
-	maria_add_identifier(b, s->a->subject_key);
-	strbuf_addstr(b, " = ?");
-	for (size_t i = 0; key && i < key->n_columns; i++) {
-		strbuf_addstr(b, i ? ", t." : " ORDER BY t.");
-		maria_add_identifier(b, key->columns[i]->name);
-		strbuf_addstr(b, " DESC");
-	}
+	MARIA_ADD(b, " WHERE t.# = ?", s->a->subject_key);
+	for (size_t i = 0; key && i < key->n_columns; i++)
+		MARIA_ADD(b, i ? ", t.# DESC" : " ORDER BY t.# DESC", key->columns[i]->name);
 	strbuf_addf(b, " LIMIT %d", PRIVACY_ROWS_MAX);
 }
 
@@ -117,13 +110,8 @@ int privacy_check_subject(const struct access *a, struct maria *m, const char *s
 		return ynode_error(
 		    ydoc_root(a->doc), err,
 		    "the file does not say whose data it is: \"subject\" is missing");
-	strbuf_addstr(&sql, "SELECT CAST(");
-	maria_add_identifier(&sql, a->subject_key);
-	strbuf_addstr(&sql, " AS CHAR) FROM ");
-	maria_add_identifier(&sql, a->subject_table);
-	strbuf_addstr(&sql, " WHERE ");
-	maria_add_identifier(&sql, a->subject_key);
-	strbuf_addstr(&sql, " = ?");
+	MARIA_ADD(&sql, "SELECT CAST(# AS CHAR) FROM # WHERE # = ?", a->subject_key,
+		  a->subject_table, a->subject_key);
 	r = maria_query_text(m, strbuf_str(&sql), MARIA_ARGS(MARIA_S(subject)), &key, err);
 	if (r < 0 && r != -ERR_NOT_FOUND)
 		return r;

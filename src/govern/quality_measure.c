@@ -353,8 +353,7 @@ static const char *spread_of(const struct quality_check *c, struct arena *arena)
 
 static void add_value(struct strbuf *b, const struct quality_check *c)
 {
-	strbuf_addstr(b, "t.");
-	maria_add_identifier(b, c->columns[0]);
+	MARIA_ADD(b, "t.#", c->columns[0]);
 }
 
 /* Values and their counts; what the spread does not know counts as others. `learns`: it takes what

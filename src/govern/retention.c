@@ -214,14 +214,6 @@ static const char *schema_of(const struct retention_place *p, const struct reten
 	return config_text(p->config, s->is_warehouse ? "warehouse.database" : "mariadb.database");
 }
 
-static void add_table(struct strbuf *b, const struct retention_place *p,
-		      const struct retention_store *s, const char *table)
-{
-	maria_add_identifier(b, schema_of(p, s));
-	strbuf_addch(b, '.');
-	maria_add_identifier(b, table);
-}
-
 static int has_table(const struct retention_place *p, const struct retention_store *s,
 		     const char *table, bool *ret, struct err *err)
 {
@@ -257,15 +249,8 @@ static int table_oldest(const struct retention_place *p, const struct retention_
 	_cleanup_(mem_freep) char *text = NULL;
 	int r;
 
-	strbuf_addstr(&sql, "SELECT ");
-	maria_add_identifier(&sql, s->time);
-	strbuf_addstr(&sql, " FROM ");
-	add_table(&sql, p, s, s->table);
-	strbuf_addstr(&sql, " WHERE ");
-	maria_add_identifier(&sql, s->time);
-	strbuf_addstr(&sql, " IS NOT NULL ORDER BY ");
-	maria_add_identifier(&sql, s->key ? s->key : s->time);
-	strbuf_addstr(&sql, " LIMIT 1");
+	MARIA_ADD(&sql, "SELECT # FROM #.# WHERE # IS NOT NULL ORDER BY # LIMIT 1", s->time,
+		  schema_of(p, s), s->table, s->time, s->key ? s->key : s->time);
 	r = maria_query_text(p->db, strbuf_str(&sql), NULL, 0, &text, err);
 	if (r == -ERR_NOT_FOUND) { /* no row */
 		err_clear(err);
@@ -286,8 +271,7 @@ static int look_at_table(const struct retention_place *p, const struct retention
 
 static void add_age(struct strbuf *b, const struct retention_store *s)
 {
-	maria_add_identifier(b, s->time);
-	strbuf_addstr(b, " < UTC_TIMESTAMP() - INTERVAL ? SECOND");
+	MARIA_ADD(b, "# < UTC_TIMESTAMP() - INTERVAL ? SECOND", s->time);
 }
 
 /* A condition may ask for the retention once more. */
@@ -308,9 +292,7 @@ static int count_old(const struct retention_place *p, const struct retention_sto
 	int64_t n = 0;
 	int r;
 
-	strbuf_addstr(&sql, "SELECT COUNT(*) FROM ");
-	add_table(&sql, p, s, s->table);
-	strbuf_addstr(&sql, " WHERE ");
+	MARIA_ADD(&sql, "SELECT COUNT(*) FROM #.# WHERE ", schema_of(p, s), s->table);
 	add_age(&sql, s);
 	more = add_condition(&sql, s);
 	r = maria_query_int(p->db, strbuf_str(&sql), params, 1 + more, &n, err);
@@ -335,17 +317,12 @@ static int next_page(const struct retention_place *p, const struct retention_sto
 
 	page->after = page->upto;
 	page->has_old = false;
-	strbuf_addstr(&sql, "SELECT ");
-	maria_add_identifier(&sql, s->key);
-	strbuf_addstr(&sql, ", ");
+	MARIA_ADD(&sql, "SELECT #, ", s->key);
 	add_age(&sql, s);
-	strbuf_addstr(&sql, ", ");
-	maria_add_identifier(&sql, s->time);
-	strbuf_addstr(&sql, " > UTC_TIMESTAMP() + INTERVAL 1 MINUTE FROM ");
-	add_table(&sql, p, s, s->table);
-	strbuf_addstr(&sql, " WHERE ");
-	maria_add_identifier(&sql, s->key);
-	strbuf_addstr(&sql, " > ? ORDER BY 1 LIMIT ?");
+	MARIA_ADD(&sql,
+		  ", # > UTC_TIMESTAMP() + INTERVAL 1 MINUTE FROM #.#"
+		  " WHERE # > ? ORDER BY 1 LIMIT ?",
+		  s->time, schema_of(p, s), s->table, s->key);
 	r = maria_query(p->db, strbuf_str(&sql),
 			MARIA_ARGS(MARIA_I(retention_of(p->config, s) / 1000), MARIA_U(page->upto),
 				   MARIA_U(PIECE_ROWS)),
@@ -362,10 +339,7 @@ static int next_page(const struct retention_place *p, const struct retention_sto
 
 static void add_range(struct strbuf *b, const struct retention_store *s)
 {
-	maria_add_identifier(b, s->key);
-	strbuf_addstr(b, " > ? AND ");
-	maria_add_identifier(b, s->key);
-	strbuf_addstr(b, " <= ?");
+	MARIA_ADD(b, "# > ? AND # <= ?", s->key, s->key);
 }
 
 /* Of the rows of a page that are old. */
@@ -378,17 +352,10 @@ static int delete_children(const struct retention_place *p, const struct retenti
 
 	if (r < 0 || !is_there)
 		return r;
-	strbuf_addstr(&sql, "DELETE FROM ");
-	add_table(&sql, p, s, s->child);
-	strbuf_addstr(&sql, " WHERE ");
+	MARIA_ADD(&sql, "DELETE FROM #.# WHERE ", schema_of(p, s), s->child);
 	add_range(&sql, s);
-	strbuf_addstr(&sql, " AND ");
-	maria_add_identifier(&sql, s->key);
-	strbuf_addstr(&sql, " IN (SELECT ");
-	maria_add_identifier(&sql, s->key);
-	strbuf_addstr(&sql, " FROM ");
-	add_table(&sql, p, s, s->table);
-	strbuf_addstr(&sql, " WHERE ");
+	MARIA_ADD(&sql, " AND # IN (SELECT # FROM #.# WHERE ", s->key, s->key, schema_of(p, s),
+		  s->table);
 	add_range(&sql, s);
 	strbuf_addstr(&sql, " AND ");
 	add_age(&sql, s);
@@ -417,9 +384,7 @@ static int delete_by_key(const struct retention_place *p, const struct retention
 		return r;
 	params[0] = MARIA_U(page->after);
 	params[1] = MARIA_U(page->upto);
-	strbuf_addstr(&sql, "DELETE FROM ");
-	add_table(&sql, p, s, s->table);
-	strbuf_addstr(&sql, " WHERE ");
+	MARIA_ADD(&sql, "DELETE FROM #.# WHERE ", schema_of(p, s), s->table);
 	add_range(&sql, s);
 	strbuf_addstr(&sql, " AND ");
 	add_age(&sql, s);
@@ -433,13 +398,9 @@ static int delete_by_time(const struct retention_place *p, const struct retentio
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 	int r;
 
-	strbuf_addstr(&sql, "DELETE FROM ");
-	add_table(&sql, p, s, s->table);
-	strbuf_addstr(&sql, " WHERE ");
+	MARIA_ADD(&sql, "DELETE FROM #.# WHERE ", schema_of(p, s), s->table);
 	add_age(&sql, s);
-	strbuf_addstr(&sql, " ORDER BY ");
-	maria_add_identifier(&sql, s->time);
-	strbuf_addstr(&sql, " LIMIT ?");
+	MARIA_ADD(&sql, " ORDER BY # LIMIT ?", s->time);
 	r = maria_run(p->db, strbuf_str(&sql),
 		      MARIA_ARGS(MARIA_I(retention_of(p->config, s) / 1000), MARIA_U(PIECE_ROWS)),
 		      ret_n, err);

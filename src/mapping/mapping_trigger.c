@@ -82,9 +82,7 @@ static void add_values(struct strbuf *b, const struct mapping_change *c, const c
 
 static void add_insert(struct strbuf *b, const struct mapping *m)
 {
-	strbuf_addstr(b, "INSERT INTO ");
-	maria_add_identifier(b, m->queue);
-	strbuf_addstr(b, " (`path`, `key`, queued_at) VALUES ");
+	MARIA_ADD(b, "INSERT INTO # (`path`, `key`, queued_at) VALUES ", m->queue);
 }
 
 /* False, and nothing is added: the row has no condition. */
@@ -193,11 +191,10 @@ static void add_trigger(struct mapping *m, const char *table, const char *event)
 	t->table = table;
 	t->event = event;
 	t->body = make_body(m, table, letter);
-	strbuf_addstr(&b, "CREATE OR REPLACE TRIGGER ");
-	maria_add_identifier(&b, t->name);
+	MARIA_ADD(&b, "CREATE OR REPLACE TRIGGER #", t->name);
 	strbuf_addf(&b, " AFTER %s ON ", event);
-	maria_add_identifier(&b, table);
-	strbuf_addf(&b, " FOR EACH ROW\n%s", t->body);
+	MARIA_ADD(&b, "# FOR EACH ROW\n", table);
+	strbuf_addstr(&b, t->body);
 	t->create_sql = mapping_take_text(m, &b);
 }
 

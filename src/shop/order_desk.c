@@ -14,9 +14,7 @@
 
 void shop_order_desk_add_grant(struct strbuf *b, const char *database, const char *user)
 {
-	strbuf_addstr(b, "GRANT EXECUTE ON PROCEDURE ");
-	maria_add_identifier(b, database);
-	strbuf_addstr(b, ".sp_PlaceOrderFrom TO ");
+	MARIA_ADD(b, "GRANT EXECUTE ON PROCEDURE #.sp_PlaceOrderFrom TO ", database);
 	maria_add_literal(b, str_from(user));
 	strbuf_addstr(b, "@'%';\n");
 }

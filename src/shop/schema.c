@@ -367,8 +367,7 @@ static char *name_shop(const struct shop_schema *s, struct str statement)
 
 	while (s->shop && (at = strstr(rest, usual))) {
 		strbuf_add(&b, rest, (size_t)(at - rest));
-		maria_add_identifier(&b, s->shop);
-		strbuf_addch(&b, '.');
+		MARIA_ADD(&b, "#.", s->shop);
 		rest = at + sizeof(usual) - 1;
 	}
 	strbuf_addstr(&b, rest);

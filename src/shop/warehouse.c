@@ -189,10 +189,10 @@ static int make_entry(const struct shop_warehouse *w, struct err *err)
 		r = find_entry(shop, &entry, err);
 	if (r < 0 || entry == ENTRY_OTHERS)
 		return r;
-	strbuf_addstr(&sql, "CREATE OR REPLACE PROCEDURE " ENTRY
-			    "() MODIFIES SQL DATA COMMENT '" COMMENT "' CALL ");
-	maria_add_identifier(&sql, w->database);
-	strbuf_addstr(&sql, "." ENTRY "()");
+	MARIA_ADD(&sql,
+		  "CREATE OR REPLACE PROCEDURE " ENTRY "() MODIFIES SQL DATA COMMENT '" COMMENT
+		  "' CALL #." ENTRY "()",
+		  w->database);
 	return maria_exec(shop, strbuf_str(&sql), err);
 }
 
@@ -355,9 +355,7 @@ int shop_warehouse_count(struct maria *m, const char *shop, uint64_t *ret, struc
 
 	strbuf_addstr(&sql, "SELECT 0");
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
-		strbuf_addstr(&sql, " + (SELECT COUNT(*) FROM ");
-		maria_add_identifier(&sql, shop);
-		strbuf_addf(&sql, ".%s)", tables[i]);
+		MARIA_ADD(&sql, " + (SELECT COUNT(*) FROM #.#)", shop, tables[i]);
 	}
 	r = maria_query_int(m, strbuf_str(&sql), NULL, 0, &n, err);
 	if (r == 0)

@@ -167,8 +167,14 @@ int maria_make_database(struct maria *m, const char *name, const char *collation
 
 /* --- text of statements ----------------------------------------------------------------------- */
 
-/* Appends `name` in backquotes, backquotes doubled. The only way an identifier gets into SQL. */
+/* Appends `name` in backquotes, backquotes doubled. This and MARIA_ADD(), which uses it, are the
+ * only ways an identifier gets into SQL. */
 void maria_add_identifier(struct strbuf *b, const char *name);
+/* Appends `text`, a name in it for each '#': MARIA_ADD(&b, "SELECT # FROM #", column, table). */
+#define MARIA_ADD(b, text, ...)                                      \
+	maria_add_names(b, text, (const char *const[]){__VA_ARGS__}, \
+			sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
+void maria_add_names(struct strbuf *b, const char *text, const char *const *names, size_t n);
 /* Appends a text literal in quotes: for DDL (comments, triggers), which takes no parameters. */
 void maria_add_literal(struct strbuf *b, struct str text);
 

@@ -52,8 +52,7 @@ int maria_count_rows(struct maria *m, const char *table, int64_t *ret, struct er
 {
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 
-	strbuf_addstr(&sql, "SELECT COUNT(*) FROM ");
-	maria_add_identifier(&sql, table);
+	MARIA_ADD(&sql, "SELECT COUNT(*) FROM #", table);
 	return maria_query_int(m, strbuf_str(&sql), NULL, 0, ret, err);
 }
 
@@ -61,10 +60,7 @@ int maria_make_database(struct maria *m, const char *name, const char *collation
 {
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 
-	strbuf_addstr(&sql, "CREATE DATABASE IF NOT EXISTS ");
-	maria_add_identifier(&sql, name);
-	strbuf_addstr(&sql, " COLLATE ");
-	maria_add_identifier(&sql, collation);
+	MARIA_ADD(&sql, "CREATE DATABASE IF NOT EXISTS # COLLATE #", name, collation);
 	return maria_exec(m, strbuf_str(&sql), err);
 }
 
@@ -72,13 +68,10 @@ void maria_add_grant(struct strbuf *b, const char *rights, const char *database,
 		     const char *user)
 {
 	strbuf_addf(b, "GRANT %s ON ", rights);
-	maria_add_identifier(b, database);
-	strbuf_addch(b, '.');
 	if (table)
-		maria_add_identifier(b, table);
+		MARIA_ADD(b, "#.# TO ", database, table);
 	else
-		strbuf_addch(b, '*');
-	strbuf_addstr(b, " TO ");
+		MARIA_ADD(b, "#.* TO ", database);
 	maria_add_literal(b, str_from(user));
 	strbuf_addstr(b, "@'%';\n");
 }
