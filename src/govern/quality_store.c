@@ -202,12 +202,12 @@ static int find_result(struct maria *db, const char *what, struct arena *arena, 
 		id = 0;
 	r = maria_query_row(db, govern_sql_quality_find_result,
 			    MARIA_ARGS(MARIA_S(what), MARIA_U(id)), &rows, err);
+	if (r == 0) {
+		r = err_set(err, ERR_NOT_FOUND, "there is no result of \"%.64s\"", what);
+		(void)err_hint(err, "`aethermart quality report` shows what was found");
+	}
 	if (r < 0)
 		return r;
-	if (r == 0) {
-		(void)err_set(err, ERR_NOT_FOUND, "there is no result of \"%.64s\"", what);
-		return err_hint(err, "`aethermart quality report` shows what was found");
-	}
 	ret->log_id = maria_rows_uint(rows, 0);
 	ret->check = arena_str(arena, maria_rows_str(rows, 1)).data;
 	ret->outcome = arena_str(arena, maria_rows_str(rows, 2)).data;

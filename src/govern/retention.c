@@ -19,7 +19,7 @@
 
 #define PIECE_ROWS   2000
 #define DAY_MS	     ((int64_t)86400000)
-#define DAY_S	     86400
+#define DAY_S	     86400L
 #define SAMPLES_MIN  12
 #define SAMPLES_DAYS 90
 
