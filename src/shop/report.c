@@ -1,13 +1,9 @@
 /* Reports: see report.h. */
 #include "shop/report.h"
 
-#include "base/banned.h"
+#include "shop/shop_sql_int.h"
 
-extern const char shop_sql_report_categories[];
-extern const char shop_sql_report_cohorts[];
-extern const char shop_sql_report_quarterly_sales[];
-extern const char shop_sql_report_stock[];
-extern const char shop_sql_report_top_products[];
+#include "base/banned.h"
 
 static const struct shop_report reports[] = {
     {.name = "quarterly-sales",

@@ -1,6 +1,9 @@
 /* The warehouse: see warehouse.h. What it does is in sql/warehouse/; here it is made and asked. */
 #include "shop/warehouse.h"
 
+#include "shop/shop_sql_int.h"
+#include "shop/shop_warehouse_int.h"
+
 #include "base/banned.h"
 
 #define NO_DATABASE    1049 /* MariaDB's errors */
@@ -10,17 +13,6 @@
 #define CHECK_ATTEMPTS 5 /* a table may be altered under it: a new year of the archive */
 #define ENTRY	       "sp_run_etl_pipeline" /* in the shop's database */
 #define COMMENT	       "aethermart: refreshes the warehouse"
-
-extern const struct embedded_file shop_warehouse_files[];
-extern const char shop_sql_warehouse_check[];
-extern const char shop_sql_warehouse_claim[];
-extern const char shop_sql_warehouse_collation[];
-extern const char shop_sql_warehouse_end[];
-extern const char shop_sql_warehouse_identity[];
-extern const char shop_sql_warehouse_routine[];
-extern const char shop_sql_warehouse_start[];
-extern const char shop_sql_warehouse_step[];
-extern const char shop_sql_warehouse_step_result[];
 
 const struct config_option warehouse_options[] = {
     {.section = "warehouse",

@@ -4,7 +4,7 @@
  * sql/.
  */
 #include "store/maria_int.h"
-#include "store/sql_int.h"
+#include "store/store_sql_int.h"
 
 #include "base/banned.h"
 

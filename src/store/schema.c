@@ -4,7 +4,7 @@
  */
 #include "store/schema.h"
 
-#include "store/sql_int.h"
+#include "store/store_sql_int.h"
 
 #include <stdlib.h>
 
