@@ -462,11 +462,10 @@ static int read_section(struct config *c, const struct ynode *section, bool *ret
 static int unknown_section(struct config *c, const char **sections, const struct ynode *n,
 			   struct err *err)
 {
-	const char *near = cstr_nearest(n->key, sections);
 	char shown[TEXT_SHOWN_SIZE];
 
-	(void)ynode_key_error(n, err, "%s is not a section%s%s%s", text_shown(n->key, shown),
-			      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	(void)ynode_key_error(n, err, "%s is not a section", text_shown(n->key, shown));
+	(void)err_near(err, cstr_nearest(n->key, sections));
 	return err_hint(err, "sections are %s",
 			join_list(&c->arena, (const char *const *)sections));
 }

@@ -673,15 +673,13 @@ size_t lineage_readers(const struct lineage_graph *g, size_t start,
 static int unknown(const struct lineage_graph *g, const char *text, struct err *err)
 {
 	const char **names = mem_alloc_array(g->n_nodes + 1, sizeof(*names));
-	const char *near;
 	size_t n = 0;
 
 	for (size_t i = 0; i < g->n_nodes; i++)
 		if (!g->nodes[i].is_passing)
 			names[n++] = g->nodes[i].name;
-	near = cstr_nearest(text, names);
-	(void)err_set(err, ERR_NOT_FOUND, "there is no table, view or collection \"%.80s\"%s%s%s",
-		      text, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	(void)err_set(err, ERR_NOT_FOUND, "there is no table, view or collection \"%.80s\"", text);
+	(void)err_near(err, cstr_nearest(text, names));
 	mem_free(names);
 	return err_hint(err,
 			"Products.price, product_catalog.category.name, index:product_catalog");
@@ -691,14 +689,12 @@ static int unknown_column(const struct lineage_graph *g, const struct lineage_no
 			  const char *text, struct err *err)
 {
 	const char **names = mem_alloc_array(node->n_columns + 1, sizeof(*names));
-	const char *near;
 
 	for (size_t i = 1; i < node->n_columns; i++)
 		names[i - 1] = g->columns[node->columns[i]].name;
-	near = cstr_nearest(text, names);
-	(void)err_set(err, ERR_NOT_FOUND, "%s \"%s\" has no \"%.80s\"%s%s%s",
-		      lineage_kind_name(node->kind), node->name, text,
-		      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	(void)err_set(err, ERR_NOT_FOUND, "%s \"%s\" has no \"%.80s\"",
+		      lineage_kind_name(node->kind), node->name, text);
+	(void)err_near(err, cstr_nearest(text, names));
 	mem_free(names);
 	return -ERR_NOT_FOUND;
 }

@@ -48,12 +48,9 @@ static int choose_named(struct crowd_search *s, struct err *err)
 		const struct schema_column *c = schema_find_column(s->table, s->q->columns[i]);
 
 		if (!c) {
-			const char *near = schema_nearest_column(s->table, s->q->columns[i]);
-
-			return err_set(err, ERR_NOT_FOUND, "%s has no column \"%.64s\"%s%s%s",
-				       s->table->name, s->q->columns[i],
-				       near ? "; did you mean \"" : "", near ? near : "",
-				       near ? "\"?" : "");
+			(void)err_set(err, ERR_NOT_FOUND, "%s has no column \"%.64s\"",
+				      s->table->name, s->q->columns[i]);
+			return err_near(err, schema_nearest_column(s->table, s->q->columns[i]));
 		}
 		if (mask_of(s, c) == ACCESS_HIDDEN)
 			return err_set(err, ERR_NOT_FOUND, "clearance \"%s\" does not see %s.%s",

@@ -72,15 +72,14 @@ static int check_names(const json_t *o, struct err *err)
 	/* jansson's macro wants a mutable object. */
 	json_object_foreach((json_t *)(uintptr_t)o, name, value)
 	{
-		const char *near = cstr_nearest(name, names);
 		size_t i = 0;
 
 		while (names[i] && !cstr_equal(names[i], name))
 			i++;
-		if (!names[i])
-			return err_set(err, ERR_INVALID_ARGUMENT, "an order has no \"%s\"%s%s%s",
-				       name, near ? "; did you mean \"" : "", near ? near : "",
-				       near ? "\"?" : "");
+		if (!names[i]) {
+			(void)err_set(err, ERR_INVALID_ARGUMENT, "an order has no \"%s\"", name);
+			return err_near(err, cstr_nearest(name, names));
+		}
 	}
 	return 0;
 }

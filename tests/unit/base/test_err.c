@@ -54,11 +54,27 @@ static void what_fits_is_not_cut(void **state)
 	assert_int_equal(err.message[ERR_MESSAGE_MAX - 2], '7');
 }
 
+static void what_was_meant_stands_behind_the_message(void **state)
+{
+	struct err err = {0};
+
+	(void)state;
+	(void)err_set(&err, ERR_NOT_FOUND, "there is no check \"nmaes\"");
+	assert_int_equal(err_near(&err, NULL), -ERR_NOT_FOUND);
+	assert_string_equal(err.message, "there is no check \"nmaes\"");
+	assert_int_equal(err_near(&err, "names"), -ERR_NOT_FOUND);
+	assert_string_equal(err.message, "there is no check \"nmaes\"; did you mean \"names\"?");
+	(void)err_set(&err, ERR_IO, "%01023d", 7);
+	(void)err_near(&err, "names");
+	assert_cut(err.message, sizeof(err.message));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_long_message_is_cut_at_a_whole_character),
 	    cmocka_unit_test(what_fits_is_not_cut),
+	    cmocka_unit_test(what_was_meant_stands_behind_the_message),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
