@@ -45,14 +45,7 @@ void audit_hash(const struct str *fields, size_t n, char ret[AUDIT_HASH_SIZE])
 /* As much as the column takes, whole characters. */
 static struct str fit(const char *text, size_t max)
 {
-	struct str s = str_from(text ? text : "");
-
-	if (s.len > max) {
-		s.len = max;
-		while (s.len && ((unsigned char)s.data[s.len] & 0xC0) == 0x80)
-			s.len--;
-	}
-	return s;
+	return utf8_cut(str_from(text ? text : ""), max);
 }
 
 static int read_head(struct maria *m, struct audit_head *ret, char now[32], struct err *err)

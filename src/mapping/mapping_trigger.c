@@ -170,14 +170,12 @@ static const char *make_name(struct mapping *m, const char *table, char event)
 	const char *name =
 	    arena_printf(&m->arena, "aethermart_%s_%s_a%c", m->collection, table, event);
 	unsigned char digest[crypto_hash_sha256_BYTES];
-	size_t keep = NAME_MAX_BYTES - 12;
+	struct str kept = utf8_cut(str_from(name), NAME_MAX_BYTES - 12);
 
 	if (strlen(name) <= NAME_MAX_BYTES)
 		return name;
 	crypto_hash_sha256(digest, (const unsigned char *)name, strlen(name));
-	while (keep && ((unsigned char)name[keep] & 0xc0) == 0x80)
-		keep--; /* not within a character */
-	return arena_printf(&m->arena, "%.*s_%02x%02x%02x%02x_a%c", (int)keep, name, digest[0],
+	return arena_printf(&m->arena, "%.*s_%02x%02x%02x%02x_a%c", STR_ARGS(kept), digest[0],
 			    digest[1], digest[2], digest[3], event);
 }
 
