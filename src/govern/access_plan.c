@@ -42,6 +42,14 @@ static int by_item(const void *a, const void *b)
 	return access_item_compare(a, b);
 }
 
+bool access_items_has(const struct access_items *list, enum access_kind kind, const char *who)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->items[i].kind == kind && cstr_equal(list->items[i].who, who))
+			return true;
+	return false;
+}
+
 void access_items_add(struct access_items *list, struct access_item item)
 {
 	mem_grow(&list->items, &list->cap, list->n + 1, sizeof(*list->items));

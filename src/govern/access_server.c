@@ -79,6 +79,12 @@ static int load_found(const struct access *a, struct maria *m, struct arena *are
 	return r;
 }
 
+int access_record(struct maria *m, const char *sql, const char *kind, const char *name,
+		  struct err *err)
+{
+	return maria_run(m, sql, MARIA_ARGS(MARIA_S(kind), MARIA_S(name)), NULL, err);
+}
+
 int access_load_records(struct maria *m, const char *sql, struct arena *arena, struct map *ret,
 			struct err *err)
 {
@@ -252,17 +258,10 @@ struct comparer {
 	struct access_diff *diff;
 };
 
-static bool has_item(const struct access_items *list, enum access_kind kind, const char *who)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (list->items[i].kind == kind && cstr_equal(list->items[i].who, who))
-			return true;
-	return false;
-}
-
 static bool is_in_file(const struct access *a, const char *who)
 {
-	return has_item(&a->plan->wanted, strchr(who, '@') ? ACCESS_ACCOUNT : ACCESS_ROLE, who);
+	return access_items_has(&a->plan->wanted, strchr(who, '@') ? ACCESS_ACCOUNT : ACCESS_ROLE,
+				who);
 }
 
 /* The one whom an item is about is ours when the file names it, or it was made here. */
@@ -281,20 +280,13 @@ static void add_difference(struct comparer *c, enum access_state state,
 			   const struct access_item *item)
 {
 	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(STATEMENT_MAX);
-	struct access_diff *d = c->diff;
 
 	if (state == ACCESS_MISSING)
 		add_make(&b, c->a, item);
 	else if (state == ACCESS_BEYOND)
 		add_take(&b, c->a, item);
-	mem_grow(&d->items, &d->cap, d->n + 1, sizeof(*d->items));
-	d->items[d->n++] = (struct access_difference){
-	    .state = state,
-	    .item = {item->kind, arena_strdup(&d->arena, item->who),
-		     arena_strdup(&d->arena, item->right), arena_strdup(&d->arena, item->object),
-		     item->sql},
-	    .sql = b.len ? arena_strdup(&d->arena, strbuf_str(&b)) : NULL};
-	d->n_of[state]++;
+	access_diff_add(c->diff, state, item,
+			b.len ? arena_strdup(&c->diff->arena, strbuf_str(&b)) : NULL);
 }
 
 /* Who is there is nobody's concern until it has a right on the shop. */
@@ -302,13 +294,14 @@ static bool is_stranger(const struct comparer *c, const struct access_item *i)
 {
 	return i->kind == ACCESS_ROLE || i->kind == ACCESS_VIEW || i->kind == ACCESS_ACCOUNT ||
 	       i->kind == ACCESS_DEFAULT || i->kind == ACCESS_LOGIN ||
-	       (i->kind == ACCESS_MEMBER && !has_item(&c->a->plan->wanted, ACCESS_ROLE, i->right));
+	       (i->kind == ACCESS_MEMBER &&
+		!access_items_has(&c->a->plan->wanted, ACCESS_ROLE, i->right));
 }
 
 /* Who locked an account had a reason, which apply does not know: it opens none. */
 static void compare_login(struct comparer *c, const struct access_item *i)
 {
-	if (!has_item(&c->a->plan->wanted, ACCESS_ACCOUNT, i->who))
+	if (!access_items_has(&c->a->plan->wanted, ACCESS_ACCOUNT, i->who))
 		return; /* the account goes */
 	add_difference(c, cstr_equal(i->right, "is locked") ? ACCESS_CHANGED : ACCESS_BEYOND, i);
 }
@@ -324,7 +317,7 @@ static void compare_found(struct comparer *c, const struct access_item *i)
 			add_difference(c, ACCESS_FOREIGN, i);
 	} else if (i->kind == ACCESS_LOGIN) {
 		compare_login(c, i);
-	} else if (!is_view || !has_item(&c->a->plan->wanted, ACCESS_VIEW, i->who)) {
+	} else if (!is_view || !access_items_has(&c->a->plan->wanted, ACCESS_VIEW, i->who)) {
 		/* A view of another definition is made anew, not dropped before. */
 		add_difference(c, ACCESS_BEYOND, i);
 	}
@@ -333,19 +326,16 @@ static void compare_found(struct comparer *c, const struct access_item *i)
 /* Somebody else's until it is taken over. */
 static bool is_strangers(const struct comparer *c, const struct access_item *item)
 {
-	return item->kind <= ACCESS_ACCOUNT && has_item(c->found, item->kind, item->who) &&
+	return item->kind <= ACCESS_ACCOUNT && access_items_has(c->found, item->kind, item->who) &&
 	       !is_ours(c->records, kind_names[item->kind], item->who);
 }
 
 static void compare_wanted(struct comparer *c, const struct access_item *item, bool is_found)
 {
-	if (is_strangers(c, item)) {
-		add_difference(c, ACCESS_STRANGER, item);
-		if (!c->diff->stranger)
-			c->diff->stranger = arena_strdup(&c->diff->arena, item->who);
-	} else if (!is_found) {
+	if (is_strangers(c, item))
+		access_diff_add_stranger(c->diff, item);
+	else if (!is_found)
 		add_difference(c, ACCESS_MISSING, item);
-	}
 }
 
 /* What goes does so first, in the other order; of who goes, the rights go with it. */
@@ -386,6 +376,33 @@ int access_compare(const struct access *a, struct maria *m, struct access_diff *
 	mem_free(found.items);
 	map_done(&records);
 	return r;
+}
+
+void access_diff_add(struct access_diff *d, enum access_state state, const struct access_item *item,
+		     const char *sql)
+{
+	mem_grow(&d->items, &d->cap, d->n + 1, sizeof(*d->items));
+	d->items[d->n++] =
+	    (struct access_difference){.state = state,
+				       .item = {item->kind, arena_strdup(&d->arena, item->who),
+						arena_strdup(&d->arena, item->right),
+						arena_strdup(&d->arena, item->object), item->sql},
+				       .sql = sql};
+	d->n_of[state]++;
+}
+
+void access_diff_add_stranger(struct access_diff *d, const struct access_item *item)
+{
+	access_diff_add(d, ACCESS_STRANGER, item, NULL);
+	if (!d->stranger)
+		d->stranger = arena_strdup(&d->arena, item->who);
+}
+
+int access_refuse_stranger(const struct access_diff *d, const char *where, struct err *err)
+{
+	(void)err_set(err, ERR_CONFLICT, "\"%s\" is %s, and was not made here", d->stranger, where);
+	return err_hint(err, "choose another name in the file, or take it over with --adopt: "
+			     "it then has the rights of the file and no others");
 }
 
 void access_diff_done(struct access_diff *diff)
@@ -459,24 +476,22 @@ static int bring_about(struct maria *m, const struct access_difference *d,
 		       const struct access_apply *how, struct err *err)
 {
 	const char *kind = kind_names[d->item.kind];
-	const struct maria_value named[] = {MARIA_S(kind), MARIA_S(d->item.who)};
-	const struct maria_value account[] = {MARIA_S(kind_names[ACCESS_ACCOUNT]),
-					      MARIA_S(d->item.who)};
 	bool is_object = d->item.kind <= ACCESS_ACCOUNT;
 	bool is_made = d->state == ACCESS_MISSING;
 	int r = 0;
 
 	if (is_object && is_made)
-		r = maria_run(m, govern_sql_access_record, named, ARRAY_LEN(named), NULL, err);
+		r = access_record(m, govern_sql_access_record, kind, d->item.who, err);
 	if (r == 0)
 		r = run(m, d, how, err);
 	if (r == 0 && is_made && d->item.kind == ACCESS_VIEW)
 		r = maria_run(m, govern_sql_access_record_view,
 			      MARIA_ARGS(MARIA_S(d->item.right), MARIA_S(d->item.who)), NULL, err);
 	if (r == 0 && d->item.kind == ACCESS_LOGIN) /* its account's is recorded anew */
-		r = maria_run(m, govern_sql_access_record, account, ARRAY_LEN(account), NULL, err);
+		r = access_record(m, govern_sql_access_record, kind_names[ACCESS_ACCOUNT],
+				  d->item.who, err);
 	if (r == 0 && is_object && !is_made)
-		r = maria_run(m, govern_sql_access_drop_record, named, ARRAY_LEN(named), NULL, err);
+		r = access_record(m, govern_sql_access_drop_record, kind, d->item.who, err);
 	return r < 0 ? err_context(err, "%s \"%s\"", kind, d->item.who) : 0;
 }
 
@@ -489,10 +504,8 @@ static int adopt(const struct access *a, struct maria *m, struct access_diff *di
 		const struct access_item *item = &diff->items[i].item;
 
 		if (diff->items[i].state == ACCESS_STRANGER)
-			r = maria_run(
-			    m, govern_sql_access_adopt,
-			    MARIA_ARGS(MARIA_S(kind_names[item->kind]), MARIA_S(item->who)), NULL,
-			    err);
+			r = access_record(m, govern_sql_access_adopt, kind_names[item->kind],
+					  item->who, err);
 	}
 	if (r == 0) /* or what adopted ones log in by would be unknown now */
 		r = maria_run(m, govern_sql_access_record_logins, NULL, 0, NULL, err);
@@ -523,13 +536,8 @@ static int apply_locked(const struct access *a, struct maria *m, const struct ac
 	_cleanup_(access_diff_done) struct access_diff diff = {0};
 	int r = access_compare(a, m, &diff, err);
 
-	if (r == 0 && diff.stranger && !how->adopts) {
-		(void)err_set(err, ERR_CONFLICT, "\"%s\" is on the server, and was not made here",
-			      diff.stranger);
-		return err_hint(err,
-				"choose another name in the file, or take it over with --adopt: "
-				"it then has the rights of the file and no others");
-	}
+	if (r == 0 && diff.stranger && !how->adopts)
+		return access_refuse_stranger(&diff, "on the server", err);
 	if (r == 0 && diff.stranger)
 		r = adopt(a, m, &diff, err);
 	if (r == 0)
@@ -616,9 +624,8 @@ static int drop_record(struct maria *m, const struct record *record, struct err 
 		add_who(&b, record->name);
 	r = maria_exec(m, strbuf_str(&b), err);
 	if (r == 0)
-		r = maria_run(m, govern_sql_access_drop_record,
-			      MARIA_ARGS(MARIA_S(kind_names[record->kind]), MARIA_S(record->name)),
-			      NULL, err);
+		r = access_record(m, govern_sql_access_drop_record, kind_names[record->kind],
+				  record->name, err);
 	return r < 0 ? err_context(err, "%s \"%s\"", kind_names[record->kind], record->name) : 0;
 }
 
