@@ -293,7 +293,7 @@ static int unknown_command(struct parser *p, const char *word)
 
 	(void)err_set(p->err, ERR_INVALID_ARGUMENT, "%s%sunknown command \"%s\"",
 		      strbuf_str(&p->path), p->path.len ? ": " : "", word);
-	(void)err_suggest(p->err, cstr_nearest(word, names));
+	(void)err_near(p->err, cstr_nearest(word, names));
 	return point_to_help(p);
 }
 

@@ -465,7 +465,7 @@ static int unknown_section(struct config *c, const char **sections, const struct
 	char shown[TEXT_SHOWN_SIZE];
 
 	(void)ynode_key_error(n, err, "%s is not a section", text_shown(n->key, shown));
-	(void)err_suggest(err, cstr_nearest(n->key, sections));
+	(void)err_near(err, cstr_nearest(n->key, sections));
 	return err_hint(err, "sections are %s",
 			join_list(&c->arena, (const char *const *)sections));
 }

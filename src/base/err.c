@@ -74,21 +74,6 @@ int err_context(struct err *err, const char *fmt, ...)
 	return -(int)err->code;
 }
 
-int err_suggest(struct err *err, const char *near)
-{
-	size_t len;
-
-	if (!err)
-		return -(int)ERR_INTERNAL;
-	if (!near)
-		return -(int)err->code;
-	len = strlen(err->message);
-	mark_cut(err->message, sizeof(err->message),
-		 (int)len + snprintf(err->message + len, sizeof(err->message) - len,
-				     "; did you mean \"%s\"?", near));
-	return -(int)err->code;
-}
-
 int err_hint(struct err *err, const char *fmt, ...)
 {
 	va_list ap;
@@ -98,6 +83,19 @@ int err_hint(struct err *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	mark_cut(err->hint, sizeof(err->hint), vsnprintf(err->hint, sizeof(err->hint), fmt, ap));
 	va_end(ap);
+	return -(int)err->code;
+}
+
+int err_near(struct err *err, const char *near)
+{
+	if (!err)
+		return -(int)ERR_INTERNAL;
+	if (near) {
+		size_t n = strlen(err->message), left = sizeof(err->message) - n;
+
+		mark_cut(err->message, sizeof(err->message),
+			 (int)n + snprintf(err->message + n, left, "; did you mean \"%s\"?", near));
+	}
 	return -(int)err->code;
 }
 

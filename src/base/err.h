@@ -65,11 +65,12 @@ int err_set_at(struct err *err, enum err_code code, const char *file, int line, 
 /* Puts "context: " before the message. Returns -code of the error. */
 int err_context(struct err *err, const char *fmt, ...) _printf_(2, 3);
 
-/* Puts "; did you mean "NEAR"?" behind the message; NULL: nothing. Returns -code of the error. */
-int err_suggest(struct err *err, const char *near);
-
 /* Sets what the reader can do about it. Returns -code of the error. */
 int err_hint(struct err *err, const char *fmt, ...) _printf_(2, 3);
+
+/* Adds "; did you mean "near"?" to the message, nothing when it is NULL (cstr_nearest()). Returns
+ * -code of the error. */
+int err_near(struct err *err, const char *near);
 
 void err_clear(struct err *err);
 

@@ -478,7 +478,7 @@ int ynode_check_keys(const struct ynode *map, const char *what, const char *cons
 			continue;
 		(void)ynode_key_error(n, err, "%s is not a key of %s", text_shown(n->key, shown),
 				      what);
-		(void)err_suggest(err, cstr_nearest(n->key, allowed));
+		(void)err_near(err, cstr_nearest(n->key, allowed));
 		for (a = allowed; *a; a++)
 			strbuf_addf(&list, "%s%s", a == allowed ? "" : ", ", *a);
 		(void)err_hint(err, "allowed are %s", strbuf_str(&list));

@@ -79,7 +79,7 @@ static int nothing_wanted(const struct config *config, const char *wanted, struc
 		names[2 * i + 1] = arena_printf(&arena, "%s.%s", o->section, o->name);
 	}
 	(void)err_set(err, ERR_NOT_FOUND, "\"%s\" is neither a section nor an option", wanted);
-	(void)err_suggest(err, cstr_nearest(wanted, names));
+	(void)err_near(err, cstr_nearest(wanted, names));
 	return err_hint(err, "\"aethermart config show\" lists all of them");
 }
 

@@ -58,7 +58,7 @@ static int run(const struct command_line *line, struct err *err)
 	if (r == 0 && !l.n) {
 		(void)err_set(err, ERR_NOT_FOUND, "there is no table or view \"%.60s\"",
 			      of ? of : "");
-		r = err_suggest(err, of ? schema_nearest_table(g.shop.schema, of) : NULL);
+		r = err_near(err, of ? schema_nearest_table(g.shop.schema, of) : NULL);
 	}
 	return r < 0 ? r : cli_list_print(&l, err);
 }

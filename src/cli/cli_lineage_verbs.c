@@ -458,7 +458,7 @@ static int trace(const struct command_line *line, struct traced *t, const struct
 	*ret = mapping_set_find(&t->mappings, name);
 	if (!*ret) {
 		(void)err_set(err, ERR_NOT_FOUND, "there is no collection \"%.100s\"", name);
-		return err_suggest(err, cli_nearest_collection(&t->mappings, name));
+		return err_near(err, cli_nearest_collection(&t->mappings, name));
 	}
 	r = mapping_key_parse(*ret, slash + 1, &t->arena, &key, err);
 	if (r == 0 && mapping_has_target(*ret))

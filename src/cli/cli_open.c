@@ -56,7 +56,7 @@ int cli_find_collection(const struct command_line *line, const struct mapping_se
 	if (*ret || !name)
 		return 0;
 	(void)err_set(err, ERR_NOT_FOUND, "no mapping makes the collection \"%s\"", name);
-	(void)err_suggest(err, cli_nearest_collection(set, name));
+	(void)err_near(err, cli_nearest_collection(set, name));
 	return err_hint(err, "`aethermart mapping show` lists them");
 }
 

@@ -167,7 +167,7 @@ static int find_store(const char *name, const struct retention_store **ret, stru
 		names[n++] = s->name;
 	}
 	(void)err_set(err, ERR_NOT_FOUND, "there is no store \"%.60s\"", name);
-	(void)err_suggest(err, cstr_nearest(name, names));
+	(void)err_near(err, cstr_nearest(name, names));
 	return err_hint(err, "`aethermart retention show` lists them");
 }
 

@@ -1,6 +1,7 @@
 /* What the files of the embedded stack share: see stack.h. */
 #pragma once
 
+#include "cluster/cluster_sql_int.h"
 #include "cluster/folder.h"
 #include "cluster/process.h"
 #include "cluster/stack.h"
@@ -53,7 +54,3 @@ int stack_mariadb_look(struct stack *s, struct err *err) _must_check_;
 int stack_mongodb_look(struct stack *s, struct err *err) _must_check_;
 int stack_mariadb_up(struct stack *s, struct err *err) _must_check_;
 int stack_mongodb_up(struct stack *s, struct err *err) _must_check_;
-
-/* Embedded SQL, src/cluster/sql. */
-extern const char cluster_sql_bootstrap_accounts[];
-extern const char cluster_sql_bootstrap_begin[];

@@ -44,6 +44,20 @@ int access_definitions_load(struct maria *m, struct arena *arena, struct access_
 /* They are right as they are now. */
 int access_definitions_accept(struct maria *m, struct err *err) _must_check_;
 
+/* Runs a statement that takes the kind and the name of what was made here. */
+int access_record(struct maria *m, const char *sql, const char *kind, const char *name,
+		  struct err *err) _must_check_;
+
+/* Copies the item; `sql` is in the arena of `d`, or NULL. */
+void access_diff_add(struct access_diff *d, enum access_state state, const struct access_item *item,
+		     const char *sql);
+/* One that somebody else made. */
+void access_diff_add_stranger(struct access_diff *d, const struct access_item *item);
+/* ERR_CONFLICT; `where` as in "is on the server". */
+int access_refuse_stranger(const struct access_diff *d, const char *where, struct err *err)
+    _must_check_;
+
+bool access_items_has(const struct access_items *list, enum access_kind kind, const char *who);
 void access_items_add(struct access_items *list, struct access_item item);
 void access_items_sort(struct access_items *list);
 int access_item_compare(const struct access_item *a, const struct access_item *b);

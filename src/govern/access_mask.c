@@ -8,8 +8,7 @@
 
 static void add_column(struct strbuf *b, const char *column)
 {
-	strbuf_addstr(b, "t.");
-	maria_add_identifier(b, column);
+	MARIA_ADD(b, "t.#", column);
 }
 
 /* A text, whatever the column's type is. */
@@ -116,6 +115,5 @@ void access_add_mask(struct strbuf *b, enum access_mask mask, const char *pii,
 		add_pseudonym(b, c);
 		break;
 	}
-	strbuf_addstr(b, " AS ");
-	maria_add_identifier(b, c->name);
+	MARIA_ADD(b, " AS #", c->name);
 }

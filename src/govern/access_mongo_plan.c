@@ -247,7 +247,7 @@ static int check_view_name(const struct access_mongo *a, const struct mapping_se
 
 	if (strlen(name) > NAME_MAX_BYTES)
 		return ynode_error(at, err, "\"%s\" is too long for a view's name", view);
-	if (mapping_set_find(set, view) || access_mongo_has(&a->wanted, ACCESS_VIEW, name))
+	if (mapping_set_find(set, view) || access_items_has(&a->wanted, ACCESS_VIEW, name))
 		return ynode_error(
 		    at, err, "the view \"%s\" has the name of another collection or view", view);
 	return 0;
@@ -302,7 +302,7 @@ static void plan_person(struct access_mongo *a, const struct access_person *pers
 	const char *role = arena_printf(&a->arena, "%s.%s", a->database, person->role->name);
 	const char *account = arena_printf(&a->arena, "%s.%s", a->users, person->name);
 
-	if (!access_mongo_has(&a->wanted, ACCESS_ROLE, role))
+	if (!access_items_has(&a->wanted, ACCESS_ROLE, role))
 		return;
 	if (a->breach && !person->role->has_everything) {
 		a->n_withheld++;

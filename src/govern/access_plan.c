@@ -42,6 +42,14 @@ static int by_item(const void *a, const void *b)
 	return access_item_compare(a, b);
 }
 
+bool access_items_has(const struct access_items *list, enum access_kind kind, const char *who)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->items[i].kind == kind && cstr_equal(list->items[i].who, who))
+			return true;
+	return false;
+}
+
 void access_items_add(struct access_items *list, struct access_item item)
 {
 	mem_grow(&list->items, &list->cap, list->n + 1, sizeof(*list->items));
@@ -239,9 +247,9 @@ static int add_view(struct planner *p, const struct access_clearance *c,
 	const char *comma = "";
 	int r = 0;
 
-	strbuf_addstr(&b, "CREATE OR REPLACE ALGORITHM=TEMPTABLE SQL SECURITY DEFINER VIEW ");
-	maria_add_identifier(&b, name);
-	strbuf_addstr(&b, " AS SELECT ");
+	MARIA_ADD(&b,
+		  "CREATE OR REPLACE ALGORITHM=TEMPTABLE SQL SECURITY DEFINER VIEW # AS SELECT ",
+		  name);
 	for (size_t i = 0; i < t->n_columns && r == 0; i++) {
 		const struct schema_column *column = &t->columns[i];
 		const char *pii = access_class(p->a, t->name, column->name);
@@ -255,9 +263,7 @@ static int add_view(struct planner *p, const struct access_clearance *c,
 		access_add_mask(&b, mask, pii, column);
 		comma = ", ";
 	}
-	strbuf_addstr(&b, " FROM ");
-	maria_add_identifier(&b, t->name);
-	strbuf_addstr(&b, " t");
+	MARIA_ADD(&b, " FROM # t", t->name);
 	if (has_key)
 		strbuf_addstr(&b, " JOIN Access_Keys k ON k.key_name = 'pseudonym'");
 	if (r == 0)
@@ -411,10 +417,9 @@ static void plan_person(struct planner *p, const struct access_person *person)
 
 static int load_routines(struct planner *p, struct maria *m)
 {
-	const struct maria_value params[] = {MARIA_S(p->schema->database)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r =
-	    maria_query(m, govern_sql_access_procedures, params, ARRAY_LEN(params), &rows, p->err);
+	int r = maria_query(m, govern_sql_access_procedures,
+			    MARIA_ARGS(MARIA_S(p->schema->database)), &rows, p->err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, p->err)) > 0) {
 		struct str name = arena_str(&p->a->arena, maria_rows_str(rows, 0));

@@ -574,15 +574,13 @@ const struct access_role *access_want_role(const struct access *a, const char *n
 {
 	_cleanup_(mem_freep) const char **names = mem_alloc_array(a->n_roles + 1, sizeof(*names));
 	const struct access_role *role = access_find_role(a, name);
-	const char *near;
 
 	if (role)
 		return role;
 	for (size_t i = 0; i < a->n_roles; i++)
 		names[i] = a->roles[i].name;
-	near = cstr_nearest(name, names);
-	(void)err_set(err, ERR_NOT_FOUND, "there is no role \"%.60s\"%s%s%s", name,
-		      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	(void)err_set(err, ERR_NOT_FOUND, "there is no role \"%.60s\"", name);
+	(void)err_near(err, cstr_nearest(name, names));
 	(void)err_hint(err, "`aethermart access show` lists them");
 	return NULL;
 }

@@ -63,12 +63,12 @@ static void add_found(const struct access *a, struct arena *arena, struct access
 static int load_found(const struct access *a, struct maria *m, struct arena *arena,
 		      struct access_items *ret, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(a->plan->warehouse)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r = access_definitions_load(m, arena, ret, err);
 
 	if (r == 0)
-		r = maria_query(m, govern_sql_access_found, params, ARRAY_LEN(params), &rows, err);
+		r = maria_query(m, govern_sql_access_found, MARIA_ARGS(MARIA_S(a->plan->warehouse)),
+				&rows, err);
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
 		add_found(a, arena, ret, rows);
 	access_items_sort(ret);
@@ -77,6 +77,12 @@ static int load_found(const struct access *a, struct maria *m, struct arena *are
 	else if (r == -ERR_NOT_FOUND)
 		(void)err_hint(err, "run `aethermart schema apply`");
 	return r;
+}
+
+int access_record(struct maria *m, const char *sql, const char *kind, const char *name,
+		  struct err *err)
+{
+	return maria_run(m, sql, MARIA_ARGS(MARIA_S(kind), MARIA_S(name)), NULL, err);
 }
 
 int access_load_records(struct maria *m, const char *sql, struct arena *arena, struct map *ret,
@@ -129,17 +135,14 @@ static void add_object(struct strbuf *b, const struct access *a, const char *obj
 		return;
 	}
 	if (str_starts(str_from(object), "DATABASE ")) {
-		maria_add_identifier(b, name + 1);
-		strbuf_addstr(b, ".*");
+		MARIA_ADD(b, "#.*", name + 1);
 		return;
 	}
 	if (!str_starts(str_from(object), "TABLE "))
 		strbuf_add(b, object, (size_t)(name + 1 - object));
 	database =
 	    dot ? mem_strndup(name + 1, (size_t)(dot - name - 1)) : mem_strdup(a->plan->shop);
-	maria_add_identifier(b, database);
-	strbuf_addch(b, '.');
-	maria_add_identifier(b, dot ? dot + 1 : name + 1);
+	MARIA_ADD(b, "#.#", database, dot ? dot + 1 : name + 1);
 }
 
 /* "COLUMN Orders.total_amount": rights of columns are taken back from their table. */
@@ -149,9 +152,8 @@ static void add_column(struct strbuf *b, const struct access *a, const char *rig
 	const char *name = object + strlen("COLUMN "), *column = strrchr(name, '.');
 	_cleanup_(mem_freep) char *table = mem_printf("TABLE %.*s", (int)(column - name), name);
 
-	strbuf_addf(b, "%s (", right);
-	maria_add_identifier(b, column + 1);
-	strbuf_addstr(b, ") ON ");
+	strbuf_addstr(b, right);
+	MARIA_ADD(b, " (#) ON ", column + 1);
 	add_object(b, a, table);
 }
 
@@ -190,15 +192,11 @@ static void add_make(struct strbuf *b, const struct access *a, const struct acce
 		add_who(b, i->who);
 		break;
 	case ACCESS_MEMBER:
-		strbuf_addstr(b, "GRANT ");
-		maria_add_identifier(b, i->right);
-		strbuf_addstr(b, " TO ");
+		MARIA_ADD(b, "GRANT # TO ", i->right);
 		add_who(b, i->who);
 		break;
 	case ACCESS_DEFAULT:
-		strbuf_addstr(b, "SET DEFAULT ROLE ");
-		maria_add_identifier(b, i->right);
-		strbuf_addstr(b, " FOR ");
+		MARIA_ADD(b, "SET DEFAULT ROLE # FOR ", i->right);
 		add_who(b, i->who);
 		break;
 	case ACCESS_PERSON:
@@ -219,8 +217,7 @@ static void add_take(struct strbuf *b, const struct access *a, const struct acce
 		add_who(b, i->who);
 		break;
 	case ACCESS_VIEW:
-		strbuf_addstr(b, "DROP VIEW ");
-		maria_add_identifier(b, i->who);
+		MARIA_ADD(b, "DROP VIEW #", i->who);
 		break;
 	case ACCESS_ACCOUNT:
 		strbuf_addstr(b, "DROP USER ");
@@ -234,9 +231,7 @@ static void add_take(struct strbuf *b, const struct access *a, const struct acce
 		break;
 	case ACCESS_MEMBER:
 		role = mem_strndup(i->right, strcspn(i->right, " "));
-		strbuf_addstr(b, "REVOKE ");
-		maria_add_identifier(b, role);
-		strbuf_addstr(b, " FROM ");
+		MARIA_ADD(b, "REVOKE # FROM ", role);
 		add_who(b, i->who);
 		break;
 	case ACCESS_DEFAULT:
@@ -263,17 +258,10 @@ struct comparer {
 	struct access_diff *diff;
 };
 
-static bool has_item(const struct access_items *list, enum access_kind kind, const char *who)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (list->items[i].kind == kind && cstr_equal(list->items[i].who, who))
-			return true;
-	return false;
-}
-
 static bool is_in_file(const struct access *a, const char *who)
 {
-	return has_item(&a->plan->wanted, strchr(who, '@') ? ACCESS_ACCOUNT : ACCESS_ROLE, who);
+	return access_items_has(&a->plan->wanted, strchr(who, '@') ? ACCESS_ACCOUNT : ACCESS_ROLE,
+				who);
 }
 
 /* The one whom an item is about is ours when the file names it, or it was made here. */
@@ -292,20 +280,13 @@ static void add_difference(struct comparer *c, enum access_state state,
 			   const struct access_item *item)
 {
 	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(STATEMENT_MAX);
-	struct access_diff *d = c->diff;
 
 	if (state == ACCESS_MISSING)
 		add_make(&b, c->a, item);
 	else if (state == ACCESS_BEYOND)
 		add_take(&b, c->a, item);
-	mem_grow(&d->items, &d->cap, d->n + 1, sizeof(*d->items));
-	d->items[d->n++] = (struct access_difference){
-	    .state = state,
-	    .item = {item->kind, arena_strdup(&d->arena, item->who),
-		     arena_strdup(&d->arena, item->right), arena_strdup(&d->arena, item->object),
-		     item->sql},
-	    .sql = b.len ? arena_strdup(&d->arena, strbuf_str(&b)) : NULL};
-	d->n_of[state]++;
+	access_diff_add(c->diff, state, item,
+			b.len ? arena_strdup(&c->diff->arena, strbuf_str(&b)) : NULL);
 }
 
 /* Who is there is nobody's concern until it has a right on the shop. */
@@ -313,13 +294,14 @@ static bool is_stranger(const struct comparer *c, const struct access_item *i)
 {
 	return i->kind == ACCESS_ROLE || i->kind == ACCESS_VIEW || i->kind == ACCESS_ACCOUNT ||
 	       i->kind == ACCESS_DEFAULT || i->kind == ACCESS_LOGIN ||
-	       (i->kind == ACCESS_MEMBER && !has_item(&c->a->plan->wanted, ACCESS_ROLE, i->right));
+	       (i->kind == ACCESS_MEMBER &&
+		!access_items_has(&c->a->plan->wanted, ACCESS_ROLE, i->right));
 }
 
 /* Who locked an account had a reason, which apply does not know: it opens none. */
 static void compare_login(struct comparer *c, const struct access_item *i)
 {
-	if (!has_item(&c->a->plan->wanted, ACCESS_ACCOUNT, i->who))
+	if (!access_items_has(&c->a->plan->wanted, ACCESS_ACCOUNT, i->who))
 		return; /* the account goes */
 	add_difference(c, cstr_equal(i->right, "is locked") ? ACCESS_CHANGED : ACCESS_BEYOND, i);
 }
@@ -335,7 +317,7 @@ static void compare_found(struct comparer *c, const struct access_item *i)
 			add_difference(c, ACCESS_FOREIGN, i);
 	} else if (i->kind == ACCESS_LOGIN) {
 		compare_login(c, i);
-	} else if (!is_view || !has_item(&c->a->plan->wanted, ACCESS_VIEW, i->who)) {
+	} else if (!is_view || !access_items_has(&c->a->plan->wanted, ACCESS_VIEW, i->who)) {
 		/* A view of another definition is made anew, not dropped before. */
 		add_difference(c, ACCESS_BEYOND, i);
 	}
@@ -344,19 +326,16 @@ static void compare_found(struct comparer *c, const struct access_item *i)
 /* Somebody else's until it is taken over. */
 static bool is_strangers(const struct comparer *c, const struct access_item *item)
 {
-	return item->kind <= ACCESS_ACCOUNT && has_item(c->found, item->kind, item->who) &&
+	return item->kind <= ACCESS_ACCOUNT && access_items_has(c->found, item->kind, item->who) &&
 	       !is_ours(c->records, kind_names[item->kind], item->who);
 }
 
 static void compare_wanted(struct comparer *c, const struct access_item *item, bool is_found)
 {
-	if (is_strangers(c, item)) {
-		add_difference(c, ACCESS_STRANGER, item);
-		if (!c->diff->stranger)
-			c->diff->stranger = arena_strdup(&c->diff->arena, item->who);
-	} else if (!is_found) {
+	if (is_strangers(c, item))
+		access_diff_add_stranger(c->diff, item);
+	else if (!is_found)
 		add_difference(c, ACCESS_MISSING, item);
-	}
 }
 
 /* What goes does so first, in the other order; of who goes, the rights go with it. */
@@ -399,6 +378,33 @@ int access_compare(const struct access *a, struct maria *m, struct access_diff *
 	return r;
 }
 
+void access_diff_add(struct access_diff *d, enum access_state state, const struct access_item *item,
+		     const char *sql)
+{
+	mem_grow(&d->items, &d->cap, d->n + 1, sizeof(*d->items));
+	d->items[d->n++] =
+	    (struct access_difference){.state = state,
+				       .item = {item->kind, arena_strdup(&d->arena, item->who),
+						arena_strdup(&d->arena, item->right),
+						arena_strdup(&d->arena, item->object), item->sql},
+				       .sql = sql};
+	d->n_of[state]++;
+}
+
+void access_diff_add_stranger(struct access_diff *d, const struct access_item *item)
+{
+	access_diff_add(d, ACCESS_STRANGER, item, NULL);
+	if (!d->stranger)
+		d->stranger = arena_strdup(&d->arena, item->who);
+}
+
+int access_refuse_stranger(const struct access_diff *d, const char *where, struct err *err)
+{
+	(void)err_set(err, ERR_CONFLICT, "\"%s\" is %s, and was not made here", d->stranger, where);
+	return err_hint(err, "choose another name in the file, or take it over with --adopt: "
+			     "it then has the rights of the file and no others");
+}
+
 void access_diff_done(struct access_diff *diff)
 {
 	mem_free(diff->items);
@@ -411,9 +417,6 @@ void access_diff_done(struct access_diff *diff)
 static int store_key(struct maria *m, const unsigned char *key, struct err *err)
 {
 	unsigned char inner[64] = {0}, outer[64] = {0};
-	const struct maria_value params[] = {
-	    MARIA_B(((struct str){(const char *)inner, sizeof(inner)})),
-	    MARIA_B(((struct str){(const char *)outer, sizeof(outer)}))};
 	int r;
 
 	memcpy(inner, key, ACCESS_KEY_SIZE);
@@ -422,7 +425,10 @@ static int store_key(struct maria *m, const unsigned char *key, struct err *err)
 		inner[i] ^= 0x36;
 		outer[i] ^= 0x5c;
 	}
-	r = maria_run(m, govern_sql_access_key, params, ARRAY_LEN(params), NULL, err);
+	r = maria_run(m, govern_sql_access_key,
+		      MARIA_ARGS(MARIA_B(((struct str){(const char *)inner, sizeof(inner)})),
+				 MARIA_B(((struct str){(const char *)outer, sizeof(outer)}))),
+		      NULL, err);
 	sodium_memzero(inner, sizeof(inner));
 	sodium_memzero(outer, sizeof(outer));
 	return r;
@@ -448,12 +454,10 @@ static int give_password(struct maria *m, const struct access_difference *d,
 
 static int change_person(struct maria *m, const struct access_difference *d, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(d->item.who), MARIA_S(d->item.right)};
-
 	return maria_run(m,
 			 d->state == ACCESS_MISSING ? govern_sql_access_person
 						    : govern_sql_access_person_gone,
-			 params, ARRAY_LEN(params), NULL, err);
+			 MARIA_ARGS(MARIA_S(d->item.who), MARIA_S(d->item.right)), NULL, err);
 }
 
 static int run(struct maria *m, const struct access_difference *d, const struct access_apply *how,
@@ -472,25 +476,22 @@ static int bring_about(struct maria *m, const struct access_difference *d,
 		       const struct access_apply *how, struct err *err)
 {
 	const char *kind = kind_names[d->item.kind];
-	const struct maria_value named[] = {MARIA_S(kind), MARIA_S(d->item.who)};
-	const struct maria_value hashed[] = {MARIA_S(d->item.right), MARIA_S(d->item.who)};
-	const struct maria_value account[] = {MARIA_S(kind_names[ACCESS_ACCOUNT]),
-					      MARIA_S(d->item.who)};
 	bool is_object = d->item.kind <= ACCESS_ACCOUNT;
 	bool is_made = d->state == ACCESS_MISSING;
 	int r = 0;
 
 	if (is_object && is_made)
-		r = maria_run(m, govern_sql_access_record, named, ARRAY_LEN(named), NULL, err);
+		r = access_record(m, govern_sql_access_record, kind, d->item.who, err);
 	if (r == 0)
 		r = run(m, d, how, err);
 	if (r == 0 && is_made && d->item.kind == ACCESS_VIEW)
-		r = maria_run(m, govern_sql_access_record_view, hashed, ARRAY_LEN(hashed), NULL,
-			      err);
+		r = maria_run(m, govern_sql_access_record_view,
+			      MARIA_ARGS(MARIA_S(d->item.right), MARIA_S(d->item.who)), NULL, err);
 	if (r == 0 && d->item.kind == ACCESS_LOGIN) /* its account's is recorded anew */
-		r = maria_run(m, govern_sql_access_record, account, ARRAY_LEN(account), NULL, err);
+		r = access_record(m, govern_sql_access_record, kind_names[ACCESS_ACCOUNT],
+				  d->item.who, err);
 	if (r == 0 && is_object && !is_made)
-		r = maria_run(m, govern_sql_access_drop_record, named, ARRAY_LEN(named), NULL, err);
+		r = access_record(m, govern_sql_access_drop_record, kind, d->item.who, err);
 	return r < 0 ? err_context(err, "%s \"%s\"", kind, d->item.who) : 0;
 }
 
@@ -501,12 +502,10 @@ static int adopt(const struct access *a, struct maria *m, struct access_diff *di
 
 	for (size_t i = 0; i < diff->n && r == 0; i++) {
 		const struct access_item *item = &diff->items[i].item;
-		const struct maria_value named[] = {MARIA_S(kind_names[item->kind]),
-						    MARIA_S(item->who)};
 
 		if (diff->items[i].state == ACCESS_STRANGER)
-			r = maria_run(m, govern_sql_access_adopt, named, ARRAY_LEN(named), NULL,
-				      err);
+			r = access_record(m, govern_sql_access_adopt, kind_names[item->kind],
+					  item->who, err);
 	}
 	if (r == 0) /* or what adopted ones log in by would be unknown now */
 		r = maria_run(m, govern_sql_access_record_logins, NULL, 0, NULL, err);
@@ -537,13 +536,8 @@ static int apply_locked(const struct access *a, struct maria *m, const struct ac
 	_cleanup_(access_diff_done) struct access_diff diff = {0};
 	int r = access_compare(a, m, &diff, err);
 
-	if (r == 0 && diff.stranger && !how->adopts) {
-		(void)err_set(err, ERR_CONFLICT, "\"%s\" is on the server, and was not made here",
-			      diff.stranger);
-		return err_hint(err,
-				"choose another name in the file, or take it over with --adopt: "
-				"it then has the rights of the file and no others");
-	}
+	if (r == 0 && diff.stranger && !how->adopts)
+		return access_refuse_stranger(&diff, "on the server", err);
 	if (r == 0 && diff.stranger)
 		r = adopt(a, m, &diff, err);
 	if (r == 0)
@@ -620,8 +614,6 @@ static int list_records(struct maria *m, struct arena *arena, struct record **re
 static int drop_record(struct maria *m, const struct record *record, struct err *err)
 {
 	static const char *const words[] = {"ROLE", "VIEW", "USER"};
-	const struct maria_value params[] = {MARIA_S(kind_names[record->kind]),
-					     MARIA_S(record->name)};
 	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(STATEMENT_MAX);
 	int r;
 
@@ -632,8 +624,8 @@ static int drop_record(struct maria *m, const struct record *record, struct err 
 		add_who(&b, record->name);
 	r = maria_exec(m, strbuf_str(&b), err);
 	if (r == 0)
-		r = maria_run(m, govern_sql_access_drop_record, params, ARRAY_LEN(params), NULL,
-			      err);
+		r = access_record(m, govern_sql_access_drop_record, kind_names[record->kind],
+				  record->name, err);
 	return r < 0 ? err_context(err, "%s \"%s\"", kind_names[record->kind], record->name) : 0;
 }
 

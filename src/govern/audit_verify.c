@@ -81,10 +81,8 @@ static int read_checkpoint(struct chain *c, struct maria *m, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	struct audit_head at = {0};
-	int r = maria_query(m, govern_sql_audit_checkpoint, NULL, 0, &rows, err);
+	int r = maria_query_row(m, govern_sql_audit_checkpoint, NULL, 0, &rows, err);
 
-	if (r == 0)
-		r = maria_rows_next(rows, err);
 	if (r <= 0)
 		return r;
 	at.id = maria_rows_uint(rows, 0);
@@ -187,9 +185,7 @@ static int check_end(struct chain *c, struct maria *m, struct err *err)
 			       "the audit ends with event %" PRIu64 ", and it had %" PRIu64
 			       " when it was last verified",
 			       c->before.id, c->seen.id);
-	r = maria_query(m, "SELECT audit_id, event_hash FROM Audit_Head", NULL, 0, &rows, err);
-	if (r == 0)
-		r = maria_rows_next(rows, err);
+	r = maria_query_row(m, "SELECT audit_id, event_hash FROM Audit_Head", NULL, 0, &rows, err);
 	if (r < 0)
 		return r;
 	if (r == 0 || maria_rows_uint(rows, 0) != c->before.id ||
@@ -204,7 +200,6 @@ static int check_end(struct chain *c, struct maria *m, struct err *err)
 static int check_piece(struct chain *c, struct maria *m, bool *ret_more, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	struct maria_value params[] = {MARIA_N, MARIA_U(PIECE)};
 	uint64_t n = 0;
 	int r;
 
@@ -215,9 +210,9 @@ static int check_piece(struct chain *c, struct maria *m, bool *ret_more, struct 
 	r = read_checkpoint(c, m, err);
 	if (r == 0)
 		r = read_erasures(c, m, err);
-	params[0] = MARIA_U(c->before.id);
 	if (r == 0)
-		r = maria_query(m, govern_sql_audit_events, params, ARRAY_LEN(params), &rows, err);
+		r = maria_query(m, govern_sql_audit_events,
+				MARIA_ARGS(MARIA_U(c->before.id), MARIA_U(PIECE)), &rows, err);
 	while (r >= 0 && rows && (r = maria_rows_next(rows, err)) > 0) {
 		r = check_event(c, rows, err);
 		n++;

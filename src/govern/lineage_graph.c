@@ -337,9 +337,9 @@ static int add_views(struct lineage_graph *g, const struct lineage_parts *p, str
 
 static int add_warehouse(struct lineage_graph *g, const struct lineage_parts *p, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(p->warehouse)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(p->db, govern_sql_lineage_columns, params, 1, &rows, err);
+	int r = maria_query(p->db, govern_sql_lineage_columns, MARIA_ARGS(MARIA_S(p->warehouse)),
+			    &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
 		(void)lineage_add_column(
@@ -391,9 +391,9 @@ static size_t routine_node(struct routines *rs, const char *kind, const char *na
 /* Parameters, and what is returned, before any text is read: routines call each other. */
 static int declare_routines(struct routines *rs, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(rs->database)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(rs->db, govern_sql_lineage_parameters, params, 1, &rows, err);
+	int r = maria_query(rs->db, govern_sql_lineage_parameters,
+			    MARIA_ARGS(MARIA_S(rs->database)), &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		size_t node =
@@ -409,9 +409,8 @@ static int declare_routines(struct routines *rs, struct err *err)
 
 static int read_routines(struct routines *rs, const char *sql, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(rs->database)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(rs->db, sql, params, 1, &rows, err);
+	int r = maria_query(rs->db, sql, MARIA_ARGS(MARIA_S(rs->database)), &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		const char *table = maria_rows_str(rows, 2).data;
@@ -674,15 +673,13 @@ size_t lineage_readers(const struct lineage_graph *g, size_t start,
 static int unknown(const struct lineage_graph *g, const char *text, struct err *err)
 {
 	const char **names = mem_alloc_array(g->n_nodes + 1, sizeof(*names));
-	const char *near;
 	size_t n = 0;
 
 	for (size_t i = 0; i < g->n_nodes; i++)
 		if (!g->nodes[i].is_passing)
 			names[n++] = g->nodes[i].name;
-	near = cstr_nearest(text, names);
-	(void)err_set(err, ERR_NOT_FOUND, "there is no table, view or collection \"%.80s\"%s%s%s",
-		      text, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	(void)err_set(err, ERR_NOT_FOUND, "there is no table, view or collection \"%.80s\"", text);
+	(void)err_near(err, cstr_nearest(text, names));
 	mem_free(names);
 	return err_hint(err,
 			"Products.price, product_catalog.category.name, index:product_catalog");
@@ -692,14 +689,12 @@ static int unknown_column(const struct lineage_graph *g, const struct lineage_no
 			  const char *text, struct err *err)
 {
 	const char **names = mem_alloc_array(node->n_columns + 1, sizeof(*names));
-	const char *near;
 
 	for (size_t i = 1; i < node->n_columns; i++)
 		names[i - 1] = g->columns[node->columns[i]].name;
-	near = cstr_nearest(text, names);
-	(void)err_set(err, ERR_NOT_FOUND, "%s \"%s\" has no \"%.80s\"%s%s%s",
-		      lineage_kind_name(node->kind), node->name, text,
-		      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	(void)err_set(err, ERR_NOT_FOUND, "%s \"%s\" has no \"%.80s\"",
+		      lineage_kind_name(node->kind), node->name, text);
+	(void)err_near(err, cstr_nearest(text, names));
 	mem_free(names);
 	return -ERR_NOT_FOUND;
 }

@@ -62,8 +62,8 @@ int quality_read_baseline(struct quality_runner *rn, const char *check, const ch
 			  struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(rn->stores->db, govern_sql_quality_baseline, &MARIA_S(check), 1, &rows,
-			    err);
+	int r = maria_query(rn->stores->db, govern_sql_quality_baseline, MARIA_ARGS(MARIA_S(check)),
+			    &rows, err);
 
 	*ret = NULL;
 	if (r == 0 && (r = maria_rows_next(rows, err)) > 0)
@@ -95,10 +95,8 @@ static int count_failed(struct quality_runner *rn, const char *sql, struct quali
 			struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int rc = maria_query(rn->stores->db, sql, NULL, 0, &rows, err);
+	int rc = maria_query_row(rn->stores->db, sql, NULL, 0, &rows, err);
 
-	if (rc == 0)
-		rc = maria_rows_next(rows, err);
 	if (rc <= 0)
 		return rc;
 	r->checked = maria_rows_uint(rows, 0);

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "shop/shop_sql_int.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,14 +14,6 @@
 
 #define COLUMNS_MAX 19 /* of products, with the end */
 #define VALUE_MAX   ((size_t)1 << 20)
-
-extern const char shop_sql_feed_addresses[];
-extern const char shop_sql_feed_customers[];
-extern const char shop_sql_feed_order_items[];
-extern const char shop_sql_feed_orders[];
-extern const char shop_sql_feed_products[];
-extern const char shop_sql_feed_reviews[];
-extern const char shop_sql_feed_suppliers[];
 
 struct feed_column {
 	const char *name;	    /* in the file */

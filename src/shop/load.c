@@ -61,8 +61,8 @@ static int load_init(struct load *l, struct err *err)
 static int take_lock(struct load *l, struct err *err)
 {
 	int64_t taken = 0;
-	int r = maria_query_int(l->m, shop_sql_load_lock,
-				(struct maria_value[]){MARIA_I(LOCK_WAIT_S)}, 1, &taken, err);
+	int r = maria_query_int(l->m, shop_sql_load_lock, MARIA_ARGS(MARIA_I(LOCK_WAIT_S)), &taken,
+				err);
 
 	if (r < 0)
 		return err_context(err, "taking the lock of loading");
@@ -282,7 +282,7 @@ int shop_load_mark(struct maria *m, char **ret, struct err *err)
 int shop_load_has_mark(struct maria *m, const char *mark, bool *ret, struct err *err)
 {
 	int64_t n = 0;
-	int r = maria_query_int(m, shop_sql_load_run_has_mark, &MARIA_S(mark), 1, &n, err);
+	int r = maria_query_int(m, shop_sql_load_run_has_mark, MARIA_ARGS(MARIA_S(mark)), &n, err);
 
 	if (r == 0)
 		*ret = n > 0;

@@ -12,7 +12,7 @@
 #include "store/maria_int.h"
 
 #include "base/map.h"
-#include "store/sql_int.h"
+#include "store/store_sql_int.h"
 
 #include <errmsg.h>
 #include <mysqld_error.h>

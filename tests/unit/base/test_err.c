@@ -60,14 +60,14 @@ static void what_may_be_meant_stands_behind_the_message(void **state)
 
 	(void)state;
 	(void)err_set(&err, ERR_NOT_FOUND, "there is no \"a\"");
-	assert_int_equal(err_suggest(&err, NULL), -ERR_NOT_FOUND);
+	assert_int_equal(err_near(&err, NULL), -ERR_NOT_FOUND);
 	assert_string_equal(err.message, "there is no \"a\"");
-	assert_int_equal(err_suggest(&err, "b"), -ERR_NOT_FOUND);
+	assert_int_equal(err_near(&err, "b"), -ERR_NOT_FOUND);
 	assert_string_equal(err.message, "there is no \"a\"; did you mean \"b\"?");
 	(void)err_set(&err, ERR_NOT_FOUND, "%01020d", 7);
-	(void)err_suggest(&err, "b");
+	(void)err_near(&err, "b");
 	assert_cut(err.message, sizeof(err.message));
-	assert_int_equal(err_suggest(NULL, "b"), -ERR_INTERNAL);
+	assert_int_equal(err_near(NULL, "b"), -ERR_INTERNAL);
 }
 
 int main(void)
