@@ -291,6 +291,7 @@ extern const char shop_sql_load_has_schema[];
 extern const char shop_sql_load_lock[];
 extern const char shop_sql_load_order_sums[];
 extern const char shop_sql_load_order_sums_stored[];
+extern const char shop_sql_load_past[];
 extern const char shop_sql_load_run_begin[];
 extern const char shop_sql_load_run_end[];
 extern const char shop_sql_load_run_forget[];

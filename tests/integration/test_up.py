@@ -116,6 +116,27 @@ def test_the_shop_is_loaded_once_into_each_database(named):
     named.assert_in_step()
 
 
+@pytest.mark.limit(240)
+def test_live_data_is_never_loaded_over(stack):
+    marker = stack.var / "shop.loaded"
+    stack.sql("UPDATE Products SET price = 4711 WHERE product_id = 15")
+    stack.sql("UPDATE Customers SET email = 'mine@example.com' WHERE customer_id = 1")
+
+    def stays(said):
+        done = stack.up()
+        assert re.search(rf"^shop +{said}", done.stderr, re.M), done.stderr
+        assert stack.value("SELECT price FROM Products WHERE product_id = 15") == 4711
+        assert stack.value("SELECT email FROM Customers WHERE customer_id = 1") == "mine@example.com"
+
+    stack.write_config(retention={"quality": "1s"})  # Load_Runs, too
+    stack.run("retention", "purge", "--yes")
+    stays("already loaded")
+    marker.write_text("2026-11-23T03:09:24.123Z")  # of an older program
+    stays("already loaded")
+    marker.write_text("9 at 2026-11-23 03:09:24.123")  # of a run that is gone
+    stays('database "aethermart_db" has rows; nothing loaded')
+
+
 def test_another_database_on_an_embedded_server(stack):
     stack.write_config(mariadb={"database": "second_db"})
     stack.up("--no-shop")
