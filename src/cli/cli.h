@@ -95,6 +95,11 @@ int cli_print_json_line(json_t *steal, struct err *err) _must_check_;
 /* Text from data, a server or a path, which may be anything: bytes that are no UTF-8 become U+FFFD.
  * null without data. For json_pack's "o"; its "s" would make nothing of the whole entry. */
 json_t *cli_json_text(struct str text);
+/*
+ * A line of `lead` and `text`, on stdout; on a terminal wrapped to its width, with what follows
+ * below the beginning of `text`. To files and other programs it is one line.
+ */
+void cli_print_line(const char *lead, const char *text);
 /* Flushes stdout. ERR_IO with the reason: the disk is full, the reader gone. */
 int cli_flush(struct err *err) _must_check_;
 

@@ -1,12 +1,20 @@
 """What `up` says is true: of a worker that dies, stands by or has another configuration, and of what
 is in the database that the configuration names now."""
+import contextlib
+import fcntl
 import json
+import os
+import pty
 import re
+import struct
+import subprocess
+import termios
 
 import pytest
 import yaml
 
 from named import DATABASE, DOCUMENTS
+from stack import BINARY, environment
 from waiting import until
 
 
@@ -144,6 +152,40 @@ def test_another_database_on_an_embedded_server(stack):
     number = insert_customer(stack, "B")
     assert stack.doc("customer_profiles", number)["full_name"] == "A B"
     stack.assert_in_step()
+
+
+def on_terminal(stack, *words, columns=80):
+    """What a person sees at a terminal of that width."""
+    person, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    child = subprocess.Popen([str(BINARY), "--config", str(stack.config_path), *words], stdin=terminal,
+                             stdout=terminal, stderr=subprocess.DEVNULL, env=environment(), cwd=stack.root)
+    os.close(terminal)
+    text = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while piece := os.read(person, 65536):
+            text += piece
+    os.close(person)
+    child.wait()
+    return text.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_is_wide_enough_and_a_missing_column_is_told(stack):
+    stack.run("quality", "run", check=False)
+    stack.sql("ALTER TABLE Reviews RENAME COLUMN review_text TO text_was")
+    try:
+        status = stack.json("status")
+        assert "review_text" in status["sync"]["mappings_error"], status
+        seen = {" ".join(words): on_terminal(stack, *words) for words in
+                (["doctor"], ["retention", "show"], ["quality", "report"], ["status"])}
+    finally:
+        stack.sql("ALTER TABLE Reviews RENAME COLUMN text_was TO review_text")
+    for verb, text in seen.items():
+        assert len(text.splitlines()) > 8, (verb, text)
+        assert [line for line in text.splitlines() if len(line) > 80] == [], verb
+    assert "review_text" in " ".join(seen["status"].split()), seen["status"]
+    assert "`aethermart mapping check`" in " ".join(seen["status"].split())
+    assert stack.json("status")["sync"]["mappings_error"] is None
 
 
 def test_json_is_all_that_is_printed(named):
