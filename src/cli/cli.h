@@ -102,6 +102,11 @@ int cli_print_json_line(json_t *steal, struct err *err) _must_check_;
 /* Text from data, a server or a path, which may be anything: bytes that are no UTF-8 become U+FFFD.
  * null without data. For json_pack's "o"; its "s" would make nothing of the whole entry. */
 json_t *cli_json_text(struct str text);
+/*
+ * A line of `lead` and `text`, on stdout; on a terminal wrapped to its width, with what follows
+ * below the beginning of `text`. To files and other programs it is one line.
+ */
+void cli_print_line(const char *lead, const char *text);
 /* Flushes stdout. ERR_IO with the reason: the disk is full, the reader gone. */
 int cli_flush(struct err *err) _must_check_;
 
@@ -145,7 +150,7 @@ int cli_open_maria(const struct command_line *line, enum endpoint_role role, str
 int cli_open_mongo(const struct command_line *line, enum endpoint_role role, struct mongo **ret,
 		   struct err *err) _must_check_;
 
-/* The shop: its schema, and the mappings bound to it. */
+/* The shop: its schema, and the mappings bound to it. `db` may be open already. */
 struct schema;
 struct cli_shop {
 	struct maria *db;

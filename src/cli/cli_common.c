@@ -6,9 +6,12 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/banned.h"
+
+#define WIDTH_MIN 20 /* columns of text, below which it is not wrapped */
 
 const struct config_option log_options[] = {
     {.section = "log",
@@ -70,6 +73,67 @@ json_t *cli_json_text(struct str text)
 		return json;
 	strbuf_add_json(&b, text.data, text.len);
 	return json_loadb(b.data, b.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+}
+
+/* 0: no terminal. */
+static size_t terminal_width(void)
+{
+	struct winsize size;
+
+	return isatty(STDOUT_FILENO) == 1 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0
+		   ? size.ws_col
+		   : 0;
+}
+
+/* Characters of UTF-8, of which a terminal shows one a column but for wide ones. */
+static size_t characters(struct str s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.len; i++)
+		n += ((unsigned char)s.data[i] & 0xC0) != 0x80;
+	return n;
+}
+
+/* The bytes of the first line of `text`: up to the last space within `room` characters, or, of one
+ * long word, as much as there is room for. */
+static size_t line_bytes(struct str text, size_t room)
+{
+	size_t n = 0, space = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (((unsigned char)text.data[i] & 0xC0) == 0x80)
+			continue;
+		if (text.data[i] == ' ')
+			space = i;
+		if (n++ == room)
+			return space ? space : i;
+	}
+	return text.len;
+}
+
+void cli_print_line(const char *lead, const char *text)
+{
+	size_t width = terminal_width(), indent = characters(str_from(lead));
+	struct str rest = str_from(text);
+
+	bug_if(!text);
+	fputs(lead, stdout);
+	if (width < indent + WIDTH_MIN) { /* no terminal, or none that is wide enough */
+		printf("%s\n", text);
+		return;
+	}
+	do {
+		size_t n = line_bytes(rest, width - indent);
+
+		printf("%.*s\n", (int)n, rest.data);
+		rest.data += n;
+		rest.len -= n;
+		while (rest.len && *rest.data == ' ')
+			rest.data++, rest.len--;
+		if (rest.len)
+			printf("%*s", (int)indent, "");
+	} while (rest.len);
 }
 
 int cli_flush(struct err *err)

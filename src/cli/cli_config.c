@@ -221,8 +221,9 @@ static const char reference_head[] =
     "What the environment says goes before the file, and an option of the command line\n"
     "(`--log.level debug`) before both. Lists are YAML lists in the file and separated by commas\n"
     "elsewhere. `aethermart config show --origin` prints every value and where it came from,\n"
-    "`aethermart config check` lists all that is wrong. A key that does not exist, a value of\n"
-    "the wrong type or out of range is an error that names file, line and column.\n"
+    "`aethermart config check` lists all that is wrong, also what is named and cannot be read. A\n"
+    "key that does not exist, a value of the wrong type or out of range is an error that names\n"
+    "file, line and column.\n"
     "\n"
     "A key without a value and an empty environment variable leave an option as it is. Secrets\n"
     "come from the environment or from a file that only its owner may read.\n";

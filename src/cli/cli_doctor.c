@@ -133,6 +133,9 @@ static void check_mongo(struct doctor *d, struct mongo *m)
 	int major = 0;
 
 	if (mongo_probe(m, &s, &err) < 0) {
+		if (endpoint_is_embedded_mongo(d->line->config))
+			(void)err_hint(&err, "run `aethermart up`: a server of its own that does "
+					     "not let it log in is started anew");
 		note_error(d, "MongoDB", &err);
 		return;
 	}
@@ -663,10 +666,10 @@ static int print_checks(struct doctor *d, struct err *err)
 		const json_t *c = json_array_get(d->checks, i);
 		const char *fix = json_string_value(json_object_get(c, "fix"));
 
-		printf("%-4s %s\n", fix ? "FIX" : "ok",
-		       json_string_value(json_object_get(c, "what")));
+		cli_print_line(fix ? "FIX  " : "ok   ",
+			       json_string_value(json_object_get(c, "what")));
 		if (fix)
-			printf("     -> %s\n", fix);
+			cli_print_line("     -> ", fix);
 	}
 	return cli_flush(err);
 }

@@ -64,7 +64,7 @@ int cli_shop_open(const struct command_line *line, enum endpoint_role role, stru
 		  struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
-	int r = cli_open_maria(line, role, &ret->db, err);
+	int r = ret->db ? 0 : cli_open_maria(line, role, &ret->db, err);
 
 	if (r == 0)
 		r = schema_load(ret->db, config_text(line->config, "mariadb.database"),

@@ -13,6 +13,8 @@
 
 #include "base/banned.h"
 
+#define READ_SPARE_S 60
+
 const char *cli_quality_rules(const struct command_line *line, struct arena *arena)
 {
 	const char *dir = config_text(line->config, "quality.rules");
@@ -96,11 +98,12 @@ static int verify_index(void *arg, const struct mapping *m,
 	return r < 0 ? r : cli_indexed_verify(&p->index, p->sync, m, options, ret, err);
 }
 
-static int check_warehouse(void *arg, shop_warehouse_fn fn, void *fn_arg, struct err *err)
+static int check_warehouse(void *arg, int64_t timeout_ms, shop_warehouse_fn fn, void *fn_arg,
+			   struct err *err)
 {
 	const struct quality_place *p = arg;
 
-	return cli_warehouse_check(p->line, fn, fn_arg, err);
+	return cli_warehouse_check(p->line, timeout_ms, fn, fn_arg, err);
 }
 
 /* Documents are looked at by the sync's account; without MongoDB only their checks go without. */
@@ -118,12 +121,29 @@ static void open_documents(const struct command_line *line, struct quality_place
 		p->stores.without = arena_strdup(&p->arena, why.message);
 }
 
+/* The server ends a statement whose time is up, and says so: until then the answer is waited for.
+ */
+static int open_rows(const struct command_line *line, struct quality_place *p, struct err *err)
+{
+	struct maria_options o = {0};
+	int64_t longest_ms = 0;
+	int r = endpoint_maria(line->config, ENDPOINT_ADMIN, &p->arena, &o, err);
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->chosen[i]->timeout_ms > longest_ms)
+			longest_ms = p->chosen[i]->timeout_ms;
+	o.read_timeout_s = (unsigned)(longest_ms / 1000) + READ_SPARE_S;
+	return r < 0 ? r : maria_open(&o, &p->shop.db, err);
+}
+
 static int open_place(const struct command_line *line, struct quality_place *p, struct err *err)
 {
 	int r = quality_load(cli_quality_rules(line, &p->arena), &p->checks, err);
 
 	if (r == 0)
 		r = choose(line, p, err);
+	if (r == 0)
+		r = open_rows(line, p, err);
 	if (r == 0)
 		r = cli_shop_open(line, ENDPOINT_ADMIN, &p->shop, err);
 	if (r == 0)
@@ -192,20 +212,24 @@ static void print_wrong(const struct quality_result *r)
 
 	if (r->outcome == QUALITY_PASSED)
 		return;
-	strbuf_addf(&text, "\n%s (%" PRIu64 ", %s): %s\n", r->check->name, r->log_id,
-		    r->check->owner, r->check->about);
+	strbuf_addf(&text, "%s (%" PRIu64 ", %s): %s", r->check->name, r->log_id, r->check->owner,
+		    r->check->about);
+	printf("\n");
+	cli_print_line("", strbuf_str(&text));
+	strbuf_clear(&text);
 	if (r->details) {
-		strbuf_addstr(&text, "  ");
 		strbuf_add_visible(&text, r->details, strlen(r->details));
-		strbuf_addch(&text, '\n');
+		cli_print_line("  ", strbuf_str(&text));
+		strbuf_clear(&text);
 	}
 	for (size_t i = 0; i < r->n_keys && i < QUALITY_SAMPLE; i++) {
-		strbuf_addstr(&text, i ? ", " : "  keys: ");
+		strbuf_addstr(&text, i ? ", " : "");
 		strbuf_add_visible(&text, r->keys[i], strlen(r->keys[i]));
 	}
+	if (r->n_keys && r->failed > QUALITY_SAMPLE)
+		strbuf_addstr(&text, ", ...");
 	if (r->n_keys)
-		strbuf_addstr(&text, r->failed > QUALITY_SAMPLE ? ", ...\n" : "\n");
-	(void)fputs(strbuf_str(&text), stdout);
+		cli_print_line("  keys: ", strbuf_str(&text));
 }
 
 static int print_text(const struct quality_run *run, size_t n_left_out, struct err *err)

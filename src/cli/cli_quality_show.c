@@ -96,19 +96,23 @@ static int add_key(void *arg, const char *entity, const char *key, struct err *e
 
 static int print_found(struct shown *s, const struct quality_row *r, struct err *err)
 {
+	_cleanup_(strbuf_done) struct strbuf head = STRBUF_INIT(4096);
 	int rc;
 
 	strbuf_clear(&s->text);
 	rc = quality_samples(s->db, r->log_id, add_key, s, err);
 	if (rc < 0)
 		return rc;
-	printf("\n%s (%" PRIu64 ", %s): %s %" PRIu64 " of %" PRIu64 "\n", r->check, r->log_id,
-	       r->owner, r->outcome, r->failed, r->checked);
+	strbuf_addf(&head, "%s (%" PRIu64 ", %s): %s %" PRIu64 " of %" PRIu64, r->check, r->log_id,
+		    r->owner, r->outcome, r->failed, r->checked);
+	printf("\n");
+	cli_print_line("", strbuf_str(&head));
 	if (*r->details)
-		printf("  %s\n", r->details);
+		cli_print_line("  ", r->details);
+	if (s->text.len && r->failed > QUALITY_SAMPLE)
+		strbuf_addstr(&s->text, ", ...");
 	if (s->text.len)
-		printf("  keys: %s%s\n", strbuf_str(&s->text),
-		       r->failed > QUALITY_SAMPLE ? ", ..." : "");
+		cli_print_line("  keys: ", strbuf_str(&s->text));
 	return 0;
 }
 

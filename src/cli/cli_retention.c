@@ -148,7 +148,8 @@ static int run_show(const struct command_line *line, struct err *err)
 						(json_int_t)f.samples),
 				      err);
 	table_print(l.table, stdout);
-	printf("\n%s\n", strbuf_str(&told));
+	printf("\n");
+	cli_print_line("", strbuf_str(&told));
 	return cli_flush(err);
 }
 

@@ -43,8 +43,8 @@ int cli_status_print(const struct command_line *line, struct err *err) _must_che
 int cli_warehouse_install(const struct command_line *line, struct err *err) _must_check_;
 int cli_warehouse_may_drop(const struct command_line *line, struct err *err) _must_check_;
 int cli_warehouse_drop(const struct command_line *line, struct err *err) _must_check_;
-int cli_warehouse_check(const struct command_line *line, shop_warehouse_fn fn, void *arg,
-			struct err *err) _must_check_;
+int cli_warehouse_check(const struct command_line *line, int64_t timeout_ms, shop_warehouse_fn fn,
+			void *arg, struct err *err) _must_check_;
 
 enum cli_up_flags {
 	CLI_UP_SHOP = 1 << 0,  /* load the default shop */

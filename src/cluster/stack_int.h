@@ -42,6 +42,10 @@ int stack_log_error(const char *what, const char *log, struct err *err);
 /* Whether `dir`, where a server was started (NULL: none was), is still the server's folder. */
 bool stack_is_at(const struct stack *s, const char *part, const char *dir);
 
+/* Whether a process was started with these arguments, ended by NULL; also when that cannot be seen.
+ */
+bool stack_runs_as(const struct process *p, const char *const *argv);
+
 /* Whether something accepts connections there; of a socket, whether it is that process (0: any). */
 bool stack_accepts_socket(const char *path, pid_t pid);
 bool stack_accepts_port(unsigned port);

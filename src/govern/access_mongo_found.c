@@ -3,13 +3,15 @@
 
 #include "base/banned.h"
 
-#define BATCH 10000 /* of a list of collections; the shop has a hundredth of it */
+#define UNAUTHORIZED 13	   /* the server's error */
+#define BATCH	     10000 /* of a list of collections; the shop has a hundredth of it */
 
 /* --- commands -------------------------------------------------------------------------------- */
 
 static int hint_rights(int r, struct err *err)
 {
-	if (r == -ERR_PERMISSION)
+	/* Not where the login itself was refused. */
+	if (r == -ERR_PERMISSION && err->native == UNAUTHORIZED)
 		(void)err_hint(err,
 			       "the account that applies needs the role userAdminAnyDatabase of "
 			       "\"admin\" beside readWrite and dbAdmin of the documents' database");

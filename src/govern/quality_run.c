@@ -185,6 +185,23 @@ static int limit_time(struct quality_runner *rn, int64_t ms, struct err *err)
 	return r;
 }
 
+static bool was_its_time_up(const struct quality_result *r, int rc)
+{
+	return rc == -ERR_TIMEOUT && r->run_us >= r->check->timeout_ms * 1000;
+}
+
+static const char *tell_time(struct quality_runner *rn, const struct quality_result *r,
+			     const struct err *why)
+{
+	char time[CLOCK_TEXT_SIZE];
+
+	return arena_printf(
+	    &rn->run->arena,
+	    "its time of %s was up (`timeout` of the check, %s:%zu, gives more): %s",
+	    clock_format_duration(r->check->timeout_ms * 1000, time), r->check->node->file,
+	    r->check->node->key_line, why->message);
+}
+
 /* An error is a result like others, unless there is nobody left to ask. */
 static int run_check(struct quality_runner *rn, struct quality_result *r, struct err *err)
 {
@@ -205,7 +222,8 @@ static int run_check(struct quality_runner *rn, struct quality_result *r, struct
 	}
 	if (rc < 0) {
 		r->outcome = QUALITY_ERROR;
-		r->details = arena_strdup(&rn->run->arena, why.message);
+		r->details = was_its_time_up(r, rc) ? tell_time(rn, r, &why)
+						    : arena_strdup(&rn->run->arena, why.message);
 	} else if (is_allowed(r)) {
 		r->outcome = QUALITY_PASSED;
 	} else {

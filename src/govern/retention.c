@@ -66,9 +66,10 @@ const struct retention_store retention_stores[] = {
      .key = "load_id",
      .time = "started_at",
      .condition = "NOT EXISTS (SELECT 1 FROM data_quality_logs c WHERE c.load_id ="
-		  " Load_Runs.load_id)",
+		  " Load_Runs.load_id) AND load_id <> COALESCE((SELECT f.load_id FROM Load_Runs f"
+		  " WHERE f.run_status = 'done' ORDER BY f.load_id LIMIT 1), 0)",
      .option = "retention.quality",
-     .why = "as long as what it found"},
+     .why = "as long as what it found; the first one stays, from which the shop is"},
     {.name = "quality_runs",
      .table = "Quality_Runs",
      .key = "run_id",

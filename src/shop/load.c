@@ -288,3 +288,29 @@ int shop_load_has_mark(struct maria *m, const char *mark, bool *ret, struct err 
 		*ret = n > 0;
 	return r;
 }
+
+void shop_load_past_done(struct shop_load_past *p)
+{
+	mem_free(p->place);
+	p->place = NULL;
+}
+
+int shop_load_look_back(struct maria *m, struct shop_load_past *ret, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	struct str place;
+	int r = maria_query(m, shop_sql_load_past, NULL, 0, &rows, err);
+
+	if (r == 0)
+		r = maria_rows_next(rows, err);
+	if (r < 0)
+		return err_context(err, "looking at what the shop has");
+	place = maria_rows_str(rows, 3);
+	*ret = (struct shop_load_past){
+	    .has_rows = maria_rows_int(rows, 0) != 0,
+	    .has_done = maria_rows_int(rows, 1) != 0,
+	    .is_cut_off = maria_rows_int(rows, 2) != 0,
+	    .place = mem_strndup(place.data, place.len),
+	};
+	return 0;
+}

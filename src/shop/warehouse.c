@@ -4,6 +4,9 @@
 #include "shop/shop_sql_int.h"
 #include "shop/shop_warehouse_int.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/banned.h"
 
 #define NO_DATABASE    1049 /* MariaDB's errors */
@@ -357,10 +360,21 @@ int shop_warehouse_count(struct maria *m, const char *shop, uint64_t *ret, struc
 
 /* --- checking -------------------------------------------------------------------------------- */
 
-int shop_warehouse_check(struct maria *m, shop_warehouse_fn fn, void *arg, struct err *err)
+/* A bound text is refused there. */
+static int limit_time(struct maria *m, int64_t ms, struct err *err)
+{
+	char sql[80];
+
+	(void)snprintf(sql, sizeof(sql), "SET SESSION max_statement_time = %" PRId64 ".%03" PRId64,
+		       ms / 1000, ms % 1000);
+	return maria_exec(m, sql, err);
+}
+
+int shop_warehouse_check(struct maria *m, int64_t timeout_ms, shop_warehouse_fn fn, void *arg,
+			 struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = -ERR_RETRY;
+	int r = limit_time(m, timeout_ms, err) < 0 ? -(int)err->code : -ERR_RETRY;
 
 	for (int i = 0; i < CHECK_ATTEMPTS && r == -ERR_RETRY; i++) {
 		err_clear(err);

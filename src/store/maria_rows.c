@@ -28,8 +28,7 @@ int maria_query(struct maria *m, const char *sql, const struct maria_value *para
 				       sql);
 		}
 		if (mysql_stmt_bind_result(s->handle, s->results))
-			return maria_fail(m, mysql_stmt_errno(s->handle),
-					  mysql_stmt_error(s->handle), err);
+			return maria_fail_statement(m, s->handle, err);
 	} else {
 		r = maria_check_usable(m, err);
 		if (r < 0)
@@ -59,13 +58,11 @@ static int fetch_cut_columns(struct maria_rows *r, struct err *err)
 		b->buffer = mem_realloc_array(b->buffer, s->columns[i].length + 1, 1);
 		b->buffer_length = s->columns[i].length;
 		if (mysql_stmt_fetch_column(s->handle, b, (unsigned)i, 0))
-			return maria_fail(r->conn, mysql_stmt_errno(s->handle),
-					  mysql_stmt_error(s->handle), err);
+			return maria_fail_statement(r->conn, s->handle, err);
 	}
 	/* The library keeps its own copy of the binds: tell it about the new buffers. */
 	if (mysql_stmt_bind_result(s->handle, s->results))
-		return maria_fail(r->conn, mysql_stmt_errno(s->handle), mysql_stmt_error(s->handle),
-				  err);
+		return maria_fail_statement(r->conn, s->handle, err);
 	return 0;
 }
 
@@ -85,8 +82,7 @@ static int next_prepared(struct maria_rows *r, struct err *err)
 			return e;
 	} else if (fetched) {
 		r->is_at_end = true;
-		return maria_fail(r->conn, mysql_stmt_errno(s->handle), mysql_stmt_error(s->handle),
-				  err);
+		return maria_fail_statement(r->conn, s->handle, err);
 	}
 	for (size_t i = 0; i < s->n_columns; i++)
 		((char *)s->results[i].buffer)[s->columns[i].is_null ? 0 : s->columns[i].length] =

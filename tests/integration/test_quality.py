@@ -302,6 +302,7 @@ def test_own_sql_can_only_read_and_has_no_time_without_end(quality):
     results = quality.run(status=DIFFERENT)
     assert [r["outcome"] for r in results.values()] == ["error"] * 4 + ["passed"]
     assert results["sleeps"]["microseconds"] < 10_000_000
+    assert "its time of 100ms was up (`timeout` of the check, " in results["sleeps"]["details"]
     assert quality.sql("SELECT COUNT(*) FROM Things") == [(100,)]
 
 
@@ -539,6 +540,15 @@ def test_what_the_warehouse_has_otherwise_is_named_by_its_subject(stack):
     stack.wait_synced()
     waits = result()
     assert waits["outcome"] == "passed" and "waits to be taken" in waits["details"]
+    rules = stack.root / "own-rules"
+    rules.mkdir()
+    (rules / "slow.yaml").write_text(yaml.safe_dump({"owner": "tests", "rules": {"warehouse_reconciled": {
+        "kind": "reconciliation", "store": "warehouse", "about": "no time", "timeout": "1ms", "severity": "warn"}}}))
+    stack.write_config(quality={"rules": str(rules)})
+    late = result()
+    assert late["outcome"] == "error" and late["details"].startswith("its time of "), late
+    assert "slow.yaml:3, gives more" in late["details"] and "(1969)" in late["details"], late
+    stack.write_config(quality={"rules": str(stack_module.ROOT / "rules/quality")})
     stack.sql("DROP DATABASE aethermart_dw")
     away = result()
     assert away["outcome"] == "error" and away["details"]

@@ -79,7 +79,7 @@ TABLES = {
         " inputs, outputs, event) VALUES (UUID(), 'n', 'load', 'START', UTC_TIMESTAMP(), 'p', '', '', '{}')"),
     "load_runs": (
         "quality", "Load_Runs",
-        f"INSERT INTO Load_Runs (load_id, started_at, run_status) SELECT seq, {AGE}, 'done'"
+        f"INSERT INTO Load_Runs (load_id, started_at, run_status) SELECT seq, {AGE}, 'failed'"
         " FROM seq_1_to_1000000",
         "INSERT INTO Load_Runs (run_status) VALUES ('done')"),
     "price_history": (
@@ -309,12 +309,15 @@ def test_records_of_the_shop_are_never_purged(place):
     assert place.store("stock_movements")["keep"] == "kept"
 
 
-def test_a_load_stays_as_long_as_its_findings(place):
+def test_a_load_stays_as_long_as_its_findings_and_the_first_for_ever(place):
+    place.shop.sql("INSERT INTO Load_Runs (load_id, run_status) VALUES (2, 'stopped'), (3, 'done'), (4, 'done')")
     place.shop.sql("UPDATE Load_Runs SET started_at = '2001-01-01'")
-    place.shop.sql(TABLES["quality"][3])
-    assert place.purge("load_runs", "--yes") == {"load_runs": 0}
+    place.shop.sql("UPDATE Load_Runs SET run_status = 'failed' WHERE load_id = 1")
+    place.shop.sql(TABLES["quality"][3].replace("VALUES (1,", "VALUES (4,"))
+    assert place.purge("load_runs", "--yes") == {"load_runs": 2}
     place.shop.sql("DELETE FROM data_quality_logs")
     assert place.purge("load_runs", "--yes") == {"load_runs": 1}
+    assert place.shop.sql("SELECT load_id FROM Load_Runs") == [(3,)], "the one that completed the shop"
 
 
 def test_a_run_and_what_was_known_of_stay_as_long_as_results_name_them(place):
