@@ -93,6 +93,8 @@ extern const char govern_sql_lineage_day[];
 extern const char govern_sql_lineage_dead_letter[];
 extern const char govern_sql_lineage_export_lock[];
 extern const char govern_sql_lineage_export_unlock[];
+extern const char govern_sql_lineage_events[];
+extern const char govern_sql_lineage_generated[];
 extern const char govern_sql_lineage_installed[];
 extern const char govern_sql_lineage_kept[];
 extern const char govern_sql_lineage_list[];
