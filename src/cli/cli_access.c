@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/table.h"
 #include "cluster/folder.h"
+#include "cluster/home.h"
 #include "cluster/layout.h"
 #include "govern/audit.h"
 #include "govern/dictionary.h"
@@ -54,11 +55,16 @@ int cli_govern_key(const struct command_line *line, const char *name, unsigned c
 		   struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
-	const char *dir =
-	    arena_printf(&arena, "%s/secrets", endpoint_var_dir(line->config, &arena));
+	const char *var_dir = endpoint_var_dir(line->config, &arena);
+	const char *dir = arena_printf(&arena, "%s/secrets", var_dir);
+	struct err unused = {0};
 	const char *secret;
-	int r = dir_make(dir, 0700, err);
+	int r;
 
+	/* A new folder becomes ours, or `serve` would find somebody's things in it. */
+	if (home_claim(var_dir, &unused) < 0)
+		err_clear(&unused);
+	r = dir_make(dir, 0700, err);
 	if (r == 0)
 		r = folder_secret(arena_printf(&arena, "%s/%s", dir, name), &arena, &secret, err);
 	if (r == 0)
@@ -66,13 +72,18 @@ int cli_govern_key(const struct command_line *line, const char *name, unsigned c
 	return r;
 }
 
-int cli_govern_audit(struct maria *db, const struct audit_event *event, struct err *err)
+int cli_govern_audit(const struct command_line *line, struct maria *db,
+		     const struct audit_event *event, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct audit_event e = *event;
+	int r;
 
 	e.actor = audit_os_actor(&arena);
-	return audit_append(db, &e, err);
+	r = audit_append(db, &e, err);
+	if (r == 0)
+		cli_audit_follow(line, db);
+	return r;
 }
 
 /* --- show ------------------------------------------------------------------------------------ */
@@ -396,8 +407,8 @@ static int password_of(void *arg, const char *account, struct arena *arena, cons
 }
 
 /* Rights that were changed before an error are told with it: it stays the one that is told. */
-static int note_changes(struct maria *db, const char *server, size_t changes, int r,
-			struct err *err)
+static int note_changes(const struct command_line *line, struct maria *db, const char *server,
+			size_t changes, int r, struct err *err)
 {
 	const struct audit_event event = {.action = "access.apply",
 					  .object = server,
@@ -405,7 +416,7 @@ static int note_changes(struct maria *db, const char *server, size_t changes, in
 					  .outcome = r == 0 ? "done" : err_name(-r)};
 	struct err local = {0};
 
-	return changes ? err_first(r, cli_govern_audit(db, &event, &local), &local, err) : r;
+	return changes ? err_first(r, cli_govern_audit(line, db, &event, &local), &local, err) : r;
 }
 
 static int apply_maria(const struct command_line *line, struct cli_govern *p,
@@ -420,7 +431,7 @@ static int apply_maria(const struct command_line *line, struct cli_govern *p,
 		r = access_apply(p->access, p->db, how, ret_changes, err);
 	sodium_memzero(key, sizeof(key));
 	how->pseudonym_key = NULL;
-	r = note_changes(p->db, server_names[0], *ret_changes, r, err);
+	r = note_changes(line, p->db, server_names[0], *ret_changes, r, err);
 	return r < 0 ? r
 		     : dictionary_write(p->access, p->schema, &p->mappings, p->db, &columns, err);
 }
@@ -433,7 +444,7 @@ static int apply_mongo(const struct command_line *line, struct cli_govern *p,
 
 	if (r == 0 && m->is_there)
 		r = access_mongo_apply(&m->plan, &m->server, how, ret_changes, err);
-	return note_changes(p->db, server_names[1], *ret_changes, r, err);
+	return note_changes(line, p->db, server_names[1], *ret_changes, r, err);
 }
 
 static bool may_apply(const struct command_line *line)

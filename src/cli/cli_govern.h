@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "govern/access.h"
 #include "govern/access_mongo.h"
+#include "govern/audit.h"
 #include "govern/rbac_audit.h"
 #include "store/schema.h"
 
@@ -51,10 +52,23 @@ int cli_witness_follow(struct cli_witness *w, const struct command_line *line, s
 		       uint64_t *ret_rows, struct err *err) _must_check_;
 void cli_witness_done(struct cli_witness *w);
 
-/* Writes into the audit what this verb did, by whom, in the shop's database. */
-struct audit_event;
-int cli_govern_audit(struct maria *db, const struct audit_event *event, struct err *err)
+/* --- the audit -------------------------------------------------------------------------------- */
+
+/* Where the run-time folder keeps how far the audit was, and the key of its checkpoints. */
+struct cli_audit_head {
+	struct arena arena;
+	unsigned char public_key[32], secret_key[64];
+	struct audit_witness witness;
+};
+int cli_audit_head(const struct command_line *line, struct cli_audit_head *ret, struct err *err)
     _must_check_;
+void cli_audit_head_done(struct cli_audit_head *h); /* also after an error */
+/* Moves it to where the audit ends; a warning says what was wrong. */
+void cli_audit_follow(const struct command_line *line, struct maria *db);
+
+/* Writes into the audit what this verb did, by whom, in the shop's database, and moves the head. */
+int cli_govern_audit(const struct command_line *line, struct maria *db,
+		     const struct audit_event *event, struct err *err) _must_check_;
 void cli_govern_done(struct cli_govern *g); /* also after an error of cli_govern_open() */
 
 /* False: the servers are ours, and no MongoDB was ever started. */

@@ -75,7 +75,7 @@ static int run_show(const struct command_line *line, struct err *err)
 	    err);
 	/* What was not written down is not shown. */
 	if (r == 0)
-		r = cli_govern_audit(g.db,
+		r = cli_govern_audit(line, g.db,
 				     &(struct audit_event){.role = role->name,
 							   .action = "privacy.show",
 							   .object = g.access->subject_table,
@@ -212,7 +212,7 @@ static int run_export(const struct command_line *line, struct err *err)
 	mongo_close(mongo);
 	/* What was not written down is not handed out. */
 	if (r == 0)
-		r = cli_govern_audit(g.db,
+		r = cli_govern_audit(line, g.db,
 				     &(struct audit_event){.action = "privacy.export",
 							   .object = g.access->subject_table,
 							   .purpose = command_text(line, "purpose"),
@@ -436,7 +436,7 @@ static int run_dump(const struct command_line *line, struct err *err)
 	for (size_t i = 0; i < SHOP_FEED_FILES; i++)
 		rows += report.rows[i];
 	if (r == 0)
-		r = cli_govern_audit(g.db,
+		r = cli_govern_audit(line, g.db,
 				     &(struct audit_event){.action = "privacy.dump",
 							   .object = "masked copy of the shop",
 							   .purpose = command_text(line, "purpose"),

@@ -6,7 +6,6 @@
 #include "cluster/layout.h"
 
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
 
@@ -17,17 +16,14 @@
 int cli_retention_open(const struct command_line *line, struct cli_retention *ret, struct err *err)
 {
 	const char *var = endpoint_var_dir(line->config, &ret->arena);
-	unsigned char seed[crypto_sign_SEEDBYTES];
 	int r = cli_open_maria(line, ENDPOINT_ADMIN, &ret->db, err);
 
 	if (r == 0)
 		r = retention_prepare(ret->db, err);
 	if (r == 0)
-		r = cli_govern_key(line, "audit", seed, err);
+		r = cli_audit_head(line, &ret->head, err);
 	if (r < 0)
 		return r;
-	crypto_sign_seed_keypair(ret->public_key, ret->secret_key, seed);
-	sodium_memzero(seed, sizeof(seed));
 	ret->dir = var;
 	ret->place = (struct retention_place){
 	    .db = ret->db,
@@ -36,9 +32,8 @@ int cli_retention_open(const struct command_line *line, struct cli_retention *re
 	    .witness_dir = cli_witness_dir(line, &ret->arena),
 	    .cache_path = arena_printf(&ret->arena, "%s/index/embeddings.db", var),
 	    .has_own_server = endpoint_is_embedded_maria(line->config),
-	    .witness = {.path = arena_printf(&ret->arena, "%s/audit.head", var),
-			.public_key = ret->public_key},
-	    .secret_key = ret->secret_key,
+	    .witness = ret->head.witness,
+	    .secret_key = ret->head.secret_key,
 	    .actor = audit_os_actor(&ret->arena),
 	};
 	return 0;
@@ -46,8 +41,8 @@ int cli_retention_open(const struct command_line *line, struct cli_retention *re
 
 void cli_retention_done(struct cli_retention *s)
 {
-	sodium_memzero(s->secret_key, sizeof(s->secret_key));
 	s->db = maria_close(s->db);
+	cli_audit_head_done(&s->head);
 	arena_done(&s->arena);
 }
 

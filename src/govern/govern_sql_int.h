@@ -32,6 +32,8 @@ extern const char govern_sql_audit_details_erase[];
 extern const char govern_sql_audit_erasures[];
 extern const char govern_sql_audit_event_add[];
 extern const char govern_sql_audit_events[];
+extern const char govern_sql_audit_end[];
+extern const char govern_sql_audit_has[];
 extern const char govern_sql_audit_head[];
 extern const char govern_sql_audit_head_move[];
 extern const char govern_sql_audit_list[];

@@ -499,12 +499,12 @@ def test_serve_purges_and_measures_by_itself(stack):
 def test_serve_verifies_the_audit_each_day_and_doctor_tells_what_is_wrong(stack):
     def told():
         return [c for c in stack.json("doctor", check=False)["checks"] if "the audit" in c["what"]]
-    head = stack.var / "audit.head"
+    verified = stack.var / "audit.head.verified"
     stack.down()
     stack.write_config(retention={"every": "1s"})
-    head.unlink(missing_ok=True)
+    verified.unlink(missing_ok=True)
     stack.up()
-    until(lambda: head.exists(), 30, what="serve verifies the audit")
+    until(lambda: verified.exists(), 30, what="serve verifies the audit")
     assert [c["ok"] for c in told()] == [True]
     for (name,) in stack.sql("SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE"
                              " TRIGGER_SCHEMA = DATABASE() AND EVENT_OBJECT_TABLE LIKE 'Audit%%'"):
