@@ -111,13 +111,14 @@ static int show_store(struct shown *d, const struct retention_store *store, stru
 			      (json_int_t)retention_of(d->s->place.config, store), "option",
 			      store->option, "why", store->why);
 
+		json_object_set_new(entry, "is_estimate", json_boolean(size.is_estimate));
 		json_object_set_new(entry, "bytes_a_day",
 				    f.is_known ? json_real(f.bytes_a_day) : json_null());
 		json_array_append_new(d->list, entry);
 		return 0;
 	}
 	(void)snprintf(bytes, sizeof(bytes), "%.1f", (double)size.bytes / 1e6);
-	(void)snprintf(rows, sizeof(rows), "%" PRIu64, size.rows);
+	(void)snprintf(rows, sizeof(rows), "%s%" PRIu64, size.is_estimate ? "~" : "", size.rows);
 	if (f.is_known)
 		(void)snprintf(growth, sizeof(growth), "%.1f", f.bytes_a_day / 1e6);
 	table_add(d->table, (const char *const[]){store->name, size.is_there ? bytes : "-",
