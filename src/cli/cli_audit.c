@@ -88,9 +88,9 @@ static int list_row(void *arg, const struct audit_row *row, struct err *err)
 
 static int list(const struct command_line *line, const char *subject, struct err *err)
 {
-	static const char *const titles[] = {">ID",	"AT",	   "ACTOR", "ROLE",
-					     "ACTION",	"OBJECT",  ">ROWS", "OUTCOME",
-					     "SUBJECT", "PURPOSE", NULL};
+	static const char *const titles[] = {">ID",	 "~AT",	     "~ACTOR", "~ROLE",
+					     "~ACTION",	 "~OBJECT",  ">ROWS",  "~OUTCOME",
+					     "~SUBJECT", "~PURPOSE", NULL};
 	_cleanup_(maria_closep) struct maria *db = NULL;
 	_cleanup_(table_freep) struct table *table = table_new(titles);
 	struct listed l = {.table = table};
