@@ -323,6 +323,7 @@ static int ask(struct asking *a, struct strbuf *json, struct err *err)
 	a->answer.n_filters = a->n_filters;
 	a->answer.order = a->find.order;
 	a->answer.explain = a->q->explains;
+	a->answer.only_matched = a->q->matched != NULL;
 	a->answer.collapse = a->q->collapses;
 	a->answer.is_whole = a->d->lent.is_whole;
 	a->answer.took_us = clock_monotonic_us() - since;

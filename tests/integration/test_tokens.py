@@ -283,6 +283,8 @@ def test_of_whom_totals_and_facets_tell_was_seen_though_not_shown(stack, address
     gone = json.loads(web.ask(address, asked + "&filter=country%3DNowhere&facets=country", token).text)
     assert gone["total"] == 0 and gone["facets"][0]["values"]
     assert len(sights(stack, 7)) == 2
+    explained = json.loads(web.ask(address, asked + "&explain=true&facets=city&filter=country%3DNowhere", token).text)
+    assert explained["total"] == 0 and explained["explain"]["terms"] == [], "nor is it told that there is one"
     many = json.loads(web.ask(address, "/v1/search?in=reviews&limit=1", token).text)
     assert many["total"] > 100
     author = stack.value("SELECT customer_id FROM Reviews WHERE review_id = %s", many["hits"][0]["id"])
