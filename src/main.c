@@ -63,6 +63,7 @@ static int run(struct command_line *line, int argc, char **argv, struct err *err
 	line->config = config;
 	set_logging(line);
 	r = line->command->run(line, err);
+	cli_audit_keep(line);
 	line->config = NULL;
 	(void)config_free(config);
 	return r;

@@ -142,6 +142,9 @@ int cli_day_before(const struct command_line *line, const char **ret, struct err
 		.max = 1000000, .fallback = (count), .help = "how many, the newest first" \
 	}
 
+/* When a command has appended to the audit: audit.head moves to its end (cli_audit_head.c). */
+void cli_audit_keep(const struct command_line *line);
+
 /* --- connections (cli_open.c) ---------------------------------------------------------------- */
 
 /* Database selected. */

@@ -4,6 +4,7 @@
 
 #include "base/table.h"
 #include "cluster/folder.h"
+#include "cluster/home.h"
 #include "cluster/layout.h"
 #include "govern/audit.h"
 #include "govern/dictionary.h"
@@ -335,8 +336,8 @@ static int password_of(void *arg, const char *account, struct arena *arena, cons
 }
 
 /* Rights that were changed before an error are told with it: it stays the one that is told. */
-static int note_changes(struct maria *db, const char *server, size_t changes, int r,
-			struct err *err)
+static int note_changes(const struct command_line *line, struct maria *db, const char *server,
+			size_t changes, int r, struct err *err)
 {
 	const struct audit_event event = {.action = "access.apply",
 					  .object = server,
@@ -344,7 +345,7 @@ static int note_changes(struct maria *db, const char *server, size_t changes, in
 					  .outcome = r == 0 ? "done" : err_name(-r)};
 	struct err local = {0};
 
-	return changes ? err_first(r, cli_govern_audit(db, &event, &local), &local, err) : r;
+	return changes ? err_first(r, cli_govern_audit(line, db, &event, &local), &local, err) : r;
 }
 
 static int apply_maria(const struct command_line *line, struct cli_govern *p,
@@ -359,7 +360,7 @@ static int apply_maria(const struct command_line *line, struct cli_govern *p,
 		r = access_apply(p->access, p->shop.db, how, ret_changes, err);
 	sodium_memzero(key, sizeof(key));
 	how->pseudonym_key = NULL;
-	r = note_changes(p->shop.db, server_names[0], *ret_changes, r, err);
+	r = note_changes(line, p->shop.db, server_names[0], *ret_changes, r, err);
 	return r < 0 ? r
 		     : dictionary_write(p->access, p->shop.schema, &p->shop.mappings, p->shop.db,
 					&columns, err);
@@ -373,7 +374,7 @@ static int apply_mongo(const struct command_line *line, struct cli_govern *p,
 
 	if (r == 0 && m->is_there)
 		r = access_mongo_apply(&m->plan, &m->server, how, ret_changes, err);
-	return note_changes(p->shop.db, server_names[1], *ret_changes, r, err);
+	return note_changes(line, p->shop.db, server_names[1], *ret_changes, r, err);
 }
 
 static int ask(const struct command_line *line, struct err *err)

@@ -3,41 +3,30 @@
 #include "cli/cli_list.h"
 #include "cli/cli_witness.h"
 
+#include "base/clock.h"
 #include "govern/audit.h"
 
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
 
 #include "base/banned.h"
 
 struct place {
-	struct arena arena;
+	struct cli_audit_head head;
 	struct maria *db;
-	unsigned char public_key[crypto_sign_PUBLICKEYBYTES];
-	unsigned char secret_key[crypto_sign_SECRETKEYBYTES];
-	struct audit_witness witness;
 };
 
 static void place_done(struct place *p)
 {
-	sodium_memzero(p->secret_key, sizeof(p->secret_key));
 	p->db = maria_close(p->db);
-	arena_done(&p->arena);
+	cli_audit_head_done(&p->head);
 }
 
 static int open_place(const struct command_line *line, struct place *p, struct err *err)
 {
 	int r = cli_open_maria(line, ENDPOINT_ADMIN, &p->db, err);
 
-	if (r == 0)
-		r = cli_audit_keys(line, p->public_key, p->secret_key, err);
-	if (r < 0)
-		return r;
-	p->witness.public_key = p->public_key;
-	p->witness.path =
-	    arena_printf(&p->arena, "%s/audit.head", endpoint_var_dir(line->config, &p->arena));
-	return 0;
+	return r < 0 ? r : cli_audit_head(line, &p->head, err);
 }
 
 /* --- verify ---------------------------------------------------------------------------------- */
@@ -45,11 +34,11 @@ static int open_place(const struct command_line *line, struct place *p, struct e
 static int run_verify(const struct command_line *line, struct err *err)
 {
 	_cleanup_(place_done) struct place p = {0};
-	struct audit_state s;
+	struct audit_state s = {0};
 	int r = open_place(line, &p, err);
 
 	if (r == 0)
-		r = audit_verify(p.db, &p.witness, &s, err);
+		r = audit_verify(p.db, &p.head.witness, &s, err);
 	if (r < 0)
 		return r;
 	if (line->json)
@@ -95,9 +84,9 @@ static int list_row(void *arg, const struct audit_row *row, struct err *err)
 
 static int list(const struct command_line *line, const char *subject, struct err *err)
 {
-	static const char *const titles[] = {">ID",	"AT",	   "ACTOR", "ROLE",
-					     "ACTION",	"OBJECT",  ">ROWS", "OUTCOME",
-					     "SUBJECT", "PURPOSE", NULL};
+	static const char *const titles[] = {">ID",	 "~AT",	     "~ACTOR", "~ROLE",
+					     "~ACTION",	 "~OBJECT",  ">ROWS",  "~OUTCOME",
+					     "~SUBJECT", "~PURPOSE", NULL};
 	_cleanup_(maria_closep) struct maria *db = NULL;
 	_cleanup_(cli_list_done) struct cli_list l = cli_list_new(line, titles);
 	int r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
@@ -120,6 +109,30 @@ static int run_who_saw(const struct command_line *line, struct err *err)
 
 /* --- purge ----------------------------------------------------------------------------------- */
 
+/* What the retention keeps goes by a word of its own; what is to come never. */
+static int check_before(const struct command_line *line, const char *before, struct err *err)
+{
+	char now[CLOCK_TEXT_SIZE], kept[CLOCK_TEXT_SIZE];
+	int64_t keep_ms = config_int(line->config, "retention.audit"), now_us = clock_wall_us();
+
+	clock_format(now_us, now);
+	clock_format(now_us - keep_ms * 1000, kept);
+	now[10] = kept[10] = ' ';
+	now[19] = kept[19] = '\0';
+	if (strcmp(before, now) > 0) {
+		(void)err_set(err, ERR_INVALID_ARGUMENT, "\"%s\" is still to come", before);
+		return err_hint(err, "what is not old yet stays; name a day that is over");
+	}
+	if (command_has(line, "young") || (keep_ms && strcmp(before, kept) <= 0))
+		return 0;
+	if (keep_ms)
+		(void)err_set(err, ERR_INVALID_ARGUMENT,
+			      "retention.audit keeps events from %.10s on", kept);
+	else
+		(void)err_set(err, ERR_INVALID_ARGUMENT, "retention.audit keeps events for ever");
+	return err_hint(err, "--young deletes them all the same");
+}
+
 static int run_purge(const struct command_line *line, struct err *err)
 {
 	_cleanup_(place_done) struct place p = {0};
@@ -128,17 +141,19 @@ static int run_purge(const struct command_line *line, struct err *err)
 	int r = cli_day_before(line, &before, err);
 
 	if (r == 0)
+		r = check_before(line, before, err);
+	if (r == 0)
 		r = cli_ask(line, "This deletes the audit from before that day. Go on?", err);
 	if (r == 0)
 		r = open_place(line, &p, err);
 	if (r == 0)
 		r = audit_purge(p.db,
-				&(struct audit_purge){.witness = &p.witness,
-						      .secret_key = p.secret_key,
+				&(struct audit_purge){.witness = &p.head.witness,
+						      .secret_key = p.head.secret_key,
 						      .before = before},
 				&purged, err);
 	if (r == 0)
-		r = cli_govern_audit(p.db,
+		r = cli_govern_audit(line, p.db,
 				     &(struct audit_event){.action = "audit.purge",
 							   .object = "Audit_Events",
 							   .rows = purged,
@@ -270,7 +285,12 @@ static int run_scrub(const struct command_line *line, struct err *err)
 
 static const struct command_option list_options[] = {CLI_OPTION_NEWEST("50"), {0}};
 static const struct command_option erase_options[] = {CLI_OPTION_YES, {0}};
-static const struct command_option purge_options[] = {CLI_OPTION_YES, CLI_OPTION_BEFORE, {0}};
+static const struct command_option purge_options[] = {
+    CLI_OPTION_YES,
+    CLI_OPTION_BEFORE,
+    {.name = "young", .type = COMMAND_FLAG, .help = "also what retention.audit keeps"},
+    {0},
+};
 
 static const struct command command_audit_verify = {
     .name = "verify",

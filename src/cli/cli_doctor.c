@@ -629,7 +629,7 @@ static void check_audit(struct doctor *d)
 				  STR_ARGS(str_trim(strbuf_slice(&wrong)))),
 		     "`aethermart audit verify` says whether it still is so: find out who changed "
 		     "it, in v_rbac_audit and in a backup");
-	else if (stat(head, &st) == 0)
+	else if (stat(arena_printf(&d->arena, "%s" AUDIT_VERIFIED, head), &st) == 0)
 		note(d,
 		     arena_printf(&d->arena, "the audit was verified %" PRId64 " hours ago",
 				  (clock_wall_us() / 1000000 - (int64_t)st.st_mtim.tv_sec) / 3600),

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "cluster/folder.h"
+#include "cluster/home.h"
 #include "govern/audit.h"
 
 #include <assert.h>
@@ -43,11 +44,16 @@ int cli_govern_key(const struct command_line *line, const char *name, unsigned c
 		   struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
-	const char *dir =
-	    arena_printf(&arena, "%s/secrets", endpoint_var_dir(line->config, &arena));
+	const char *var_dir = endpoint_var_dir(line->config, &arena);
+	const char *dir = arena_printf(&arena, "%s/secrets", var_dir);
+	struct err unused = {0};
 	const char *secret;
-	int r = dir_make(dir, 0700, err);
+	int r;
 
+	/* A new folder becomes ours, or `serve` would find somebody's things in it. */
+	if (home_claim(var_dir, &unused) < 0)
+		err_clear(&unused);
+	r = dir_make(dir, 0700, err);
 	if (r == 0)
 		r = folder_secret(arena_printf(&arena, "%s/%s", dir, name), &arena, &secret, err);
 	if (r == 0)
@@ -67,11 +73,16 @@ int cli_audit_keys(const struct command_line *line, unsigned char ret_public[32]
 	return r;
 }
 
-int cli_govern_audit(struct maria *db, const struct audit_event *event, struct err *err)
+int cli_govern_audit(const struct command_line *line, struct maria *db,
+		     const struct audit_event *event, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct audit_event e = *event;
+	int r;
 
 	e.actor = audit_os_actor(&arena);
-	return audit_append(db, &e, err);
+	r = audit_append(db, &e, err);
+	if (r == 0)
+		cli_audit_follow(line, db);
+	return r;
 }

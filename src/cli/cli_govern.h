@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "govern/access.h"
+#include "govern/audit.h"
 #include "store/schema.h"
 
 struct cli_govern {
@@ -26,10 +27,22 @@ int cli_govern_key(const struct command_line *line, const char *name, unsigned c
 int cli_audit_keys(const struct command_line *line, unsigned char ret_public[32],
 		   unsigned char ret_secret[64], struct err *err) _must_check_;
 
-/* Writes into the audit what this verb did, by whom, in the shop's database. */
-struct audit_event;
-int cli_govern_audit(struct maria *db, const struct audit_event *event, struct err *err)
+/* Where the run-time folder keeps how far the audit was, and the keys of its checkpoints
+ * (cli_audit_head.c). */
+struct cli_audit_head {
+	struct arena arena;
+	unsigned char public_key[32], secret_key[64];
+	struct audit_witness witness;
+};
+int cli_audit_head(const struct command_line *line, struct cli_audit_head *ret, struct err *err)
     _must_check_;
+void cli_audit_head_done(struct cli_audit_head *h); /* also after an error */
+/* Moves it to where the audit ends; a warning says what was wrong. */
+void cli_audit_follow(const struct command_line *line, struct maria *db);
+
+/* Writes into the audit what this verb did, by whom, in the shop's database, and moves the head. */
+int cli_govern_audit(const struct command_line *line, struct maria *db,
+		     const struct audit_event *event, struct err *err) _must_check_;
 
 /* Options of verbs that see or change what is somebody's. */
 #define CLI_OPTION_PURPOSE                                                   \

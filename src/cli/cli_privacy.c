@@ -76,7 +76,7 @@ static int run_show(const struct command_line *line, struct err *err)
 			 err);
 	/* What was not written down is not shown. */
 	if (r == 0)
-		r = cli_govern_audit(g.shop.db,
+		r = cli_govern_audit(line, g.shop.db,
 				     &(struct audit_event){.role = role->name,
 							   .action = "privacy.show",
 							   .object = g.access->subject_table,
@@ -193,7 +193,7 @@ static int run_export(const struct command_line *line, struct err *err)
 	mongo_close(mongo);
 	/* What was not written down is not handed out. */
 	if (r == 0)
-		r = cli_govern_audit(g.shop.db,
+		r = cli_govern_audit(line, g.shop.db,
 				     &(struct audit_event){.action = "privacy.export",
 							   .object = g.access->subject_table,
 							   .purpose = command_text(line, "purpose"),
@@ -407,7 +407,7 @@ static int run_dump(const struct command_line *line, struct err *err)
 	for (size_t i = 0; i < SHOP_FEED_FILES; i++)
 		rows += report.rows[i];
 	if (r == 0)
-		r = cli_govern_audit(g.shop.db,
+		r = cli_govern_audit(line, g.shop.db,
 				     &(struct audit_event){.action = "privacy.dump",
 							   .object = "masked copy of the shop",
 							   .purpose = command_text(line, "purpose"),

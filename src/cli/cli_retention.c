@@ -8,7 +8,6 @@
 #include "cluster/layout.h"
 
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
 
@@ -24,7 +23,7 @@ int cli_retention_open(const struct command_line *line, struct cli_retention *re
 	if (r == 0)
 		r = retention_prepare(ret->db, err);
 	if (r == 0)
-		r = cli_audit_keys(line, ret->public_key, ret->secret_key, err);
+		r = cli_audit_head(line, &ret->head, err);
 	if (r < 0)
 		return r;
 	ret->dir = var;
@@ -35,9 +34,8 @@ int cli_retention_open(const struct command_line *line, struct cli_retention *re
 	    .witness_dir = cli_witness_dir(line, &ret->arena),
 	    .cache_path = arena_printf(&ret->arena, "%s/index/embeddings.db", var),
 	    .has_own_server = endpoint_is_embedded_maria(line->config),
-	    .witness = {.path = arena_printf(&ret->arena, "%s/audit.head", var),
-			.public_key = ret->public_key},
-	    .secret_key = ret->secret_key,
+	    .witness = ret->head.witness,
+	    .secret_key = ret->head.secret_key,
 	    .actor = audit_os_actor(&ret->arena),
 	};
 	return 0;
@@ -45,8 +43,8 @@ int cli_retention_open(const struct command_line *line, struct cli_retention *re
 
 void cli_retention_done(struct cli_retention *s)
 {
-	sodium_memzero(s->secret_key, sizeof(s->secret_key));
 	s->db = maria_close(s->db);
+	cli_audit_head_done(&s->head);
 	arena_done(&s->arena);
 }
 
@@ -110,13 +108,14 @@ static int show_store(const struct cli_retention *s, const struct retention_stor
 			      (json_int_t)retention_of(s->place.config, store), "option",
 			      store->option, "why", store->why);
 
+		json_object_set_new(entry, "is_estimate", json_boolean(size.is_estimate));
 		json_object_set_new(entry, "bytes_a_day",
 				    f.is_known ? json_real(f.bytes_a_day) : json_null());
 		json_array_append_new(l->json, entry);
 		return 0;
 	}
 	(void)snprintf(bytes, sizeof(bytes), "%.1f", (double)size.bytes / 1e6);
-	(void)snprintf(rows, sizeof(rows), "%" PRIu64, size.rows);
+	(void)snprintf(rows, sizeof(rows), "%s%" PRIu64, size.is_estimate ? "~" : "", size.rows);
 	if (f.is_known)
 		(void)snprintf(growth, sizeof(growth), "%.1f", f.bytes_a_day / 1e6);
 	table_add(l->table, (const char *const[]){store->name, size.is_there ? bytes : "-",

@@ -102,6 +102,13 @@ static int add_details(struct maria *m, uint64_t id, const struct audit_event *e
 	    NULL, err);
 }
 
+atomic_bool audit_appended;
+
+bool audit_is_ahead(void)
+{
+	return atomic_load(&audit_appended);
+}
+
 int audit_append_here(struct maria *m, const struct audit_event *e, struct err *err)
 {
 	char now[32], number[24], rows[24];
@@ -109,6 +116,7 @@ int audit_append_here(struct maria *m, const struct audit_event *e, struct err *
 	struct audit_head head = {0};
 	int r = read_head(m, &head, now, err);
 
+	atomic_store(&audit_appended, true);
 	if (r == 0 && (e->subject || e->details))
 		r = add_details(m, head.id + 1, e, details, err);
 	if (r < 0)

@@ -3,6 +3,8 @@
 
 #include "govern/audit.h"
 
+#include <stdatomic.h>
+
 #define AUDIT_FIELDS	 10 /* that are hashed besides the hash of the event before */
 #define AUDIT_FIRST_HASH "0000000000000000000000000000000000000000000000000000000000000000"
 #define AUDIT_ERASE	 "audit.erase"
@@ -12,6 +14,8 @@ struct audit_head {
 	uint64_t id;
 	char hash[AUDIT_HASH_SIZE];
 };
+
+extern atomic_bool audit_appended; /* and not followed yet */
 
 /* Within a transaction of the caller's. */
 int audit_append_here(struct maria *m, const struct audit_event *event, struct err *err)

@@ -101,3 +101,18 @@ int audit_purge(struct maria *m, const struct audit_purge *how, uint64_t *ret_pu
 		r = add_checkpoint(m, &end, how->secret_key, err);
 	return r < 0 ? r : delete_purged(m, how, ret_purged, err);
 }
+
+int audit_count_old(struct maria *m, const char *before, uint64_t *ret, struct err *err)
+{
+	struct audit_head end = {0};
+	struct maria_value upto;
+	int64_t n = 0;
+	int r = find_end(m, before, &end, err);
+
+	upto = MARIA_U(end.id);
+	if (r == 0)
+		r = maria_query_int(m, "SELECT COUNT(*) FROM Audit_Events WHERE audit_id <= ?",
+				    &upto, 1, &n, err);
+	*ret = (uint64_t)n;
+	return r;
+}

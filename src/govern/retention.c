@@ -18,6 +18,8 @@
 #include "base/banned.h"
 
 #define PIECE_ROWS   2000
+#define COUNTED_ROWS 10000 /* so many rows, as the server estimates, are counted */
+#define COUNTED_MAX  100000
 #define DAY_MS	     ((int64_t)86400000)
 #define DAY_S	     86400L
 #define SAMPLES_MIN  12
@@ -262,11 +264,34 @@ static int table_oldest(const struct retention_place *p, const struct retention_
 	return r;
 }
 
+/* The server's idea of few rows may be none at all. */
+static int table_count(const struct retention_place *p, const struct retention_store *s,
+		       struct retention_size *ret, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	int64_t n = 0;
+	int r;
+
+	ret->is_estimate = ret->rows > COUNTED_ROWS;
+	if (ret->is_estimate)
+		return 0;
+	/* An estimate that is far off must not make this a long walk. */
+	MARIA_ADD(&sql, "SELECT COUNT(*) FROM (SELECT 1 FROM #.# LIMIT ", schema_of(p, s),
+		  s->table);
+	strbuf_addf(&sql, "%d) t", COUNTED_MAX);
+	r = maria_query_int(p->db, strbuf_str(&sql), NULL, 0, &n, err);
+	ret->rows = r == 0 ? (uint64_t)n : ret->rows;
+	ret->is_estimate = n >= COUNTED_MAX;
+	return r;
+}
+
 static int look_at_table(const struct retention_place *p, const struct retention_store *s,
 			 struct retention_size *ret, struct err *err)
 {
 	int r = table_size(p, s, ret, err);
 
+	if (r == 0 && ret->is_there)
+		r = table_count(p, s, ret, err);
 	return r < 0 || !ret->is_there ? r : table_oldest(p, s, ret, err);
 }
 
@@ -430,7 +455,7 @@ static int purge_table(const struct retention_place *p, const struct retention_s
 
 /* The whole chain is verified before; so not for what became too old since yesterday. */
 static int purge_chain(const struct retention_place *p, const struct retention_store *s,
-		       uint64_t *ret_n, struct err *err)
+		       bool is_dry, uint64_t *ret_n, struct err *err)
 {
 	char before[CLOCK_TEXT_SIZE], overdue[CLOCK_TEXT_SIZE];
 	int64_t cutoff = clock_wall_us() - retention_of(p->config, s) * 1000;
@@ -443,6 +468,8 @@ static int purge_chain(const struct retention_place *p, const struct retention_s
 	before[19] = overdue[19] = '\0';
 	if (r < 0 || !size.oldest[0] || strcmp(size.oldest, overdue) >= 0)
 		return r;
+	if (is_dry)
+		return audit_count_old(p->db, before, ret_n, err);
 	return audit_purge(p->db,
 			   &(struct audit_purge){.witness = &p->witness,
 						 .secret_key = p->secret_key,
@@ -483,10 +510,9 @@ static int purge(const struct retention_place *p, const struct retention_store *
 	r = has_table(p, s, s->table, &is_there, err);
 	if (r < 0 || !is_there)
 		return r;
-	if (is_dry)
-		return count_old(p, s, ret_n, err);
-	return s->kind == RETENTION_CHAIN ? purge_chain(p, s, ret_n, err)
-					  : purge_table(p, s, ret_n, err);
+	if (s->kind == RETENTION_CHAIN)
+		return purge_chain(p, s, is_dry, ret_n, err);
+	return is_dry ? count_old(p, s, ret_n, err) : purge_table(p, s, ret_n, err);
 }
 
 int retention_purge(const struct retention_place *p, const struct retention_store *s, bool is_dry,

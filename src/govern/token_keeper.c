@@ -188,7 +188,7 @@ static int add_events(struct maria *m, const struct sight *s, uint64_t *people, 
 			end++;
 		(void)snprintf(subject, sizeof(subject), "%" PRIu64, people[i]);
 		event.subject = people[i] ? subject : NULL;
-		event.rows = s->n ? end - i : 0;
+		event.rows = s->n ? end - i : s->event->rows;
 		r = audit_append_here(m, &event, err);
 	}
 	return r;

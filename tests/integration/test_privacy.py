@@ -2,11 +2,14 @@
 
 import csv
 import json
+import signal
+import subprocess
 
 import pytest
 
 import stack as stack_module
 from test_erase import PERSONAL, Person, load
+from waiting import until
 
 
 @pytest.fixture
@@ -156,6 +159,26 @@ def test_lines_of_archived_orders_are_exported_too(person):
     assert "Orders" not in rows
     assert [r["order_id"] for r in rows["TR_Orders_Archive"]] == [str(person.order)]
     assert [r["order_id"] for r in rows["TR_Order_Items_Archive"]] == [str(person.order)]
+
+
+def test_a_copy_that_was_interrupted_has_another_name_and_goes_with_the_next(person):
+    stack = person.stack
+    for number in signal.SIGKILL, signal.SIGINT:
+        copy, partial = stack.root / f"cut{number}", stack.root / f"cut{number}.partial"
+        stack.sql("LOCK TABLES Reviews WRITE")  # for which the last file waits
+        try:
+            dump = subprocess.Popen([str(stack_module.BINARY), "--config", str(stack.config_path), "privacy",
+                                     "dump", str(copy)], cwd=stack.root, stdout=subprocess.DEVNULL,
+                                    env=stack_module.environment(), stderr=subprocess.DEVNULL)
+            until((partial / "orders.csv").exists)
+            assert "is being written" in stack.fails("privacy", "dump", copy)
+            dump.send_signal(number)
+            assert dump.wait(20) != 0
+        finally:
+            stack.sql("UNLOCK TABLES")
+        assert partial.exists() and not copy.exists()
+        stack.run("privacy", "dump", f"{copy}/")
+        assert copy.is_dir() and not partial.exists()
 
 
 def test_a_copy_for_tests_loads_whole_and_has_nobody_in_it(person, folder):

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -443,9 +444,23 @@ def quarantined(stack, check):
     return {q["key"]: q for q in stack.json("quality", "quarantine", check)}
 
 
+def channels_of_the_program():
+    """By which it lets orders come itself, as its text has them."""
+    sql = "".join(path.read_text() for path in (stack_module.ROOT / "sql").glob("*.sql"))
+    code = "".join(path.read_text() for path in (stack_module.ROOT / "src" / "shop").glob("order*.c"))
+    found = set(re.findall(r"p_quoted_prices, '(\w+)'|COALESCE\(p_sales_channel, '(\w+)'|"
+                           r"NEW.sales_channel = '(\w+)'", sql))
+    found |= set(re.findall(r'channel = "(\w+)"|json_string_value\(channel\)\) : "(\w+)"', code))
+    return sorted({name for names in found for name in names if name})
+
+
 @pytest.mark.index
 @pytest.mark.shop(defects="0.02")  # the default
 def test_a_new_shop_passes_what_ships(stack):
+    channels = channels_of_the_program()
+    assert {"api", "customer", "direct", "import", "stress"} <= set(channels)
+    for order, channel in enumerate(channels, 1):
+        stack.sql("UPDATE Orders SET sales_channel = %s WHERE order_id = %s", [channel, order])
     wait_for_meaning(stack)
     stack.json("warehouse", "refresh")
     results = results_of(stack)

@@ -286,6 +286,31 @@ def test_a_million_events_of_the_audit_are_purged_behind_a_checkpoint(place):
     assert (state["first"], state["last"]) == (old + 1, n_events + 1)
 
 
+def test_what_is_counted_of_the_audit_is_what_a_purge_deletes(place):
+    """The chain is verified before, so not for what became too old since yesterday."""
+    def day(ago):
+        return str(datetime.datetime.utcnow().date() - datetime.timedelta(days=ago))
+    for _ in range(4):
+        place.show()
+    test_audit.redate(place, [day(11), day(11), day(5), day(4)])
+    for keep, old in (("11d", 0), ("7d", 2)):
+        place.keep(audit=keep)
+        assert place.purge("audit", "--dry-run") == {"audit": old}
+        assert place.purge("audit", "--yes") == {"audit": old}
+
+
+def test_few_rows_are_counted_and_of_many_it_is_said_that_they_are_a_guess(place):
+    place.show()
+    place.fill("INSERT INTO sync_dead_letter (collection, path, `key`, error)"
+               " SELECT 'c', 0, seq, 'refused' FROM seq_1_to_30000")
+    place.shop.sql("ANALYZE TABLE sync_dead_letter")
+    assert (place.store("audit")["rows"], place.store("audit")["is_estimate"]) == (1, False)
+    assert place.store("dead_letters")["is_estimate"]
+    text = stack_module.run_binary("retention", "show", "--config", str(place.config)).stdout
+    shown = {words[0]: words[2] for words in map(str.split, text.splitlines()) if len(words) > 2}
+    assert shown["audit"] == "1" and shown["dead_letters"].startswith("~")
+
+
 def test_the_newest_price_of_a_product_stays_however_old(place):
     product = place.shop.product("10.00", 5)
     place.shop.sql("UPDATE Product_Price_History SET changed_at = UTC_TIMESTAMP() - INTERVAL 900 DAY")
@@ -535,12 +560,12 @@ def test_serve_purges_and_measures_by_itself(stack):
 def test_serve_verifies_the_audit_each_day_and_doctor_tells_what_is_wrong(stack):
     def told():
         return [c for c in stack.json("doctor", check=False)["checks"] if "the audit" in c["what"]]
-    head = stack.var / "audit.head"
+    verified = stack.var / "audit.head.verified"
     stack.down()
     stack.write_config(retention={"every": "1s"})
-    head.unlink(missing_ok=True)
+    verified.unlink(missing_ok=True)
     stack.up()
-    until(lambda: head.exists(), 30, what="serve verifies the audit")
+    until(lambda: verified.exists(), 30, what="serve verifies the audit")
     assert [c["ok"] for c in told()] == [True]
     for (name,) in stack.sql("SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE"
                              " TRIGGER_SCHEMA = DATABASE() AND EVENT_OBJECT_TABLE LIKE 'Audit%%'"):
