@@ -33,7 +33,7 @@ enum access_mask {
 	ACCESS_PLAIN,
 	ACCESS_INITIAL,	  /* first character, then *** */
 	ACCESS_PARTIAL,	  /* e-mail: j***@e***.com; others: the last two characters */
-	ACCESS_AGE_BAND,  /* of a date: 30-39 */
+	ACCESS_AGE_BAND,  /* of a date: 1980-1989, "before 1940" */
 	ACCESS_MONTH,	  /* of a date: 2024-05 */
 	ACCESS_PSEUDONYM, /* 32 hex digits, the same for the same value of columns of one name */
 };

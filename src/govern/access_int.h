@@ -4,7 +4,8 @@
 #include "base/map.h"
 #include "govern/access.h"
 
-#define ACCESS_OPEN "open" /* the class of what is not personal */
+#define ACCESS_OPEN   "open" /* the class of what is not personal */
+#define ACCESS_OLDEST 1940   /* who was born before this year is of one band */
 
 struct access_plan {
 	const char *shop, *warehouse;

@@ -211,8 +211,7 @@ def test_who_stands_out_is_counted_by_what_a_role_sees(stack):
                       "date_of_birth,locale", "--k", "4")
     bands = {}
     for born, locale in stack.sql("SELECT date_of_birth, locale FROM Customers"):
-        age = stack.value("SELECT TIMESTAMPDIFF(YEAR, %s, UTC_DATE())", [born]) if born else None
-        band = None if age is None else min(age, 90) // 10
+        band = born and max(born.year // 10, 193)  # all before 1940 are one
         bands[band, locale] = bands.get((band, locale), 0) + 1
     assert told["all"] == {"people": sum(bands.values()), "groups": len(bands),
                            "smallest": min(bands.values()),
