@@ -5,10 +5,14 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/banned.h"
+
+#define PARAGRAPH_MAX ((size_t)1 << 20)
 
 const struct config_option log_options[] = {
     {.section = "log",
@@ -70,6 +74,47 @@ json_t *cli_json_text(struct str text)
 		return json;
 	strbuf_add_json(&b, text.data, text.len);
 	return json_loadb(b.data, b.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+}
+
+/* One line, without its end. */
+static void print_wrapped(FILE *f, const char *text, int indent)
+{
+	struct winsize size = {0};
+	size_t width = SIZE_MAX, column = 0;
+
+	if (isatty(fileno(f)) && ioctl(fileno(f), TIOCGWINSZ, &size) == 0 && size.ws_col)
+		width = size.ws_col;
+	while (*text) {
+		size_t len = strspn(text, " "), wide = 0;
+
+		len += strcspn(text + len, " "); /* a word and what is before it */
+		for (size_t i = 0; i < len; i++)
+			wide += ((unsigned char)text[i] & 0xC0) != 0x80;
+		if (column && column + wide > width) {
+			size_t blanks = strspn(text, " ");
+
+			fprintf(f, "\n%*s", indent, "");
+			column = (size_t)indent;
+			text += blanks;
+			len -= blanks;
+			wide -= blanks;
+		}
+		fprintf(f, "%.*s", (int)len, text);
+		column += wide;
+		text += len;
+	}
+	fputc('\n', f);
+}
+
+void cli_print_wrapped(int indent, const char *fmt, ...)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(PARAGRAPH_MAX);
+	va_list ap;
+
+	va_start(ap, fmt);
+	strbuf_vaddf(&b, fmt, ap);
+	va_end(ap);
+	print_wrapped(stdout, strbuf_str(&b), indent);
 }
 
 int cli_flush(struct err *err)
@@ -152,6 +197,24 @@ void cli_format_error(const struct err *err, bool json, struct strbuf *b)
 	else
 		strbuf_addstr(b, "null");
 	strbuf_addf(b, ",\"exit_status\":%d}}\n", err_exit_status((int)err->code));
+}
+
+void cli_print_error(const struct err *err, bool json)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(PARAGRAPH_MAX);
+	struct str rest;
+
+	cli_format_error(err, json, &b);
+	rest = strbuf_slice(&b);
+	while (rest.len) {
+		const char *end = memchr(rest.data, '\n', rest.len);
+		size_t len = end ? (size_t)(end - rest.data) : rest.len;
+		_cleanup_(mem_freep) char *line = mem_strndup(rest.data, len);
+
+		print_wrapped(stderr, line, 2);
+		len += end != NULL;
+		rest = (struct str){rest.data + len, rest.len - len};
+	}
 }
 
 /* --- help and version ------------------------------------------------------------------------ */

@@ -22,6 +22,9 @@ int cli_govern_open(const struct command_line *line, struct cli_govern *ret, str
 /* 32 bytes made of the text of secrets/NAME in the run-time folder, which is made when missing. */
 int cli_govern_key(const struct command_line *line, const char *name, unsigned char ret[32],
 		   struct err *err) _must_check_;
+/* MariaDB with the file, and its key of pseudonyms with secrets/pseudonym, which is not made. */
+int cli_access_compare(const struct command_line *line, const struct cli_govern *g,
+		       struct access_diff *ret, struct err *err) _must_check_;
 
 /* Options of verbs that see or change what is somebody's. */
 #define CLI_OPTION_PURPOSE                                                   \

@@ -309,6 +309,7 @@ struct crowds {
 static int print_anonymity(const struct command_line *line, struct found *f, const struct crowds *c,
 			   struct err *err)
 {
+	_cleanup_(strbuf_done) struct strbuf names = STRBUF_INIT(1 << 20);
 	const struct privacy_crowd *all = &c->all;
 	json_t *name;
 	size_t i;
@@ -319,17 +320,21 @@ static int print_anonymity(const struct command_line *line, struct found *f, con
 						"judged", c->table, "not_judged", c->unjudged),
 				      err);
 	table_print(f->table, stdout);
-	printf("\nBy all of them together %" PRIu64 " people are in %" PRIu64
-	       " groups; the smallest has %" PRIu64 ".\n%" PRIu64
-	       " are in groups of fewer than %" PRIu64 ": who knows these columns of one of them "
-	       "finds them.\nOnly %s is judged",
-	       all->n_people, all->n_groups, all->smallest, all->n_below, c->k, c->table);
+	printf("\n");
+	cli_print_wrapped(0,
+			  "By all of them together %" PRIu64 " people are in %" PRIu64
+			  " groups; the smallest has %" PRIu64 ".",
+			  all->n_people, all->n_groups, all->smallest);
+	cli_print_wrapped(0,
+			  "%" PRIu64 " are in groups of fewer than %" PRIu64
+			  ": who knows these columns of one of them finds them.",
+			  all->n_below, c->k);
 	json_array_foreach(c->unjudged, i, name)
-	{
-		printf("%s%s", i ? ", " : ". The role also reads of people in:\n  ",
-		       json_string_value(name));
-	}
-	printf("%s\n", i ? "" : ".");
+	    strbuf_addf(&names, "%s%s", i ? ", " : "  ", json_string_value(name));
+	cli_print_wrapped(0, "Only %s is judged.%s", c->table,
+			  names.len ? " The role also reads of people in:" : "");
+	if (names.len)
+		cli_print_wrapped(2, "%s", strbuf_str(&names));
 	json_decref(c->unjudged);
 	return cli_flush(err);
 }

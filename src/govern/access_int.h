@@ -39,7 +39,7 @@ bool access_is_record(const struct access *a, const char *name);
 int access_load_records(struct maria *m, const char *sql, struct arena *arena, struct map *ret,
 			struct err *err) _must_check_;
 
-/* Adds views and routines that are not as migrations made them. */
+/* Adds views, routines, triggers and events that are not as migrations made them. */
 int access_definitions_load(struct maria *m, struct arena *arena, struct access_items *ret,
 			    struct err *err) _must_check_;
 /* They are right as they are now. */

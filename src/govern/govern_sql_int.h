@@ -13,6 +13,7 @@ extern const char govern_sql_access_definitions_new[];
 extern const char govern_sql_access_drop_record[];
 extern const char govern_sql_access_found[];
 extern const char govern_sql_access_key[];
+extern const char govern_sql_access_key_read[];
 extern const char govern_sql_access_lock[];
 extern const char govern_sql_access_mongo_records[];
 extern const char govern_sql_access_person[];
