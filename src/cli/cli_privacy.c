@@ -147,6 +147,16 @@ static int detect(const struct command_line *line, const struct cli_govern *g, s
 			   err);
 }
 
+static int print_findings(const struct found *f, struct err *err)
+{
+	table_print(f->table, stdout);
+	if (!f->n)
+		printf("No column looks personal without being classed so.\n");
+	if (!f->has_mongo)
+		printf("There is no MongoDB to look at.\n");
+	return cli_flush(err);
+}
+
 static int run_detect(const struct command_line *line, struct err *err)
 {
 	static const char *const titles[] = {"STORE",	"TABLE", "COLUMN", "LOOKS LIKE",
@@ -165,14 +175,14 @@ static int run_detect(const struct command_line *line, struct err *err)
 		return r;
 	}
 	if (line->json)
-		return cli_print_json(found.list, err);
-	table_print(table, stdout);
-	printf("%s%zu column%s look%s personal and %s not classed so.\n", found.n ? "\n" : "",
-	       found.n, found.n == 1 ? "" : "s", found.n == 1 ? "s" : "",
-	       found.n == 1 ? "is" : "are");
-	if (!found.has_mongo)
-		printf("There is no MongoDB to look at.\n");
-	return cli_flush(err);
+		r = cli_print_json(found.list, err);
+	else
+		r = print_findings(&found, err);
+	if (r < 0 || !found.n)
+		return r;
+	(void)err_set(err, ERR_DIFFERENT, "%zu column%s personal and %s not classed so", found.n,
+		      found.n == 1 ? " looks" : "s look", found.n == 1 ? "is" : "are");
+	return err_hint(err, "class each, in rules/access.yaml or in its mapping");
 }
 
 /* --- export ---------------------------------------------------------------------------------- */
@@ -473,7 +483,7 @@ static const struct command command_privacy_detect = {
 	"Judges the names of columns, and the form of a thousand values at each end of a table: "
 	"of the shop, of the warehouse, and of the fields in MongoDB that no mapping makes. A "
 	"guess: a column that is personal goes into mapping/*.yaml or rules/access.yaml with "
-	"its class.",
+	"its class. When one is found the exit status is 14.",
     .run = run_detect,
 };
 

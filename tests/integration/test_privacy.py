@@ -143,7 +143,8 @@ def test_fields_of_mongodbs_users_that_look_personal_are_found(stack):
         {}, {"$set": {"customer_preferences.second": {"mail": "none"}, "social_media_handles.chirp": "@x"}})
     stack.docs("leads").insert_many([
         {"who": [f"Lead <lead{n}@example.org>"], "colour": "red", "since": "2024-01-01"} for n in range(9)])
-    assert {(f["store"], f["table"], f["column"], f["looks_like"]) for f in stack.json("privacy", "detect")} == {
+    assert {(f["store"], f["table"], f["column"], f["looks_like"]) for f in stack.json("privacy", "detect",
+                                                                                                check=False)} == {
         ("MongoDB", "customer_profiles", "customer_preferences.second.mail", "email"),
         ("MongoDB", "leads", "who", "email")}
 
