@@ -107,6 +107,9 @@ json_t *cli_json_text(struct str text);
  * below the beginning of `text`. To files and other programs it is one line.
  */
 void cli_print_line(const char *lead, const char *text);
+/* A paragraph and a line's end: on a terminal broken between words at its width, further lines with
+ * `indent` blanks before them; elsewhere in one line. */
+void cli_print_wrapped(int indent, const char *fmt, ...) _printf_(2, 3);
 /* Flushes stdout. ERR_IO with the reason: the disk is full, the reader gone. */
 int cli_flush(struct err *err) _must_check_;
 
@@ -207,3 +210,5 @@ void cli_stop_on_signals(struct sync_engine *engine);
 void cli_config_docs(const struct config *config, struct strbuf *b);
 /* The error as main() prints it. */
 void cli_format_error(const struct err *err, bool json, struct strbuf *b);
+/* To stderr; on a terminal its lines are broken as cli_print_wrapped() does. */
+void cli_print_error(const struct err *err, bool json);

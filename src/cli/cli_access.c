@@ -78,9 +78,9 @@ static void print_mongo(const struct command_line *line, struct cli_govern *p)
 	struct err why = {0};
 
 	if (cli_access_mongo_open(line, p, &m, &why) < 0)
-		printf("%s\n", why.message);
+		cli_print_wrapped(0, "%s", why.message);
 	else
-		printf("%s\n", cli_access_mongo_note(&m));
+		cli_print_wrapped(0, "%s", cli_access_mongo_note(&m));
 }
 
 static int show_roles(const struct command_line *line, struct cli_govern *p, struct err *err)
@@ -106,8 +106,10 @@ static int show_roles(const struct command_line *line, struct cli_govern *p, str
 		table_add(table, cells);
 	}
 	table_print(table, stdout);
-	printf("\nNumbers of tables, views and procedures: `aethermart access show ROLE` names "
-	       "them.\n");
+	printf("\n");
+	cli_print_wrapped(
+	    0,
+	    "Numbers of tables, views and procedures: `aethermart access show ROLE` names them.");
 	print_mongo(line, p);
 	return cli_flush(err);
 }
@@ -135,16 +137,15 @@ static void show_column(const struct access *a, struct seen *s, const char *obje
 
 static void print_http(const struct access_role *role)
 {
-	const char *before = "\nOver HTTP: ";
+	_cleanup_(strbuf_done) struct strbuf names = STRBUF_INIT(TEXT_MAX);
 
-	for (unsigned bit = 1; bit <= ACCESS_HTTP_ALL; bit <<= 1) {
-		if (!(role->http & bit))
-			continue;
-		printf("%s%s", before, access_http_name(bit));
-		before = ", ";
-	}
-	if (role->http)
-		printf("\n");
+	for (unsigned bit = 1; bit <= ACCESS_HTTP_ALL; bit <<= 1)
+		if (role->http & bit)
+			strbuf_addf(&names, "%s%s", names.len ? ", " : "", access_http_name(bit));
+	if (!role->http)
+		return;
+	printf("\n");
+	cli_print_wrapped(2, "Over HTTP: %s", strbuf_str(&names));
 }
 
 static int show_role(const struct command_line *line, struct cli_govern *p, const char *name,
@@ -190,6 +191,8 @@ struct compared {
 	struct cli_govern govern;
 	struct cli_access_mongo mongo;
 	struct access_diff diffs[2]; /* MariaDB's, MongoDB's */
+	int mongo_result;	     /* 0, or why `diffs[1]` is empty */
+	struct err mongo_error;
 };
 
 static const char *const server_names[] = {"MariaDB", "MongoDB"};
@@ -202,15 +205,28 @@ static void compared_done(struct compared *c)
 	cli_govern_done(&c->govern);
 }
 
+/* A MongoDB that is away is no reason to tell nothing of MariaDB. */
 static int compare(const struct command_line *line, struct compared *c, struct err *err)
 {
 	int r = cli_govern_open(line, &c->govern, err);
 
 	if (r == 0)
-		r = access_compare(c->govern.access, c->govern.shop.db, &c->diffs[0], err);
-	if (r == 0 && !command_has(line, "mariadb-only"))
-		r = cli_access_mongo_open(line, &c->govern, &c->mongo, err);
-	return r < 0 ? r : cli_access_mongo_compare(&c->mongo, &c->diffs[1], err);
+		r = cli_access_compare(line, &c->govern, &c->diffs[0], err);
+	if (r < 0 || command_has(line, "mariadb-only"))
+		return r;
+	r = cli_access_mongo_open(line, &c->govern, &c->mongo, &c->mongo_error);
+	if (r == 0)
+		r = cli_access_mongo_compare(&c->mongo, &c->diffs[1], &c->mongo_error);
+	c->mongo_result = r;
+	return 0;
+}
+
+/* What was not compared, after what was is printed. */
+static int tell_mongo_error(const struct compared *c, struct err *err)
+{
+	if (c->mongo_result < 0)
+		*err = c->mongo_error;
+	return c->mongo_result;
 }
 
 static const char *state_text(const struct access_difference *d)
@@ -235,7 +251,8 @@ static void print_difference(json_t *list, size_t server, const struct access_di
 	else if (as_statements)
 		printf("%s %s: %s\n", server ? "//" : "--", state_text(d), strbuf_str(&b));
 	else
-		printf("%s %-8s %s\n", server_names[server], state_text(d), strbuf_str(&b));
+		cli_print_wrapped(17, "%s %-8s %s", server_names[server], state_text(d),
+				  strbuf_str(&b));
 }
 
 static int print_differences(const struct command_line *line, const struct compared *c,
@@ -249,22 +266,31 @@ static int print_differences(const struct command_line *line, const struct compa
 	return line->json ? cli_print_json(list, err) : cli_flush(err);
 }
 
+static void print_granted(const char *server, size_t roles, size_t people, size_t things)
+{
+	cli_print_wrapped(
+	    0, "%s grants what the file says: %zu roles, %zu people, %zu things checked.", server,
+	    roles, people, things);
+}
+
+static void print_granted_maria(const struct compared *c)
+{
+	print_granted(server_names[0], c->govern.access->n_roles, c->govern.access->n_people,
+		      access_plan_items(c->govern.access)->n);
+}
+
 static int print_agreement(const struct command_line *line, struct compared *c, struct err *err)
 {
 	struct cli_access_mongo *m = &c->mongo;
 
 	if (line->json)
 		return cli_flush(err);
-	printf("MariaDB grants what the file says: %zu roles, %zu people, %zu things checked.\n",
-	       c->govern.access->n_roles, c->govern.access->n_people,
-	       access_plan_items(c->govern.access)->n);
+	print_granted_maria(c);
 	if (m->is_there)
-		printf("MongoDB grants what the file says: %zu roles, %zu people, %zu things "
-		       "checked.\n",
-		       cli_access_mongo_count(m, ACCESS_ROLE),
-		       cli_access_mongo_count(m, ACCESS_ACCOUNT), m->plan.wanted.n);
+		print_granted(server_names[1], cli_access_mongo_count(m, ACCESS_ROLE),
+			      cli_access_mongo_count(m, ACCESS_ACCOUNT), m->plan.wanted.n);
 	if (!command_has(line, "mariadb-only"))
-		printf("%s\n", cli_access_mongo_note(m));
+		cli_print_wrapped(0, "%s", cli_access_mongo_note(m));
 	return cli_flush(err);
 }
 
@@ -302,6 +328,10 @@ static int run_check(const struct command_line *line, struct err *err)
 
 	if (r == 0)
 		r = print_differences(line, &c, false, err);
+	if (r == 0 && c.mongo_result < 0 && !c.diffs[0].n && !line->json)
+		print_granted_maria(&c);
+	if (r == 0)
+		r = tell_mongo_error(&c, err);
 	if (r < 0)
 		return r;
 	n = c.diffs[0].n + c.diffs[1].n;
@@ -317,7 +347,9 @@ static int run_diff(const struct command_line *line, struct err *err)
 	_cleanup_(compared_done) struct compared c = {0};
 	int r = compare(line, &c, err);
 
-	return r < 0 ? r : print_differences(line, &c, true, err);
+	if (r == 0)
+		r = print_differences(line, &c, true, err);
+	return r < 0 ? r : tell_mongo_error(&c, err);
 }
 
 /* --- apply ----------------------------------------------------------------------------------- */
@@ -456,7 +488,8 @@ static const struct command_option apply_options[] = {
      .help = "take over roles, accounts and views of these names that are there"},
     {.name = "accept",
      .type = COMMAND_FLAG,
-     .help = "take views and routines as they are, though somebody altered them"},
+     .help = "take views, routines, triggers and events as they are, though somebody altered "
+	     "them"},
     OPTION_MARIADB_ONLY,
     {0},
 };
@@ -477,7 +510,8 @@ static const struct command command_access_check = {
 	"`beyond` on the server alone. `foreign` is a right on the shop or its documents of an "
 	"account that the file does not know: apply leaves it alone. A `stranger` has a name of "
 	"the file and was not made by apply: --adopt takes it over. `changed` is an account that "
-	"was locked, or a view or routine that was altered by hand: apply leaves it, too.",
+	"was locked, or a view, routine, trigger or event that was altered by hand: apply leaves "
+	"it, too.",
     .run = run_check,
 };
 static const struct command command_access_diff = {

@@ -26,11 +26,13 @@ static int show_entry(void *arg, const struct dictionary_entry *e, struct err *e
 
 static void show_column(const struct dictionary_entry *e)
 {
-	printf("%s.%s %s%s\n", e->table, e->column, e->type, e->is_nullable ? "" : " NOT NULL");
+	cli_print_wrapped(4, "%s.%s %s%s", e->table, e->column, e->type,
+			  e->is_nullable ? "" : " NOT NULL");
 	if (*e->meaning)
-		printf("  %s\n", e->meaning);
-	printf("  class    %s\n  fields   %s\n  readers  %s\n", e->pii ? e->pii : "none",
-	       *e->fields ? e->fields : "none", *e->readers ? e->readers : "none");
+		cli_print_wrapped(2, "  %s", e->meaning);
+	cli_print_wrapped(11, "  class    %s", e->pii ? e->pii : "none");
+	cli_print_wrapped(11, "  fields   %s", *e->fields ? e->fields : "none");
+	cli_print_wrapped(11, "  readers  %s", *e->readers ? e->readers : "none");
 }
 
 static int show_whole_entry(void *arg, const struct dictionary_entry *e, struct err *err)

@@ -490,7 +490,7 @@ static int compare_access(struct doctor *d, struct cli_govern *g, struct err *er
 {
 	_cleanup_(access_diff_done) struct access_diff diff = {0};
 	bool is_in_mongo = false;
-	int r = access_compare(g->access, g->shop.db, &diff, err);
+	int r = cli_access_compare(d->line, g, &diff, err);
 
 	if (r == 0)
 		note_differences(d, "MariaDB", &diff);

@@ -40,6 +40,11 @@ int cli_govern_open(const struct command_line *line, struct cli_govern *g, struc
 	return r < 0 ? r : access_bind(g->access, &g->shop.mappings, &databases, g->shop.db, err);
 }
 
+static const char *key_path(const struct command_line *line, const char *name, struct arena *arena)
+{
+	return arena_printf(arena, "%s/secrets/%s", endpoint_var_dir(line->config, arena), name);
+}
+
 int cli_govern_key(const struct command_line *line, const char *name, unsigned char ret[32],
 		   struct err *err)
 {
@@ -55,9 +60,24 @@ int cli_govern_key(const struct command_line *line, const char *name, unsigned c
 		err_clear(&unused);
 	r = dir_make(dir, 0700, err);
 	if (r == 0)
-		r = folder_secret(arena_printf(&arena, "%s/%s", dir, name), &arena, &secret, err);
+		r = folder_secret(key_path(line, name, &arena), &arena, &secret, err);
 	if (r == 0)
 		crypto_generichash(ret, 32, (const unsigned char *)secret, strlen(secret), NULL, 0);
+	return r;
+}
+
+int cli_access_compare(const struct command_line *line, const struct cli_govern *g,
+		       struct access_diff *ret, struct err *err)
+{
+	_cleanup_(arena_done) struct arena arena = {0};
+	unsigned char key[ACCESS_KEY_SIZE];
+	bool has_key = file_exists(key_path(line, "pseudonym", &arena));
+	int r = has_key ? cli_govern_key(line, "pseudonym", key, err) : 0;
+
+	*ret = (struct access_diff){0};
+	if (r == 0)
+		r = access_compare(g->access, g->shop.db, has_key ? key : NULL, ret, err);
+	sodium_memzero(key, sizeof(key));
 	return r;
 }
 

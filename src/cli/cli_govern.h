@@ -21,6 +21,9 @@ void cli_govern_done(struct cli_govern *g); /* also after an error of cli_govern
 /* 32 bytes made of the text of secrets/NAME in the run-time folder, which is made when missing. */
 int cli_govern_key(const struct command_line *line, const char *name, unsigned char ret[32],
 		   struct err *err) _must_check_;
+/* MariaDB with the file, and its key of pseudonyms with secrets/pseudonym, which is not made. */
+int cli_access_compare(const struct command_line *line, const struct cli_govern *g,
+		       struct access_diff *ret, struct err *err) _must_check_;
 
 /* The pair that signs what the audit and certificates say, made of secrets/audit. Who has used the
  * secret key wipes it. */

@@ -134,26 +134,50 @@ static int detect(const struct command_line *line, const struct cli_govern *g, s
 			   err);
 }
 
-static int run_detect(const struct command_line *line, struct err *err)
+static int print_findings(const struct found *f, struct err *err)
+{
+	table_print(f->table, stdout);
+	if (!f->n)
+		printf("No column looks personal without being classed so.\n");
+	if (!f->has_mongo)
+		printf("There is no MongoDB to look at.\n");
+	return cli_flush(err);
+}
+
+static int detect_and_print(const struct command_line *line, const struct cli_govern *g,
+			    size_t *ret_n, struct err *err)
 {
 	static const char *const titles[] = {"STORE",	"TABLE", "COLUMN", "LOOKS LIKE",
 					     "BECAUSE", "CLASS", NULL};
-	_cleanup_(cli_govern_done) struct cli_govern g = {0};
 	_cleanup_(cli_list_done) struct cli_list l = cli_list_new(line, titles);
 	bool has_mongo = false;
-	int r = cli_govern_open(line, &g, err);
+	int r = detect(line, g, &l, &has_mongo, err);
 
-	if (r == 0)
-		r = detect(line, &g, &l, &has_mongo, err);
+	*ret_n = l.n;
 	if (r == 0)
 		r = cli_list_print(&l, err);
 	if (r < 0 || line->json)
 		return r;
-	printf("%s%zu column%s look%s personal and %s not classed so.\n", l.n ? "\n" : "", l.n,
-	       l.n == 1 ? "" : "s", l.n == 1 ? "s" : "", l.n == 1 ? "is" : "are");
+	if (!l.n)
+		printf("No column looks personal without being classed so.\n");
 	if (!has_mongo)
 		printf("There is no MongoDB to look at.\n");
 	return cli_flush(err);
+}
+
+static int run_detect(const struct command_line *line, struct err *err)
+{
+	_cleanup_(cli_govern_done) struct cli_govern g = {0};
+	size_t n = 0;
+	int r = cli_govern_open(line, &g, err);
+
+	if (r == 0)
+		r = detect_and_print(line, &g, &n, err);
+	if (r < 0 || !n)
+		return r;
+	(void)err_set(err, ERR_DIFFERENT, "%zu column%s personal and %s not classed so", n,
+		      n == 1 ? " looks" : "s look", n == 1 ? "is" : "are");
+	return err_hint(err, "class each, in rules/access.yaml or in its mapping");
 }
 
 /* --- export ---------------------------------------------------------------------------------- */
@@ -289,6 +313,7 @@ struct crowds {
 /* Takes over what `c` holds. */
 static int print_anonymity(struct cli_list *l, const struct crowds *c, struct err *err)
 {
+	_cleanup_(strbuf_done) struct strbuf names = STRBUF_INIT(1 << 20);
 	const struct privacy_crowd *all = &c->all;
 	json_t *name;
 	size_t i;
@@ -299,17 +324,21 @@ static int print_anonymity(struct cli_list *l, const struct crowds *c, struct er
 						"judged", c->table, "not_judged", c->unjudged),
 				      err);
 	table_print(l->table, stdout);
-	printf("\nBy all of them together %" PRIu64 " people are in %" PRIu64
-	       " groups; the smallest has %" PRIu64 ".\n%" PRIu64
-	       " are in groups of fewer than %" PRIu64 ": who knows these columns of one of them "
-	       "finds them.\nOnly %s is judged",
-	       all->n_people, all->n_groups, all->smallest, all->n_below, c->k, c->table);
+	printf("\n");
+	cli_print_wrapped(0,
+			  "By all of them together %" PRIu64 " people are in %" PRIu64
+			  " groups; the smallest has %" PRIu64 ".",
+			  all->n_people, all->n_groups, all->smallest);
+	cli_print_wrapped(0,
+			  "%" PRIu64 " are in groups of fewer than %" PRIu64
+			  ": who knows these columns of one of them finds them.",
+			  all->n_below, c->k);
 	json_array_foreach(c->unjudged, i, name)
-	{
-		printf("%s%s", i ? ", " : ". The role also reads of people in:\n  ",
-		       json_string_value(name));
-	}
-	printf("%s\n", i ? "" : ".");
+	    strbuf_addf(&names, "%s%s", i ? ", " : "  ", json_string_value(name));
+	cli_print_wrapped(0, "Only %s is judged.%s", c->table,
+			  names.len ? " The role also reads of people in:" : "");
+	if (names.len)
+		cli_print_wrapped(2, "%s", strbuf_str(&names));
 	json_decref(c->unjudged);
 	return cli_flush(err);
 }
@@ -439,7 +468,7 @@ static const struct command command_privacy_detect = {
 	"Judges the names of columns, and the form of a thousand values at each end of a table: "
 	"of the shop, of the warehouse, and of the fields in MongoDB that no mapping makes. A "
 	"guess: a column that is personal goes into mapping/*.yaml or rules/access.yaml with "
-	"its class.",
+	"its class. When one is found the exit status is 14.",
     .run = run_detect,
 };
 

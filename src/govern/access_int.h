@@ -4,7 +4,8 @@
 #include "base/map.h"
 #include "govern/access.h"
 
-#define ACCESS_OPEN "open" /* the class of what is not personal */
+#define ACCESS_OPEN   "open" /* the class of what is not personal */
+#define ACCESS_OLDEST 1940   /* who was born before this year is of one band */
 
 struct access_plan {
 	const char *shop, *warehouse;
@@ -38,7 +39,7 @@ bool access_is_record(const struct access *a, const char *name);
 int access_load_records(struct maria *m, const char *sql, struct arena *arena, struct map *ret,
 			struct err *err) _must_check_;
 
-/* Adds views and routines that are not as migrations made them. */
+/* Adds views, routines, triggers and events that are not as migrations made them. */
 int access_definitions_load(struct maria *m, struct arena *arena, struct access_items *ret,
 			    struct err *err) _must_check_;
 /* They are right as they are now. */

@@ -111,6 +111,7 @@ static bson_t *make_command(struct arena *arena, const struct access_item *i, bo
 				    right.rest, right.database);
 	case ACCESS_DEFAULT:
 	case ACCESS_PERSON:
+	case ACCESS_KEY:
 	case ACCESS_LOGIN:
 	case ACCESS_DEFINITION:
 	case ACCESS_KINDS:

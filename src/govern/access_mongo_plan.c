@@ -1,6 +1,7 @@
 /* Roles, accounts and views of MongoDB as a list: see access_mongo.h. */
 #include "govern/access_mongo_int.h"
 
+#include <assert.h>
 #include <sodium.h>
 
 #include "base/banned.h"
@@ -23,17 +24,12 @@ static const char email[] = "{'$cond':[{'$regexMatch':{'input':~,"
 			    "{'$substrCP':[{'$arrayElemAt':[{'$split':[~,'@']},-1]},0,1]},'***.',"
 			    "{'$arrayElemAt':[{'$split':[~,'.']},-1]}]},'***']}";
 
-/* Years that are complete: this year's when month and day of today have come to it. */
+/* "before 1940" as ACCESS_OLDEST has it. */
 static const char age_band[] =
-    "{'$let':{'vars':{'age':{'$subtract':[{'$subtract':[{'$year':'$$NOW'},{'$year':~}]},"
-    "{'$cond':[{'$lt':[{'$dateToString':{'format':'%m%d','date':'$$NOW'}},"
-    "{'$dateToString':{'format':'%m%d','date':~}}]},1,0]}]}},"
-    "'in':{'$switch':{'branches':["
-    "{'case':{'$gte':['$$age',90]},'then':'90+'},"
-    "{'case':{'$gte':['$$age',0]},'then':{'$concat':["
-    "{'$toString':{'$subtract':['$$age',{'$mod':['$$age',10]}]}},'-',"
-    "{'$toString':{'$add':[{'$subtract':['$$age',{'$mod':['$$age',10]}]},9]}}]}}],"
-    "'default':null}}}}";
+    "{'$let':{'vars':{'year':{'$year':~}},'in':{'$cond':[{'$lt':['$$year',1940]},'before 1940',"
+    "{'$concat':[{'$toString':{'$subtract':['$$year',{'$mod':['$$year',10]}]}},'-',"
+    "{'$toString':{'$add':[{'$subtract':['$$year',{'$mod':['$$year',10]}]},9]}}]}]}}}";
+static_assert(ACCESS_OLDEST == 1940, "the same year as in the text above");
 
 static const char month[] = "{'$dateToString':{'format':'%Y-%m','date':~}}";
 

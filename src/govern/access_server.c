@@ -11,10 +11,9 @@
 #include "base/banned.h"
 
 #define STATEMENT_MAX ((size_t)64 << 10)
-#define GRANT_OPTION  "GRANT OPTION"
 
-static const char *const kind_names[] = {"role",    "view",   "account", "grant",     "member",
-					 "default", "person", "login",	 "definition"};
+static const char *const kind_names[] = {"role",    "view",   "account", "grant", "member",
+					 "default", "person", "key",	 "login", "definition"};
 
 static_assert(ARRAY_LEN(kind_names) == ACCESS_KINDS, "a name for each kind");
 
@@ -163,11 +162,9 @@ static void add_right(struct strbuf *b, const struct access *a, const struct acc
 		add_column(b, a, i->right, i->object);
 		return;
 	}
-	/* ALL PRIVILEGES ON *.* has no GRANT OPTION in it, which the server tells as one more. */
+	/* A number, of a right that has no name here: all of them, but GRANT OPTION. */
 	strbuf_addf(b, "%s ON ",
-		    cstr_equal(i->object, "SERVER") && !cstr_equal(i->right, GRANT_OPTION)
-			? "ALL PRIVILEGES"
-			: i->right);
+		    str_starts(str_from(i->right), "RIGHTS ") ? "ALL PRIVILEGES" : i->right);
 	add_object(b, a, i->object);
 }
 
@@ -200,6 +197,7 @@ static void add_make(struct strbuf *b, const struct access *a, const struct acce
 		add_who(b, i->who);
 		break;
 	case ACCESS_PERSON:
+	case ACCESS_KEY:
 	case ACCESS_LOGIN:
 	case ACCESS_DEFINITION:
 	case ACCESS_KINDS:
@@ -243,10 +241,70 @@ static void add_take(struct strbuf *b, const struct access *a, const struct acce
 		add_who(b, i->who);
 		break;
 	case ACCESS_PERSON:
+	case ACCESS_KEY:
 	case ACCESS_DEFINITION:
 	case ACCESS_KINDS:
 		break;
 	}
+}
+
+/* --- the key --------------------------------------------------------------------------------- */
+
+struct pads { /* the key, XORed as HMAC wants it (RFC 2104) */
+	unsigned char inner[64], outer[64];
+};
+
+static void make_pads(const unsigned char *key, struct pads *ret)
+{
+	*ret = (struct pads){0};
+	memcpy(ret->inner, key, ACCESS_KEY_SIZE);
+	memcpy(ret->outer, key, ACCESS_KEY_SIZE);
+	for (size_t i = 0; i < sizeof(ret->inner); i++) {
+		ret->inner[i] ^= 0x36;
+		ret->outer[i] ^= 0x5c;
+	}
+}
+
+static int store_key(struct maria *m, const unsigned char *key, struct err *err)
+{
+	struct pads pads;
+	const struct maria_value params[] = {
+	    MARIA_B(((struct str){(const char *)pads.inner, sizeof(pads.inner)})),
+	    MARIA_B(((struct str){(const char *)pads.outer, sizeof(pads.outer)}))};
+	int r;
+
+	make_pads(key, &pads);
+	r = maria_run(m, govern_sql_access_key, params, ARRAY_LEN(params), NULL, err);
+	sodium_memzero(&pads, sizeof(pads));
+	return r;
+}
+
+static bool is_equal(struct str found, const unsigned char wanted[64])
+{
+	return found.len == 64 && sodium_memcmp(found.data, wanted, 64) == 0;
+}
+
+/* What differs about the key in the views' table, NULL: nothing. Compared here: what is sent to a
+ * server stands in its logs. */
+static int check_key(struct maria *m, const unsigned char *key, const char **ret, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	struct pads pads;
+	int r = maria_query(m, govern_sql_access_key_read, NULL, 0, &rows, err);
+
+	if (r == 0)
+		r = maria_rows_next(rows, err);
+	if (r < 0)
+		return r;
+	*ret = r ? "is not that of its file" : "is not there";
+	if (!r || !key)
+		return 0;
+	make_pads(key, &pads);
+	if (is_equal(maria_rows_str(rows, 0), pads.inner) &&
+	    is_equal(maria_rows_str(rows, 1), pads.outer))
+		*ret = NULL;
+	sodium_memzero(&pads, sizeof(pads));
+	return 0;
 }
 
 /* --- differences ----------------------------------------------------------------------------- */
@@ -358,9 +416,11 @@ static void compare(struct comparer *c)
 	}
 }
 
-int access_compare(const struct access *a, struct maria *m, struct access_diff *ret,
-		   struct err *err)
+int access_compare(const struct access *a, struct maria *m, const unsigned char *key,
+		   struct access_diff *ret, struct err *err)
 {
+	struct access_item key_item = {ACCESS_KEY, "the key of pseudonyms in Access_Keys", NULL, "",
+				       NULL};
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct access_items found = {0};
 	struct map records = {0};
@@ -371,6 +431,10 @@ int access_compare(const struct access *a, struct maria *m, struct access_diff *
 	r = load_found(a, m, &arena, &found, err);
 	if (r == 0)
 		r = access_load_records(m, govern_sql_access_records, &arena, &records, err);
+	if (r == 0)
+		r = check_key(m, key, &key_item.right, err);
+	if (r == 0 && key_item.right)
+		add_difference(&c, ACCESS_MISSING, &key_item);
 	if (r == 0)
 		compare(&c);
 	mem_free(found.items);
@@ -414,26 +478,6 @@ void access_diff_done(struct access_diff *diff)
 
 /* --- apply ----------------------------------------------------------------------------------- */
 
-static int store_key(struct maria *m, const unsigned char *key, struct err *err)
-{
-	unsigned char inner[64] = {0}, outer[64] = {0};
-	int r;
-
-	memcpy(inner, key, ACCESS_KEY_SIZE);
-	memcpy(outer, key, ACCESS_KEY_SIZE);
-	for (size_t i = 0; i < sizeof(inner); i++) {
-		inner[i] ^= 0x36;
-		outer[i] ^= 0x5c;
-	}
-	r = maria_run(m, govern_sql_access_key,
-		      MARIA_ARGS(MARIA_B(((struct str){(const char *)inner, sizeof(inner)})),
-				 MARIA_B(((struct str){(const char *)outer, sizeof(outer)}))),
-		      NULL, err);
-	sodium_memzero(inner, sizeof(inner));
-	sodium_memzero(outer, sizeof(outer));
-	return r;
-}
-
 /* An account is made, or gets a password where somebody took it away. */
 static int give_password(struct maria *m, const struct access_difference *d,
 			 const struct access_apply *how, struct err *err)
@@ -465,6 +509,8 @@ static int run(struct maria *m, const struct access_difference *d, const struct 
 {
 	if (d->item.kind == ACCESS_PERSON)
 		return change_person(m, d, err);
+	if (d->item.kind == ACCESS_KEY)
+		return store_key(m, how->pseudonym_key, err);
 	if (d->item.kind == ACCESS_LOGIN ||
 	    (d->item.kind == ACCESS_ACCOUNT && d->state == ACCESS_MISSING))
 		return give_password(m, d, how, err);
@@ -496,7 +542,8 @@ static int bring_about(struct maria *m, const struct access_difference *d,
 }
 
 /* Those that were there before are ours from now on, and compared as such. */
-static int adopt(const struct access *a, struct maria *m, struct access_diff *diff, struct err *err)
+static int adopt(const struct access *a, struct maria *m, const unsigned char *key,
+		 struct access_diff *diff, struct err *err)
 {
 	int r = 0;
 
@@ -512,7 +559,7 @@ static int adopt(const struct access *a, struct maria *m, struct access_diff *di
 	if (r < 0)
 		return r;
 	access_diff_done(diff);
-	return access_compare(a, m, diff, err);
+	return access_compare(a, m, key, diff, err);
 }
 
 static bool is_left(enum access_state state)
@@ -534,14 +581,12 @@ static int apply_locked(const struct access *a, struct maria *m, const struct ac
 			size_t *ret_changes, struct err *err)
 {
 	_cleanup_(access_diff_done) struct access_diff diff = {0};
-	int r = access_compare(a, m, &diff, err);
+	int r = access_compare(a, m, how->pseudonym_key, &diff, err);
 
 	if (r == 0 && diff.stranger && !how->adopts)
 		return access_refuse_stranger(&diff, "on the server", err);
 	if (r == 0 && diff.stranger)
-		r = adopt(a, m, &diff, err);
-	if (r == 0)
-		r = store_key(m, how->pseudonym_key, err);
+		r = adopt(a, m, how->pseudonym_key, &diff, err);
 	for (size_t i = 0; i < diff.n && r == 0; i++) {
 		if (is_left(diff.items[i].state))
 			continue;

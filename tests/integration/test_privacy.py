@@ -146,7 +146,8 @@ def test_fields_of_mongodbs_users_that_look_personal_are_found(stack):
         {}, {"$set": {"customer_preferences.second": {"mail": "none"}, "social_media_handles.chirp": "@x"}})
     stack.docs("leads").insert_many([
         {"who": [f"Lead <lead{n}@example.org>"], "colour": "red", "since": "2024-01-01"} for n in range(9)])
-    assert {(f["store"], f["table"], f["column"], f["looks_like"]) for f in stack.json("privacy", "detect")} == {
+    assert {(f["store"], f["table"], f["column"], f["looks_like"]) for f in stack.json("privacy", "detect",
+                                                                                                check=False)} == {
         ("MongoDB", "customer_profiles", "customer_preferences.second.mail", "email"),
         ("MongoDB", "leads", "who", "email")}
 
@@ -234,8 +235,7 @@ def test_who_stands_out_is_counted_by_what_a_role_sees(stack):
                       "date_of_birth,locale", "--k", "4")
     bands = {}
     for born, locale in stack.sql("SELECT date_of_birth, locale FROM Customers"):
-        age = stack.value("SELECT TIMESTAMPDIFF(YEAR, %s, UTC_DATE())", [born]) if born else None
-        band = None if age is None else min(age, 90) // 10
+        band = born and max(born.year // 10, 193)  # all before 1940 are one
         bands[band, locale] = bands.get((band, locale), 0) + 1
     assert told["all"] == {"people": sum(bands.values()), "groups": len(bands),
                            "smallest": min(bands.values()),
