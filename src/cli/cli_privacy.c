@@ -134,16 +134,6 @@ static int detect(const struct command_line *line, const struct cli_govern *g, s
 			   err);
 }
 
-static int print_findings(const struct found *f, struct err *err)
-{
-	table_print(f->table, stdout);
-	if (!f->n)
-		printf("No column looks personal without being classed so.\n");
-	if (!f->has_mongo)
-		printf("There is no MongoDB to look at.\n");
-	return cli_flush(err);
-}
-
 static int detect_and_print(const struct command_line *line, const struct cli_govern *g,
 			    size_t *ret_n, struct err *err)
 {
