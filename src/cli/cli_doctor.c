@@ -572,8 +572,7 @@ static void note_witness(struct doctor *d, const struct witness *w)
 		note(d,
 		     "MariaDB has no plugin server_audit: what people do by SQL is not written "
 		     "down",
-		     w->path ? "run tools/setup, then `aethermart down` and `aethermart up`"
-			     : NULL);
+		     w->path ? "run tools/setup, then `aethermart up`" : NULL);
 	else if (w->other.len)
 		note(d,
 		     arena_printf(&d->arena,

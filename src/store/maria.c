@@ -168,8 +168,7 @@ int maria_fail(struct maria *m, unsigned code, const char *text, struct err *err
 		err->native = (int)code;
 	if (code == CR_SERVER_LOST)
 		(void)err_hint(err,
-			       "the server ended, or gave no answer in time, as one does whose "
-			       "disk is full: `aethermart doctor` looks");
+			       "it ended, or gave no answer in time: see whether its disk is full");
 	return r;
 }
 

@@ -155,6 +155,9 @@ def test_up_recovers_what_a_full_disk_has_broken(stack, small_disk):
         return True
 
     until(is_broken, 60, 0.5, "MongoDB has given up")
+    remedies = stack.run("doctor", check=False).stdout
+    assert "run `aethermart up`: a server of its own that does not let it log in" in remedies, remedies
+    assert "userAdminAnyDatabase" not in remedies, remedies
     full.unlink()
     done = stack.up()
     assert before != stack.pid("mongodb"), done.stderr
