@@ -155,7 +155,7 @@ def test_orders_keep_their_totals_and_others_keep_what_is_theirs(person):
     assert stack.value("SELECT street FROM Customer_Addresses WHERE external_id = 'EA-2'") == SHARED
     other = number(stack, "EZ-2")
     assert stack.doc("customer_profiles", other)["full_name"] == "Ottoline Fairweather"
-    rows = {r["where"]: r["rows"] for r in receipts}
+    rows = {r["where"]: r["rows"] for r in receipts if r["what"] != "deleted, of events about others"}
     assert (rows["Customers"], rows["Customer_Addresses"], rows["Orders"], rows["Reviews"],
             rows["Carts"], rows["Order_Requests"], rows["Audit_Details"]) == (1, 2, 1, 1, 1, 1, 3)
     assert stack.sql("SELECT * FROM Stock_Movements m JOIN Products p USING (product_id) GROUP BY"
