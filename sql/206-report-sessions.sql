@@ -4,7 +4,7 @@
 DELIMITER //
 
 -- The server's time in UTC. UTC_TIMESTAMP() is the session's; SYSDATE() is not, but for its time zone.
-CREATE FUNCTION f_Server_Time()
+CREATE OR REPLACE FUNCTION f_Server_Time()
 RETURNS DATETIME(6) DETERMINISTIC NO SQL
 BEGIN
   DECLARE v_zone VARCHAR(64) DEFAULT @@time_zone;
@@ -17,7 +17,7 @@ BEGIN
 END//
 
 -- The shop's database: within a routine it is that of the routine.
-CREATE FUNCTION f_Shop_Database()
+CREATE OR REPLACE FUNCTION f_Shop_Database()
 RETURNS VARCHAR(64) DETERMINISTIC NO SQL
 RETURN DATABASE()//
 

@@ -482,10 +482,10 @@ static void count_window(struct finding *k, uint32_t window, const uint64_t *hit
 			 const uint64_t *found)
 {
 	size_t first = (size_t)window * SEARCH_WINDOW_WORDS;
-	uint64_t counted[SEARCH_WINDOW_WORDS];
+	uint64_t counted[SEARCH_WINDOW_WORDS]; /* only where somebody asks for it */
 
-	memcpy(counted, hits, sizeof(counted));
-
+	if (k->f->matched_max)
+		memcpy(counted, hits, sizeof(counted));
 	k->n_places = search_places(hits, k->places);
 	k->ret->total += k->n_places;
 	for (size_t i = 0; i < k->n_facets; i++) {
@@ -502,7 +502,7 @@ static void count_window(struct finding *k, uint32_t window, const uint64_t *hit
 			    first + b < k->view.words
 				? (found[b] | (near ? near[first + b] : 0)) & allowed[first + b]
 				: 0;
-		for (size_t b = 0; b < SEARCH_WINDOW_WORDS; b++)
+		for (size_t b = 0; k->f->matched_max && b < SEARCH_WINDOW_WORDS; b++)
 			counted[b] |= mine[b];
 		search_counter_add(k->facets[i].counter, window, places,
 				   search_places(mine, places));
