@@ -164,7 +164,7 @@ def test_lines_of_archived_orders_are_exported_too(person):
 
 def test_a_copy_that_was_interrupted_has_another_name_and_goes_with_the_next(person):
     stack = person.stack
-    for number in signal.SIGKILL, signal.SIGINT:
+    for number in signal.SIGKILL, signal.SIGTERM:
         copy, partial = stack.root / f"cut{number}", stack.root / f"cut{number}.partial"
         stack.sql("LOCK TABLES Reviews WRITE")  # for which the last file waits
         try:
