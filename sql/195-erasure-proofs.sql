@@ -15,7 +15,9 @@ ALTER TABLE data_quality_logs
 
 DELIMITER //
 
--- As before (185-erased.sql), and: lines of orders are found by ix_quality_order.
+-- As before (185-erased.sql), and: the log of loading is followed by its indexes, the lines of orders by
+-- ix_quality_order, so that rows of others are not locked; only of whom the program has a record
+-- does it take anything, for it alone knows what copies are to be searched for and who must not come back.
 CREATE OR REPLACE PROCEDURE sp_EraseCustomer(p_customer_id BIGINT UNSIGNED)
 MODIFIES SQL DATA
 BEGIN
@@ -34,6 +36,10 @@ BEGIN
   IF v_found IS NULL THEN
     SET v_message = CONCAT('customer ', COALESCE(p_customer_id, 'NULL'), ' does not exist');
     SIGNAL SQLSTATE '45024' SET MESSAGE_TEXT = v_message;
+  END IF;
+  IF NOT EXISTS (SELECT 1 FROM Erasures WHERE subject = CAST(p_customer_id AS CHAR)) THEN
+    SIGNAL SQLSTATE '45026'
+      SET MESSAGE_TEXT = 'call `aethermart privacy erase`: it looks for copies, and keeps them away';
   END IF;
   SELECT COUNT(*) INTO v_held FROM Legal_Holds
    WHERE subject = CAST(p_customer_id AS CHAR) AND COALESCE(held_until >= UTC_DATE(), TRUE) LOCK IN SHARE MODE;
@@ -122,15 +128,16 @@ BEGIN
   DELETE s FROM Staging_Quality s JOIN Erased_References r USING (entity, entity_key);
   SET v_staged = v_staged + ROW_COUNT();
   -- That something was corrected stays, not what. A value may stand in the log of somebody else's row, too.
-  UPDATE data_quality_logs q JOIN Erased_References r USING (entity, entity_key)
+  UPDATE Erased_References r
+    STRAIGHT_JOIN data_quality_logs q ON q.entity = r.entity AND q.entity_key = r.entity_key
      SET q.entity_key = 'erased', q.owner_key = NULL, q.value_before = NULL, q.value_after = NULL;
   SET v_logs = ROW_COUNT();
   -- Of rows that went before, too, and of those that were never let in.
-  UPDATE data_quality_logs q JOIN Erased_References r ON r.entity = 'customers' AND q.owner_key = r.entity_key
+  UPDATE Erased_References r STRAIGHT_JOIN data_quality_logs q ON r.entity = 'customers' AND q.owner_key = r.entity_key
      SET q.entity_key = 'erased', q.owner_key = NULL, q.value_before = NULL, q.value_after = NULL;
   SET v_logs = v_logs + ROW_COUNT();
-  UPDATE data_quality_logs q
-    JOIN Erased_References r ON r.entity = 'orders' AND q.order_begin = SUBSTRING_INDEX(r.entity_key, '/', 1)
+  UPDATE Erased_References r
+    STRAIGHT_JOIN data_quality_logs q ON r.entity = 'orders' AND q.order_begin = SUBSTRING_INDEX(r.entity_key, '/', 1)
      AND LEFT(q.entity_key, CHAR_LENGTH(r.entity_key) + 1) = CONCAT(r.entity_key, '/')
      SET q.entity_key = 'erased', q.value_before = NULL, q.value_after = NULL
    WHERE q.entity = 'order_items';

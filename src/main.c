@@ -63,6 +63,7 @@ static int run(struct command_line *line, int argc, char **argv, struct err *err
 	line->config = config;
 	set_logging(line);
 	r = line->command->run(line, err);
+	cli_audit_keep(line);
 	line->config = NULL;
 	(void)config_free(config);
 	return r;
@@ -80,13 +81,9 @@ static bool wants_json(int argc, char **argv)
 
 static int report(int r, struct err *err, bool json)
 {
-	struct strbuf b = STRBUF_INIT(8192);
-
 	if (err->code == ERR_OK)
 		(void)err_set(err, (enum err_code) - r, "%s", err_text(r));
-	cli_format_error(err, json, &b);
-	fputs(strbuf_str(&b), stderr);
-	strbuf_done(&b);
+	cli_print_error(err, json);
 	return err_exit_status(r);
 }
 

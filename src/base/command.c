@@ -290,11 +290,10 @@ static const char **child_names(const struct command *c)
 static int unknown_command(struct parser *p, const char *word)
 {
 	_cleanup_(mem_freep) const char **names = child_names(p->line->command);
-	const char *near = cstr_nearest(word, names);
 
-	(void)err_set(p->err, ERR_INVALID_ARGUMENT, "%s%sunknown command \"%s\"%s%s%s",
-		      strbuf_str(&p->path), p->path.len ? ": " : "", word,
-		      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	(void)err_set(p->err, ERR_INVALID_ARGUMENT, "%s%sunknown command \"%s\"",
+		      strbuf_str(&p->path), p->path.len ? ": " : "", word);
+	(void)err_near(p->err, cstr_nearest(word, names));
 	return point_to_help(p);
 }
 

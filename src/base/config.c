@@ -16,6 +16,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/banned.h"
 
@@ -243,6 +244,28 @@ static int wrong_value(const struct config_option *o, const char *where, const c
 	return r;
 }
 
+/* What a value names must be there, for a person who asks what is wrong; a verb that needs none of
+ * it is not held up. */
+static int check_path(const struct config *c, const struct config_item *item, const char *where,
+		      struct err *err)
+{
+	const struct config_option *o = item->option;
+	const struct value *v = &c->values[index_of(c, item)];
+	const char *const one[] = {v->text, NULL};
+
+	if (!c->mistakes || !(o->flags & CONFIG_PATH) || o->flags & CONFIG_LATER)
+		return 0;
+	for (const char *const *p = o->type == CONFIG_LIST ? v->list : one; p && *p; p++) {
+		if (!**p || access(*p, R_OK) == 0)
+			continue;
+		(void)err_set(err, errno == EACCES ? ERR_PERMISSION : ERR_NOT_FOUND,
+			      "%s: %s.%s: could not read \"%s\": %s", where, o->section, o->name,
+			      *p, strerror(errno));
+		return err_hint(err, "%s.%s: %s", o->section, o->name, o->help);
+	}
+	return 0;
+}
+
 /*
  * Whether "scheme://user:password@host/..." is what a URI looks like, also where the password has
  * characters in it that would have to be escaped: what it holds is told to nobody.
@@ -394,8 +417,11 @@ static int set_from_file(struct config *c, struct config_item *item, const struc
 		return 0;
 	origin = arena_printf(&c->arena, "%s:%zu", c->path, n->key_line);
 	where = arena_printf(&c->arena, "%s:%zu:%zu", c->path, n->line, n->column);
-	if (o->type == CONFIG_LIST && n->kind == YNODE_LIST)
-		return set_list_from_file(c, item, n, origin, err);
+	if (o->type == CONFIG_LIST && n->kind == YNODE_LIST) {
+		int r = set_list_from_file(c, item, n, origin, err);
+
+		return r < 0 ? r : check_path(c, item, where, err);
+	}
 	if (o->type != CONFIG_LIST && n->kind == YNODE_SCALAR) {
 		const char *text = o->flags & CONFIG_PATH ? path_in_file(c, n->text) : n->text;
 		int r = check_uri(o, where, text, err);
@@ -403,7 +429,7 @@ static int set_from_file(struct config *c, struct config_item *item, const struc
 		if (r < 0)
 			return r;
 		if (set_value(c, item, text, origin, true))
-			return 0;
+			return check_path(c, item, where, err);
 	}
 	return wrong_value(o, where,
 			   n->kind == YNODE_SCALAR && o->flags & CONFIG_SECRET
@@ -462,11 +488,10 @@ static int read_section(struct config *c, const struct ynode *section, bool *ret
 static int unknown_section(struct config *c, const char **sections, const struct ynode *n,
 			   struct err *err)
 {
-	const char *near = cstr_nearest(n->key, sections);
 	char shown[TEXT_SHOWN_SIZE];
 
-	(void)ynode_key_error(n, err, "%s is not a section%s%s%s", text_shown(n->key, shown),
-			      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	(void)ynode_key_error(n, err, "%s is not a section", text_shown(n->key, shown));
+	(void)err_near(err, cstr_nearest(n->key, sections));
 	return err_hint(err, "sections are %s",
 			join_list(&c->arena, (const char *const *)sections));
 }
@@ -545,7 +570,7 @@ static int read_variable(struct config *c, struct config_item *item, struct err 
 	if (r < 0)
 		return r;
 	if (set_value(c, item, text, origin, true))
-		return 0;
+		return check_path(c, item, origin, err);
 	return wrong_value(
 	    o, origin, o->flags & CONFIG_SECRET ? "another text" : text_shown(text, shown), err);
 }
@@ -585,7 +610,7 @@ static int read_flag(struct config *c, const struct config_flag *flag, struct er
 	if (r < 0)
 		return r;
 	if (set_value(c, item, flag->value, "flag", true))
-		return 0;
+		return check_path(c, item, where, err);
 	return wrong_value(item->option, where, text_shown(flag->value, shown), err);
 }
 

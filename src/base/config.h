@@ -35,6 +35,8 @@ enum config_flags {
 	CONFIG_SECRET = 1 << 0,
 	CONFIG_PATH = 1 << 1, /* relative paths in the file are relative to the file's folder */
 	CONFIG_URI = 1 << 2,  /* shown and handed on: one with a password in it is refused */
+	CONFIG_LATER =
+	    1 << 3, /* of a path: need not be there yet, as all others for config_check() */
 };
 
 struct config_option {
@@ -66,7 +68,7 @@ int config_load(const struct config_option *const *tables, const char *path,
 /*
  * The same for a person who wants to know all that is wrong: each mistake, in the order of the
  * file, then the environment's and the flags'. A file that is no YAML, or names a key twice, is
- * one. `ret` holds what was right.
+ * one; so is a path that cannot be read by who checks. `ret` holds what was right.
  */
 struct config_mistakes {
 	size_t len, cap;

@@ -86,6 +86,19 @@ int err_hint(struct err *err, const char *fmt, ...)
 	return -(int)err->code;
 }
 
+int err_near(struct err *err, const char *near)
+{
+	if (!err)
+		return -(int)ERR_INTERNAL;
+	if (near) {
+		size_t n = strlen(err->message), left = sizeof(err->message) - n;
+
+		mark_cut(err->message, sizeof(err->message),
+			 (int)n + snprintf(err->message + n, left, "; did you mean \"%s\"?", near));
+	}
+	return -(int)err->code;
+}
+
 void err_clear(struct err *err)
 {
 	if (err)

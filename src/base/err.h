@@ -68,6 +68,10 @@ int err_context(struct err *err, const char *fmt, ...) _printf_(2, 3);
 /* Sets what the reader can do about it. Returns -code of the error. */
 int err_hint(struct err *err, const char *fmt, ...) _printf_(2, 3);
 
+/* Adds "; did you mean "near"?" to the message, nothing when it is NULL (cstr_nearest()). Returns
+ * -code of the error. */
+int err_near(struct err *err, const char *near);
+
 void err_clear(struct err *err);
 
 /* Properties of a class; `code` may be negative or positive. */

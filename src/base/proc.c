@@ -42,6 +42,27 @@ int proc_stat(pid_t pid, char *ret_state, uint64_t *ret_started)
 	return 0;
 }
 
+int proc_arguments(pid_t pid, struct strbuf *ret)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	return file_read(path, ret, NULL) < 0 ? -ERR_NOT_FOUND : 0;
+}
+
+bool proc_has_arguments(struct str text, const char *const *argv)
+{
+	for (; *argv; argv++) {
+		size_t len = strlen(*argv) + 1;
+
+		if (text.len < len || memcmp(text.data, *argv, len) != 0)
+			return false;
+		text.data += len;
+		text.len -= len;
+	}
+	return text.len == 0;
+}
+
 void proc_boot_id(char ret[PROC_BOOT_SIZE])
 {
 	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "base/macro.h"
+#include "base/strbuf.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +18,13 @@
 /* State letter and start time (clock ticks since boot) of a process; ERR_NOT_FOUND when none can be
  * seen. */
 int proc_stat(pid_t pid, char *ret_state, uint64_t *ret_started) _must_check_;
+
+/*
+ * What a process was started with, each argument ended by NUL; appended. ERR_NOT_FOUND when none
+ * can be seen. Whether such a text is exactly these arguments, ended by NULL.
+ */
+int proc_arguments(pid_t pid, struct strbuf *ret) _must_check_;
+bool proc_has_arguments(struct str text, const char *const *argv);
 
 /* The id of this boot of the machine; "unknown" when the system does not tell. */
 void proc_boot_id(char ret[PROC_BOOT_SIZE]);

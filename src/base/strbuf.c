@@ -437,6 +437,29 @@ int parse_duration(struct str s, int64_t *ret_ms, struct err *err)
 			       err);
 }
 
+static bool is_within_character(char c)
+{
+	return ((unsigned char)c & 0xC0) == 0x80;
+}
+
+struct str utf8_cut(struct str s, size_t max)
+{
+	if (s.len <= max)
+		return s;
+	while (max && is_within_character(s.data[max]))
+		max--;
+	return (struct str){s.data, max};
+}
+
+size_t utf8_count(struct str s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.len; i++)
+		n += !is_within_character(s.data[i]);
+	return n;
+}
+
 bool utf8_is_valid(const char *s, size_t len)
 {
 	static const uint64_t high_bits = 0x8080808080808080;

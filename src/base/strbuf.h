@@ -101,3 +101,6 @@ int parse_duration(struct str s, int64_t *ret_ms, struct err *err) _must_check_;
 
 /* Whether the bytes are well-formed UTF-8 (no surrogates, no overlong forms, at most U+10FFFF). */
 bool utf8_is_valid(const char *s, size_t len);
+/* As many whole characters as `max` bytes hold, and the number of characters; of UTF-8. */
+struct str utf8_cut(struct str s, size_t max);
+size_t utf8_count(struct str s);

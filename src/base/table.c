@@ -21,10 +21,10 @@ struct table *table_new(const char *const *titles)
 	bug_if(!t->scols);
 	for (; titles[t->columns]; t->columns++) {
 		const char *title = titles[t->columns];
-		bool right = title[0] == '>';
+		bool right = title[0] == '>', wraps = title[0] == '~';
+		int flags = right ? SCOLS_FL_RIGHT : wraps ? SCOLS_FL_WRAP : SCOLS_FL_TRUNC;
 
-		bug_if(!scols_table_new_column(t->scols, title + right, 0,
-					       right ? SCOLS_FL_RIGHT : SCOLS_FL_TRUNC));
+		bug_if(!scols_table_new_column(t->scols, title + (right || wraps), 0, flags));
 	}
 	return t;
 }

@@ -12,7 +12,8 @@
 
 struct table;
 
-/* Column titles end with NULL; a title that starts with '>' is aligned right (without the '>'). */
+/* Column titles end with NULL; a title that starts with '>' is aligned right, what stands under one
+ * with '~' is continued in further lines instead of cut (without the sign). */
 struct table *table_new(const char *const *titles);
 void table_add(struct table *t,
 	       const char *const *cells); /* as many cells as titles; copied; NULL: empty */

@@ -470,17 +470,15 @@ int ynode_check_keys(const struct ynode *map, const char *what, const char *cons
 	for (size_t i = 0; i < map->len; i++) {
 		const struct ynode *n = &map->children[i];
 		const char *const *a = allowed;
-		const char *near;
 		struct strbuf list = STRBUF_INIT(ERR_HINT_MAX / 2);
 
 		while (*a && !cstr_equal(*a, n->key))
 			a++;
 		if (*a)
 			continue;
-		near = cstr_nearest(n->key, allowed);
-		(void)ynode_key_error(
-		    n, err, "%s is not a key of %s%s%s%s", text_shown(n->key, shown), what,
-		    near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+		(void)ynode_key_error(n, err, "%s is not a key of %s", text_shown(n->key, shown),
+				      what);
+		(void)err_near(err, cstr_nearest(n->key, allowed));
 		for (a = allowed; *a; a++)
 			strbuf_addf(&list, "%s%s", a == allowed ? "" : ", ", *a);
 		(void)err_hint(err, "allowed are %s", strbuf_str(&list));

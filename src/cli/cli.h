@@ -73,6 +73,13 @@ extern const struct command command_watch;
 extern const struct command command_consumer;
 extern const struct command command_dead_letter;
 
+/* Parts of `privacy` (cli_erase.c). */
+extern const struct command command_privacy_certificate;
+extern const struct command command_privacy_erase;
+extern const struct command command_privacy_erasures;
+extern const struct command command_privacy_hold;
+extern const struct command command_privacy_release;
+
 /* Part of `vector` (cli_vector_bench.c). */
 extern const struct command command_vector_bench;
 
@@ -95,6 +102,14 @@ int cli_print_json_line(json_t *steal, struct err *err) _must_check_;
 /* Text from data, a server or a path, which may be anything: bytes that are no UTF-8 become U+FFFD.
  * null without data. For json_pack's "o"; its "s" would make nothing of the whole entry. */
 json_t *cli_json_text(struct str text);
+/*
+ * A line of `lead` and `text`, on stdout; on a terminal wrapped to its width, with what follows
+ * below the beginning of `text`. To files and other programs it is one line.
+ */
+void cli_print_line(const char *lead, const char *text);
+/* A paragraph and a line's end: on a terminal broken between words at its width, further lines with
+ * `indent` blanks before them; elsewhere in one line. */
+void cli_print_wrapped(int indent, const char *fmt, ...) _printf_(2, 3);
 /* Flushes stdout. ERR_IO with the reason: the disk is full, the reader gone. */
 int cli_flush(struct err *err) _must_check_;
 
@@ -109,6 +124,8 @@ int cli_flush(struct err *err) _must_check_;
 /* True with --yes, which the verb must know, or when a person at a terminal answers yes. Asks on
  * stderr; false without one. */
 bool cli_confirm(const struct command_line *line, const char *question);
+/* The same for a verb that has nothing else to say: ERR_INTERRUPTED, "nothing was done". */
+int cli_ask(const struct command_line *line, const char *question, struct err *err) _must_check_;
 /* A person has to type `word` (the name of a database). --yes does not stand for it. */
 bool cli_confirm_word(const char *question, const char *word);
 
@@ -128,6 +145,9 @@ int cli_day_before(const struct command_line *line, const char **ret, struct err
 		.max = 1000000, .fallback = (count), .help = "how many, the newest first" \
 	}
 
+/* When a command has appended to the audit: audit.head moves to its end (cli_audit_head.c). */
+void cli_audit_keep(const struct command_line *line);
+
 /* --- connections (cli_open.c) ---------------------------------------------------------------- */
 
 /* Database selected. */
@@ -135,6 +155,18 @@ int cli_open_maria(const struct command_line *line, enum endpoint_role role, str
 		   struct err *err) _must_check_;
 int cli_open_mongo(const struct command_line *line, enum endpoint_role role, struct mongo **ret,
 		   struct err *err) _must_check_;
+
+/* The shop: its schema, and the mappings bound to it. `db` may be open already. */
+struct schema;
+struct cli_shop {
+	struct maria *db;
+	struct schema *schema;
+	struct mapping_set mappings;
+};
+int cli_shop_open(const struct command_line *line, enum endpoint_role role, struct cli_shop *ret,
+		  struct err *err) _must_check_;
+void cli_shop_close(struct cli_shop *s); /* also after an error of cli_shop_open() */
+
 /* All mappings, bound to the schema that `db` has. The caller releases with mapping_set_done(). */
 int cli_load_mappings(const struct command_line *line, struct maria *db, struct mapping_set *ret,
 		      struct err *err) _must_check_;
@@ -149,6 +181,9 @@ int cli_load_mappings(const struct command_line *line, struct maria *db, struct 
 /* The mapping of --collection; NULL without the option. ERR_NOT_FOUND, with the nearest name. */
 int cli_find_collection(const struct command_line *line, const struct mapping_set *set,
 			const struct mapping **ret, struct err *err) _must_check_;
+
+/* The collection that somebody who wrote `name` may have meant; NULL: none. Lives as `set`. */
+const char *cli_nearest_collection(const struct mapping_set *set, const char *name);
 
 /* Where the mappings are: mapping.dir, or those of the installation. Lives as long as the arena. */
 const char *cli_mapping_dir(const struct command_line *line, struct arena *arena);
@@ -175,3 +210,5 @@ void cli_stop_on_signals(struct sync_engine *engine);
 void cli_config_docs(const struct config *config, struct strbuf *b);
 /* The error as main() prints it. */
 void cli_format_error(const struct err *err, bool json, struct strbuf *b);
+/* To stderr; on a terminal its lines are broken as cli_print_wrapped() does. */
+void cli_print_error(const struct err *err, bool json);

@@ -1,9 +1,10 @@
 /* `aethermart access`: who may see and do what, from rules/access.yaml to the servers. */
+#include "cli/cli_access_mongo.h"
 #include "cli/cli_govern.h"
 
-#include "base/file.h"
 #include "base/table.h"
 #include "cluster/folder.h"
+#include "cluster/home.h"
 #include "cluster/layout.h"
 #include "govern/audit.h"
 #include "govern/dictionary.h"
@@ -13,67 +14,6 @@
 #include "base/banned.h"
 
 #define TEXT_MAX ((size_t)64 << 10)
-
-/* --- the file, the schema, the server -------------------------------------------------------- */
-
-void cli_govern_done(struct cli_govern *g)
-{
-	access_free(g->access);
-	mapping_set_done(&g->mappings);
-	schema_free(g->schema);
-	g->db = maria_close(g->db);
-	arena_done(&g->arena);
-}
-
-const char *cli_access_rules(const struct command_line *line, struct arena *arena)
-{
-	const char *path = config_text(line->config, "access.rules");
-
-	return path ? path : endpoint_share_path(line->config, arena, "rules/access.yaml");
-}
-
-int cli_govern_open(const struct command_line *line, struct cli_govern *g, struct err *err)
-{
-	struct access_databases databases = {.warehouse =
-						 config_text(line->config, "warehouse.database")};
-	const char *shop = config_text(line->config, "mariadb.database");
-	int r = access_load(cli_access_rules(line, &g->arena), &g->access, err);
-
-	if (r == 0)
-		r = cli_open_maria(line, ENDPOINT_ADMIN, &g->db, err);
-	if (r == 0)
-		r = schema_load(g->db, shop, &g->schema, err);
-	if (r == 0)
-		r = mapping_set_load(cli_mapping_dir(line, &g->arena), g->schema, &g->mappings,
-				     err);
-	databases.shop = g->schema;
-	return r < 0 ? r : access_bind(g->access, &g->mappings, &databases, g->db, err);
-}
-
-int cli_govern_key(const struct command_line *line, const char *name, unsigned char ret[32],
-		   struct err *err)
-{
-	_cleanup_(arena_done) struct arena arena = {0};
-	const char *dir =
-	    arena_printf(&arena, "%s/secrets", endpoint_var_dir(line->config, &arena));
-	const char *secret;
-	int r = dir_make(dir, 0700, err);
-
-	if (r == 0)
-		r = folder_secret(arena_printf(&arena, "%s/%s", dir, name), &arena, &secret, err);
-	if (r == 0)
-		crypto_generichash(ret, 32, (const unsigned char *)secret, strlen(secret), NULL, 0);
-	return r;
-}
-
-int cli_govern_audit(struct maria *db, const struct audit_event *event, struct err *err)
-{
-	_cleanup_(arena_done) struct arena arena = {0};
-	struct audit_event e = *event;
-
-	e.actor = audit_os_actor(&arena);
-	return audit_append(db, &e, err);
-}
 
 /* --- show ------------------------------------------------------------------------------------ */
 
@@ -138,9 +78,9 @@ static void print_mongo(const struct command_line *line, struct cli_govern *p)
 	struct err why = {0};
 
 	if (cli_access_mongo_open(line, p, &m, &why) < 0)
-		printf("%s\n", why.message);
+		cli_print_wrapped(0, "%s", why.message);
 	else
-		printf("%s\n", cli_access_mongo_note(&m));
+		cli_print_wrapped(0, "%s", cli_access_mongo_note(&m));
 }
 
 static int show_roles(const struct command_line *line, struct cli_govern *p, struct err *err)
@@ -166,8 +106,10 @@ static int show_roles(const struct command_line *line, struct cli_govern *p, str
 		table_add(table, cells);
 	}
 	table_print(table, stdout);
-	printf("\nNumbers of tables, views and procedures: `aethermart access show ROLE` names "
-	       "them.\n");
+	printf("\n");
+	cli_print_wrapped(
+	    0,
+	    "Numbers of tables, views and procedures: `aethermart access show ROLE` names them.");
 	print_mongo(line, p);
 	return cli_flush(err);
 }
@@ -195,16 +137,15 @@ static void show_column(const struct access *a, struct seen *s, const char *obje
 
 static void print_http(const struct access_role *role)
 {
-	const char *before = "\nOver HTTP: ";
+	_cleanup_(strbuf_done) struct strbuf names = STRBUF_INIT(TEXT_MAX);
 
-	for (unsigned bit = 1; bit <= ACCESS_HTTP_ALL; bit <<= 1) {
-		if (!(role->http & bit))
-			continue;
-		printf("%s%s", before, access_http_name(bit));
-		before = ", ";
-	}
-	if (role->http)
-		printf("\n");
+	for (unsigned bit = 1; bit <= ACCESS_HTTP_ALL; bit <<= 1)
+		if (role->http & bit)
+			strbuf_addf(&names, "%s%s", names.len ? ", " : "", access_http_name(bit));
+	if (!role->http)
+		return;
+	printf("\n");
+	cli_print_wrapped(2, "Over HTTP: %s", strbuf_str(&names));
 }
 
 static int show_role(const struct command_line *line, struct cli_govern *p, const char *name,
@@ -219,7 +160,7 @@ static int show_role(const struct command_line *line, struct cli_govern *p, cons
 	s.list = line->json ? json_array() : NULL;
 	for (size_t i = 0; i < s.role->verbs[ACCESS_READ].n; i++) {
 		const char *object = s.role->verbs[ACCESS_READ].names[i];
-		const struct schema_table *t = schema_find_table(p->schema, object);
+		const struct schema_table *t = schema_find_table(p->shop.schema, object);
 
 		for (size_t j = 0; j < t->n_columns; j++)
 			show_column(p->access, &s, object, t->columns[j].name);
@@ -250,6 +191,8 @@ struct compared {
 	struct cli_govern govern;
 	struct cli_access_mongo mongo;
 	struct access_diff diffs[2]; /* MariaDB's, MongoDB's */
+	int mongo_result;	     /* 0, or why `diffs[1]` is empty */
+	struct err mongo_error;
 };
 
 static const char *const server_names[] = {"MariaDB", "MongoDB"};
@@ -262,15 +205,28 @@ static void compared_done(struct compared *c)
 	cli_govern_done(&c->govern);
 }
 
+/* A MongoDB that is away is no reason to tell nothing of MariaDB. */
 static int compare(const struct command_line *line, struct compared *c, struct err *err)
 {
 	int r = cli_govern_open(line, &c->govern, err);
 
 	if (r == 0)
-		r = access_compare(c->govern.access, c->govern.db, &c->diffs[0], err);
-	if (r == 0 && !command_has(line, "mariadb-only"))
-		r = cli_access_mongo_open(line, &c->govern, &c->mongo, err);
-	return r < 0 ? r : cli_access_mongo_compare(&c->mongo, &c->diffs[1], err);
+		r = cli_access_compare(line, &c->govern, &c->diffs[0], err);
+	if (r < 0 || command_has(line, "mariadb-only"))
+		return r;
+	r = cli_access_mongo_open(line, &c->govern, &c->mongo, &c->mongo_error);
+	if (r == 0)
+		r = cli_access_mongo_compare(&c->mongo, &c->diffs[1], &c->mongo_error);
+	c->mongo_result = r;
+	return 0;
+}
+
+/* What was not compared, after what was is printed. */
+static int tell_mongo_error(const struct compared *c, struct err *err)
+{
+	if (c->mongo_result < 0)
+		*err = c->mongo_error;
+	return c->mongo_result;
 }
 
 static const char *state_text(const struct access_difference *d)
@@ -295,7 +251,8 @@ static void print_difference(json_t *list, size_t server, const struct access_di
 	else if (as_statements)
 		printf("%s %s: %s\n", server ? "//" : "--", state_text(d), strbuf_str(&b));
 	else
-		printf("%s %-8s %s\n", server_names[server], state_text(d), strbuf_str(&b));
+		cli_print_wrapped(17, "%s %-8s %s", server_names[server], state_text(d),
+				  strbuf_str(&b));
 }
 
 static int print_differences(const struct command_line *line, const struct compared *c,
@@ -309,22 +266,31 @@ static int print_differences(const struct command_line *line, const struct compa
 	return line->json ? cli_print_json(list, err) : cli_flush(err);
 }
 
+static void print_granted(const char *server, size_t roles, size_t people, size_t things)
+{
+	cli_print_wrapped(
+	    0, "%s grants what the file says: %zu roles, %zu people, %zu things checked.", server,
+	    roles, people, things);
+}
+
+static void print_granted_maria(const struct compared *c)
+{
+	print_granted(server_names[0], c->govern.access->n_roles, c->govern.access->n_people,
+		      access_plan_items(c->govern.access)->n);
+}
+
 static int print_agreement(const struct command_line *line, struct compared *c, struct err *err)
 {
 	struct cli_access_mongo *m = &c->mongo;
 
 	if (line->json)
 		return cli_flush(err);
-	printf("MariaDB grants what the file says: %zu roles, %zu people, %zu things checked.\n",
-	       c->govern.access->n_roles, c->govern.access->n_people,
-	       access_plan_items(c->govern.access)->n);
+	print_granted_maria(c);
 	if (m->is_there)
-		printf("MongoDB grants what the file says: %zu roles, %zu people, %zu things "
-		       "checked.\n",
-		       cli_access_mongo_count(m, ACCESS_ROLE),
-		       cli_access_mongo_count(m, ACCESS_ACCOUNT), m->plan.wanted.n);
+		print_granted(server_names[1], cli_access_mongo_count(m, ACCESS_ROLE),
+			      cli_access_mongo_count(m, ACCESS_ACCOUNT), m->plan.wanted.n);
 	if (!command_has(line, "mariadb-only"))
-		printf("%s\n", cli_access_mongo_note(m));
+		cli_print_wrapped(0, "%s", cli_access_mongo_note(m));
 	return cli_flush(err);
 }
 
@@ -362,6 +328,10 @@ static int run_check(const struct command_line *line, struct err *err)
 
 	if (r == 0)
 		r = print_differences(line, &c, false, err);
+	if (r == 0 && c.mongo_result < 0 && !c.diffs[0].n && !line->json)
+		print_granted_maria(&c);
+	if (r == 0)
+		r = tell_mongo_error(&c, err);
 	if (r < 0)
 		return r;
 	n = c.diffs[0].n + c.diffs[1].n;
@@ -377,7 +347,9 @@ static int run_diff(const struct command_line *line, struct err *err)
 	_cleanup_(compared_done) struct compared c = {0};
 	int r = compare(line, &c, err);
 
-	return r < 0 ? r : print_differences(line, &c, true, err);
+	if (r == 0)
+		r = print_differences(line, &c, true, err);
+	return r < 0 ? r : tell_mongo_error(&c, err);
 }
 
 /* --- apply ----------------------------------------------------------------------------------- */
@@ -396,8 +368,8 @@ static int password_of(void *arg, const char *account, struct arena *arena, cons
 }
 
 /* Rights that were changed before an error are told with it: it stays the one that is told. */
-static int note_changes(struct maria *db, const char *server, size_t changes, int r,
-			struct err *err)
+static int note_changes(const struct command_line *line, struct maria *db, const char *server,
+			size_t changes, int r, struct err *err)
 {
 	const struct audit_event event = {.action = "access.apply",
 					  .object = server,
@@ -405,7 +377,7 @@ static int note_changes(struct maria *db, const char *server, size_t changes, in
 					  .outcome = r == 0 ? "done" : err_name(-r)};
 	struct err local = {0};
 
-	return changes ? err_first(r, cli_govern_audit(db, &event, &local), &local, err) : r;
+	return changes ? err_first(r, cli_govern_audit(line, db, &event, &local), &local, err) : r;
 }
 
 static int apply_maria(const struct command_line *line, struct cli_govern *p,
@@ -417,12 +389,13 @@ static int apply_maria(const struct command_line *line, struct cli_govern *p,
 
 	how->pseudonym_key = key;
 	if (r == 0)
-		r = access_apply(p->access, p->db, how, ret_changes, err);
+		r = access_apply(p->access, p->shop.db, how, ret_changes, err);
 	sodium_memzero(key, sizeof(key));
 	how->pseudonym_key = NULL;
-	r = note_changes(p->db, server_names[0], *ret_changes, r, err);
+	r = note_changes(line, p->shop.db, server_names[0], *ret_changes, r, err);
 	return r < 0 ? r
-		     : dictionary_write(p->access, p->schema, &p->mappings, p->db, &columns, err);
+		     : dictionary_write(p->access, p->shop.schema, &p->shop.mappings, p->shop.db,
+					&columns, err);
 }
 
 static int apply_mongo(const struct command_line *line, struct cli_govern *p,
@@ -433,19 +406,20 @@ static int apply_mongo(const struct command_line *line, struct cli_govern *p,
 
 	if (r == 0 && m->is_there)
 		r = access_mongo_apply(&m->plan, &m->server, how, ret_changes, err);
-	return note_changes(p->db, server_names[1], *ret_changes, r, err);
+	return note_changes(line, p->shop.db, server_names[1], *ret_changes, r, err);
 }
 
-static bool may_apply(const struct command_line *line)
+static int ask(const struct command_line *line, struct err *err)
 {
 	bool is_own =
 	    endpoint_is_embedded_maria(line->config) &&
 	    (command_has(line, "mariadb-only") || endpoint_is_embedded_mongo(line->config));
 
-	return is_own ||
-	       cli_confirm(line,
-			   "This makes and changes roles, accounts and views on your servers. Go "
-			   "on?");
+	return is_own ? 0
+		      : cli_ask(line,
+				"This makes and changes roles, accounts and views on your servers. "
+				"Go on?",
+				err);
 }
 
 static void print_applied(struct compared *c, const size_t changes[2], const char *var_dir)
@@ -477,8 +451,8 @@ static int run_apply(const struct command_line *line, struct err *err)
 	size_t changes[2] = {0, 0};
 	int r = cli_govern_open(line, &c.govern, err);
 
-	if (r == 0 && !may_apply(line))
-		return err_set(err, ERR_INTERRUPTED, "nothing was done");
+	if (r == 0)
+		r = ask(line, err);
 	if (r == 0)
 		r = apply_maria(line, &c.govern, &how, &changes[0], err);
 	if (r < 0)
@@ -514,7 +488,8 @@ static const struct command_option apply_options[] = {
      .help = "take over roles, accounts and views of these names that are there"},
     {.name = "accept",
      .type = COMMAND_FLAG,
-     .help = "take views and routines as they are, though somebody altered them"},
+     .help = "take views, routines, triggers and events as they are, though somebody altered "
+	     "them"},
     OPTION_MARIADB_ONLY,
     {0},
 };
@@ -535,7 +510,8 @@ static const struct command command_access_check = {
 	"`beyond` on the server alone. `foreign` is a right on the shop or its documents of an "
 	"account that the file does not know: apply leaves it alone. A `stranger` has a name of "
 	"the file and was not made by apply: --adopt takes it over. `changed` is an account that "
-	"was locked, or a view or routine that was altered by hand: apply leaves it, too.",
+	"was locked, or a view, routine, trigger or event that was altered by hand: apply leaves "
+	"it, too.",
     .run = run_check,
 };
 static const struct command command_access_diff = {

@@ -1,5 +1,5 @@
 /* The rules of access in MongoDB, for `aethermart access` and `aethermart doctor`. */
-#include "cli/cli_govern.h"
+#include "cli/cli_access_mongo.h"
 
 #include "cluster/state.h"
 
@@ -32,7 +32,7 @@ static int open_server(const struct command_line *line, struct cli_govern *g,
 	m->options.pool_max = 1; /* a verb is one thread */
 	if (r == 0)
 		r = mongo_open(&m->options, &m->mongo, err);
-	m->server = (struct access_mongo_server){m->mongo, &m->options, g->db};
+	m->server = (struct access_mongo_server){m->mongo, &m->options, g->shop.db};
 	return r;
 }
 
@@ -49,8 +49,8 @@ int cli_access_mongo_open(const struct command_line *line, struct cli_govern *g,
 	if (r == 0)
 		r = access_mongo_probe(&ret->server, &breach, err);
 	if (r == 0)
-		r = access_mongo_plan(g->access, &g->mappings, &ret->server, breach, &ret->plan,
-				      err);
+		r = access_mongo_plan(g->access, &g->shop.mappings, &ret->server, breach,
+				      &ret->plan, err);
 	ret->is_there = r == 0;
 	return r < 0 ? err_context(err, "access in MongoDB") : 0;
 }

@@ -1,45 +1,32 @@
 /* `aethermart audit`: who did what to whose data. */
 #include "cli/cli_govern.h"
+#include "cli/cli_list.h"
+#include "cli/cli_witness.h"
 
-#include "base/table.h"
+#include "base/clock.h"
 #include "govern/audit.h"
 
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
 
 #include "base/banned.h"
 
 struct place {
-	struct arena arena;
+	struct cli_audit_head head;
 	struct maria *db;
-	unsigned char public_key[crypto_sign_PUBLICKEYBYTES];
-	unsigned char secret_key[crypto_sign_SECRETKEYBYTES];
-	struct audit_witness witness;
 };
 
 static void place_done(struct place *p)
 {
-	sodium_memzero(p->secret_key, sizeof(p->secret_key));
 	p->db = maria_close(p->db);
-	arena_done(&p->arena);
+	cli_audit_head_done(&p->head);
 }
 
 static int open_place(const struct command_line *line, struct place *p, struct err *err)
 {
-	unsigned char seed[crypto_sign_SEEDBYTES];
 	int r = cli_open_maria(line, ENDPOINT_ADMIN, &p->db, err);
 
-	if (r == 0)
-		r = cli_govern_key(line, "audit", seed, err);
-	if (r < 0)
-		return r;
-	crypto_sign_seed_keypair(p->public_key, p->secret_key, seed);
-	sodium_memzero(seed, sizeof(seed));
-	p->witness.public_key = p->public_key;
-	p->witness.path =
-	    arena_printf(&p->arena, "%s/audit.head", endpoint_var_dir(line->config, &p->arena));
-	return 0;
+	return r < 0 ? r : cli_audit_head(line, &p->head, err);
 }
 
 /* --- verify ---------------------------------------------------------------------------------- */
@@ -47,11 +34,11 @@ static int open_place(const struct command_line *line, struct place *p, struct e
 static int run_verify(const struct command_line *line, struct err *err)
 {
 	_cleanup_(place_done) struct place p = {0};
-	struct audit_state s;
+	struct audit_state s = {0};
 	int r = open_place(line, &p, err);
 
 	if (r == 0)
-		r = audit_verify(p.db, &p.witness, &s, err);
+		r = audit_verify(p.db, &p.head.witness, &s, err);
 	if (r < 0)
 		return r;
 	if (line->json)
@@ -70,19 +57,14 @@ static int run_verify(const struct command_line *line, struct err *err)
 
 /* --- list, who-saw --------------------------------------------------------------------------- */
 
-struct listed {
-	json_t *list; /* with --json */
-	struct table *table;
-};
-
 static int list_row(void *arg, const struct audit_row *row, struct err *err)
 {
-	struct listed *l = arg;
+	struct cli_list *l = arg;
 	char id[24], rows[24], at[20];
 
 	(void)err;
-	if (l->list) {
-		json_array_append_new(l->list,
+	if (l->json) {
+		json_array_append_new(l->json,
 				      json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:s,s:s}", "id",
 						(json_int_t)row->id, "at", row->happened_at,
 						"actor", row->actor, "role", row->role, "action",
@@ -102,26 +84,17 @@ static int list_row(void *arg, const struct audit_row *row, struct err *err)
 
 static int list(const struct command_line *line, const char *subject, struct err *err)
 {
-	static const char *const titles[] = {">ID",	"AT",	   "ACTOR", "ROLE",
-					     "ACTION",	"OBJECT",  ">ROWS", "OUTCOME",
-					     "SUBJECT", "PURPOSE", NULL};
+	static const char *const titles[] = {">ID",	 "~AT",	     "~ACTOR", "~ROLE",
+					     "~ACTION",	 "~OBJECT",  ">ROWS",  "~OUTCOME",
+					     "~SUBJECT", "~PURPOSE", NULL};
 	_cleanup_(maria_closep) struct maria *db = NULL;
-	_cleanup_(table_freep) struct table *table = table_new(titles);
-	struct listed l = {.table = table};
+	_cleanup_(cli_list_done) struct cli_list l = cli_list_new(line, titles);
 	int r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
 
-	if (r < 0)
-		return r;
-	l.list = line->json ? json_array() : NULL;
-	r = audit_list(db, subject, (size_t)command_number(line, "limit"), list_row, &l, err);
-	if (r < 0) {
-		json_decref(l.list);
-		return r;
-	}
-	if (line->json)
-		return cli_print_json(l.list, err);
-	table_print(table, stdout);
-	return cli_flush(err);
+	if (r == 0)
+		r = audit_list(db, subject, (size_t)command_number(line, "limit"), list_row, &l,
+			       err);
+	return r < 0 ? r : cli_list_print(&l, err);
 }
 
 static int run_list(const struct command_line *line, struct err *err)
@@ -136,6 +109,30 @@ static int run_who_saw(const struct command_line *line, struct err *err)
 
 /* --- purge ----------------------------------------------------------------------------------- */
 
+/* What the retention keeps goes by a word of its own; what is to come never. */
+static int check_before(const struct command_line *line, const char *before, struct err *err)
+{
+	char now[CLOCK_TEXT_SIZE], kept[CLOCK_TEXT_SIZE];
+	int64_t keep_ms = config_int(line->config, "retention.audit"), now_us = clock_wall_us();
+
+	clock_format(now_us, now);
+	clock_format(now_us - keep_ms * 1000, kept);
+	now[10] = kept[10] = ' ';
+	now[19] = kept[19] = '\0';
+	if (strcmp(before, now) > 0) {
+		(void)err_set(err, ERR_INVALID_ARGUMENT, "\"%s\" is still to come", before);
+		return err_hint(err, "what is not old yet stays; name a day that is over");
+	}
+	if (command_has(line, "young") || (keep_ms && strcmp(before, kept) <= 0))
+		return 0;
+	if (keep_ms)
+		(void)err_set(err, ERR_INVALID_ARGUMENT,
+			      "retention.audit keeps events from %.10s on", kept);
+	else
+		(void)err_set(err, ERR_INVALID_ARGUMENT, "retention.audit keeps events for ever");
+	return err_hint(err, "--young deletes them all the same");
+}
+
 static int run_purge(const struct command_line *line, struct err *err)
 {
 	_cleanup_(place_done) struct place p = {0};
@@ -143,19 +140,20 @@ static int run_purge(const struct command_line *line, struct err *err)
 	uint64_t purged = 0;
 	int r = cli_day_before(line, &before, err);
 
-	if (r < 0)
-		return r;
-	if (!cli_confirm(line, "This deletes the audit from before that day. Go on?"))
-		return err_set(err, ERR_INTERRUPTED, "nothing was done");
-	r = open_place(line, &p, err);
+	if (r == 0)
+		r = check_before(line, before, err);
+	if (r == 0)
+		r = cli_ask(line, "This deletes the audit from before that day. Go on?", err);
+	if (r == 0)
+		r = open_place(line, &p, err);
 	if (r == 0)
 		r = audit_purge(p.db,
-				&(struct audit_purge){.witness = &p.witness,
-						      .secret_key = p.secret_key,
+				&(struct audit_purge){.witness = &p.head.witness,
+						      .secret_key = p.head.secret_key,
 						      .before = before},
 				&purged, err);
 	if (r == 0)
-		r = cli_govern_audit(p.db,
+		r = cli_govern_audit(line, p.db,
 				     &(struct audit_event){.action = "audit.purge",
 							   .object = "Audit_Events",
 							   .rows = purged,
@@ -177,11 +175,10 @@ static int run_erase(const struct command_line *line, struct err *err)
 	_cleanup_(arena_done) struct arena arena = {0};
 	_cleanup_(maria_closep) struct maria *db = NULL;
 	uint64_t erased = 0;
-	int r;
+	int r = cli_ask(line, "This makes the audit forget whose data it was. Go on?", err);
 
-	if (!cli_confirm(line, "This makes the audit forget whose data it was. Go on?"))
-		return err_set(err, ERR_INTERRUPTED, "nothing was done");
-	r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
+	if (r == 0)
+		r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
 	if (r == 0)
 		r = audit_erase(db, audit_os_actor(&arena), line->argv[0], &erased, err);
 	if (r < 0)
@@ -275,12 +272,12 @@ static int run_scrub(const struct command_line *line, struct err *err)
 	_cleanup_(erase_match_freep) struct erase_match *match = erase_match_new();
 	struct rbac_scrub_question q = {
 	    .dir = cli_witness_dir(line, &arena), .match = match, .actor = audit_os_actor(&arena)};
-	int r;
+	int r = 0;
 
-	if (!command_has(line, "scan") &&
-	    !cli_confirm(line, "This makes the server's audit forget these texts. Go on?"))
-		return err_set(err, ERR_INTERRUPTED, "nothing was done");
-	r = read_texts(match, err);
+	if (!command_has(line, "scan"))
+		r = cli_ask(line, "This makes the server's audit forget these texts. Go on?", err);
+	if (r == 0)
+		r = read_texts(match, err);
 	return r < 0 ? r : scrub(line, &q, err);
 }
 
@@ -288,7 +285,12 @@ static int run_scrub(const struct command_line *line, struct err *err)
 
 static const struct command_option list_options[] = {CLI_OPTION_NEWEST("50"), {0}};
 static const struct command_option erase_options[] = {CLI_OPTION_YES, {0}};
-static const struct command_option purge_options[] = {CLI_OPTION_YES, CLI_OPTION_BEFORE, {0}};
+static const struct command_option purge_options[] = {
+    CLI_OPTION_YES,
+    CLI_OPTION_BEFORE,
+    {.name = "young", .type = COMMAND_FLAG, .help = "also what retention.audit keeps"},
+    {0},
+};
 
 static const struct command command_audit_verify = {
     .name = "verify",

@@ -5,10 +5,15 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/banned.h"
+
+#define WIDTH_MIN     20 /* columns of text, below which it is not wrapped */
+#define PARAGRAPH_MAX ((size_t)1 << 20)
 
 const struct config_option log_options[] = {
     {.section = "log",
@@ -72,6 +77,74 @@ json_t *cli_json_text(struct str text)
 	return json_loadb(b.data, b.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 }
 
+/* 0: no terminal. */
+static size_t terminal_width(FILE *f)
+{
+	struct winsize size;
+
+	return isatty(fileno(f)) == 1 && ioctl(fileno(f), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+/* The bytes of the first line of `text`: up to the last space within `room` characters, or, of one
+ * long word, as much as there is room for. */
+static size_t line_bytes(struct str text, size_t room)
+{
+	size_t n = 0, space = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (((unsigned char)text.data[i] & 0xC0) == 0x80)
+			continue;
+		if (text.data[i] == ' ')
+			space = i;
+		if (n++ == room)
+			return space ? space : i;
+	}
+	return text.len;
+}
+
+/* From column `at` on; further lines begin at `indent`. */
+static void print_wrapped(FILE *f, struct str rest, size_t at, size_t indent)
+{
+	size_t width = terminal_width(f);
+
+	if (width < indent + WIDTH_MIN) { /* no terminal, or none that is wide enough */
+		fprintf(f, "%.*s\n", STR_ARGS(rest));
+		return;
+	}
+	do {
+		size_t n = line_bytes(rest, width - at);
+
+		fprintf(f, "%.*s\n", (int)n, rest.data);
+		rest.data += n;
+		rest.len -= n;
+		while (rest.len && *rest.data == ' ')
+			rest.data++, rest.len--;
+		if (rest.len)
+			fprintf(f, "%*s", (int)indent, "");
+		at = indent;
+	} while (rest.len);
+}
+
+void cli_print_line(const char *lead, const char *text)
+{
+	size_t indent = utf8_count(str_from(lead));
+
+	bug_if(!text);
+	fputs(lead, stdout);
+	print_wrapped(stdout, str_from(text), indent, indent);
+}
+
+void cli_print_wrapped(int indent, const char *fmt, ...)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(PARAGRAPH_MAX);
+	va_list ap;
+
+	va_start(ap, fmt);
+	strbuf_vaddf(&b, fmt, ap);
+	va_end(ap);
+	print_wrapped(stdout, strbuf_slice(&b), 0, (size_t)indent);
+}
+
 int cli_flush(struct err *err)
 {
 	int error;
@@ -115,6 +188,11 @@ bool cli_confirm(const struct command_line *line, const char *question)
 	       str_equal(s, str_from("yes"));
 }
 
+int cli_ask(const struct command_line *line, const char *question, struct err *err)
+{
+	return cli_confirm(line, question) ? 0 : err_set(err, ERR_INTERRUPTED, "nothing was done");
+}
+
 int cli_day_before(const struct command_line *line, const char **ret, struct err *err)
 {
 	*ret = command_text(line, "before");
@@ -152,6 +230,23 @@ void cli_format_error(const struct err *err, bool json, struct strbuf *b)
 	else
 		strbuf_addstr(b, "null");
 	strbuf_addf(b, ",\"exit_status\":%d}}\n", err_exit_status((int)err->code));
+}
+
+void cli_print_error(const struct err *err, bool json)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(PARAGRAPH_MAX);
+	struct str rest;
+
+	cli_format_error(err, json, &b);
+	rest = strbuf_slice(&b);
+	while (rest.len) {
+		const char *end = memchr(rest.data, '\n', rest.len);
+		size_t len = end ? (size_t)(end - rest.data) : rest.len;
+
+		print_wrapped(stderr, (struct str){rest.data, len}, 0, 2);
+		len += end != NULL;
+		rest = (struct str){rest.data + len, rest.len - len};
+	}
 }
 
 /* --- help and version ------------------------------------------------------------------------ */

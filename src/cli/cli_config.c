@@ -71,7 +71,6 @@ static int nothing_wanted(const struct config *config, const char *wanted, struc
 	size_t n = config_items(config, &items);
 	_cleanup_(arena_done) struct arena arena = {0};
 	const char **names = arena_alloc(&arena, (2 * n + 1) * sizeof(*names));
-	const char *near;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct config_option *o = items[i].option;
@@ -79,9 +78,8 @@ static int nothing_wanted(const struct config *config, const char *wanted, struc
 		names[2 * i] = o->section;
 		names[2 * i + 1] = arena_printf(&arena, "%s.%s", o->section, o->name);
 	}
-	near = cstr_nearest(wanted, names);
-	(void)err_set(err, ERR_NOT_FOUND, "\"%s\" is neither a section nor an option%s%s%s", wanted,
-		      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	(void)err_set(err, ERR_NOT_FOUND, "\"%s\" is neither a section nor an option", wanted);
+	(void)err_near(err, cstr_nearest(wanted, names));
 	return err_hint(err, "\"aethermart config show\" lists all of them");
 }
 
@@ -223,8 +221,9 @@ static const char reference_head[] =
     "What the environment says goes before the file, and an option of the command line\n"
     "(`--log.level debug`) before both. Lists are YAML lists in the file and separated by commas\n"
     "elsewhere. `aethermart config show --origin` prints every value and where it came from,\n"
-    "`aethermart config check` lists all that is wrong. A key that does not exist, a value of\n"
-    "the wrong type or out of range is an error that names file, line and column.\n"
+    "`aethermart config check` lists all that is wrong, also what is named and cannot be read. A\n"
+    "key that does not exist, a value of the wrong type or out of range is an error that names\n"
+    "file, line and column.\n"
     "\n"
     "A key without a value and an empty environment variable leave an option as it is. Secrets\n"
     "come from the environment or from a file that only its owner may read.\n";

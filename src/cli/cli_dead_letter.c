@@ -1,7 +1,6 @@
 /* `aethermart sync dead-letter` and `sync consumer`: what was set aside, who reads the hand-off. */
-#include "cli/cli.h"
+#include "cli/cli_list.h"
 
-#include "base/table.h"
 #include "sync/sync_admin.h"
 
 #include <inttypes.h>
@@ -10,25 +9,12 @@
 
 /* --- lists ---------------------------------------------------------------------------------- */
 
-/* What a list is gathered in: the table for people, the array for --json. */
-struct list {
-	struct table *table;
-	json_t *json;
-};
-
-static void list_done(struct list *l)
-{
-	json_decref(l->json);
-	(void)table_free(l->table);
-}
-
 /* As {"name": [...]} or as a table; `none` is what people read instead of an empty one. */
-static int print_list(const struct command_line *line, struct list *l, const char *name,
-		      const char *none, struct err *err)
+static int print_list(const struct cli_list *l, const char *name, const char *none, struct err *err)
 {
-	if (line->json)
-		return cli_print_json(json_pack("{s:o}", name, TAKE_PTR(l->json)), err);
-	if (!json_array_size(l->json))
+	if (l->json)
+		return cli_print_json(json_pack("{s:O}", name, l->json), err);
+	if (!l->n)
 		fprintf(stderr, "%s\n", none);
 	table_print(l->table, stdout);
 	return cli_flush(err);
@@ -48,16 +34,20 @@ static int dead_letter_id(const struct command_line *line, int64_t *ret, struct 
 
 static int add_dead_letter(void *arg, const struct sync_dead_letter *d, struct err *err)
 {
-	struct list *l = arg;
+	struct cli_list *l = arg;
 	char id[24], attempts[24];
 	_cleanup_(mem_freep) char *key = mem_strndup(d->key.data, d->key.len);
 
 	(void)err;
+	l->n++;
 	snprintf(id, sizeof(id), "%" PRId64, d->id);
 	snprintf(attempts, sizeof(attempts), "%" PRId64, d->attempts);
-	table_add(l->table,
-		  (const char *const[]){id, d->collection, key, attempts,
-					d->replayed_at ? "replayed" : "waiting", d->error});
+	if (!l->json) {
+		table_add(l->table,
+			  (const char *const[]){id, d->collection, key, attempts,
+						d->replayed_at ? "replayed" : "waiting", d->error});
+		return 0;
+	}
 	json_array_append_new(
 	    l->json, json_pack("{s:I,s:s,s:I,s:o,s:o,s:I,s:s,s:s,s:s?}", "id", (json_int_t)d->id,
 			       "collection", d->collection, "path", (json_int_t)d->path, "key",
@@ -72,7 +62,7 @@ static int run_dead_letter_list(const struct command_line *line, struct err *err
 	static const char *const titles[] = {">id",   "collection", "key", ">attempts",
 					     "state", "error",	    NULL};
 	_cleanup_(maria_closep) struct maria *db = NULL;
-	_cleanup_(list_done) struct list l = {table_new(titles), json_array()};
+	_cleanup_(cli_list_done) struct cli_list l = cli_list_new(line, titles);
 	int64_t id;
 	int r = dead_letter_id(line, &id, err);
 
@@ -80,9 +70,9 @@ static int run_dead_letter_list(const struct command_line *line, struct err *err
 		r = cli_open_maria(line, ENDPOINT_SYNC, &db, err);
 	if (r == 0)
 		r = sync_dead_letter_each(db, NULL, id, add_dead_letter, &l, err);
-	if (r == 0 && id && !json_array_size(l.json))
+	if (r == 0 && id && !l.n)
 		r = err_set(err, ERR_NOT_FOUND, "no dead letter %" PRId64, id);
-	return r < 0 ? r : print_list(line, &l, "dead_letters", "no dead letters", err);
+	return r < 0 ? r : print_list(&l, "dead_letters", "no dead letters", err);
 }
 
 static int print_count(const struct command_line *line, const char *what, uint64_t n,
@@ -197,11 +187,16 @@ const struct command command_dead_letter = {
 
 static int add_consumer(void *arg, const struct sync_consumer *c, struct err *err)
 {
-	struct list *l = arg;
+	struct cli_list *l = arg;
 	_cleanup_(mem_freep) char *waiting = mem_printf("%" PRId64, c->waiting);
 
 	(void)err;
-	table_add(l->table, (const char *const[]){c->consumer, c->kind, c->seen_at, waiting});
+	l->n++;
+	if (!l->json) {
+		table_add(l->table,
+			  (const char *const[]){c->consumer, c->kind, c->seen_at, waiting});
+		return 0;
+	}
 	json_array_append_new(l->json, json_pack("{s:s,s:s,s:s,s:I}", "consumer", c->consumer,
 						 "kind", c->kind, "seen_at", c->seen_at, "waiting",
 						 (json_int_t)c->waiting));
@@ -212,12 +207,12 @@ static int run_consumer_list(const struct command_line *line, struct err *err)
 {
 	static const char *const titles[] = {"consumer", "kind", "seen", ">waiting", NULL};
 	_cleanup_(maria_closep) struct maria *db = NULL;
-	_cleanup_(list_done) struct list l = {table_new(titles), json_array()};
+	_cleanup_(cli_list_done) struct cli_list l = cli_list_new(line, titles);
 	int r = cli_open_maria(line, ENDPOINT_SYNC, &db, err);
 
 	if (r == 0)
 		r = sync_consumer_each(db, add_consumer, &l, err);
-	return r < 0 ? r : print_list(line, &l, "consumers", "no consumers", err);
+	return r < 0 ? r : print_list(&l, "consumers", "no consumers", err);
 }
 
 static int run_consumer_drop(const struct command_line *line, struct err *err)

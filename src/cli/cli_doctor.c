@@ -2,10 +2,12 @@
  * `aethermart doctor`: everything that must hold, each with its fix. A check that fails goes on the
  * list and the next one runs; the exit status is not 0 when something must be fixed.
  */
-#include "cli/cli_govern.h"
+#include "cli/cli_access_mongo.h"
 #include "cli/cli_index.h"
 #include "cli/cli_retention.h"
 #include "cli/cli_stack.h"
+#include "cli/cli_witness.h"
+#include "cli/cli_worker.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -131,6 +133,9 @@ static void check_mongo(struct doctor *d, struct mongo *m)
 	int major = 0;
 
 	if (mongo_probe(m, &s, &err) < 0) {
+		if (endpoint_is_embedded_mongo(d->line->config))
+			(void)err_hint(&err, "run `aethermart up`: a server of its own that does "
+					     "not let it log in is started anew");
 		note_error(d, "MongoDB", &err);
 		return;
 	}
@@ -443,7 +448,7 @@ static void check_tokens(struct doctor *d, struct cli_govern *g)
 	struct orphans orphans = {.access = g->access};
 	struct err err = {0};
 
-	if (token_list(g->db, count_orphan, &orphans, &err) < 0)
+	if (token_list(g->shop.db, count_orphan, &orphans, &err) < 0)
 		note_error(d, "tokens", &err);
 	else if (orphans.n)
 		note(
@@ -485,12 +490,12 @@ static int compare_access(struct doctor *d, struct cli_govern *g, struct err *er
 {
 	_cleanup_(access_diff_done) struct access_diff diff = {0};
 	bool is_in_mongo = false;
-	int r = access_compare(g->access, g->db, &diff, err);
+	int r = cli_access_compare(d->line, g, &diff, err);
 
 	if (r == 0)
 		note_differences(d, "MariaDB", &diff);
 	if (r == 0)
-		r = count_records(g->db,
+		r = count_records(g->shop.db,
 				  "SELECT COUNT(*) FROM Access_Objects WHERE object_kind LIKE "
 				  "'mongo%'",
 				  &is_in_mongo, err);
@@ -505,7 +510,7 @@ static void check_access(struct doctor *d)
 	bool is_applied = false;
 
 	if (cli_govern_open(d->line, &g, &err) < 0 ||
-	    count_records(g.db, "SELECT COUNT(*) FROM Access_Objects", &is_applied, &err) < 0)
+	    count_records(g.shop.db, "SELECT COUNT(*) FROM Access_Objects", &is_applied, &err) < 0)
 		return;
 	if (is_applied && compare_access(d, &g, &err) < 0)
 		note_error(d, "access", &err);
@@ -567,8 +572,7 @@ static void note_witness(struct doctor *d, const struct witness *w)
 		note(d,
 		     "MariaDB has no plugin server_audit: what people do by SQL is not written "
 		     "down",
-		     w->path ? "run tools/setup, then `aethermart down` and `aethermart up`"
-			     : NULL);
+		     w->path ? "run tools/setup, then `aethermart up`" : NULL);
 	else if (w->other.len)
 		note(d,
 		     arena_printf(&d->arena,
@@ -624,7 +628,7 @@ static void check_audit(struct doctor *d)
 				  STR_ARGS(str_trim(strbuf_slice(&wrong)))),
 		     "`aethermart audit verify` says whether it still is so: find out who changed "
 		     "it, in v_rbac_audit and in a backup");
-	else if (stat(head, &st) == 0)
+	else if (stat(arena_printf(&d->arena, "%s" AUDIT_VERIFIED, head), &st) == 0)
 		note(d,
 		     arena_printf(&d->arena, "the audit was verified %" PRId64 " hours ago",
 				  (clock_wall_us() / 1000000 - (int64_t)st.st_mtim.tv_sec) / 3600),
@@ -661,10 +665,10 @@ static int print_checks(struct doctor *d, struct err *err)
 		const json_t *c = json_array_get(d->checks, i);
 		const char *fix = json_string_value(json_object_get(c, "fix"));
 
-		printf("%-4s %s\n", fix ? "FIX" : "ok",
-		       json_string_value(json_object_get(c, "what")));
+		cli_print_line(fix ? "FIX  " : "ok   ",
+			       json_string_value(json_object_get(c, "what")));
 		if (fix)
-			printf("     -> %s\n", fix);
+			cli_print_line("     -> ", fix);
 	}
 	return cli_flush(err);
 }

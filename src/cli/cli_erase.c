@@ -1,11 +1,12 @@
 /* `aethermart privacy erase` and what goes with it: holds, the list of both, certificates. */
 #include "cli/cli_govern.h"
 #include "cli/cli_lineage.h"
+#include "cli/cli_list.h"
+#include "cli/cli_witness.h"
 #include "cli/cli_worker.h"
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/table.h"
 #include "govern/audit.h"
 #include "govern/erase.h"
 #include "govern/rbac_audit.h"
@@ -90,9 +91,9 @@ static int follow_witness(void *arg, const char *subject, const struct erase_sou
 		if (db)
 			r = cli_witness_follow(&w, p->line, db, &rows, err);
 		if (r == 0)
-			r = rbac_audit_scrub(p->g.db, &q, &lines, &rows, err);
+			r = rbac_audit_scrub(p->g.shop.db, &q, &lines, &rows, err);
 		if (r == 0)
-			r = rbac_audit_scan(p->g.db, &q, &found, err);
+			r = rbac_audit_scan(p->g.shop.db, &q, &found, err);
 		*ret_rows += lines + rows;
 	}
 	return r == 0 && found ? err_set(err, ERR_RETRY,
@@ -136,19 +137,6 @@ static void end_wait(void)
 		fputs("\r\x1b[K", stderr);
 }
 
-static int read_keys(const struct command_line *line, struct place *p, struct err *err)
-{
-	unsigned char seed[crypto_sign_SEEDBYTES];
-	int r = cli_govern_key(line, "erasure", p->key, err);
-
-	if (r == 0)
-		r = cli_govern_key(line, "audit", seed, err);
-	if (r == 0)
-		crypto_sign_seed_keypair(p->public_key, p->secret_key, seed);
-	sodium_memzero(seed, sizeof(seed));
-	return r;
-}
-
 static int open_place(const struct command_line *line, struct place *p, struct err *err)
 {
 	/* Their servers were asked; the audit is scrubbed and searched line by line. */
@@ -165,16 +153,18 @@ static int open_place(const struct command_line *line, struct place *p, struct e
 	if (r == 0)
 		r = endpoint_maria(line->config, ENDPOINT_ADMIN, &p->g.arena, &p->maria, err);
 	if (r == 0)
-		r = read_keys(line, p, err);
+		r = cli_govern_key(line, "erasure", p->key, err);
+	if (r == 0)
+		r = cli_audit_keys(line, p->public_key, p->secret_key, err);
 	if (r < 0)
 		return r;
 	p->line = line;
 	p->warehouse = (struct shop_warehouse){
 	    .maria = &p->maria, .database = config_text(line->config, "warehouse.database")};
 	p->eraser = (struct eraser){.a = p->g.access,
-				    .schema = p->g.schema,
-				    .mappings = &p->g.mappings,
-				    .m = p->g.db,
+				    .schema = p->g.shop.schema,
+				    .mappings = &p->g.shop.mappings,
+				    .m = p->g.shop.db,
 				    .mongo = p->mongo,
 				    .dir = endpoint_var_dir(line->config, &p->g.arena),
 				    .skipped = skipped,
@@ -417,11 +407,12 @@ static int run_erase(const struct command_line *line, struct err *err)
 		r = parse_duration(str_from(command_text(line, "wait")), &p.eraser.wait_ms, err);
 	if (r < 0)
 		return r;
+	if (command_has(line, "leave") && !str_trim(str_from(command_text(line, "leave"))).len)
+		return err_set(err, ERR_INVALID_ARGUMENT, "say why it ends: --leave REASON");
 	if (command_has(line, "dry-run"))
 		return show_plan(line, &p, err);
-	if (!cli_confirm(line, "This cannot be taken back. Erase them from every store?"))
-		return err_set(err, ERR_INTERRUPTED, "nothing was done");
-	return erase_and_show(line, &p, err);
+	r = cli_ask(line, "This cannot be taken back. Erase them from every store?", err);
+	return r < 0 ? r : erase_and_show(line, &p, err);
 }
 
 /* --- certificate ----------------------------------------------------------------------------- */
@@ -431,7 +422,7 @@ static int read_public_key(const struct command_line *line, unsigned char *ret, 
 {
 	const char *hex = command_text(line, "key");
 	_cleanup_(arena_done) struct arena arena = {0};
-	unsigned char seed[crypto_sign_SEEDBYTES], secret[crypto_sign_SECRETKEYBYTES];
+	unsigned char secret[crypto_sign_SECRETKEYBYTES];
 	size_t len = 0;
 	int r;
 
@@ -448,10 +439,7 @@ static int read_public_key(const struct command_line *line, unsigned char *ret, 
 			      "there is no \"secrets/audit\" here to check a signature by");
 		return err_hint(err, "give the public key of the shop: --key HEX");
 	}
-	r = cli_govern_key(line, "audit", seed, err);
-	if (r == 0)
-		crypto_sign_seed_keypair(ret, secret, seed);
-	sodium_memzero(seed, sizeof(seed));
+	r = cli_audit_keys(line, ret, secret, err);
 	sodium_memzero(secret, sizeof(secret));
 	return r;
 }
@@ -510,7 +498,7 @@ static int run_hold(const struct command_line *line, struct err *err)
 	const char *reason = command_text(line, "reason");
 	int r;
 
-	if (!reason)
+	if (!reason || !str_trim(str_from(reason)).len)
 		return err_set(err, ERR_INVALID_ARGUMENT, "say why: --reason TEXT");
 	r = open_place(line, &p, err);
 	if (r == 0)
@@ -541,19 +529,14 @@ static int run_release(const struct command_line *line, struct err *err)
 
 /* --- list ------------------------------------------------------------------------------------ */
 
-struct listed {
-	json_t *list; /* with --json */
-	struct table *table;
-};
-
 static int list_record(void *arg, const struct erase_record *r, struct err *err)
 {
-	struct listed *l = arg;
+	struct cli_list *l = arg;
 	char since[20], hold[24] = "-";
 
 	(void)err;
-	if (l->list) {
-		json_array_append_new(l->list,
+	if (l->json) {
+		json_array_append_new(l->json,
 				      json_pack("{s:I,s:I,s:s,s:s,s:s,s:o,s:s,s:s}", "erasure",
 						(json_int_t)r->id, "hold", (json_int_t)r->hold,
 						"subject", r->subject, "state", r->state, "by",
@@ -579,22 +562,12 @@ static int run_list(const struct command_line *line, struct err *err)
 	static const char *const titles[] = {"CUSTOMER", "STATE", "SINCE", "UNTIL",
 					     "HOLD",	 "BY",	  "WHY",   NULL};
 	_cleanup_(maria_closep) struct maria *db = NULL;
-	_cleanup_(table_freep) struct table *table = table_new(titles);
-	struct listed l = {.table = table};
+	_cleanup_(cli_list_done) struct cli_list l = cli_list_new(line, titles);
 	int r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
 
-	if (r < 0)
-		return r;
-	l.list = line->json ? json_array() : NULL;
-	r = erase_list(db, list_record, &l, err);
-	if (r < 0) {
-		json_decref(l.list);
-		return r;
-	}
-	if (line->json)
-		return cli_print_json(l.list, err);
-	table_print(table, stdout);
-	return cli_flush(err);
+	if (r == 0)
+		r = erase_list(db, list_record, &l, err);
+	return r < 0 ? r : cli_list_print(&l, err);
 }
 
 /* --- the verbs ------------------------------------------------------------------------------- */

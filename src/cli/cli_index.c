@@ -176,6 +176,16 @@ static const char *state_of(const json_t *c, struct arena *arena)
 			    json_number_value(json_object_get(scan, "per_second")));
 }
 
+static const char *number_of(const json_t *c, const char *name, struct arena *arena)
+{
+	return arena_printf(arena, "%" PRId64, cli_int_of(c, name));
+}
+
+static const char *megabytes_of(const json_t *c, const char *name, struct arena *arena)
+{
+	return arena_printf(arena, "%.1f", (double)cli_int_of(c, name) / MEGABYTE);
+}
+
 static void print_error(const json_t *part)
 {
 	if (cli_text_of(part, "error")[0])
@@ -201,14 +211,12 @@ static void print_words(const json_t *words)
 
 		table_add(t, (const char *[]){
 				 cli_text_of(c, "collection"),
-				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "documents")),
-				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "waiting")),
-				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "refused")),
-				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "terms")),
-				 arena_printf(&arena, "%.1f",
-					      (double)cli_int_of(c, "memory_bytes") / MEGABYTE),
-				 arena_printf(&arena, "%.1f",
-					      (double)cli_int_of(c, "disk_bytes") / MEGABYTE),
+				 number_of(c, "documents", &arena),
+				 number_of(c, "waiting", &arena),
+				 number_of(c, "refused", &arena),
+				 number_of(c, "terms", &arena),
+				 megabytes_of(c, "memory_bytes", &arena),
+				 megabytes_of(c, "disk_bytes", &arena),
 				 state_of(c, &arena),
 			     });
 	}
@@ -231,15 +239,14 @@ static void print_collections(const json_t *list)
 
 		table_add(t, (const char *[]){
 				 cli_text_of(c, "collection"),
-				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "documents")),
-				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "vectors")),
-				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "waiting")),
-				 arena_printf(&arena, "%" PRId64, cli_int_of(c, "set_aside")),
+				 number_of(c, "documents", &arena),
+				 number_of(c, "vectors", &arena),
+				 number_of(c, "waiting", &arena),
+				 number_of(c, "set_aside", &arena),
 				 arena_printf(&arena, "%" PRId64,
 					      cli_int_of(c, "left_out_pii") +
 						  cli_int_of(c, "left_out_empty")),
-				 arena_printf(&arena, "%.1f",
-					      (double)cli_int_of(c, "memory_bytes") / MEGABYTE),
+				 megabytes_of(c, "memory_bytes", &arena),
 				 state_of(c, &arena),
 			     });
 	}
@@ -463,12 +470,14 @@ static const struct command index_forget = {
 
 /* --- query ----------------------------------------------------------------------------------- */
 
-static void print_hits(const json_t *hits)
+static void print_hits(const struct command_line *line, const json_t *answer)
 {
+	const json_t *hits = json_object_get(answer, "hits");
 	static const char *const titles[] = {">SCORE", "KEY", "TITLE", NULL};
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct table *t = table_new(titles);
 
+	(void)line;
 	for (size_t i = 0; i < json_array_size(hits); i++) {
 		const json_t *h = json_array_get(hits, i);
 		_cleanup_(strbuf_done) struct strbuf key = STRBUF_INIT(0), title = STRBUF_INIT(0);
@@ -489,10 +498,8 @@ static void print_hits(const json_t *hits)
 
 static int run_query(const struct command_line *line, struct err *err)
 {
-	_cleanup_(json_decrefp) json_t *answer = NULL;
 	_cleanup_(strbuf_done) struct strbuf path = STRBUF_INIT(0);
 	size_t text_bytes = 0;
-	int r;
 
 	strbuf_addstr(&path, "/v1/index/query?collection=");
 	http_client_add_escaped(&path, line->argv[0]);
@@ -506,13 +513,7 @@ static int run_query(const struct command_line *line, struct err *err)
 	if (text_bytes > SEARCH_QUERY_MAX)
 		return err_set(err, ERR_INVALID_ARGUMENT, "the text is longer than %d bytes",
 			       SEARCH_QUERY_MAX);
-	r = cli_worker_ask(line, strbuf_str(&path), false, &answer, err);
-	if (r < 0)
-		return r;
-	if (line->json)
-		return cli_print_json(json_incref(answer), err);
-	print_hits(json_object_get(answer, "hits"));
-	return cli_flush(err);
+	return cli_worker_show(line, strbuf_str(&path), print_hits, err);
 }
 
 static const struct command_option query_options[] = {

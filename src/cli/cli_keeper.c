@@ -1,7 +1,8 @@
 /*
  * What `serve` does beside the sync, on a thread and connections of its own: each second it takes
- * what the server's own audit saw, each hour it purges, each day it verifies the audit. A failure
- * is told once, and it tries again. Nothing here waits long for somebody's lock.
+ * what the server's own audit saw and moves audit.head to the end of the chain, each hour it
+ * purges, each day it verifies the audit. A failure is told once, and it tries again. Nothing here
+ * waits long for somebody's lock.
  */
 #include "cli/cli_keeper.h"
 
@@ -9,6 +10,7 @@
 #include "base/logger.h"
 #include "base/metrics.h"
 #include "cli/cli_retention.h"
+#include "cli/cli_witness.h"
 #include "sync/sync_admin.h"
 
 #include <pthread.h>
@@ -23,6 +25,7 @@
 #define BUSY_ROWS  5000	    /* of its queues */
 #define BUSY_WAITS 60	    /* then a piece goes all the same, or a disk fills */
 #define VERIFY_US  86400000000
+#define WRONG_US   600000000  /* until a chain that was wrong is looked at again */
 #define AGAIN_US   3600000000 /* when it could not be verified */
 #define LOCK_S	   2	      /* as retention_prepare() */
 #define STOP_S	   5
@@ -36,9 +39,10 @@ struct cli_keeper {
 	bool is_stopping; /* under the mutex */
 	struct cli_witness witness;
 	struct maria *db; /* of the sync's account, which the server's audit leaves out */
-	bool is_failing, is_purge_failing;
+	struct cli_audit_head head;
+	bool is_failing, is_purge_failing, is_head_failing, has_audit;
 	struct metric *rows;
-	int64_t next_follow_us, next_purge_us, next_verify_us;
+	int64_t next_follow_us, next_head_us, next_purge_us, next_verify_us;
 };
 
 /* False: it is time to end. */
@@ -77,6 +81,37 @@ static int follow(struct cli_keeper *k, struct err *err)
 	return r;
 }
 
+/* So that what was appended cannot be cut off unseen. The sync keeps other schemas, too. */
+static int follow_chain(struct cli_keeper *k, struct err *err)
+{
+	int r = k->has_audit ? 0 : maria_has_table(k->db, "Audit_Head", &k->has_audit, err);
+
+	if (r < 0 || !k->has_audit)
+		return r;
+	if (!k->head.witness.path)
+		r = cli_audit_head(k->line, &k->head, err);
+	k->head.witness.goes_on = goes_on;
+	k->head.witness.arg = k;
+	return r < 0 ? r : audit_follow(k->db, &k->head.witness, err);
+}
+
+static void follow_chain_and_tell(struct cli_keeper *k)
+{
+	struct err err = {0};
+	int r = follow_chain(k, &err);
+	bool is_wrong = r == -ERR_CORRUPTED;
+
+	if (r == -ERR_INTERRUPTED)
+		return;
+	if (r < 0 && !k->is_head_failing)
+		logger_error(is_wrong ? LOGGER_ERROR : LOGGER_WARN, "audit",
+			     is_wrong ? "the audit is not as it was written"
+				      : "audit.head was not moved",
+			     &err);
+	k->is_head_failing = r < 0;
+	k->next_head_us = clock_monotonic_us() + (is_wrong ? WRONG_US : FOLLOW_US);
+}
+
 static void follow_and_tell(struct cli_keeper *k)
 {
 	struct err err = {0};
@@ -87,6 +122,8 @@ static void follow_and_tell(struct cli_keeper *k)
 	if (r == 0 && k->is_failing)
 		logger_event(LOGGER_INFO, "audit", "the server's audit is followed again", NULL);
 	k->is_failing = r < 0;
+	if (k->db && !maria_is_lost(k->db) && clock_monotonic_us() >= k->next_head_us)
+		follow_chain_and_tell(k);
 	k->next_follow_us = clock_monotonic_us() + FOLLOW_US;
 }
 
@@ -207,6 +244,8 @@ static void *keep(void *arg)
 		    clock_monotonic_us() >= k->next_verify_us)
 			purge_and_tell(k);
 	}
+	if (k->db && !maria_is_lost(k->db)) /* what was answered in the last second */
+		follow_chain_and_tell(k);
 	return NULL;
 }
 
@@ -241,6 +280,7 @@ bool cli_keeper_stop(struct cli_keeper *k)
 	if (pthread_clockjoin_np(k->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
 		return false;
 	cli_witness_done(&k->witness);
+	cli_audit_head_done(&k->head);
 	k->db = maria_close(k->db);
 	pthread_cond_destroy(&k->wake);
 	pthread_mutex_destroy(&k->mutex);

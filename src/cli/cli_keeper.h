@@ -1,7 +1,7 @@
 /* What `serve` does beside the sync: see cli_keeper.c. */
 #pragma once
 
-#include "cli/cli_govern.h"
+#include "cli/cli.h"
 
 /* Both arguments live at least as long as the keeper. */
 struct cli_keeper *cli_keeper_start(const struct command_line *line,

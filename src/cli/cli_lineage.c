@@ -59,17 +59,17 @@ static void name_mongo(const struct command_line *line, struct cli_lineage_place
 /* What does not fit, or may not be read, says nothing: events have the rest. */
 static void open_optional(const struct command_line *line, struct cli_lineage_place *p)
 {
-	const struct access_databases databases = {.shop = p->schema,
+	const struct access_databases databases = {.shop = p->shop.schema,
 						   .warehouse = p->place.warehouse};
 	struct access *access = NULL;
 	struct search_rules *rules = NULL;
 
 	if (access_load(cli_access_rules(line, &p->arena), &access, NULL) == 0 &&
-	    access_bind(access, &p->mappings, &databases, p->db, NULL) == 0)
+	    access_bind(access, &p->shop.mappings, &databases, p->shop.db, NULL) == 0)
 		p->access = TAKE_PTR(access);
 	(void)access_free(access);
 	if (search_rules_load(cli_index_rules_path(line, &p->arena), &rules, NULL) == 0 &&
-	    search_rules_bind(rules, &p->mappings, NULL) == 0)
+	    search_rules_bind(rules, &p->shop.mappings, NULL) == 0)
 		p->rules = TAKE_PTR(rules);
 	(void)search_rules_free(rules);
 }
@@ -78,7 +78,7 @@ int cli_lineage_open(const struct command_line *line, enum endpoint_role role,
 		     struct cli_lineage_place *p, struct err *err)
 {
 	struct lineage_parts parts = {0};
-	int r = cli_open_maria(line, role, &p->db, err);
+	int r = cli_shop_open(line, role, &p->shop, err);
 
 	p->place = (struct lineage_place){
 	    .version = AETHERMART_VERSION,
@@ -90,19 +90,14 @@ int cli_lineage_open(const struct command_line *line, enum endpoint_role role,
 	name_mongo(line, p);
 	if (r == 0)
 		r = name_maria(line, p, err);
-	if (r == 0)
-		r = schema_load(p->db, p->place.database, &p->schema, err);
-	if (r == 0)
-		r = mapping_set_load(cli_mapping_dir(line, &p->arena), p->schema, &p->mappings,
-				     err);
 	if (r < 0)
 		return r;
 	open_optional(line, p);
-	parts = (struct lineage_parts){.schema = p->schema,
-				       .mappings = &p->mappings,
+	parts = (struct lineage_parts){.schema = p->shop.schema,
+				       .mappings = &p->shop.mappings,
 				       .access = p->access,
 				       .rules = p->rules,
-				       .db = p->db,
+				       .db = p->shop.db,
 				       .warehouse = p->place.warehouse};
 	r = lineage_graph_new(&parts, &p->graph, err);
 	p->place.graph = p->graph;
@@ -114,9 +109,7 @@ void cli_lineage_close(struct cli_lineage_place *p)
 	p->graph = lineage_graph_free(p->graph);
 	p->rules = search_rules_free(p->rules);
 	p->access = access_free(p->access);
-	mapping_set_done(&p->mappings);
-	p->schema = schema_free(p->schema);
-	p->db = maria_close(p->db);
+	cli_shop_close(&p->shop);
 	arena_done(&p->arena);
 }
 
@@ -218,7 +211,7 @@ void cli_lineage_start(struct cli_lineage *l, const struct lineage_job *job)
 	if (!l->io.n_inputs)
 		find_inputs(l);
 	begun.io = l->io;
-	if (lineage_run_begin(l->p.db, &l->p.place, &begun, &l->run, &err) < 0)
+	if (lineage_run_begin(l->p.shop.db, &l->p.place, &begun, &l->run, &err) < 0)
 		warn(&err);
 }
 
@@ -248,7 +241,7 @@ void cli_lineage_end(struct cli_lineage *l, const struct lineage_io *io, int r,
 		all.outputs = l->io.outputs;
 		all.n_outputs = l->io.n_outputs;
 	}
-	if (lineage_run_end(l->p.db, &l->p.place, &l->run, &all,
+	if (lineage_run_end(l->p.shop.db, &l->p.place, &l->run, &all,
 			    &(struct lineage_outcome){r, r < 0 ? err : NULL}, &why) < 0)
 		warn(&why);
 	(void)lineage_free(l);

@@ -32,9 +32,7 @@ void cli_lineage_end(struct cli_lineage *l, const struct lineage_io *io, int r,
 /* A connection and what lineage knows of the stores. */
 struct cli_lineage_place {
 	struct arena arena;
-	struct maria *db;
-	struct schema *schema;
-	struct mapping_set mappings;
+	struct cli_shop shop;
 	struct access *access; /* NULL: it does not fit, or the account may not read all of it */
 	struct search_rules *rules; /* NULL: they do not fit */
 	struct lineage_graph *graph;

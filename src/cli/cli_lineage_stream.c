@@ -141,7 +141,8 @@ static void begin_lane(struct cli_lineage_stream *s, struct lane *l)
 	struct err err = {0};
 
 	job.io.n_inputs = lineage_inputs(g, output.kind, output.name, &arena, &job.io.inputs);
-	(void)told(s, lineage_run_begin(s->place.db, &s->place.place, &job, &l->run, &err), &err);
+	(void)told(s, lineage_run_begin(s->place.shop.db, &s->place.place, &job, &l->run, &err),
+		   &err);
 	l->total = (struct counts){0};
 }
 
@@ -174,7 +175,7 @@ static void write_window(struct cli_lineage_stream *s, struct lane *l)
 	const struct lineage_io io = {.outputs = &output, .n_outputs = 1};
 	struct err err = {0};
 	int r = told(s,
-		     lineage_run_progress(s->place.db, &s->place.place, &l->run,
+		     lineage_run_progress(s->place.shop.db, &s->place.place, &l->run,
 					  c.looked_at ? &io : NULL, &err),
 		     &err);
 
@@ -208,7 +209,8 @@ static void end_lane(struct cli_lineage_stream *s, struct lane *l, bool is_stopp
 	if (l->kind != LANE_SYNC && is_stopped)
 		outcome = (struct lineage_outcome){
 		    err_set(&why, ERR_INTERRUPTED, "the worker was stopped"), &why};
-	(void)told(s, lineage_run_end(s->place.db, &s->place.place, &l->run, &io, &outcome, &err),
+	(void)told(s,
+		   lineage_run_end(s->place.shop.db, &s->place.place, &l->run, &io, &outcome, &err),
 		   &err);
 }
 
@@ -257,8 +259,8 @@ static void close_place(struct cli_lineage_stream *s)
 
 static void begin_syncs(struct cli_lineage_stream *s)
 {
-	for (size_t i = 0; i < s->place.mappings.len; i++) {
-		const struct mapping *m = s->place.mappings.items[i];
+	for (size_t i = 0; i < s->place.shop.mappings.len; i++) {
+		const struct mapping *m = s->place.shop.mappings.items[i];
 		struct lane *l;
 
 		if (!mapping_has_target(m))
@@ -282,22 +284,22 @@ static bool open_place(struct cli_lineage_stream *s)
 		return true;
 	r = cli_lineage_open(s->line, ENDPOINT_SYNC, &s->place, &err);
 	if (r == 0)
-		r = maria_set_lock_wait(s->place.db, LOCK_S, &err);
+		r = maria_set_lock_wait(s->place.shop.db, LOCK_S, &err);
 	if (r == 0)
-		r = maria_has_table(s->place.db, "Lineage_Runs", &has_table, &err);
+		r = maria_has_table(s->place.shop.db, "Lineage_Runs", &has_table, &err);
 	if (told(s, r, &err) < 0 || !has_table) {
 		close_place(s);
 		return false;
 	}
 	s->is_open = true;
-	s->hashes = read_hashes(s->place.db);
+	s->hashes = read_hashes(s->place.shop.db);
 	return true;
 }
 
 /* Runs are of one version of the mappings. */
 static void follow_mappings(struct cli_lineage_stream *s)
 {
-	_cleanup_(mem_freep) char *now = read_hashes(s->place.db);
+	_cleanup_(mem_freep) char *now = read_hashes(s->place.shop.db);
 
 	if (!now || !s->hashes || cstr_equal(now, s->hashes))
 		return;
@@ -312,7 +314,7 @@ static void end_dead(struct cli_lineage_stream *s)
 	struct err err = {0};
 	uint64_t n = 0;
 
-	(void)told(s, lineage_abort_dead(s->place.db, &s->place.place, NULL, &n, &err), &err);
+	(void)told(s, lineage_abort_dead(s->place.shop.db, &s->place.place, NULL, &n, &err), &err);
 }
 
 /* --- the index ------------------------------------------------------------------------------- */

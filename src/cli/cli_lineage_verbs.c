@@ -1,8 +1,8 @@
 /* `aethermart lineage`: which run made which data of which, and what depends on what. */
 #include "cli/cli_lineage.h"
+#include "cli/cli_list.h"
 
 #include "base/file.h"
-#include "base/table.h"
 #include "govern/dictionary.h"
 #include "govern/lineage_export.h"
 #include "govern/lineage_trace.h"
@@ -19,11 +19,6 @@
 
 /* --- list ------------------------------------------------------------------------------------ */
 
-struct listed {
-	json_t *list; /* with --json */
-	struct table *table;
-};
-
 static void add_number(json_t *o, const char *name, const char *number)
 {
 	uint64_t n = 0;
@@ -36,11 +31,11 @@ static void add_number(json_t *o, const char *name, const char *number)
 
 static int list_run(void *arg, const struct lineage_listed *run, struct err *err)
 {
-	struct listed *l = arg;
+	struct cli_list *l = arg;
 	char at[20];
 
 	(void)err;
-	if (l->list) {
+	if (l->json) {
 		json_t *o =
 		    json_pack("{s:s,s:s,s:s,s:s,s:s?,s:s,s:s,s:s?,s:b}", "run", run->run, "job",
 			      run->job, "state", run->state, "started_at", run->started_at,
@@ -50,7 +45,7 @@ static int list_run(void *arg, const struct lineage_listed *run, struct err *err
 
 		add_number(o, "rows_read", run->rows_read);
 		add_number(o, "rows_written", run->rows_written);
-		json_array_append_new(l->list, o);
+		json_array_append_new(l->json, o);
 		return 0;
 	}
 	(void)snprintf(at, sizeof(at), "%.19s", run->started_at);
@@ -65,31 +60,24 @@ static int run_list(const struct command_line *line, struct err *err)
 	static const char *const titles[] = {"RUN",	 "JOB",	  "STARTED", "STATE", ">READ",
 					     ">WRITTEN", "ERROR", "OUTPUTS", NULL};
 	_cleanup_(maria_closep) struct maria *db = NULL;
-	_cleanup_(table_freep) struct table *table = table_new(titles);
-	_cleanup_(json_decrefp) json_t *list = json_array();
-	struct listed l = {.table = table, .list = line->json ? list : NULL};
+	_cleanup_(cli_list_done) struct cli_list l = cli_list_new(line, titles);
 	int r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
 
 	if (r == 0)
 		r = lineage_list(db, command_text(line, "job"),
 				 (size_t)command_number(line, "limit"), list_run, &l, err);
-	if (r < 0)
-		return r;
-	if (line->json)
-		return cli_print_json(json_incref(list), err);
-	table_print(table, stdout);
-	return cli_flush(err);
+	return r < 0 ? r : cli_list_print(&l, err);
 }
 
 /* --- show ------------------------------------------------------------------------------------ */
 
 static int show_event(void *arg, const struct lineage_shown *e, struct err *err)
 {
-	struct listed *l = arg;
+	struct cli_list *l = arg;
 	char at[20], exported[20];
 	json_t *event;
 
-	if (!l->list) {
+	if (!l->json) {
 		(void)snprintf(at, sizeof(at), "%.19s", e->time);
 		(void)snprintf(exported, sizeof(exported), "%.19s", e->exported_at);
 		table_add(l->table,
@@ -100,7 +88,7 @@ static int show_event(void *arg, const struct lineage_shown *e, struct err *err)
 	event = json_loadb(e->event.data, e->event.len, 0, NULL);
 	if (!event)
 		return err_set(err, ERR_CORRUPTED, "event %" PRIu64 " is no JSON", e->id);
-	json_array_append_new(l->list, event);
+	json_array_append_new(l->json, event);
 	return 0;
 }
 
@@ -109,19 +97,12 @@ static int run_show(const struct command_line *line, struct err *err)
 	static const char *const titles[] = {"EVENT", "AT",	  ">READ", ">WRITTEN",
 					     "ERROR", "EXPORTED", "GTID",  NULL};
 	_cleanup_(maria_closep) struct maria *db = NULL;
-	_cleanup_(table_freep) struct table *table = table_new(titles);
-	_cleanup_(json_decrefp) json_t *list = json_array();
-	struct listed l = {.table = table, .list = line->json ? list : NULL};
+	_cleanup_(cli_list_done) struct cli_list l = cli_list_new(line, titles);
 	int r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
 
 	if (r == 0)
 		r = lineage_show(db, line->argv[0], show_event, &l, err);
-	if (r < 0)
-		return r;
-	if (line->json)
-		return cli_print_json(json_incref(list), err);
-	table_print(table, stdout);
-	return cli_flush(err);
+	return r < 0 ? r : cli_list_print(&l, err);
 }
 
 /* --- impact ---------------------------------------------------------------------------------- */
@@ -306,7 +287,7 @@ static void print_queue(struct queued *q, const struct mapping *m, const struct 
 /* What the triggers do when this column changes. */
 static void find_queues(struct queued *q)
 {
-	const struct mapping_set *set = &q->s->p.mappings;
+	const struct mapping_set *set = &q->s->p.shop.mappings;
 
 	for (size_t i = 0; i < set->len; i++) {
 		const struct mapping_fanout *fanouts;
@@ -457,20 +438,6 @@ static void traced_done(struct traced *t)
 	arena_done(&t->arena);
 }
 
-static int no_collection(const struct mapping_set *set, const char *name, struct err *err)
-{
-	const char **names = mem_alloc_array(set->len + 1, sizeof(*names));
-	const char *near;
-
-	for (size_t i = 0; i < set->len; i++)
-		names[i] = mapping_collection(set->items[i]);
-	near = cstr_nearest(name, names);
-	(void)err_set(err, ERR_NOT_FOUND, "there is no collection \"%.100s\"%s%s%s", name,
-		      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
-	mem_free(names);
-	return -ERR_NOT_FOUND;
-}
-
 static int trace(const struct command_line *line, struct traced *t, const struct mapping **ret,
 		 struct err *err)
 {
@@ -489,8 +456,10 @@ static int trace(const struct command_line *line, struct traced *t, const struct
 	if (r < 0)
 		return r;
 	*ret = mapping_set_find(&t->mappings, name);
-	if (!*ret)
-		return no_collection(&t->mappings, name, err);
+	if (!*ret) {
+		(void)err_set(err, ERR_NOT_FOUND, "there is no collection \"%.100s\"", name);
+		return err_near(err, cli_nearest_collection(&t->mappings, name));
+	}
 	r = mapping_key_parse(*ret, slash + 1, &t->arena, &key, err);
 	if (r == 0 && mapping_has_target(*ret))
 		r = cli_open_mongo(line, ENDPOINT_ADMIN, &t->mongo, err);
@@ -673,11 +642,10 @@ static int run_purge(const struct command_line *line, struct err *err)
 	uint64_t n = 0;
 	int r = cli_day_before(line, &before, err);
 
-	if (r < 0)
-		return r;
-	if (!cli_confirm(line, "This deletes lineage from before that day. Go on?"))
-		return err_set(err, ERR_INTERRUPTED, "nothing was done");
-	r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
+	if (r == 0)
+		r = cli_ask(line, "This deletes lineage from before that day. Go on?", err);
+	if (r == 0)
+		r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
 	if (r == 0)
 		r = lineage_purge(db, before, &n, err);
 	if (r < 0)

@@ -422,15 +422,15 @@ static int run_stress(const struct command_line *line, struct err *err)
 	struct err printed = {0};
 	int r = endpoint_maria(line->config, ENDPOINT_ADMIN, &arena, &o.maria, err);
 
+	if (r == 0 && !endpoint_is_embedded_maria(line->config))
+		r = cli_ask(line,
+			    command_text(line, "clean")
+				? "This deletes what stress runs left in the shop. Go on?"
+				: "This writes products, customers and orders into the shop, and "
+				  "deletes them again. Go on?",
+			    err);
 	if (r < 0)
 		return r;
-	if (!endpoint_is_embedded_maria(line->config) &&
-	    !cli_confirm(line,
-			 command_text(line, "clean")
-			     ? "This deletes what stress runs left in the shop. Go on?"
-			     : "This writes products, customers and orders into the shop, and "
-			       "deletes them again. Go on?"))
-		return err_set(err, ERR_INTERRUPTED, "nothing was done");
 	if (command_text(line, "clean"))
 		return shop_order_stress_clean(&o.maria, err);
 	o.arg = &progress;

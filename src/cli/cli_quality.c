@@ -13,6 +13,8 @@
 
 #include "base/banned.h"
 
+#define READ_SPARE_S 60
+
 const char *cli_quality_rules(const struct command_line *line, struct arena *arena)
 {
 	const char *dir = config_text(line->config, "quality.rules");
@@ -26,10 +28,9 @@ struct quality_place {
 	struct arena arena;
 	struct quality_checks *checks;
 	const struct command_line *line;
-	struct maria *db, *sync;
+	struct cli_shop shop;
+	struct maria *sync;
 	struct mongo *mongo;
-	struct schema *schema;
-	struct mapping_set mappings;
 	struct cli_indexed index;
 	bool index_was_sought;
 	struct quality_stores stores;
@@ -43,9 +44,7 @@ static void place_done(struct quality_place *p)
 	mem_free(p->chosen);
 	quality_free(p->checks);
 	cli_indexed_done(&p->index);
-	mapping_set_done(&p->mappings);
-	schema_free(p->schema);
-	p->db = maria_close(p->db);
+	cli_shop_close(&p->shop);
 	p->sync = maria_close(p->sync);
 	p->mongo = mongo_close(p->mongo);
 	arena_done(&p->arena);
@@ -89,7 +88,7 @@ static int verify_index(void *arg, const struct mapping *m,
 	int r = 0;
 
 	if (!p->index_was_sought)
-		r = cli_indexed_open(p->line, &p->mappings, &p->index, err);
+		r = cli_indexed_open(p->line, &p->shop.mappings, &p->index, err);
 	p->index_was_sought = r == 0;
 	if (r < 0)
 		cli_indexed_done(&p->index);
@@ -99,11 +98,12 @@ static int verify_index(void *arg, const struct mapping *m,
 	return r < 0 ? r : cli_indexed_verify(&p->index, p->sync, m, options, ret, err);
 }
 
-static int check_warehouse(void *arg, shop_warehouse_fn fn, void *fn_arg, struct err *err)
+static int check_warehouse(void *arg, int64_t timeout_ms, shop_warehouse_fn fn, void *fn_arg,
+			   struct err *err)
 {
 	const struct quality_place *p = arg;
 
-	return cli_warehouse_check(p->line, fn, fn_arg, err);
+	return cli_warehouse_check(p->line, timeout_ms, fn, fn_arg, err);
 }
 
 /* Documents are looked at by the sync's account; without MongoDB only their checks go without. */
@@ -121,28 +121,39 @@ static void open_documents(const struct command_line *line, struct quality_place
 		p->stores.without = arena_strdup(&p->arena, why.message);
 }
 
+/* The server ends a statement whose time is up, and says so: until then the answer is waited for.
+ */
+static int open_rows(const struct command_line *line, struct quality_place *p, struct err *err)
+{
+	struct maria_options o = {0};
+	int64_t longest_ms = 0;
+	int r = endpoint_maria(line->config, ENDPOINT_ADMIN, &p->arena, &o, err);
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->chosen[i]->timeout_ms > longest_ms)
+			longest_ms = p->chosen[i]->timeout_ms;
+	o.read_timeout_s = (unsigned)(longest_ms / 1000) + READ_SPARE_S;
+	return r < 0 ? r : maria_open(&o, &p->shop.db, err);
+}
+
 static int open_place(const struct command_line *line, struct quality_place *p, struct err *err)
 {
-	const char *shop = config_text(line->config, "mariadb.database");
 	int r = quality_load(cli_quality_rules(line, &p->arena), &p->checks, err);
 
 	if (r == 0)
 		r = choose(line, p, err);
 	if (r == 0)
-		r = cli_open_maria(line, ENDPOINT_ADMIN, &p->db, err);
+		r = open_rows(line, p, err);
 	if (r == 0)
-		r = schema_load(p->db, shop, &p->schema, err);
+		r = cli_shop_open(line, ENDPOINT_ADMIN, &p->shop, err);
 	if (r == 0)
-		r = mapping_set_load(cli_mapping_dir(line, &p->arena), p->schema, &p->mappings,
-				     err);
-	if (r == 0)
-		r = quality_bind(p->checks, p->schema, &p->mappings, err);
+		r = quality_bind(p->checks, p->shop.schema, &p->shop.mappings, err);
 	if (r < 0)
 		return r;
 	open_documents(line, p);
-	p->stores.db = p->db;
-	p->stores.schema = p->schema;
-	p->stores.mappings = &p->mappings;
+	p->stores.db = p->shop.db;
+	p->stores.schema = p->shop.schema;
+	p->stores.mappings = &p->shop.mappings;
 	p->stores.sync = p->sync;
 	p->stores.mongo = p->mongo;
 	p->stores.verify_index = verify_index;
@@ -201,20 +212,24 @@ static void print_wrong(const struct quality_result *r)
 
 	if (r->outcome == QUALITY_PASSED)
 		return;
-	strbuf_addf(&text, "\n%s (%" PRIu64 ", %s): %s\n", r->check->name, r->log_id,
-		    r->check->owner, r->check->about);
+	strbuf_addf(&text, "%s (%" PRIu64 ", %s): %s", r->check->name, r->log_id, r->check->owner,
+		    r->check->about);
+	printf("\n");
+	cli_print_line("", strbuf_str(&text));
+	strbuf_clear(&text);
 	if (r->details) {
-		strbuf_addstr(&text, "  ");
 		strbuf_add_visible(&text, r->details, strlen(r->details));
-		strbuf_addch(&text, '\n');
+		cli_print_line("  ", strbuf_str(&text));
+		strbuf_clear(&text);
 	}
 	for (size_t i = 0; i < r->n_keys && i < QUALITY_SAMPLE; i++) {
-		strbuf_addstr(&text, i ? ", " : "  keys: ");
+		strbuf_addstr(&text, i ? ", " : "");
 		strbuf_add_visible(&text, r->keys[i], strlen(r->keys[i]));
 	}
+	if (r->n_keys && r->failed > QUALITY_SAMPLE)
+		strbuf_addstr(&text, ", ...");
 	if (r->n_keys)
-		strbuf_addstr(&text, r->failed > QUALITY_SAMPLE ? ", ...\n" : "\n");
-	(void)fputs(strbuf_str(&text), stdout);
+		cli_print_line("  keys: ", strbuf_str(&text));
 }
 
 static int print_text(const struct quality_run *run, size_t n_left_out, struct err *err)

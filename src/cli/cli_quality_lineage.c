@@ -126,7 +126,7 @@ void cli_quality_tell(const struct command_line *line, const struct quality_run 
 		add_result(&t, &run->results[i]);
 	r = cli_lineage_open(line, ENDPOINT_ADMIN, &place, &err);
 	if (r == 0 && t.n)
-		r = lineage_quality_event(place.db, &place.place, t.items, t.n, &err);
+		r = lineage_quality_event(place.shop.db, &place.place, t.items, t.n, &err);
 	if (r < 0)
 		logger_error(LOGGER_WARN, "lineage", "what was checked is not recorded", &err);
 	cli_lineage_close(&place);

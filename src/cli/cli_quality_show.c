@@ -1,8 +1,8 @@
 /* `aethermart quality report|trend|quarantine|list|ack`: what checks found, and who knows. */
+#include "cli/cli_list.h"
 #include "cli/cli_quality.h"
 
 #include "base/clock.h"
-#include "base/table.h"
 #include "govern/audit.h"
 
 #include <inttypes.h>
@@ -18,8 +18,7 @@ struct shown {
 	const struct command_line *line;
 	struct arena arena;
 	struct maria *db;
-	struct table *table;
-	json_t *list; /* with --json */
+	struct cli_list list;
 	struct quality_row *rows;
 	size_t n, cap;
 	struct strbuf text;
@@ -27,9 +26,8 @@ struct shown {
 
 static void shown_done(struct shown *s)
 {
-	json_decref(s->list);
+	cli_list_done(&s->list);
 	mem_free(s->rows);
-	table_free(s->table);
 	strbuf_done(&s->text);
 	s->db = maria_close(s->db);
 	arena_done(&s->arena);
@@ -39,8 +37,7 @@ static int shown_open(const struct command_line *line, const char *const *titles
 		      struct err *err)
 {
 	s->line = line;
-	s->table = table_new(titles);
-	s->list = line->json ? json_array() : NULL;
+	s->list = cli_list_new(line, titles);
 	s->text = (struct strbuf)STRBUF_INIT(0);
 	return cli_open_maria(line, ENDPOINT_ADMIN, &s->db, err);
 }
@@ -88,8 +85,8 @@ static int add_key(void *arg, const char *entity, const char *key, struct err *e
 
 	(void)entity;
 	(void)err;
-	if (s->list) {
-		json_array_append_new(s->list, cli_json_text(str_from(key)));
+	if (s->list.json) {
+		json_array_append_new(s->list.json, cli_json_text(str_from(key)));
 		return 0;
 	}
 	strbuf_addstr(&s->text, s->text.len ? ", " : "");
@@ -99,19 +96,23 @@ static int add_key(void *arg, const char *entity, const char *key, struct err *e
 
 static int print_found(struct shown *s, const struct quality_row *r, struct err *err)
 {
+	_cleanup_(strbuf_done) struct strbuf head = STRBUF_INIT(4096);
 	int rc;
 
 	strbuf_clear(&s->text);
 	rc = quality_samples(s->db, r->log_id, add_key, s, err);
 	if (rc < 0)
 		return rc;
-	printf("\n%s (%" PRIu64 ", %s): %s %" PRIu64 " of %" PRIu64 "\n", r->check, r->log_id,
-	       r->owner, r->outcome, r->failed, r->checked);
+	strbuf_addf(&head, "%s (%" PRIu64 ", %s): %s %" PRIu64 " of %" PRIu64, r->check, r->log_id,
+		    r->owner, r->outcome, r->failed, r->checked);
+	printf("\n");
+	cli_print_line("", strbuf_str(&head));
 	if (*r->details)
-		printf("  %s\n", r->details);
+		cli_print_line("  ", r->details);
+	if (s->text.len && r->failed > QUALITY_SAMPLE)
+		strbuf_addstr(&s->text, ", ...");
 	if (s->text.len)
-		printf("  keys: %s%s\n", strbuf_str(&s->text),
-		       r->failed > QUALITY_SAMPLE ? ", ..." : "");
+		cli_print_line("  keys: ", strbuf_str(&s->text));
 	return 0;
 }
 
@@ -124,12 +125,12 @@ static int report_text(struct shown *s, const struct quality_run_head *head, str
 		char failed[24], took[CLOCK_TEXT_SIZE];
 
 		(void)snprintf(failed, sizeof(failed), "%" PRIu64, row->failed);
-		table_add(s->table, (const char *const[]){
-					row->check, row->entity, shown_outcome(row), failed,
-					row->owner, clock_format_duration(row->run_us, took)});
+		table_add(s->list.table, (const char *const[]){
+					     row->check, row->entity, shown_outcome(row), failed,
+					     row->owner, clock_format_duration(row->run_us, took)});
 	}
 	printf("run %" PRIu64 ", %s, by %s\n\n", head->id, head->started_at, head->actor);
-	table_print(s->table, stdout);
+	table_print(s->list.table, stdout);
 	for (size_t i = 0; i < s->n && r == 0; i++)
 		if (!cstr_equal(s->rows[i].outcome, "passed"))
 			r = print_found(s, &s->rows[i], err);
@@ -144,9 +145,9 @@ static int report_json(struct shown *s, const struct quality_run_head *head, str
 	for (size_t i = 0; i < s->n && r == 0; i++) {
 		json_t *row = row_json(&s->rows[i]);
 
-		json_array_clear(s->list);
+		json_array_clear(s->list.json);
 		r = quality_samples(s->db, s->rows[i].log_id, add_key, s, err);
-		json_object_set_new(row, "keys", json_copy(s->list));
+		json_object_set_new(row, "keys", json_copy(s->list.json));
 		json_array_append_new(results, row);
 	}
 	if (r < 0) {
@@ -228,11 +229,11 @@ static int trend_text(struct shown *s, struct err *err)
 		(void)snprintf(checked, sizeof(checked), "%" PRIu64, r->checked);
 		if (r->has_measure)
 			(void)snprintf(measured, sizeof(measured), "%.6g", r->measured);
-		table_add(s->table,
+		table_add(s->list.table,
 			  (const char *const[]){run, r->at, shown_outcome(r), failed, checked,
 						measured, clock_format_duration(r->run_us, took)});
 	}
-	table_print(s->table, stdout);
+	table_print(s->list.table, stdout);
 	add_sparkline(s, &line);
 	printf("\n%s  %s\n", strbuf_str(&line),
 	       s->rows[0].has_measure ? "measured, the newest at the right"
@@ -260,8 +261,8 @@ static int run_trend(const struct command_line *line, struct err *err)
 	if (!line->json)
 		return trend_text(&s, err);
 	for (size_t i = 0; i < s.n; i++)
-		json_array_append_new(s.list, row_json(&s.rows[i]));
-	return cli_print_json(TAKE_PTR(s.list), err);
+		json_array_append_new(s.list.json, row_json(&s.rows[i]));
+	return cli_list_print(&s.list, err);
 }
 
 static const struct command_option trend_options[] = {
@@ -292,17 +293,17 @@ static int list_quarantined(void *arg, const struct quality_quarantined *q, stru
 	struct shown *s = arg;
 
 	(void)err;
-	s->n++;
-	if (s->list)
+	s->list.n++;
+	if (s->list.json)
 		json_array_append_new(
-		    s->list,
+		    s->list.json,
 		    json_pack("{s:s,s:s,s:o,s:o,s:s,s:s,s:s,s:s?}", "check", q->check, "of",
 			      q->entity, "key", cli_json_text(str_from(q->key)), "reason",
 			      cli_json_text(str_from(q->reason)), "found_by", q->found_by,
 			      "first_seen", q->first_seen, "last_seen", q->last_seen, "resolved_at",
 			      *q->resolved_at ? q->resolved_at : NULL));
 	else
-		table_add(s->table,
+		table_add(s->list.table,
 			  (const char *const[]){q->check, q->entity, q->key, q->first_seen,
 						*q->resolved_at ? q->resolved_at : "-", q->reason});
 	return 0;
@@ -320,14 +321,11 @@ static int run_quarantine(const struct command_line *line, struct err *err)
 
 	if (r == 0)
 		r = quality_quarantine(s.db, &wanted, list_quarantined, &s, err);
-	if (r < 0)
-		return r;
-	if (line->json)
-		return cli_print_json(TAKE_PTR(s.list), err);
-	table_print(s.table, stdout);
-	if (!s.n)
+	if (r == 0)
+		r = cli_list_print(&s.list, err);
+	if (r == 0 && !line->json && !s.list.n)
 		printf("Nothing is in quarantine.\n");
-	return cli_flush(err);
+	return r < 0 ? r : cli_flush(err);
 }
 
 static const struct command_option quarantine_options[] = {
@@ -368,31 +366,26 @@ static int run_list(const struct command_line *line, struct err *err)
 {
 	static const char *const titles[] = {"CHECK", "KIND",  "OF", "SEVERITY",
 					     "OWNER", "ABOUT", NULL};
-	_cleanup_(table_freep) struct table *table = table_new(titles);
+	_cleanup_(cli_list_done) struct cli_list l = cli_list_new(line, titles);
 	_cleanup_(quality_freep) struct quality_checks *checks = NULL;
 	_cleanup_(arena_done) struct arena arena = {0};
-	json_t *list = line->json ? json_array() : NULL;
 	int r = quality_load(cli_quality_rules(line, &arena), &checks, err);
 
-	if (r < 0) {
-		json_decref(list);
+	if (r < 0)
 		return r;
-	}
 	for (size_t i = 0; i < checks->n; i++) {
 		const struct quality_check *c = &checks->items[i];
 		const char *of = quality_entity(c);
 
-		if (list)
-			json_array_append_new(list, check_json(c));
+		if (l.json)
+			json_array_append_new(l.json, check_json(c));
 		else
-			table_add(table, (const char *const[]){c->name, quality_kind_name(c->kind),
-							       of, c->is_warning ? "warn" : "fail",
-							       c->owner, c->about});
+			table_add(l.table,
+				  (const char *const[]){c->name, quality_kind_name(c->kind), of,
+							c->is_warning ? "warn" : "fail", c->owner,
+							c->about});
 	}
-	if (list)
-		return cli_print_json(list, err);
-	table_print(table, stdout);
-	return cli_flush(err);
+	return cli_list_print(&l, err);
 }
 
 const struct command command_quality_list = {

@@ -35,26 +35,24 @@ static int make_path(const struct command_line *line, struct strbuf *path, struc
 	return 0;
 }
 
-static int run_recommend(const struct command_line *line, struct err *err)
+static void print_hits(const struct command_line *line, const json_t *answer)
 {
-	_cleanup_(json_decrefp) json_t *answer = NULL;
-	_cleanup_(strbuf_done) struct strbuf path = STRBUF_INIT(0);
+	const json_t *hits = json_object_get(answer, "hits");
 	struct cli_page p = cli_page_open();
-	const json_t *hits;
-	int r = make_path(line, &path, err);
 
-	if (r == 0)
-		r = cli_worker_ask(line, strbuf_str(&path), false, &answer, err);
-	if (r < 0)
-		return r;
-	if (line->json)
-		return cli_print_json(json_incref(answer), err);
-	hits = json_object_get(answer, "hits");
+	(void)line;
 	for (size_t i = 0; i < json_array_size(hits); i++) {
 		cli_page_hit(&p, json_array_get(hits, i));
 		cli_page_reason(&p, cli_text_of(json_array_get(hits, i), "reason"));
 	}
-	return cli_flush(err);
+}
+
+static int run_recommend(const struct command_line *line, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf path = STRBUF_INIT(0);
+	int r = make_path(line, &path, err);
+
+	return r < 0 ? r : cli_worker_show(line, strbuf_str(&path), print_hits, err);
 }
 
 /* --- measuring ------------------------------------------------------------------------------- */

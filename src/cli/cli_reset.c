@@ -137,12 +137,17 @@ static int reset_mongo(struct named *n, struct err *err)
 static int forget_audit(const struct command_line *line, struct err *err)
 {
 	_cleanup_(arena_done) struct arena arena = {0};
-	const char *path =
-	    arena_printf(&arena, "%s/audit.head", endpoint_var_dir(line->config, &arena));
+	static const char *const names[] = {"", AUDIT_WRONG, AUDIT_VERIFIED, AUDIT_LOCK};
+	const char *var_dir = endpoint_var_dir(line->config, &arena);
 
-	if (unlink(path) == 0 || errno == ENOENT)
-		return 0;
-	return err_set(err, ERR_IO, "could not remove \"%s\": %s", path, strerror(errno));
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *path = arena_printf(&arena, "%s/audit.head%s", var_dir, names[i]);
+
+		if (unlink(path) < 0 && errno != ENOENT)
+			return err_set(err, ERR_IO, "could not remove \"%s\": %s", path,
+				       strerror(errno));
+	}
+	return 0;
 }
 
 static int reset_maria(struct named *n, struct err *err)

@@ -1,12 +1,13 @@
 /* `aethermart retention`: what only grows, and how long it is kept. */
 #include "cli/cli_retention.h"
+#include "cli/cli_govern.h"
+#include "cli/cli_list.h"
+#include "cli/cli_witness.h"
 
 #include "base/clock.h"
-#include "base/table.h"
 #include "cluster/layout.h"
 
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
 
@@ -17,17 +18,14 @@
 int cli_retention_open(const struct command_line *line, struct cli_retention *ret, struct err *err)
 {
 	const char *var = endpoint_var_dir(line->config, &ret->arena);
-	unsigned char seed[crypto_sign_SEEDBYTES];
 	int r = cli_open_maria(line, ENDPOINT_ADMIN, &ret->db, err);
 
 	if (r == 0)
 		r = retention_prepare(ret->db, err);
 	if (r == 0)
-		r = cli_govern_key(line, "audit", seed, err);
+		r = cli_audit_head(line, &ret->head, err);
 	if (r < 0)
 		return r;
-	crypto_sign_seed_keypair(ret->public_key, ret->secret_key, seed);
-	sodium_memzero(seed, sizeof(seed));
 	ret->dir = var;
 	ret->place = (struct retention_place){
 	    .db = ret->db,
@@ -36,9 +34,8 @@ int cli_retention_open(const struct command_line *line, struct cli_retention *re
 	    .witness_dir = cli_witness_dir(line, &ret->arena),
 	    .cache_path = arena_printf(&ret->arena, "%s/index/embeddings.db", var),
 	    .has_own_server = endpoint_is_embedded_maria(line->config),
-	    .witness = {.path = arena_printf(&ret->arena, "%s/audit.head", var),
-			.public_key = ret->public_key},
-	    .secret_key = ret->secret_key,
+	    .witness = ret->head.witness,
+	    .secret_key = ret->head.secret_key,
 	    .actor = audit_os_actor(&ret->arena),
 	};
 	return 0;
@@ -46,8 +43,8 @@ int cli_retention_open(const struct command_line *line, struct cli_retention *re
 
 void cli_retention_done(struct cli_retention *s)
 {
-	sodium_memzero(s->secret_key, sizeof(s->secret_key));
 	s->db = maria_close(s->db);
+	cli_audit_head_done(&s->head);
 	arena_done(&s->arena);
 }
 
@@ -75,12 +72,6 @@ void cli_retention_forecast(const struct retention_forecast *f, struct strbuf *b
 
 /* --- show ------------------------------------------------------------------------------------ */
 
-struct shown {
-	const struct cli_retention *s;
-	json_t *list; /* with --json */
-	struct table *table;
-};
-
 static void keep_text(const struct cli_retention *s, const struct retention_store *store, char *ret,
 		      size_t size)
 {
@@ -96,36 +87,38 @@ static void keep_text(const struct cli_retention *s, const struct retention_stor
 		(void)snprintf(ret, size, "%" PRId64 "d", ms / 86400000);
 }
 
-static int show_store(struct shown *d, const struct retention_store *store, struct err *err)
+static int show_store(const struct cli_retention *s, const struct retention_store *store,
+		      struct cli_list *l, struct err *err)
 {
 	char keep[CLOCK_TEXT_SIZE], bytes[24], rows[24], growth[24] = "-";
 	struct retention_size size = {0};
 	struct retention_forecast f = {0};
-	int r = retention_look(&d->s->place, store, &size, err);
+	int r = retention_look(&s->place, store, &size, err);
 
 	if (r == 0)
-		r = retention_foresee(d->s->db, store->name, 0, &f, err);
+		r = retention_foresee(s->db, store->name, 0, &f, err);
 	if (r < 0)
 		return r;
-	keep_text(d->s, store, keep, sizeof(keep));
-	if (d->list) {
+	keep_text(s, store, keep, sizeof(keep));
+	if (l->json) {
 		json_t *entry =
 		    json_pack("{s:s,s:b,s:I,s:I,s:s,s:s,s:I,s:s?,s:s}", "name", store->name,
 			      "there", size.is_there, "bytes", (json_int_t)size.bytes, "rows",
 			      (json_int_t)size.rows, "oldest", size.oldest, "keep", keep, "keep_ms",
-			      (json_int_t)retention_of(d->s->place.config, store), "option",
+			      (json_int_t)retention_of(s->place.config, store), "option",
 			      store->option, "why", store->why);
 
+		json_object_set_new(entry, "is_estimate", json_boolean(size.is_estimate));
 		json_object_set_new(entry, "bytes_a_day",
 				    f.is_known ? json_real(f.bytes_a_day) : json_null());
-		json_array_append_new(d->list, entry);
+		json_array_append_new(l->json, entry);
 		return 0;
 	}
 	(void)snprintf(bytes, sizeof(bytes), "%.1f", (double)size.bytes / 1e6);
-	(void)snprintf(rows, sizeof(rows), "%" PRIu64, size.rows);
+	(void)snprintf(rows, sizeof(rows), "%s%" PRIu64, size.is_estimate ? "~" : "", size.rows);
 	if (f.is_known)
 		(void)snprintf(growth, sizeof(growth), "%.1f", f.bytes_a_day / 1e6);
-	table_add(d->table, (const char *const[]){store->name, size.is_there ? bytes : "-",
+	table_add(l->table, (const char *const[]){store->name, size.is_there ? bytes : "-",
 						  size.is_there ? rows : "-", growth,
 						  size.oldest[0] ? size.oldest : "-", keep});
 	return 0;
@@ -136,29 +129,26 @@ static int run_show(const struct command_line *line, struct err *err)
 	static const char *const titles[] = {"STORE",  ">MB",	">ROWS", ">MB/DAY",
 					     "OLDEST", ">KEEP", NULL};
 	_cleanup_(cli_retention_done) struct cli_retention s = {0};
-	_cleanup_(table_freep) struct table *table = table_new(titles);
+	_cleanup_(cli_list_done) struct cli_list l = cli_list_new(line, titles);
 	_cleanup_(strbuf_done) struct strbuf told = STRBUF_INIT(0);
-	struct shown d = {.s = &s, .table = table};
 	struct retention_forecast f = {0};
 	int r = cli_retention_open(line, &s, err);
 
-	d.list = r == 0 && line->json ? json_array() : NULL;
 	for (const struct retention_store *store = retention_stores; store->name && r == 0; store++)
-		r = show_store(&d, store, err);
+		r = show_store(&s, store, &l, err);
 	if (r == 0)
 		r = retention_foresee(s.db, RETENTION_DISK, cli_retention_free(s.dir), &f, err);
-	if (r < 0) {
-		json_decref(d.list);
+	if (r < 0)
 		return r;
-	}
 	cli_retention_forecast(&f, &told);
 	if (line->json)
-		return cli_print_json(json_pack("{s:o,s:s,s:I}", "stores", d.list, "disk",
+		return cli_print_json(json_pack("{s:O,s:s,s:I}", "stores", l.json, "disk",
 						strbuf_str(&told), "samples",
 						(json_int_t)f.samples),
 				      err);
-	table_print(table, stdout);
-	printf("\n%s\n", strbuf_str(&told));
+	table_print(l.table, stdout);
+	printf("\n");
+	cli_print_line("", strbuf_str(&told));
 	return cli_flush(err);
 }
 
@@ -167,7 +157,6 @@ static int run_show(const struct command_line *line, struct err *err)
 static int find_store(const char *name, const struct retention_store **ret, struct err *err)
 {
 	const char *names[64] = {0};
-	const char *near;
 	size_t n = 0;
 
 	for (const struct retention_store *s = retention_stores; s->name; s++) {
@@ -177,14 +166,13 @@ static int find_store(const char *name, const struct retention_store **ret, stru
 		}
 		names[n++] = s->name;
 	}
-	near = cstr_nearest(name, names);
-	(void)err_set(err, ERR_NOT_FOUND, "there is no store \"%.60s\"%s%s%s", name,
-		      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	(void)err_set(err, ERR_NOT_FOUND, "there is no store \"%.60s\"", name);
+	(void)err_near(err, cstr_nearest(name, names));
 	return err_hint(err, "`aethermart retention show` lists them");
 }
 
 static int purge_one(const struct cli_retention *s, const struct retention_store *store,
-		     bool is_dry, struct shown *d, struct err *err)
+		     bool is_dry, struct cli_list *l, struct err *err)
 {
 	char number[24];
 	uint64_t n = 0;
@@ -192,43 +180,32 @@ static int purge_one(const struct cli_retention *s, const struct retention_store
 
 	if (r < 0)
 		return r;
-	if (d->list)
+	if (l->json)
 		json_array_append_new(
-		    d->list, json_pack("{s:s,s:I}", "name", store->name, "n", (json_int_t)n));
+		    l->json, json_pack("{s:s,s:I}", "name", store->name, "n", (json_int_t)n));
 	(void)snprintf(number, sizeof(number), "%" PRIu64, n);
 	if (n)
-		table_add(d->table, (const char *const[]){store->name, number});
+		table_add(l->table, (const char *const[]){store->name, number});
 	return 0;
 }
 
 static int run_purge(const struct command_line *line, struct err *err)
 {
-	static const char *const titles[] = {"STORE", ">GONE", NULL}, *const dry_titles[] = {
-									  "STORE", ">OLD", NULL};
-	_cleanup_(cli_retention_done) struct cli_retention s = {0};
 	bool is_dry = command_has(line, "dry-run");
-	_cleanup_(table_freep) struct table *table = table_new(is_dry ? dry_titles : titles);
-	struct shown d = {.s = &s, .table = table};
+	const char *const titles[] = {"STORE", is_dry ? ">OLD" : ">GONE", NULL};
+	_cleanup_(cli_retention_done) struct cli_retention s = {0};
+	_cleanup_(cli_list_done) struct cli_list l = cli_list_new(line, titles);
 	const struct retention_store *only = NULL;
 	int r = line->argc ? find_store(line->argv[0], &only, err) : 0;
 
-	if (r < 0)
-		return r;
-	if (!is_dry && !cli_confirm(line, "This deletes what is older than its retention. Go on?"))
-		return err_set(err, ERR_INTERRUPTED, "nothing was done");
-	r = cli_retention_open(line, &s, err);
-	d.list = r == 0 && line->json ? json_array() : NULL;
+	if (r == 0 && !is_dry)
+		r = cli_ask(line, "This deletes what is older than its retention. Go on?", err);
+	if (r == 0)
+		r = cli_retention_open(line, &s, err);
 	for (const struct retention_store *store = retention_stores; store->name && r == 0; store++)
 		if (!only || only == store)
-			r = purge_one(&s, store, is_dry, &d, err);
-	if (r < 0) {
-		json_decref(d.list);
-		return r;
-	}
-	if (line->json)
-		return cli_print_json(d.list, err);
-	table_print(table, stdout);
-	return cli_flush(err);
+			r = purge_one(&s, store, is_dry, &l, err);
+	return r < 0 ? r : cli_list_print(&l, err);
 }
 
 /* --- the group ------------------------------------------------------------------------------- */

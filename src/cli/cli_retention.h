@@ -8,7 +8,7 @@ struct cli_retention {
 	struct arena arena;
 	struct maria *db;
 	const char *dir; /* of the run-time folder */
-	unsigned char public_key[32], secret_key[64];
+	struct cli_audit_head head;
 	struct retention_place place; /* the caller may set `pause` */
 };
 int cli_retention_open(const struct command_line *line, struct cli_retention *ret, struct err *err)

@@ -133,17 +133,18 @@ static void print_explanation(const json_t *answer)
 
 	if (!e)
 		return;
-	printf("\nlooked for:\n");
+	printf("%s", json_array_size(terms) ? "\nlooked for:\n" : "\n");
 	for (size_t i = 0; i < json_array_size(terms); i++) {
 		const json_t *term = json_array_get(terms, i);
 
 		printf("  %-16s %6" PRId64 " documents  %s\n", cli_text_of(term, "word"),
 		       cli_int_of(term, "documents"), cli_text_of(term, "variants"));
 	}
-	printf("plan: %" PRId64 " documents fulfil the conditions; %" PRId64 " of %" PRId64
-	       " windows scored; %" PRId64 " hits by meaning alone\n",
-	       cli_int_of(e, "allowed"), cli_int_of(e, "scored"), cli_int_of(e, "windows"),
-	       cli_int_of(e, "by_meaning"));
+	printf("plan: ");
+	if (json_object_get(e, "allowed")) /* of people it is not told */
+		printf("%" PRId64 " documents fulfil the conditions; ", cli_int_of(e, "allowed"));
+	printf("%" PRId64 " of %" PRId64 " windows scored; %" PRId64 " hits by meaning alone\n",
+	       cli_int_of(e, "scored"), cli_int_of(e, "windows"), cli_int_of(e, "by_meaning"));
 	printf("microseconds: understand %" PRId64 ", embed %" PRId64 ", filter %" PRId64
 	       ", nearest %" PRId64 ", words %" PRId64 ", finish %" PRId64 "\n",
 	       cli_int_of(t, "parse"), cli_int_of(t, "embed"), cli_int_of(t, "filter"),
@@ -200,18 +201,10 @@ static void print_answer(const struct command_line *line, const json_t *answer)
 
 static int run_search(const struct command_line *line, struct err *err)
 {
-	_cleanup_(json_decrefp) json_t *answer = NULL;
 	_cleanup_(strbuf_done) struct strbuf path = STRBUF_INIT(0);
-	int r;
 
 	make_path(line, &path);
-	r = cli_worker_ask(line, strbuf_str(&path), false, &answer, err);
-	if (r < 0)
-		return r;
-	if (line->json)
-		return cli_print_json(json_incref(answer), err);
-	print_answer(line, answer);
-	return cli_flush(err);
+	return cli_worker_show(line, strbuf_str(&path), print_answer, err);
 }
 
 static const struct command_option search_options_list[] = {

@@ -25,17 +25,26 @@ static enum token_keys keys_of(const char *in)
 	return TOKEN_KEYS_NONE;
 }
 
-static void add_key(struct keys *k, const json_t *key)
+static void add_id(struct keys *k, uint64_t id)
+{
+	mem_grow(&k->items, &k->cap, k->n + 1, sizeof(*k->items));
+	k->items[k->n++] = id;
+}
+
+static void add_key_text(struct keys *k, struct str key)
 {
 	uint64_t id = 0;
 
+	if (parse_uint64(key, UINT64_MAX, &id, NULL) == 0)
+		add_id(k, id);
+}
+
+static void add_key(struct keys *k, const json_t *key)
+{
 	if (json_is_integer(key))
-		id = (uint64_t)json_integer_value(key);
-	else if (!json_is_string(key) ||
-		 parse_uint64(str_from(json_string_value(key)), UINT64_MAX, &id, NULL) < 0)
-		return;
-	mem_grow(&k->items, &k->cap, k->n + 1, sizeof(*k->items));
-	k->items[k->n++] = id;
+		add_id(k, (uint64_t)json_integer_value(key));
+	else if (json_is_string(key))
+		add_key_text(k, str_from(json_string_value(key)));
 }
 
 static void add_keys(struct keys *k, const json_t *answer)
@@ -68,8 +77,31 @@ static int tell(struct maria_pool *tokens, const struct http_guest *guest,
 	return token_keeper_saw(tokens, &e, kind, keys->items, keys->n, err);
 }
 
-int cli_seen_hits(struct maria_pool *tokens, const struct http_guest *guest, const char *action,
-		  const char *in, struct strbuf *json, struct err *err)
+/* Whoever matched, whether shown or not; of many, that there were so many. */
+static int tell_matched(struct maria_pool *tokens, const struct http_guest *guest,
+			const struct audit_event *event, const struct search_matched *matched,
+			const struct keys *shown, struct err *err)
+{
+	enum token_keys kind = keys_of(event->object);
+	struct audit_event e = *event;
+	struct keys keys = {0};
+	int r = 0;
+
+	if (matched->keys) {
+		for (size_t i = 0; i < matched->n; i++)
+			add_key_text(&keys, matched->keys[i]);
+		r = tell(tokens, guest, event, kind, &keys, err);
+		mem_free(keys.items);
+		return r;
+	}
+	e.rows = matched->n;
+	r = tell(tokens, guest, &e, kind, &keys, err);
+	return r < 0 || !shown->n ? r : tell(tokens, guest, event, kind, shown, err);
+}
+
+int cli_seen_hits(struct maria_pool *tokens, const struct http_guest *guest,
+		  const struct audit_event *event, const struct search_matched *matched,
+		  struct strbuf *json, struct err *err)
 {
 	_cleanup_(json_decrefp) json_t *answer = json_loadb(strbuf_str(json), json->len, 0, NULL);
 	struct keys keys = {0};
@@ -77,8 +109,9 @@ int cli_seen_hits(struct maria_pool *tokens, const struct http_guest *guest, con
 
 	if (r == 0) {
 		add_keys(&keys, answer);
-		r = tell(tokens, guest, &(struct audit_event){.action = action, .object = in},
-			 keys_of(in), &keys, err);
+		r = matched && matched->n
+			? tell_matched(tokens, guest, event, matched, &keys, err)
+			: tell(tokens, guest, event, keys_of(event->object), &keys, err);
 	}
 	mem_free(keys.items);
 	if (r < 0)

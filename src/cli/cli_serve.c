@@ -34,10 +34,12 @@
 
 /* For the signal handler, which may only store into an atomic of the engine. */
 static struct sync_engine *volatile serving;
+static volatile sig_atomic_t is_ending;
 
 static void on_signal(int number)
 {
 	(void)number;
+	is_ending = 1;
 	if (serving)
 		sync_engine_stop(serving);
 }
@@ -89,11 +91,12 @@ struct serve {
 	struct http_guest visitor;
 };
 
+/* Not any more once it ends, though the batches in hand may take a while. */
 static bool is_ready(void *arg)
 {
 	struct serve *s = arg;
 
-	return sync_engine_is_ready(s->engine.engine);
+	return !is_ending && sync_engine_is_ready(s->engine.engine);
 }
 
 static void status(void *arg, struct strbuf *json)
@@ -187,9 +190,11 @@ static int index_query(void *arg, const struct http_index_query *q, struct strbu
 				    err);
 
 	(void)!search_engine_is_personal(s->search, q->collection, &is_personal, NULL);
-	return r < 0 || !is_personal
-		   ? r
-		   : cli_seen_hits(s->tokens, q->guest, "http.query", q->collection, json, err);
+	return r < 0 || !is_personal ? r
+				     : cli_seen_hits(s->tokens, q->guest,
+						     &(struct audit_event){.action = "http.query",
+									   .object = q->collection},
+						     NULL, json, err);
 }
 
 static int index_inventory(void *arg, const struct http_index_query *q, struct strbuf *json,
@@ -212,10 +217,11 @@ static int index_inventory(void *arg, const struct http_index_query *q, struct s
 				       json, err);
 }
 
-static int ask_search(struct serve *s, const struct http_search *q, struct strbuf *json,
-		      struct err *err)
+static int ask_search(struct serve *s, const struct http_search *q, struct search_matched *matched,
+		      struct strbuf *json, struct err *err)
 {
 	struct search_request request = {
+	    .matched = matched,
 	    .in = q->in,
 	    .query = str_from(q->q),
 	    .mode = q->mode,
@@ -283,12 +289,12 @@ static int check_clearance(struct serve *s, const struct http_search *q, bool *r
 	return err_set(err, ERR_PERMISSION, "the role of this token may not see what is in there");
 }
 
-static int answer_search(struct serve *s, const struct http_search *q, struct strbuf *json,
-			 struct err *err)
+static int answer_search(struct serve *s, const struct http_search *q,
+			 struct search_matched *matched, struct strbuf *json, struct err *err)
 {
 	switch (q->kind) {
 	case HTTP_SEARCH:
-		return ask_search(s, q, json, err);
+		return ask_search(s, q, matched, json, err);
 	case HTTP_PRODUCT:
 		return search_engine_document(s->search, "products", str_from(q->id), json, err);
 	case HTTP_SIMILAR:
@@ -303,21 +309,23 @@ static int answer_search(struct serve *s, const struct http_search *q, struct st
 
 static int search(void *arg, const struct http_search *q, struct strbuf *json, struct err *err)
 {
+	_cleanup_(arena_done) struct arena arena = {0};
+	struct search_matched matched = {.max = CLI_SEEN_MAX, .arena = &arena};
+	struct audit_event event = {.action =
+					q->kind == HTTP_SIMILAR ? "http.similar" : "http.search",
+				    .object = q->in ? q->in : "products"};
 	struct serve *s = arg;
 	bool is_personal = true;
 	int r = check_clearance(s, q, &is_personal, err);
 
 	if (r == 0)
-		r = answer_search(s, q, json, err);
+		r = answer_search(s, q, is_personal ? &matched : NULL, json, err);
 	if (r < 0)
 		return r;
 	if (q->kind == HTTP_RECOMMEND && q->customer)
 		return cli_seen_customer(s->tokens, q->guest, "http.recommend", q->customer, json,
 					 err);
-	return is_personal ? cli_seen_hits(s->tokens, q->guest,
-					   q->kind == HTTP_SIMILAR ? "http.similar" : "http.search",
-					   q->in ? q->in : "products", json, err)
-			   : 0;
+	return is_personal ? cli_seen_hits(s->tokens, q->guest, &event, &matched, json, err) : 0;
 }
 
 static int place_order(void *arg, const struct http_order *order, struct strbuf *json,

@@ -43,13 +43,14 @@ static int similar_path(const struct command_line *line, struct strbuf *path, st
 	return 0;
 }
 
-static void print_alike(const json_t *answer)
+static void print_alike(const struct command_line *line, const json_t *answer)
 {
 	_cleanup_(strbuf_done) struct strbuf name = STRBUF_INIT(0);
 	const json_t *hits = json_object_get(answer, "hits");
 	size_t variants = json_array_size(json_object_get(answer, "variants"));
 	struct cli_page p = cli_page_open();
 
+	(void)line;
 	cli_page_add_cut(&name, cli_text_of(answer, "name"), p.width - 24);
 	printf("like %s%s%s%s, %.2f ms\n", name.len ? "\"" : "this one", strbuf_str(&name),
 	       name.len ? "\"" : "",
@@ -69,18 +70,10 @@ static void print_alike(const json_t *answer)
 
 static int run_similar(const struct command_line *line, struct err *err)
 {
-	_cleanup_(json_decrefp) json_t *answer = NULL;
 	_cleanup_(strbuf_done) struct strbuf path = STRBUF_INIT(0);
 	int r = similar_path(line, &path, err);
 
-	if (r == 0)
-		r = cli_worker_ask(line, strbuf_str(&path), false, &answer, err);
-	if (r < 0)
-		return r;
-	if (line->json)
-		return cli_print_json(json_incref(answer), err);
-	print_alike(answer);
-	return cli_flush(err);
+	return r < 0 ? r : cli_worker_show(line, strbuf_str(&path), print_alike, err);
 }
 
 static const struct command_option similar_options[] = {
@@ -117,11 +110,12 @@ const struct command command_similar = {
 
 /* --- suggest --------------------------------------------------------------------------------- */
 
-static void print_suggestions(const json_t *answer)
+static void print_suggestions(const struct command_line *line, const json_t *answer)
 {
 	const json_t *list = json_object_get(answer, "suggestions");
 	struct cli_page p = cli_page_open();
 
+	(void)line;
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		_cleanup_(strbuf_done) struct strbuf text = STRBUF_INIT(0);
 		const json_t *s = json_array_get(list, i);
@@ -134,21 +128,13 @@ static void print_suggestions(const json_t *answer)
 
 static int run_suggest(const struct command_line *line, struct err *err)
 {
-	_cleanup_(json_decrefp) json_t *answer = NULL;
 	_cleanup_(strbuf_done) struct strbuf path = STRBUF_INIT(0), words = STRBUF_INIT(0);
-	int r;
 
 	strbuf_addstr(&path, "/v1/suggest");
 	cli_add_words(line, 0, &words);
 	cli_add_parameter(&path, "q", strbuf_str(&words));
 	add_text(line, "limit", &path);
-	r = cli_worker_ask(line, strbuf_str(&path), false, &answer, err);
-	if (r < 0)
-		return r;
-	if (line->json)
-		return cli_print_json(json_incref(answer), err);
-	print_suggestions(answer);
-	return cli_flush(err);
+	return cli_worker_show(line, strbuf_str(&path), print_suggestions, err);
 }
 
 static const struct command_option suggest_options[] = {

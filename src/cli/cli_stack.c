@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "cluster/layout.h"
 #include "cluster/process.h"
-#include "http/http_client.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +17,7 @@
 
 #include "base/banned.h"
 
-#define WORKER_ANSWER_MAX ((size_t)1 << 20)
-#define CHILD_LOST	  126 /* exit status of a child that could not become our program */
+#define CHILD_LOST 126 /* exit status of a child that could not become our program */
 
 /* --- steps ----------------------------------------------------------------------------------- */
 
@@ -171,17 +169,4 @@ int cli_run_self(const struct command_line *line, const char *const *words, stru
 			"when the cause is gone, run the same command again: it goes on where "
 			"it stopped; what was printed until then is in \"%s\"",
 			log);
-}
-
-/* --- the worker ------------------------------------------------------------------------------ */
-
-json_t *cli_worker_json(const struct command_line *line, const char *path)
-{
-	_cleanup_(arena_done) struct arena arena = {0};
-	_cleanup_(strbuf_done) struct strbuf body = STRBUF_INIT(WORKER_ANSWER_MAX);
-	const char *socket_path = endpoint_socket_path(line->config, &arena);
-
-	if (http_client_get(socket_path, path, &body, NULL) < 0)
-		return NULL;
-	return json_loadb(strbuf_str(&body), body.len, 0, NULL);
 }

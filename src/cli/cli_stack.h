@@ -1,6 +1,6 @@
 /*
- * What the verbs about the servers share: steps on the screen, this program as a child, the answer
- * of the running worker. Used by this folder's files only; one thread.
+ * What the verbs about the servers share: steps on the screen, this program as a child, the whole
+ * of other verbs. Used by this folder's files only; one thread.
  */
 #pragma once
 
@@ -29,9 +29,6 @@ const char *const *cli_self_argv(const struct command_line *line, struct arena *
 int cli_run_self(const struct command_line *line, const char *const *words, struct err *err)
     _must_check_;
 
-/* GET from the running worker as JSON; NULL when none runs or the answer is no JSON. */
-json_t *cli_worker_json(const struct command_line *line, const char *path);
-
 /*
  * `verify` of all collections, without its report: 0 when all is equal, ERR_DIFFERENT. ERR_TIMEOUT
  * with `ret_pending` above 0 (it is left alone else): all that could be judged is equal.
@@ -46,8 +43,8 @@ int cli_status_print(const struct command_line *line, struct err *err) _must_che
 int cli_warehouse_install(const struct command_line *line, struct err *err) _must_check_;
 int cli_warehouse_may_drop(const struct command_line *line, struct err *err) _must_check_;
 int cli_warehouse_drop(const struct command_line *line, struct err *err) _must_check_;
-int cli_warehouse_check(const struct command_line *line, shop_warehouse_fn fn, void *arg,
-			struct err *err) _must_check_;
+int cli_warehouse_check(const struct command_line *line, int64_t timeout_ms, shop_warehouse_fn fn,
+			void *arg, struct err *err) _must_check_;
 
 enum cli_up_flags {
 	CLI_UP_SHOP = 1 << 0,  /* load the default shop */

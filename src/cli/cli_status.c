@@ -5,6 +5,7 @@
  */
 #include "cli/cli_index.h"
 #include "cli/cli_stack.h"
+#include "cli/cli_worker.h"
 
 #include "base/clock.h"
 #include "base/table.h"
@@ -160,12 +161,15 @@ static void add_sync(const struct command_line *line, json_t *root, struct maria
 	struct mapping_set set = {0};
 	json_t *list = json_array();
 	json_t *sync = json_object();
+	struct err why = {0};
+	bool is_read;
 
 	(void)json_object_set_new(root, "collections", list);
 	(void)json_object_set_new(root, "sync", sync);
 	/* Without mappings (no schema yet) the queues are shown without counts. */
-	(void)(cli_load_mappings(line, db, &set, NULL) < 0);
+	is_read = cli_load_mappings(line, db, &set, &why) == 0;
 	if (sync_status_read(db, &s, NULL) == 0) {
+		add_text(sync, "mappings_error", is_read || !s.len ? NULL : why.message);
 		for (size_t i = 0; i < s.len; i++)
 			(void)json_array_append_new(
 			    list, collection_json(&s.items[i], &set, db, mongo, worker));
@@ -287,7 +291,9 @@ static void print_servers(const json_t *root, struct arena *arena)
 		    json_string_value(json_object_get(json_array_get(list, i), "error"));
 
 		if (error)
-			printf("%s: %s\n", text_of(json_array_get(list, i), "name"), error);
+			cli_print_line(
+			    arena_printf(arena, "%s: ", text_of(json_array_get(list, i), "name")),
+			    error);
 	}
 }
 
@@ -324,12 +330,28 @@ static void print_collections(const json_t *root, struct arena *arena)
 	(void)table_free(t);
 }
 
-static void print_verified(const json_t *root)
+/* Without them nobody knows which rows a collection is made of. */
+static void print_mappings(const json_t *root)
+{
+	const char *error =
+	    json_string_value(json_object_get(json_object_get(root, "sync"), "mappings_error"));
+
+	if (!error)
+		return;
+	printf("\n");
+	cli_print_line("mappings: ", error);
+	cli_print_line("  ", "so nobody knows the rows of a collection; `aethermart mapping check` "
+			     "names all that is wrong");
+}
+
+static void print_verified(const json_t *root, struct arena *arena)
 {
 	const json_t *sync = json_object_get(root, "sync");
 
-	if (json_is_string(json_object_get(sync, "verified_at")))
-		printf("\nverified %s: %s\n", text_of(sync, "verified_at"),
+	if (!json_is_string(json_object_get(sync, "verified_at")))
+		return;
+	printf("\n");
+	cli_print_line(arena_printf(arena, "verified %s: ", text_of(sync, "verified_at")),
 		       text_of(sync, "verified_result"));
 }
 
@@ -342,7 +364,8 @@ static void print_index(const json_t *root)
 		return;
 	cli_index_summary(index, &b);
 	strbuf_add_visible(&visible, strbuf_str(&b), b.len);
-	printf("\nsearch %s\n", strbuf_str(&visible));
+	printf("\n");
+	cli_print_line("search ", strbuf_str(&visible));
 }
 
 static int print_once(const struct command_line *line, bool is_stream, struct err *err)
@@ -360,7 +383,8 @@ static int print_once(const struct command_line *line, bool is_stream, struct er
 		printf("\033[H\033[J"); /* home, and clear to the end */
 	print_servers(root, &arena);
 	print_collections(root, &arena);
-	print_verified(root);
+	print_mappings(root);
+	print_verified(root, &arena);
 	print_index(root);
 	return cli_flush(err);
 }

@@ -1,7 +1,7 @@
 /* `aethermart token`: tokens for the HTTP API. */
 #include "cli/cli_govern.h"
+#include "cli/cli_list.h"
 
-#include "base/table.h"
 #include "govern/audit.h"
 #include "govern/token.h"
 
@@ -152,8 +152,7 @@ static int run_create(const struct command_line *line, struct err *err)
 
 struct listed {
 	const struct access *access;
-	json_t *list; /* with --json */
-	struct table *table;
+	struct cli_list list;
 };
 
 static const char *state_of(const struct access *a, const struct token_row *row)
@@ -182,9 +181,9 @@ static int list_row(void *arg, const struct token_row *row, struct err *err)
 	token_add_rate(&rate, &row->rate);
 	if (row->customer)
 		(void)snprintf(customer, sizeof(customer), "%" PRIu64, row->customer);
-	if (l->list) {
+	if (l->list.json) {
 		json_array_append_new(
-		    l->list,
+		    l->list.json,
 		    json_pack("{s:s,s:s,s:s,s:o,s:s?,s:s?,s:s?,s:s,s:s,s:s?,s:s?,s:s?}", "id",
 			      row->id, "state", state, "role", row->role, "name",
 			      cli_json_text(str_from(row->name)), "person", given(row->person),
@@ -194,7 +193,7 @@ static int list_row(void *arg, const struct token_row *row, struct err *err)
 			      given(row->revoked_at), "last_used_at", given(row->last_used_at)));
 		return 0;
 	}
-	table_add(l->table,
+	table_add(l->list.table,
 		  (const char *const[]){row->id, state, row->role, row->name,
 					row->customer ? customer : row->person,
 					row->expires_at[0] ? row->expires_at : NEVER,
@@ -208,25 +207,18 @@ static int run_list(const struct command_line *line, struct err *err)
 					     "FOR", "EXPIRES", "LAST USED", NULL};
 	_cleanup_(access_freep) struct access *access = NULL;
 	_cleanup_(maria_closep) struct maria *db = NULL;
-	_cleanup_(table_freep) struct table *table = table_new(titles);
-	struct listed l = {.table = table};
+	struct listed l = {.list = cli_list_new(line, titles)};
 	int r = load_rules(line, &access, err);
 
+	l.access = access;
 	if (r == 0)
 		r = cli_open_maria(line, ENDPOINT_ADMIN, &db, err);
-	if (r < 0)
-		return r;
-	l.access = access;
-	l.list = line->json ? json_array() : NULL;
-	r = token_list(db, list_row, &l, err);
-	if (r < 0) {
-		json_decref(l.list);
-		return r;
-	}
-	if (line->json)
-		return cli_print_json(l.list, err);
-	table_print(table, stdout);
-	return cli_flush(err);
+	if (r == 0)
+		r = token_list(db, list_row, &l, err);
+	if (r == 0)
+		r = cli_list_print(&l.list, err);
+	cli_list_done(&l.list);
+	return r;
 }
 
 /* --- revoke ---------------------------------------------------------------------------------- */

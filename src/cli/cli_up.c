@@ -4,8 +4,8 @@
  *
  *	servers     started, or those of the configuration (it asks before it creates anything)
  *	schema      `schema apply`
- *	shop        `generate` and `load`, once a database: on an embedded server or `--with-shop`;
- *	            before the triggers, so that it queues nothing: the migration covers it
+ *	shop        `generate` and `load`, into an empty shop: on an embedded server, or
+ *	            `--with-shop`; before the triggers, so that it queues nothing
  *	sync        `sync install`: queues, triggers, collections
  *	rights      of the worker's account, on an embedded server
  *	migration   `migrate`, when a collection asks for it
@@ -119,7 +119,7 @@ static int stop_other_worker(struct up *u, struct err *err)
 
 	if (r == 0 && is_stopped)
 		cli_step(u->line, "worker", clock_monotonic_us() - since,
-			 "stopped, to start anew: its configuration has changed");
+			 "stopped, to start anew: its configuration has changed, or the program");
 	return r;
 }
 
@@ -246,21 +246,90 @@ static int load(struct up *u, const char *out, struct err *err)
 	return cli_run_self(u->line, words, err);
 }
 
-/* What shop.loaded says was loaded is in the database that the configuration names now. */
-static int is_loaded(struct up *u, const char *marker, bool *ret, struct err *err)
-{
-	_cleanup_(strbuf_done) struct strbuf mark = STRBUF_INIT(256);
-	_cleanup_(maria_closep) struct maria *m = NULL;
-	int r;
+/* `shop.loading` says in which database a load of ours began, `shop.loaded` which load completed
+ * it. */
 
-	*ret = false;
-	if (file_read(marker, &mark, NULL) < 0)
-		return 0;
-	r = cli_open_maria(u->line, ENDPOINT_ADMIN, &m, err);
-	return r < 0 ? r : shop_load_has_mark(m, strbuf_str(&mark), ret, err);
+enum shop_step {
+	SHOP_LOAD,   /* nothing is there, or what our own load left when it was cut off */
+	SHOP_THERE,  /* we loaded it, whatever became of it since */
+	SHOP_OTHERS, /* has rows of somebody else */
+};
+
+struct shop_files {
+	const char *loading, *loaded, *generated;
+};
+
+static struct shop_files shop_files(struct up *u)
+{
+	return (struct shop_files){
+	    .loading = arena_printf(&u->arena, "%s/shop.loading", u->var_dir),
+	    .loaded = arena_printf(&u->arena, "%s/shop.loaded", u->var_dir),
+	    .generated = arena_printf(&u->arena, "%s/generated", u->var_dir),
+	};
 }
 
-static int write_marker(struct up *u, const char *marker, struct err *err)
+/*
+ * Whether what the marker names is in this database. One of an older program holds the time only:
+ * it counts where a load was completed.
+ */
+static int is_marked(struct maria *m, const char *path, const struct shop_load_past *past,
+		     bool *ret, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf mark = STRBUF_INIT(256);
+
+	*ret = false;
+	if (file_read(path, &mark, NULL) < 0)
+		return 0;
+	if (strstr(strbuf_str(&mark), " at "))
+		return shop_load_has_mark(m, strbuf_str(&mark), ret, err);
+	*ret = past->has_done;
+	return 0;
+}
+
+static bool is_begun(const char *path, const struct shop_load_past *past)
+{
+	_cleanup_(strbuf_done) struct strbuf place = STRBUF_INIT(1024);
+
+	return file_read(path, &place, NULL) == 0 && cstr_equal(strbuf_str(&place), past->place);
+}
+
+/* Rows are live data, whatever the files say or do not say: only our own load that was cut off goes
+ * on among them. */
+static int choose_shop_step(struct maria *m, const struct shop_files *files,
+			    const struct shop_load_past *past, enum shop_step *ret, struct err *err)
+{
+	bool has_begun = is_begun(files->loading, past), is_ours = false;
+	int r = is_marked(m, files->loaded, past, &is_ours, err);
+
+	if (r < 0)
+		return r;
+	if (past->has_rows && has_begun && past->is_cut_off)
+		*ret = SHOP_LOAD;
+	else if (is_ours || (past->has_rows && has_begun))
+		*ret = SHOP_THERE;
+	else
+		*ret = past->has_rows ? SHOP_OTHERS : SHOP_LOAD;
+	return 0;
+}
+
+static int look_at_shop(struct up *u, const struct shop_files *files, enum shop_step *ret,
+			struct err *err)
+{
+	_cleanup_(shop_load_past_done) struct shop_load_past past = {0};
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	int r = cli_open_maria(u->line, ENDPOINT_ADMIN, &m, err);
+
+	if (r == 0)
+		r = shop_load_look_back(m, &past, err);
+	if (r == 0)
+		r = choose_shop_step(m, files, &past, ret, err);
+	/* Before the first row is written. */
+	if (r == 0 && *ret == SHOP_LOAD)
+		r = file_write_atomic(files->loading, past.place, strlen(past.place), 0600, err);
+	return r;
+}
+
+static int write_marker(struct up *u, const struct shop_files *files, struct err *err)
 {
 	_cleanup_(maria_closep) struct maria *m = NULL;
 	_cleanup_(mem_freep) char *mark = NULL;
@@ -268,35 +337,41 @@ static int write_marker(struct up *u, const char *marker, struct err *err)
 
 	if (r == 0)
 		r = shop_load_mark(m, &mark, err);
-	return r < 0 || !mark ? r : file_write_atomic(marker, mark, strlen(mark), 0600, err);
+	if (r == 0 && mark)
+		r = file_write_atomic(files->loaded, mark, strlen(mark), 0600, err);
+	if (r == 0)
+		(void)unlink(files->loading);
+	return r;
 }
 
 /*
- * Once: a marker names the load that completed the shop. Until then each run generates and loads
- * again, which adds nothing to what is there already.
+ * Once, into a shop that has no rows. Until it is completed each run generates and loads again,
+ * which adds nothing to what is there already.
  */
 static int up_shop(struct up *u, struct err *err)
 {
-	const char *marker = arena_printf(&u->arena, "%s/shop.loaded", u->var_dir);
-	const char *out = arena_printf(&u->arena, "%s/generated", u->var_dir);
-	bool is_there = false;
+	struct shop_files files = shop_files(u);
+	enum shop_step step = SHOP_OTHERS;
 	int r;
 
 	if (!u->wants_shop)
 		return skip(u);
-	r = is_loaded(u, marker, &is_there, err);
+	r = look_at_shop(u, &files, &step, err);
 	if (r < 0)
 		return r;
-	if (is_there) {
+	if (step == SHOP_THERE)
 		u->said = "already loaded";
+	if (step == SHOP_OTHERS)
+		u->said = arena_printf(&u->arena, "database \"%s\" has rows; nothing loaded",
+				       config_text(u->line->config, "mariadb.database"));
+	if (step != SHOP_LOAD)
 		return 0;
-	}
-	r = generate(u, out, err);
+	r = generate(u, files.generated, err);
 	if (r == 0)
-		r = load(u, out, err);
+		r = load(u, files.generated, err);
 	if (r == 0)
-		r = dir_remove(out, err);
-	return r < 0 ? r : write_marker(u, marker, err);
+		r = dir_remove(files.generated, err);
+	return r < 0 ? r : write_marker(u, &files, err);
 }
 
 /* --- migration and worker -------------------------------------------------------------------- */
@@ -390,15 +465,28 @@ static int wait_until_it_writes(struct up *u, struct err *err)
 	return tell_other_holder(u, err);
 }
 
-static int up_worker(struct up *u, struct err *err)
+static int bring_worker(struct up *u, bool *ret_started, struct err *err)
 {
 	static const char *const words[] = {"serve", NULL};
-	bool is_started = false;
-	int r;
+	int r = stack_worker_start(u->line->config, cli_self_argv(u->line, &u->arena, words),
+				   ret_started, err);
 
-	r = stack_worker_start(u->line->config, cli_self_argv(u->line, &u->arena, words),
-			       &is_started, err);
 	return r < 0 ? r : wait_until_it_writes(u, err);
+}
+
+/* A worker that was found may have been told to end: then it is waited for, and ours begins. */
+static int up_worker(struct up *u, struct err *err)
+{
+	int64_t since = clock_monotonic_us();
+	bool is_started = false;
+	int r = bring_worker(u, &is_started, err);
+
+	if (r == 0 || is_started || stack_worker_check(u->line->config, NULL) == 0)
+		return r;
+	err_clear(err);
+	cli_step(u->line, "worker", clock_monotonic_us() - since,
+		 "the one that ran was ending, and is gone: another is started");
+	return bring_worker(u, &is_started, err);
 }
 
 /* The proof that a bring-up worked; later it is the user's to ask for. */

@@ -10,6 +10,9 @@
 
 #include "base/banned.h"
 
+#define READ_SPARE_S   10
+#define READ_LONGEST_S 86400 /* whoever asked ends it when they have had enough */
+
 struct place {
 	struct arena arena;
 	struct maria_options maria;
@@ -186,16 +189,19 @@ static int judge(const struct findings *f, struct err *err)
 	return err_hint(err, "`aethermart warehouse refresh --all` reads all of the shop anew");
 }
 
-int cli_warehouse_check(const struct command_line *line, shop_warehouse_fn fn, void *arg,
-			struct err *err)
+int cli_warehouse_check(const struct command_line *line, int64_t timeout_ms, shop_warehouse_fn fn,
+			void *arg, struct err *err)
 {
 	_cleanup_(place_done) struct place p = {0};
 	_cleanup_(maria_closep) struct maria *m = NULL;
 	int r = find_place(line, &p, err);
 
+	/* The server ends it first, and says so. */
+	p.maria.read_timeout_s =
+	    timeout_ms ? (unsigned)(timeout_ms / 1000) + READ_SPARE_S : READ_LONGEST_S;
 	if (r == 0)
 		r = shop_warehouse_open(&p.warehouse, &m, err);
-	return r < 0 ? r : shop_warehouse_check(m, fn, arg, err);
+	return r < 0 ? r : shop_warehouse_check(m, timeout_ms, fn, arg, err);
 }
 
 static int run_check(const struct command_line *line, struct err *err)
@@ -204,7 +210,7 @@ static int run_check(const struct command_line *line, struct err *err)
 					     ">DIFFERENT", ">PENDING", NULL};
 	_cleanup_(findings_done) struct findings all = {.table = table_new(titles),
 							.json = json_array()};
-	int r = cli_warehouse_check(line, take_finding, &all, err);
+	int r = cli_warehouse_check(line, 0, take_finding, &all, err);
 
 	if (r < 0)
 		return r;

@@ -1,4 +1,5 @@
 /* Following the server's own audit, with the roles of rules/access.yaml. */
+#include "cli/cli_witness.h"
 #include "cli/cli_govern.h"
 
 #include "cluster/layout.h"

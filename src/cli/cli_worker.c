@@ -25,6 +25,28 @@ int cli_worker_ask(const struct command_line *line, const char *path, bool is_po
 		    : err_set(err, ERR_CORRUPTED, "the worker's answer to \"%s\" is no JSON", path);
 }
 
+json_t *cli_worker_json(const struct command_line *line, const char *path)
+{
+	json_t *answer = NULL;
+
+	return cli_worker_ask(line, path, false, &answer, NULL) < 0 ? NULL : answer;
+}
+
+int cli_worker_show(const struct command_line *line, const char *path,
+		    void (*print)(const struct command_line *line, const json_t *answer),
+		    struct err *err)
+{
+	_cleanup_(json_decrefp) json_t *answer = NULL;
+	int r = cli_worker_ask(line, path, false, &answer, err);
+
+	if (r < 0)
+		return r;
+	if (line->json)
+		return cli_print_json(TAKE_PTR(answer), err);
+	print(line, answer);
+	return cli_flush(err);
+}
+
 const char *cli_text_of(const json_t *o, const char *name)
 {
 	const char *s = json_string_value(json_object_get(o, name));

@@ -7,6 +7,13 @@
 int cli_worker_ask(const struct command_line *line, const char *path, bool is_post, json_t **ret,
 		   struct err *err) _must_check_;
 
+/* GET; NULL when no worker runs or the answer is no JSON. */
+json_t *cli_worker_json(const struct command_line *line, const char *path);
+/* The whole of a verb that asks: GET, then with --json the answer as it is, else `print`. */
+int cli_worker_show(const struct command_line *line, const char *path,
+		    void (*print)(const struct command_line *line, const json_t *answer),
+		    struct err *err) _must_check_;
+
 /* Members of an object: "" and 0 when they are not there. */
 const char *cli_text_of(const json_t *o, const char *name);
 int64_t cli_int_of(const json_t *o, const char *name);

@@ -36,7 +36,7 @@ const struct config_option mariadb_options[] = {
     {.section = "mariadb",
      .name = "socket",
      .type = CONFIG_TEXT,
-     .flags = CONFIG_PATH,
+     .flags = CONFIG_PATH | CONFIG_LATER,
      .help = "Unix socket of your own MariaDB server on this machine, instead of mariadb.hosts."},
     {.section = "mariadb",
      .name = "user",
@@ -176,7 +176,7 @@ const struct config_option stack_options[] = {
      .name = "dir",
      .type = CONFIG_TEXT,
      .fallback = "var",
-     .flags = CONFIG_PATH,
+     .flags = CONFIG_PATH | CONFIG_LATER,
      .help = "Folder of all run-time state: embedded servers, passwords, logs, sockets. The "
 	     "default is beside the configuration file, or in the current folder."},
     {.section = "stack",

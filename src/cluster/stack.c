@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/proc.h"
 #include "cluster/endpoint.h"
 #include "cluster/home.h"
 #include "cluster/layout.h"
@@ -192,6 +193,14 @@ bool stack_is_at(const struct stack *s, const char *part, const char *dir)
 
 	mem_free(real);
 	return is_same;
+}
+
+bool stack_runs_as(const struct process *p, const char *const *argv)
+{
+	_cleanup_(strbuf_done) struct strbuf was = STRBUF_INIT(0);
+
+	return proc_arguments(p->pid, &was) < 0 || !was.len ||
+	       proc_has_arguments(strbuf_slice(&was), argv);
 }
 
 int stack_choose_port(struct stack *s, const char *part, unsigned *port, struct err *err)
@@ -399,7 +408,8 @@ int stack_destroy(const struct config *config, struct err *err)
 	struct arena arena = {0};
 	const char *var_dir = endpoint_var_dir(config, &arena);
 	static const char *const parts[] = {"mariadb", "mongodb"};
-	static const char *const files[] = {"stack.json", "shop.loaded", "http.token"};
+	static const char *const files[] = {"stack.json", "shop.loading", "shop.loaded",
+					    "http.token"};
 	enum home_state home = HOME_ABSENT;
 	struct process p;
 	int r = home_check(var_dir, &home, err);
@@ -446,8 +456,9 @@ static const char *worker_hash_path(struct stack *s)
 }
 
 /*
- * What the worker was told at its start, as a hash: the options (without secrets and without those
- * of other verbs), the folder, and where the servers are, which for embedded ones `up` decides.
+ * What the worker was started as, as a hash: the program, the options (without secrets and without
+ * those of other verbs), the folder, and where the servers are, which for embedded ones `up`
+ * decides.
  */
 static int hash_worker(struct stack *s, const char **ret, struct err *err)
 {
@@ -456,12 +467,16 @@ static int hash_worker(struct stack *s, const char **ret, struct err *err)
 	size_t n = config_items(s->config, &items);
 	struct maria_options maria = {0};
 	struct mongo_options mongo = {0};
+	struct stat st;
 	int r = endpoint_maria(s->config, ENDPOINT_SYNC, &s->arena, &maria, err);
 
 	if (r == 0)
 		r = endpoint_mongo(s->config, ENDPOINT_SYNC, &s->arena, &mongo, err);
 	if (r < 0)
 		return r;
+	if (stat("/proc/self/exe", &st) == 0) /* one of an older program knows another schema */
+		strbuf_addf(&b, "%ju %jd %jd.%09ld\n", (uintmax_t)st.st_ino, (intmax_t)st.st_size,
+			    (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
 	strbuf_addf(&b, "%s\n%s\n%s\n%s\n%s\n", s->var_dir, maria.socket ? maria.socket : "",
 		    maria.user, mongo.uri, mongo.user ? mongo.user : "");
 	for (size_t i = 0; i < n; i++) {

@@ -46,8 +46,10 @@ struct stack_lock *stack_lock_free(struct stack_lock *lock);
 DEFINE_CLEANUP(struct stack_lock *, stack_lock_free)
 
 /*
- * Starts the servers that the configuration does not name and waits until they answer. The first
- * time it makes their data, accounts and passwords. `ret_started` (may be NULL): how many had to be
+ * Starts the servers that the configuration does not name and waits until they answer. One that
+ * runs with other options than it would be started with now, or a MongoDB that does not let its own
+ * administrator log in, is stopped first: its clients come back by themselves. The first time it
+ * makes their data, accounts and passwords. `ret_started` (may be NULL): how many had to be
  * started. Errors name the server's log. Wants the lock.
  */
 int stack_up(const struct config *config, const struct stack_callbacks *callbacks,
@@ -75,8 +77,8 @@ int stack_down(const struct config *config, const struct stack_callbacks *callba
 int stack_destroy(const struct config *config, struct err *err) _must_check_;
 
 /*
- * Stops a worker that was started with another configuration than this, or when servers were
- * elsewhere: a hash of both is beside its pid file. Wants the lock.
+ * Stops a worker that was started with another configuration than this, by another program, or when
+ * servers were elsewhere: a hash of all is beside its pid file. Wants the lock.
  */
 int stack_worker_stop_other(const struct config *config, bool *ret_stopped, struct err *err)
     _must_check_;

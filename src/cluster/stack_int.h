@@ -1,6 +1,7 @@
 /* What the files of the embedded stack share: see stack.h. */
 #pragma once
 
+#include "cluster/cluster_sql_int.h"
 #include "cluster/folder.h"
 #include "cluster/process.h"
 #include "cluster/stack.h"
@@ -41,6 +42,10 @@ int stack_log_error(const char *what, const char *log, struct err *err);
 /* Whether `dir`, where a server was started (NULL: none was), is still the server's folder. */
 bool stack_is_at(const struct stack *s, const char *part, const char *dir);
 
+/* Whether a process was started with these arguments, ended by NULL; also when that cannot be seen.
+ */
+bool stack_runs_as(const struct process *p, const char *const *argv);
+
 /* Whether something accepts connections there; of a socket, whether it is that process (0: any). */
 bool stack_accepts_socket(const char *path, pid_t pid);
 bool stack_accepts_port(unsigned port);
@@ -53,7 +58,3 @@ int stack_mariadb_look(struct stack *s, struct err *err) _must_check_;
 int stack_mongodb_look(struct stack *s, struct err *err) _must_check_;
 int stack_mariadb_up(struct stack *s, struct err *err) _must_check_;
 int stack_mongodb_up(struct stack *s, struct err *err) _must_check_;
-
-/* Embedded SQL, src/cluster/sql. */
-extern const char cluster_sql_bootstrap_accounts[];
-extern const char cluster_sql_bootstrap_begin[];

@@ -225,8 +225,12 @@ static int find_witness(struct stack *s, const char *dir, const char **ret, stru
 			return 0;
 		}
 	}
-	if (!cached || !file_exists(cached))
+	/* Another user's `up` may not see what was copied before. */
+	if (!cached || !file_exists(cached)) {
+		if (file_exists(arena_printf(&s->arena, "%s/%s", copy, WITNESS_PLUGIN)))
+			*ret = copy;
 		return 0;
+	}
 	r = folder_make_own(copy, &s->account, err);
 	if (r == 0)
 		r = file_read(cached, &b, err);
@@ -237,22 +241,25 @@ static int find_witness(struct stack *s, const char *dir, const char **ret, stru
 	return r;
 }
 
-static int prepare_witness(struct stack *s, const char **ret_plugin_dir, struct err *err)
+/* Tells that there is none when the server is about to start: `up` of one that runs is silent. */
+static int prepare_witness(struct stack *s, bool is_running, const char **ret_plugin_dir,
+			   struct err *err)
 {
 	const struct state_mariadb *m = &s->state.mariadb;
 	int r = find_witness(s, m->dir, ret_plugin_dir, err);
 
 	if (r == 0 && *ret_plugin_dir)
 		r = folder_make_own(layout_audit(&s->arena, m->dir), &s->account, err);
-	if (r == 0 && !*ret_plugin_dir && config_bool(s->config, "stack.server_audit"))
+	if (r == 0 && !is_running && !*ret_plugin_dir &&
+	    config_bool(s->config, "stack.server_audit"))
 		stack_step(s, PART, clock_monotonic_us(),
 			   "without its audit: %s is not installed (run tools/setup)",
 			   WITNESS_PLUGIN);
 	return r;
 }
 
-static int start_server(struct stack *s, const char *program, const char *plugin_dir,
-			struct process *ret, struct err *err)
+/* What it is started with; in the arena, ended by NULL. `plugin_dir` NULL: without its audit. */
+static const char *const *server_argv(struct stack *s, const char *plugin_dir)
 {
 	const struct state_mariadb *m = &s->state.mariadb;
 	const char *argv[] = {
@@ -308,11 +315,20 @@ static int start_server(struct stack *s, const char *program, const char *plugin
 	    "--server-audit-file-rotations=20",
 	    WITNESS_SETTINGS(AS_ARGUMENT) NULL,
 	};
+	const char **ret = arena_alloc(&s->arena, sizeof(argv));
+
+	memcpy(ret, argv, sizeof(argv));
+	return ret;
+}
+
+static int start_server(struct stack *s, const char *program, const char *plugin_dir,
+			struct process *ret, struct err *err)
+{
 	struct process_spec spec = {
 	    .name = "mariadbd",
 	    .program = program,
-	    .argv = argv,
-	    .dir = m->dir,
+	    .argv = server_argv(s, plugin_dir),
+	    .dir = s->state.mariadb.dir,
 	    .log_path = layout_log(&s->arena, s->var_dir, PART),
 	    .pid_path = layout_pid(&s->arena, s->var_dir, PART),
 	};
@@ -394,27 +410,55 @@ int stack_mariadb_look(struct stack *s, struct err *err)
 	return find_program(s, &program, err);
 }
 
+/*
+ * Why a server that runs is started anew: with other options it is not the one that this program
+ * looks after (one of an older program may lack the witness). NULL: it stays. The program itself is
+ * not compared: a package that was upgraded restarts its server when it likes.
+ */
+static const char *why_anew(struct stack *s, const struct process *p, const char *plugin_dir)
+{
+	return stack_runs_as(p, server_argv(s, plugin_dir)) ? NULL
+							    : "restarted, its options changed:";
+}
+
+static int stop_server(struct stack *s, struct err *err)
+{
+	return process_stop(PART, layout_pid(&s->arena, s->var_dir, PART),
+			    config_int(s->config, "stack.stop_timeout"), NULL, err);
+}
+
+/* From what may still run elsewhere, or with other options, to one that was started. */
+static int start_anew(struct stack *s, const char *plugin_dir, struct process *p, int64_t *since,
+		      struct err *err)
+{
+	const char *program = NULL;
+	int r = find_program(s, &program, err);
+
+	if (r == 0)
+		r = stop_server(s, err);
+	if (r == 0)
+		r = prepare(s, program, err);
+	if (r == 0 && !plugin_dir)
+		r = prepare_witness(s, false, &plugin_dir, err);
+	*since = clock_monotonic_us();
+	return r < 0 ? r : start_server(s, program, plugin_dir, p, err);
+}
+
 int stack_mariadb_up(struct stack *s, struct err *err)
 {
 	const char *pid_path = layout_pid(&s->arena, s->var_dir, PART);
 	struct state_mariadb *m = &s->state.mariadb;
 	int64_t since = clock_monotonic_us();
-	const char *program = NULL, *plugin_dir = NULL;
+	const char *plugin_dir = NULL, *why = NULL;
 	struct process p;
-	bool was_running = stack_is_at(s, PART, m->dir) && process_find(pid_path, &p, NULL) == 0;
-	int r = was_running ? 0 : find_program(s, &program, err);
+	bool is_running = stack_is_at(s, PART, m->dir) && process_find(pid_path, &p, NULL) == 0;
+	int r = is_running ? prepare_witness(s, true, &plugin_dir, err) : 0;
 
-	if (r == 0 && !was_running) /* one that runs was started where the folder was before */
-		r = process_stop(PART, pid_path, config_int(s->config, "stack.stop_timeout"), NULL,
-				 err);
-	if (r == 0 && !was_running)
-		r = prepare(s, program, err);
-	if (r == 0 && !was_running)
-		r = prepare_witness(s, &plugin_dir, err);
-	if (r == 0 && !was_running) {
-		since = clock_monotonic_us();
-		r = start_server(s, program, plugin_dir, &p, err);
-	}
+	if (r == 0 && is_running)
+		why = why_anew(s, &p, plugin_dir);
+	is_running = is_running && !why;
+	if (r == 0 && !is_running)
+		r = start_anew(s, plugin_dir, &p, &since, err);
 	if (r == 0)
 		r = stack_wait_ready(s, PART, &p, is_ready, &(struct waiting){m->socket, p.pid},
 				     err);
@@ -423,8 +467,10 @@ int stack_mariadb_up(struct stack *s, struct err *err)
 	if (r < 0)
 		return r;
 	stack_step(s, PART, since, "%s MariaDB %.*s on 127.0.0.1:%u",
-		   was_running ? "runs:" : "started", (int)strcspn(m->version, "-"), m->version,
-		   m->port);
-	s->n_started += !was_running;
+		   is_running ? "runs:"
+		   : why      ? why
+			      : "started",
+		   (int)strcspn(m->version, "-"), m->version, m->port);
+	s->n_started += !is_running;
 	return stack_remember(s, err);
 }

@@ -113,34 +113,37 @@ static int write_own(struct stack *s, const char *path, const char *text, struct
 	return r;
 }
 
-static int start_program(struct stack *s, const char *program, const char *const *argv,
-			 struct process *ret, struct err *err)
+static bool is_secantus(const struct stack *s)
 {
-	struct process_spec spec = {
-	    .name = s->state.mongodb.kind,
-	    .program = program,
-	    .argv = argv,
-	    .dir = s->state.mongodb.dir,
-	    .log_path = layout_log(&s->arena, s->var_dir, PART),
-	    .pid_path = layout_pid(&s->arena, s->var_dir, PART),
-	    .has_account = s->account.is_other,
-	    .uid = s->account.uid,
-	    .gid = s->account.gid,
-	};
-
-	return process_start(&spec, ret, err);
+	return cstr_equal(s->state.mongodb.kind, KIND_SECANTUS);
 }
 
-static int start_secantus(struct stack *s, const char *program, struct process *ret,
-			  struct err *err)
+/* Our own settings file, so that it does not go looking for one in /etc or at home. */
+static const char *settings_path(struct stack *s)
+{
+	return arena_printf(&s->arena, "%s/secantusd.toml", s->state.mongodb.dir);
+}
+
+static const char *key_path(struct stack *s)
+{
+	return arena_printf(&s->arena, "%s/key", s->state.mongodb.dir);
+}
+
+static const char *const *arena_list(struct stack *s, const char *const *list, size_t size)
+{
+	const char **ret = arena_alloc(&s->arena, size);
+
+	memcpy(ret, list, size);
+	return ret;
+}
+
+static const char *const *secantus_argv(struct stack *s)
 {
 	const struct state_mongodb *m = &s->state.mongodb;
-	/* Our own settings file, so that it does not go looking for one in /etc or at home. */
-	const char *settings = arena_printf(&s->arena, "%s/secantusd.toml", m->dir);
 	int64_t mib = config_int(s->config, "stack.mongodb_memory") >> 20;
 	const char *argv[] = {KIND_SECANTUS,
 			      "--config",
-			      settings,
+			      settings_path(s),
 			      "--host",
 			      "127.0.0.1",
 			      "--port",
@@ -152,22 +155,13 @@ static int start_secantus(struct stack *s, const char *program, struct process *
 			      "--sync-on-commit",
 			      m->has_users ? "--auth" : NULL,
 			      NULL};
-	int r = write_own(s, settings, "# All settings are on the command line.\n", err);
 
-	return r < 0 ? r : start_program(s, program, argv, ret, err);
+	return arena_list(s, argv, sizeof(argv));
 }
 
-static int make_key(struct stack *s, const char *path, struct err *err)
-{
-	_cleanup_(mem_freep) char *key = random_password(KEY_BYTES);
-
-	return file_exists(path) ? 0 : write_own(s, path, key, err);
-}
-
-static int start_mongod(struct stack *s, const char *program, struct process *ret, struct err *err)
+static const char *const *mongod_argv(struct stack *s)
 {
 	const struct state_mongodb *m = &s->state.mongodb;
-	const char *key = arena_printf(&s->arena, "%s/key", m->dir);
 	double gib = (double)config_int(s->config, "stack.mongodb_memory") / (1024.0 * 1024 * 1024);
 	const char *argv[] = {KIND_MONGOD,
 			      "--bind_ip",
@@ -182,17 +176,48 @@ static int start_mongod(struct stack *s, const char *program, struct process *re
 			      "--replSet",
 			      REPLICA_SET,
 			      "--keyFile",
-			      key,
+			      key_path(s),
 			      "--auth",
 			      NULL};
-	int r = make_key(s, key, err);
 
-	return r < 0 ? r : start_program(s, program, argv, ret, err);
+	return arena_list(s, argv, sizeof(argv));
 }
 
-static bool is_secantus(const struct stack *s)
+/* What it is started with; in the arena, ended by NULL. */
+static const char *const *server_argv(struct stack *s)
 {
-	return cstr_equal(s->state.mongodb.kind, KIND_SECANTUS);
+	return is_secantus(s) ? secantus_argv(s) : mongod_argv(s);
+}
+
+static int make_key(struct stack *s, const char *path, struct err *err)
+{
+	_cleanup_(mem_freep) char *key = random_password(KEY_BYTES);
+
+	return file_exists(path) ? 0 : write_own(s, path, key, err);
+}
+
+static int make_files(struct stack *s, struct err *err)
+{
+	return is_secantus(s) ? write_own(s, settings_path(s),
+					  "# All settings are on the command line.\n", err)
+			      : make_key(s, key_path(s), err);
+}
+
+static int start_program(struct stack *s, const char *program, struct process *ret, struct err *err)
+{
+	struct process_spec spec = {
+	    .name = s->state.mongodb.kind,
+	    .program = program,
+	    .argv = server_argv(s),
+	    .dir = s->state.mongodb.dir,
+	    .log_path = layout_log(&s->arena, s->var_dir, PART),
+	    .pid_path = layout_pid(&s->arena, s->var_dir, PART),
+	    .has_account = s->account.is_other,
+	    .uid = s->account.uid,
+	    .gid = s->account.gid,
+	};
+
+	return process_start(&spec, ret, err);
 }
 
 static bool is_ready(void *arg)
@@ -204,9 +229,10 @@ static bool is_ready(void *arg)
 
 static int start_server(struct stack *s, const char *program, struct process *ret, struct err *err)
 {
-	int r = is_secantus(s) ? start_secantus(s, program, ret, err)
-			       : start_mongod(s, program, ret, err);
+	int r = make_files(s, err);
 
+	if (r == 0)
+		r = start_program(s, program, ret, err);
 	return r < 0 ? r : stack_wait_ready(s, PART, ret, is_ready, &s->state.mongodb, err);
 }
 
@@ -457,34 +483,65 @@ int stack_mongodb_look(struct stack *s, struct err *err)
 	return find_program(s, &program, err);
 }
 
+/* What still runs without accounts is left from a bring-up that was cut off, and what runs
+ * elsewhere from before the folder was moved. */
+static int start_anew(struct stack *s, const char **ret_program, struct process *p, struct err *err)
+{
+	int r = find_program(s, ret_program, err);
+
+	if (r == 0)
+		r = stop_server(s, err);
+	if (r == 0)
+		r = prepare(s, err);
+	return r < 0 ? r : start_server(s, *ret_program, p, err);
+}
+
+/*
+ * Why a server that runs with its accounts is started anew; NULL: it stays. One that does not let
+ * in who made it is broken: after a full disk its storage has given up while the process lives on,
+ * and answers each login with "Authentication failed".
+ */
+static const char *why_anew(struct stack *s, const struct process *p)
+{
+	struct err ignored = {0};
+	int r;
+
+	if (!stack_runs_as(p, server_argv(s)))
+		return "restarted, its options changed:";
+	r = check_login(s, p, false, &ignored);
+	return r == -ERR_PERMISSION || r == -ERR_UNAVAILABLE || r == -ERR_TIMEOUT
+		   ? "restarted, it did not let us log in:"
+		   : NULL;
+}
+
 int stack_mongodb_up(struct stack *s, struct err *err)
 {
 	const char *pid_path = layout_pid(&s->arena, s->var_dir, PART);
 	struct state_mongodb *m = &s->state.mongodb;
 	int64_t since = clock_monotonic_us();
-	const char *program = NULL;
+	const char *program = NULL, *why = NULL;
 	struct process p;
-	bool was_running =
+	bool is_running =
 	    stack_is_at(s, PART, m->dir) && m->has_users && process_find(pid_path, &p, NULL) == 0;
 	bool is_new = !m->has_users;
-	int r = was_running ? 0 : find_program(s, &program, err);
+	int r = 0;
 
-	/* What still runs without accounts is left from a bring-up that was cut off, and what runs
-	 * elsewhere from before the folder was moved. */
-	if (r == 0 && !was_running)
-		r = stop_server(s, err);
-	if (r == 0 && !was_running)
-		r = prepare(s, err);
-	if (r == 0 && !was_running)
-		r = start_server(s, program, &p, err);
+	if (is_running)
+		why = why_anew(s, &p);
+	is_running = is_running && !why;
+	if (!is_running)
+		r = start_anew(s, &program, &p, err);
 	if (r == 0 && is_new)
 		r = make_accounts(s, program, &p, err);
 	if (r == 0)
 		r = check_login(s, &p, is_new, err);
 	if (r < 0)
 		return r;
-	stack_step(s, PART, since, "%s %s %s on 127.0.0.1:%u", was_running ? "runs:" : "started",
+	stack_step(s, PART, since, "%s %s %s on 127.0.0.1:%u",
+		   is_running ? "runs:"
+		   : why      ? why
+			      : "started",
 		   m->kind, m->version, m->port);
-	s->n_started += !was_running;
+	s->n_started += !is_running;
 	return stack_remember(s, err);
 }

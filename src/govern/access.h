@@ -33,7 +33,7 @@ enum access_mask {
 	ACCESS_PLAIN,
 	ACCESS_INITIAL,	  /* first character, then *** */
 	ACCESS_PARTIAL,	  /* e-mail: j***@e***.com; others: the last two characters */
-	ACCESS_AGE_BAND,  /* of a date: 30-39 */
+	ACCESS_AGE_BAND,  /* of a date: 1980-1989, "before 1940" */
 	ACCESS_MONTH,	  /* of a date: 2024-05 */
 	ACCESS_PSEUDONYM, /* 32 hex digits, the same for the same value of columns of one name */
 };
@@ -155,7 +155,8 @@ enum access_kind {
 	ACCESS_MEMBER,	/* account who has the role `right` */
 	ACCESS_DEFAULT, /* account who has the role `right` without asking for it */
 	ACCESS_PERSON,	/* account who is the customer `right` */
-	/* Found and never planned: what is wrong with it. */
+	/* Never planned: what is wrong with it. */
+	ACCESS_KEY,	   /* `right`: what is wrong with the key of pseudonyms */
 	ACCESS_LOGIN,	   /* account who `right`: "is locked", "logs in by unix_socket" */
 	ACCESS_DEFINITION, /* who: "view V_TopProducts"; right: "was altered …" */
 	ACCESS_KINDS
@@ -202,8 +203,9 @@ struct access_diff {
 	const char *stranger; /* the first one's name, or NULL */
 };
 
-int access_compare(const struct access *a, struct maria *m, struct access_diff *ret,
-		   struct err *err) _must_check_;
+/* `pseudonym_key` has ACCESS_KEY_SIZE bytes; NULL: there is no file of it, which differs. */
+int access_compare(const struct access *a, struct maria *m, const unsigned char *pseudonym_key,
+		   struct access_diff *ret, struct err *err) _must_check_;
 void access_diff_done(struct access_diff *diff);
 
 /*
@@ -216,7 +218,7 @@ void access_diff_done(struct access_diff *diff);
 struct access_apply {
 	const unsigned char *pseudonym_key;
 	bool adopts;
-	bool accepts; /* views and routines as they are, see below */
+	bool accepts; /* views, routines, triggers, events as they are: see below */
 	int (*password)(void *arg, const char *account, struct arena *arena, const char **ret,
 			struct err *err);
 	void *arg;
@@ -233,11 +235,12 @@ int access_apply(const struct access *a, struct maria *m, const struct access_ap
 /* --- definitions ----------------------------------------------------------------------------- */
 
 /*
- * Views and routines of the shop run with their owner's rights: whoever alters one by hand decides
- * what roles see through it. Table Access_Definitions has a hash of each as migrations made it, and
- * access_compare() tells those that are other now. Applying migrations is enclosed by these two, so
- * that what a migration replaces counts and what somebody altered before stays told. What was cut
- * off between them goes on with the next pair; until then changes are a migration's.
+ * Views, routines, triggers and events of the shop run with their owner's rights: whoever alters
+ * one by hand decides what roles see through it, or what is kept. Table Access_Definitions has a
+ * hash of each as migrations made it, and access_compare() tells those that are other now. Applying
+ * migrations is enclosed by these two, so that what a migration replaces counts and what somebody
+ * altered before stays told. What was cut off between them goes on with the next pair; until then
+ * changes are a migration's.
  */
 int access_definitions_begin(struct maria *m, struct err *err) _must_check_;
 int access_definitions_end(struct maria *m, struct err *err) _must_check_;

@@ -1,5 +1,6 @@
 /*
- * Views and routines of the shop, and whether they are as migrations made them: see access.h.
+ * Views, routines, triggers and events of the shop, and whether they are as migrations made them:
+ * see access.h.
  *
  * Migrations are not the only ones who run statements here, and the server does not say who did. So
  * it is told by time: before_hash, of all that are known, stands while migrations are applied; what
@@ -43,7 +44,7 @@ int access_definitions_end(struct maria *m, struct err *err)
 	if (r < 0 || !is_begun)
 		return r;
 	r = maria_finish(m, settle(m, err), err);
-	return r < 0 ? err_context(err, "recording views and routines") : 0;
+	return r < 0 ? err_context(err, "recording views, routines, triggers and events") : 0;
 }
 
 int access_definitions_accept(struct maria *m, struct err *err)

@@ -4,7 +4,8 @@
 #include "base/map.h"
 #include "govern/access.h"
 
-#define ACCESS_OPEN "open" /* the class of what is not personal */
+#define ACCESS_OPEN   "open" /* the class of what is not personal */
+#define ACCESS_OLDEST 1940   /* who was born before this year is of one band */
 
 struct access_plan {
 	const char *shop, *warehouse;
@@ -38,12 +39,26 @@ bool access_is_record(const struct access *a, const char *name);
 int access_load_records(struct maria *m, const char *sql, struct arena *arena, struct map *ret,
 			struct err *err) _must_check_;
 
-/* Adds views and routines that are not as migrations made them. */
+/* Adds views, routines, triggers and events that are not as migrations made them. */
 int access_definitions_load(struct maria *m, struct arena *arena, struct access_items *ret,
 			    struct err *err) _must_check_;
 /* They are right as they are now. */
 int access_definitions_accept(struct maria *m, struct err *err) _must_check_;
 
+/* Runs a statement that takes the kind and the name of what was made here. */
+int access_record(struct maria *m, const char *sql, const char *kind, const char *name,
+		  struct err *err) _must_check_;
+
+/* Copies the item; `sql` is in the arena of `d`, or NULL. */
+void access_diff_add(struct access_diff *d, enum access_state state, const struct access_item *item,
+		     const char *sql);
+/* One that somebody else made. */
+void access_diff_add_stranger(struct access_diff *d, const struct access_item *item);
+/* ERR_CONFLICT; `where` as in "is on the server". */
+int access_refuse_stranger(const struct access_diff *d, const char *where, struct err *err)
+    _must_check_;
+
+bool access_items_has(const struct access_items *list, enum access_kind kind, const char *who);
 void access_items_add(struct access_items *list, struct access_item item);
 void access_items_sort(struct access_items *list);
 int access_item_compare(const struct access_item *a, const struct access_item *b);

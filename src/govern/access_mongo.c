@@ -111,6 +111,7 @@ static bson_t *make_command(struct arena *arena, const struct access_item *i, bo
 				    right.rest, right.database);
 	case ACCESS_DEFAULT:
 	case ACCESS_PERSON:
+	case ACCESS_KEY:
 	case ACCESS_LOGIN:
 	case ACCESS_DEFINITION:
 	case ACCESS_KINDS:
@@ -153,18 +154,11 @@ static void comparer_done(struct comparer *c)
 static void add_difference(struct comparer *c, enum access_state state,
 			   const struct access_item *item)
 {
-	struct access_diff *d = c->diff;
+	bool is_command = state == ACCESS_MISSING || state == ACCESS_BEYOND;
 
-	mem_grow(&d->items, &d->cap, d->n + 1, sizeof(*d->items));
-	d->items[d->n++] = (struct access_difference){
-	    .state = state,
-	    .item = {item->kind, arena_strdup(&d->arena, item->who),
-		     arena_strdup(&d->arena, item->right), arena_strdup(&d->arena, item->object),
-		     item->sql},
-	    .sql = state == ACCESS_MISSING || state == ACCESS_BEYOND
-		       ? command_text(&d->arena, item, state == ACCESS_MISSING)
-		       : NULL};
-	d->n_of[state]++;
+	access_diff_add(c->diff, state, item,
+			is_command ? command_text(&c->diff->arena, item, state == ACCESS_MISSING)
+				   : NULL);
 }
 
 /* The one whom an item is about was made here, or is named by the file. */
@@ -176,7 +170,7 @@ static bool is_about_ours(const struct comparer *c, const struct access_item *i)
 		return true; /* only those that are recorded or wanted were found */
 	if (kind == ACCESS_GRANT || kind == ACCESS_MEMBER) {
 		kind = kind == ACCESS_GRANT ? ACCESS_ROLE : ACCESS_ACCOUNT;
-		if (access_mongo_has(&c->a->wanted, kind, i->who))
+		if (access_items_has(&c->a->wanted, kind, i->who))
 			return true;
 	}
 	return access_mongo_is_recorded(&c->records, kind, i->who);
@@ -194,7 +188,7 @@ static void compare_found(struct comparer *c, const struct access_item *i)
 {
 	if (is_about_ours(c, i)) {
 		/* A view of another definition is changed, not dropped before. */
-		if (i->kind != ACCESS_VIEW || !access_mongo_has(&c->a->wanted, ACCESS_VIEW, i->who))
+		if (i->kind != ACCESS_VIEW || !access_items_has(&c->a->wanted, ACCESS_VIEW, i->who))
 			add_difference(c, ACCESS_BEYOND, i);
 	} else if (i->kind == ACCESS_MEMBER && is_touching(c, i->right)) {
 		add_difference(c, ACCESS_FOREIGN, i); /* a role that nobody has harms nobody */
@@ -225,12 +219,10 @@ static void compare(struct comparer *c)
 		if (!is_in(&c->found, item))
 			add_difference(c, ACCESS_MISSING, item);
 		if (item->kind > ACCESS_ACCOUNT ||
-		    !access_mongo_has(&c->found, item->kind, item->who) ||
+		    !access_items_has(&c->found, item->kind, item->who) ||
 		    access_mongo_is_recorded(&c->records, item->kind, item->who))
 			continue;
-		add_difference(c, ACCESS_STRANGER, item);
-		if (!c->diff->stranger)
-			c->diff->stranger = arena_strdup(&c->diff->arena, item->who);
+		access_diff_add_stranger(c->diff, item);
 	}
 }
 
@@ -306,10 +298,7 @@ static int run(struct applying *ap, const struct access_difference *d, struct er
 
 static int record(struct maria *m, const char *sql, const struct access_item *i, struct err *err)
 {
-	const struct maria_value named[] = {MARIA_S(access_mongo_record_kind(i->kind)),
-					    MARIA_S(i->who)};
-
-	return maria_run(m, sql, named, ARRAY_LEN(named), NULL, err);
+	return access_record(m, sql, access_mongo_record_kind(i->kind), i->who, err);
 }
 
 /* The record stands before what it tells of is made, and goes after it. */
@@ -344,13 +333,8 @@ static int apply_locked(struct applying *ap, size_t *ret_changes, struct err *er
 	_cleanup_(access_diff_done) struct access_diff diff = {0};
 	int r = access_mongo_compare(ap->a, ap->s, &diff, err);
 
-	if (r == 0 && diff.stranger && !ap->how->adopts) {
-		(void)err_set(err, ERR_CONFLICT, "\"%s\" is in MongoDB, and was not made here",
-			      diff.stranger);
-		return err_hint(err,
-				"choose another name in the file, or take it over with --adopt: "
-				"it then has the rights of the file and no others");
-	}
+	if (r == 0 && diff.stranger && !ap->how->adopts)
+		return access_refuse_stranger(&diff, "in MongoDB", err);
 	if (r == 0 && diff.stranger)
 		r = adopt(ap, err);
 	for (size_t i = 0; i < diff.n && r == 0; i++) {

@@ -3,13 +3,15 @@
 
 #include "base/banned.h"
 
-#define BATCH 10000 /* of a list of collections; the shop has a hundredth of it */
+#define UNAUTHORIZED 13	   /* the server's error */
+#define BATCH	     10000 /* of a list of collections; the shop has a hundredth of it */
 
 /* --- commands -------------------------------------------------------------------------------- */
 
 static int hint_rights(int r, struct err *err)
 {
-	if (r == -ERR_PERMISSION)
+	/* Not where the login itself was refused. */
+	if (r == -ERR_PERMISSION && err->native == UNAUTHORIZED)
 		(void)err_hint(err,
 			       "the account that applies needs the role userAdminAnyDatabase of "
 			       "\"admin\" beside readWrite and dbAdmin of the documents' database");
@@ -85,14 +87,6 @@ const char *access_mongo_text(const bson_t *doc, const char *field)
 }
 
 /* --- lists ----------------------------------------------------------------------------------- */
-
-bool access_mongo_has(const struct access_items *list, enum access_kind kind, const char *who)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (list->items[i].kind == kind && cstr_equal(list->items[i].who, who))
-			return true;
-	return false;
-}
 
 struct loading {
 	const struct access_mongo *a;
@@ -310,7 +304,7 @@ static int add_view(void *arg, const bson_t *view, struct err *err)
 	(void)err;
 	l->who = arena_printf(l->arena, "%s.%s", l->a->database, access_mongo_text(view, "name"));
 	if (get_document(view, "options", &options) &&
-	    (access_mongo_has(&l->a->wanted, ACCESS_VIEW, l->who) ||
+	    (access_items_has(&l->a->wanted, ACCESS_VIEW, l->who) ||
 	     access_mongo_is_recorded(l->records, ACCESS_VIEW, l->who)))
 		add(l, ACCESS_VIEW, found_hash(l, &options), "");
 	return 0;

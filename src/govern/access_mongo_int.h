@@ -35,4 +35,3 @@ int access_mongo_load(const struct access_mongo *a, struct mongo *mongo, const s
 /* How a role, a view or an account is recorded: "mongo_role". */
 const char *access_mongo_record_kind(enum access_kind kind);
 bool access_mongo_is_recorded(const struct map *records, enum access_kind kind, const char *name);
-bool access_mongo_has(const struct access_items *list, enum access_kind kind, const char *who);

@@ -1,6 +1,7 @@
 /* Roles, accounts and views of MongoDB as a list: see access_mongo.h. */
 #include "govern/access_mongo_int.h"
 
+#include <assert.h>
 #include <sodium.h>
 
 #include "base/banned.h"
@@ -23,17 +24,12 @@ static const char email[] = "{'$cond':[{'$regexMatch':{'input':~,"
 			    "{'$substrCP':[{'$arrayElemAt':[{'$split':[~,'@']},-1]},0,1]},'***.',"
 			    "{'$arrayElemAt':[{'$split':[~,'.']},-1]}]},'***']}";
 
-/* Years that are complete: this year's when month and day of today have come to it. */
+/* "before 1940" as ACCESS_OLDEST has it. */
 static const char age_band[] =
-    "{'$let':{'vars':{'age':{'$subtract':[{'$subtract':[{'$year':'$$NOW'},{'$year':~}]},"
-    "{'$cond':[{'$lt':[{'$dateToString':{'format':'%m%d','date':'$$NOW'}},"
-    "{'$dateToString':{'format':'%m%d','date':~}}]},1,0]}]}},"
-    "'in':{'$switch':{'branches':["
-    "{'case':{'$gte':['$$age',90]},'then':'90+'},"
-    "{'case':{'$gte':['$$age',0]},'then':{'$concat':["
-    "{'$toString':{'$subtract':['$$age',{'$mod':['$$age',10]}]}},'-',"
-    "{'$toString':{'$add':[{'$subtract':['$$age',{'$mod':['$$age',10]}]},9]}}]}}],"
-    "'default':null}}}}";
+    "{'$let':{'vars':{'year':{'$year':~}},'in':{'$cond':[{'$lt':['$$year',1940]},'before 1940',"
+    "{'$concat':[{'$toString':{'$subtract':['$$year',{'$mod':['$$year',10]}]}},'-',"
+    "{'$toString':{'$add':[{'$subtract':['$$year',{'$mod':['$$year',10]}]},9]}}]}]}}}";
+static_assert(ACCESS_OLDEST == 1940, "the same year as in the text above");
 
 static const char month[] = "{'$dateToString':{'format':'%Y-%m','date':~}}";
 
@@ -247,7 +243,7 @@ static int check_view_name(const struct access_mongo *a, const struct mapping_se
 
 	if (strlen(name) > NAME_MAX_BYTES)
 		return ynode_error(at, err, "\"%s\" is too long for a view's name", view);
-	if (mapping_set_find(set, view) || access_mongo_has(&a->wanted, ACCESS_VIEW, name))
+	if (mapping_set_find(set, view) || access_items_has(&a->wanted, ACCESS_VIEW, name))
 		return ynode_error(
 		    at, err, "the view \"%s\" has the name of another collection or view", view);
 	return 0;
@@ -302,7 +298,7 @@ static void plan_person(struct access_mongo *a, const struct access_person *pers
 	const char *role = arena_printf(&a->arena, "%s.%s", a->database, person->role->name);
 	const char *account = arena_printf(&a->arena, "%s.%s", a->users, person->name);
 
-	if (!access_mongo_has(&a->wanted, ACCESS_ROLE, role))
+	if (!access_items_has(&a->wanted, ACCESS_ROLE, role))
 		return;
 	if (a->breach && !person->role->has_everything) {
 		a->n_withheld++;

@@ -42,6 +42,14 @@ static int by_item(const void *a, const void *b)
 	return access_item_compare(a, b);
 }
 
+bool access_items_has(const struct access_items *list, enum access_kind kind, const char *who)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (list->items[i].kind == kind && cstr_equal(list->items[i].who, who))
+			return true;
+	return false;
+}
+
 void access_items_add(struct access_items *list, struct access_item item)
 {
 	mem_grow(&list->items, &list->cap, list->n + 1, sizeof(*list->items));
@@ -89,6 +97,7 @@ void access_item_text(const struct access_item *i, struct strbuf *b)
 	case ACCESS_PERSON:
 		strbuf_addf(b, "%s is customer %s", i->who, i->right);
 		break;
+	case ACCESS_KEY:
 	case ACCESS_LOGIN:
 	case ACCESS_DEFINITION:
 		strbuf_addf(b, "%s %s", i->who, i->right);
@@ -187,7 +196,9 @@ struct planner {
 	struct access *a;
 	struct access_plan *plan;
 	const struct schema *schema;
-	struct map routines; /* names of procedures */
+	struct map routines;	   /* names of procedures */
+	const char **routine_list; /* the same, NULL at its end */
+	size_t n_routines, routines_cap;
 	struct err *err;
 };
 
@@ -219,14 +230,16 @@ static size_t count_seen(const struct access *a, const struct access_clearance *
 	return n;
 }
 
-static int check_mask(struct planner *p, const struct access_clearance *c, enum access_mask mask,
+static int check_mask(struct planner *p, const struct access_clearance *c, const char *pii,
 		      const struct schema_table *t, const struct schema_column *column)
 {
+	enum access_mask mask = access_mask_in(c, pii);
+
 	if ((mask != ACCESS_AGE_BAND && mask != ACCESS_MONTH) || column->type == SCHEMA_DATE ||
 	    column->type == SCHEMA_DATETIME)
 		return 0;
-	return ynode_error(c->node, p->err, "%s.%s is no date: it has no %s", t->name, column->name,
-			   mask == ACCESS_MONTH ? "month" : "age band");
+	return ynode_error(ynode_get(c->node, pii), p->err, "%s.%s is no date: it has no %s",
+			   t->name, column->name, mask == ACCESS_MONTH ? "month" : "age band");
 }
 
 static int add_view(struct planner *p, const struct access_clearance *c,
@@ -239,9 +252,9 @@ static int add_view(struct planner *p, const struct access_clearance *c,
 	const char *comma = "";
 	int r = 0;
 
-	strbuf_addstr(&b, "CREATE OR REPLACE ALGORITHM=TEMPTABLE SQL SECURITY DEFINER VIEW ");
-	maria_add_identifier(&b, name);
-	strbuf_addstr(&b, " AS SELECT ");
+	MARIA_ADD(&b,
+		  "CREATE OR REPLACE ALGORITHM=TEMPTABLE SQL SECURITY DEFINER VIEW # AS SELECT ",
+		  name);
 	for (size_t i = 0; i < t->n_columns && r == 0; i++) {
 		const struct schema_column *column = &t->columns[i];
 		const char *pii = access_class(p->a, t->name, column->name);
@@ -249,15 +262,13 @@ static int add_view(struct planner *p, const struct access_clearance *c,
 
 		if (mask == ACCESS_HIDDEN)
 			continue;
-		r = check_mask(p, c, mask, t, column);
+		r = check_mask(p, c, pii, t, column);
 		has_key = has_key || mask == ACCESS_PSEUDONYM;
 		strbuf_addstr(&b, comma);
 		access_add_mask(&b, mask, pii, column);
 		comma = ", ";
 	}
-	strbuf_addstr(&b, " FROM ");
-	maria_add_identifier(&b, t->name);
-	strbuf_addstr(&b, " t");
+	MARIA_ADD(&b, " FROM # t", t->name);
 	if (has_key)
 		strbuf_addstr(&b, " JOIN Access_Keys k ON k.key_name = 'pseudonym'");
 	if (r == 0)
@@ -289,7 +300,8 @@ static void grant(struct planner *p, const char *who, const char *right, const c
 
 static int no_object(struct planner *p, const struct ynode *at, const char *name, bool is_call)
 {
-	const char *near = is_call ? NULL : schema_nearest_table(p->schema, name);
+	const char *near =
+	    is_call ? cstr_nearest(name, p->routine_list) : schema_nearest_table(p->schema, name);
 
 	(void)ynode_error(at, p->err, "there is no %s \"%.60s\"",
 			  is_call ? "procedure" : "table or view", name);
@@ -409,18 +421,25 @@ static void plan_person(struct planner *p, const struct access_person *person)
 					     "", NULL});
 }
 
+static void add_routine(struct planner *p, const char *name)
+{
+	mem_grow(&p->routine_list, &p->routines_cap, p->n_routines + 1, sizeof(*p->routine_list));
+	p->routine_list[p->n_routines++] = name;
+}
+
 static int load_routines(struct planner *p, struct maria *m)
 {
-	const struct maria_value params[] = {MARIA_S(p->schema->database)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r =
-	    maria_query(m, govern_sql_access_procedures, params, ARRAY_LEN(params), &rows, p->err);
+	int r = maria_query(m, govern_sql_access_procedures,
+			    MARIA_ARGS(MARIA_S(p->schema->database)), &rows, p->err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, p->err)) > 0) {
 		struct str name = arena_str(&p->a->arena, maria_rows_str(rows, 0));
 
 		*map_put(&p->routines, name) = (void *)(uintptr_t)name.data;
+		add_routine(p, name.data);
 	}
+	add_routine(p, NULL);
 	return r;
 }
 
@@ -446,12 +465,15 @@ static int check_subject(struct planner *p)
 {
 	const struct ynode *at = ynode_get(ydoc_root(p->a->doc), "subject");
 	const struct schema_table *t;
+	const char *erase = p->a->subject_erase;
 
 	if (!at)
 		return 0;
 	t = schema_find_table(p->schema, p->a->subject_table);
 	if (!t)
 		return no_object(p, ynode_get(at, "table"), p->a->subject_table, false);
+	if (erase && !map_get(&p->routines, str_from(erase)))
+		return no_object(p, ynode_get(at, "erase"), erase, true);
 	return schema_find_column(t, p->a->subject_key)
 		   ? 0
 		   : ynode_error(ynode_get(at, "key"), p->err, "%s has no column \"%.60s\"",
@@ -485,16 +507,17 @@ int access_bind(struct access *a, const struct mapping_set *set,
 	p.plan = a->plan;
 	r = access_class_columns(a, set, databases->shop, err);
 	if (r == 0)
+		r = load_routines(&p, m);
+	if (r == 0)
 		r = check_subject(&p);
 	if (r == 0)
 		r = check_records(&p);
-	if (r == 0)
-		r = load_routines(&p, m);
 	for (size_t i = 0; i < a->n_roles && r == 0; i++)
 		r = plan_role(&p, &a->roles[i]);
 	for (size_t i = 0; i < a->n_people && r == 0; i++)
 		plan_person(&p, &a->people[i]);
 	access_items_sort(&a->plan->wanted);
 	map_done(&p.routines);
+	mem_free(p.routine_list);
 	return r < 0 ? r : check_views(&p);
 }

@@ -12,24 +12,25 @@
 #define ROLES_MAX      1000
 #define PEOPLE_MAX     10000
 
-static const char *const mask_names[] = {"hidden",   "plain", "initial",  "partial",
-					 "age_band", "month", "pseudonym"};
+static const char *const mask_names[] = {"hidden",   "plain", "initial",   "partial",
+					 "age_band", "month", "pseudonym", NULL};
 static const char *const verb_names[] = {"read", "insert", "update", "delete", "call"};
 
 /* By bit; those that show what a mask hides are for full clearance only. */
-static const char *const http_names[] = {"catalogue",  "reviews", "customers", "orders",
-					 "own_orders", "status",  "metrics",   "index"};
+static const char *const http_names[] = {"catalogue", "reviews",    "customers",
+					 "orders",    "own_orders", "status",
+					 "metrics",   "index",	    NULL};
 #define HTTP_FULL \
 	(ACCESS_HTTP_REVIEWS | ACCESS_HTTP_CUSTOMERS | ACCESS_HTTP_ORDERS | ACCESS_HTTP_INDEX)
 
 static_assert(ARRAY_LEN(verb_names) == ACCESS_VERBS, "a name for each verb");
-static_assert(1 << ARRAY_LEN(http_names) == ACCESS_HTTP_ALL + 1, "a name for each right");
+static_assert(1 << (ARRAY_LEN(http_names) - 1) == ACCESS_HTTP_ALL + 1, "a name for each right");
 
 const char *access_http_name(unsigned bit)
 {
 	size_t i = 0;
 
-	while (i + 1 < ARRAY_LEN(http_names) && bit >> i != 1)
+	while (http_names[i + 1] && bit >> i != 1)
 		i++;
 	return http_names[i];
 }
@@ -76,19 +77,48 @@ static int check_name(const struct ynode *n, const char *name, struct err *err)
 			       NAME_MAX_BYTES);
 }
 
-static int find_name(const char *const *names, size_t n, const struct ynode *at, const char *what,
+/* `names` ends with NULL. */
+static int no_such(const struct ynode *at, const char *what, const char *name,
+		   const char *const *names, struct err *err)
+{
+	const char *near = cstr_nearest(name, names);
+
+	return ynode_error(at, err, "there is no %s \"%.60s\"%s%s%s", what, name,
+			   near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+}
+
+static int find_name(const char *const *names, const struct ynode *at, const char *what,
 		     size_t *ret, struct err *err)
 {
 	const char *text;
 	int r = ynode_text(at, &text, err);
 
-	for (size_t i = 0; i < n && r == 0; i++) {
+	for (size_t i = 0; r == 0 && names[i]; i++) {
 		if (cstr_equal(names[i], text)) {
 			*ret = i;
 			return 0;
 		}
 	}
-	return r < 0 ? r : ynode_error(at, err, "there is no %s \"%.60s\"", what, text);
+	return r < 0 ? r : no_such(at, what, text, names, err);
+}
+
+/* Both end with NULL, and are freed by the caller. */
+static const char **list_clearances(const struct access *a)
+{
+	const char **names = mem_alloc_array(a->n_clearances + 1, sizeof(*names));
+
+	for (size_t i = 0; i < a->n_clearances; i++)
+		names[i] = a->clearances[i].name;
+	return names;
+}
+
+static const char **list_roles(const struct access *a)
+{
+	const char **names = mem_alloc_array(a->n_roles + 1, sizeof(*names));
+
+	for (size_t i = 0; i < a->n_roles; i++)
+		names[i] = a->roles[i].name;
+	return names;
 }
 
 /* --- clearances ------------------------------------------------------------------------------ */
@@ -132,8 +162,7 @@ static int read_clearance(struct access *a, const struct ynode *n, struct access
 	for (size_t i = 0; i < n->len && r == 0; i++) {
 		size_t mask = 0;
 
-		r = find_name(mask_names, ARRAY_LEN(mask_names), &n->children[i], "mask", &mask,
-			      err);
+		r = find_name(mask_names, &n->children[i], "mask", &mask, err);
 		c->masks[class_number(n->children[i].key)] = (enum access_mask)mask;
 	}
 	for (size_t i = 0; i < n_classes(); i++)
@@ -157,8 +186,8 @@ static int check_columns(const struct ynode *columns, struct err *err)
 			r = ynode_text(&table->children[j], &text, err);
 			if (r == 0 && !cstr_equal(text, ACCESS_OPEN) &&
 			    !mapping_pii_classes[class_number(text)])
-				r = ynode_error(&table->children[j], err,
-						"there is no class \"%.60s\"", text);
+				r = no_such(&table->children[j], "class", text, mapping_pii_classes,
+					    err);
 		}
 	}
 	return r;
@@ -216,6 +245,7 @@ static int read_objects(struct reader *rd, const struct ynode *n, struct access_
 
 static int read_clearance_of(struct reader *rd, const struct ynode *n, struct access_role *role)
 {
+	_cleanup_(mem_freep) const char **names = list_clearances(rd->a);
 	const struct ynode *at = ynode_get(n, "clearance");
 	const char *name = "";
 	int r;
@@ -227,7 +257,7 @@ static int read_clearance_of(struct reader *rd, const struct ynode *n, struct ac
 		if (cstr_equal(rd->a->clearances[i].name, name))
 			role->clearance = &rd->a->clearances[i];
 	if (r == 0 && !role->clearance)
-		r = ynode_error(at, rd->err, "there is no clearance \"%.60s\"", name);
+		r = no_such(at, "clearance", name, names, rd->err);
 	return r;
 }
 
@@ -285,8 +315,7 @@ static int read_http(struct reader *rd, const struct ynode *list, struct access_
 		const struct ynode *n = &list->children[i];
 		size_t which = 0;
 
-		r = find_name(http_names, ARRAY_LEN(http_names), n, "right over HTTP", &which,
-			      rd->err);
+		r = find_name(http_names, n, "right over HTTP", &which, rd->err);
 		role->http |= 1U << which;
 		if (r == 0 && (HTTP_FULL & 1U << which) && !role->clearance->is_full)
 			r = ynode_error(n, rd->err,
@@ -331,6 +360,7 @@ static int read_role(struct reader *rd, const struct ynode *n, struct access_rol
 
 static int find_role(struct reader *rd, const struct ynode *n, struct access_person *p)
 {
+	_cleanup_(mem_freep) const char **names = list_roles(rd->a);
 	const struct ynode *at = ynode_get(n, "role");
 	const char *name = "";
 	int r;
@@ -341,7 +371,7 @@ static int find_role(struct reader *rd, const struct ynode *n, struct access_per
 	if (r == 0)
 		p->role = access_find_role(rd->a, name);
 	if (r == 0 && !p->role)
-		r = ynode_error(at, rd->err, "there is no role \"%.60s\"", name);
+		r = no_such(at, "role", name, names, rd->err);
 	return r;
 }
 
@@ -572,17 +602,15 @@ bool access_is_system_name(const struct access *a, const char *name)
 const struct access_role *access_want_role(const struct access *a, const char *name,
 					   struct err *err)
 {
-	_cleanup_(mem_freep) const char **names = mem_alloc_array(a->n_roles + 1, sizeof(*names));
+	_cleanup_(mem_freep) const char **names = list_roles(a);
 	const struct access_role *role = access_find_role(a, name);
-	const char *near;
 
 	if (role)
 		return role;
 	for (size_t i = 0; i < a->n_roles; i++)
 		names[i] = a->roles[i].name;
-	near = cstr_nearest(name, names);
-	(void)err_set(err, ERR_NOT_FOUND, "there is no role \"%.60s\"%s%s%s", name,
-		      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	(void)err_set(err, ERR_NOT_FOUND, "there is no role \"%.60s\"", name);
+	(void)err_near(err, cstr_nearest(name, names));
 	(void)err_hint(err, "`aethermart access show` lists them");
 	return NULL;
 }

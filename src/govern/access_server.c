@@ -11,10 +11,9 @@
 #include "base/banned.h"
 
 #define STATEMENT_MAX ((size_t)64 << 10)
-#define GRANT_OPTION  "GRANT OPTION"
 
-static const char *const kind_names[] = {"role",    "view",   "account", "grant",     "member",
-					 "default", "person", "login",	 "definition"};
+static const char *const kind_names[] = {"role",    "view",   "account", "grant", "member",
+					 "default", "person", "key",	 "login", "definition"};
 
 static_assert(ARRAY_LEN(kind_names) == ACCESS_KINDS, "a name for each kind");
 
@@ -63,12 +62,12 @@ static void add_found(const struct access *a, struct arena *arena, struct access
 static int load_found(const struct access *a, struct maria *m, struct arena *arena,
 		      struct access_items *ret, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(a->plan->warehouse)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r = access_definitions_load(m, arena, ret, err);
 
 	if (r == 0)
-		r = maria_query(m, govern_sql_access_found, params, ARRAY_LEN(params), &rows, err);
+		r = maria_query(m, govern_sql_access_found, MARIA_ARGS(MARIA_S(a->plan->warehouse)),
+				&rows, err);
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
 		add_found(a, arena, ret, rows);
 	access_items_sort(ret);
@@ -77,6 +76,12 @@ static int load_found(const struct access *a, struct maria *m, struct arena *are
 	else if (r == -ERR_NOT_FOUND)
 		(void)err_hint(err, "run `aethermart schema apply`");
 	return r;
+}
+
+int access_record(struct maria *m, const char *sql, const char *kind, const char *name,
+		  struct err *err)
+{
+	return maria_run(m, sql, MARIA_ARGS(MARIA_S(kind), MARIA_S(name)), NULL, err);
 }
 
 int access_load_records(struct maria *m, const char *sql, struct arena *arena, struct map *ret,
@@ -129,17 +134,14 @@ static void add_object(struct strbuf *b, const struct access *a, const char *obj
 		return;
 	}
 	if (str_starts(str_from(object), "DATABASE ")) {
-		maria_add_identifier(b, name + 1);
-		strbuf_addstr(b, ".*");
+		MARIA_ADD(b, "#.*", name + 1);
 		return;
 	}
 	if (!str_starts(str_from(object), "TABLE "))
 		strbuf_add(b, object, (size_t)(name + 1 - object));
 	database =
 	    dot ? mem_strndup(name + 1, (size_t)(dot - name - 1)) : mem_strdup(a->plan->shop);
-	maria_add_identifier(b, database);
-	strbuf_addch(b, '.');
-	maria_add_identifier(b, dot ? dot + 1 : name + 1);
+	MARIA_ADD(b, "#.#", database, dot ? dot + 1 : name + 1);
 }
 
 /* "COLUMN Orders.total_amount": rights of columns are taken back from their table. */
@@ -149,9 +151,8 @@ static void add_column(struct strbuf *b, const struct access *a, const char *rig
 	const char *name = object + strlen("COLUMN "), *column = strrchr(name, '.');
 	_cleanup_(mem_freep) char *table = mem_printf("TABLE %.*s", (int)(column - name), name);
 
-	strbuf_addf(b, "%s (", right);
-	maria_add_identifier(b, column + 1);
-	strbuf_addstr(b, ") ON ");
+	strbuf_addstr(b, right);
+	MARIA_ADD(b, " (#) ON ", column + 1);
 	add_object(b, a, table);
 }
 
@@ -161,11 +162,9 @@ static void add_right(struct strbuf *b, const struct access *a, const struct acc
 		add_column(b, a, i->right, i->object);
 		return;
 	}
-	/* ALL PRIVILEGES ON *.* has no GRANT OPTION in it, which the server tells as one more. */
+	/* A number, of a right that has no name here: all of them, but GRANT OPTION. */
 	strbuf_addf(b, "%s ON ",
-		    cstr_equal(i->object, "SERVER") && !cstr_equal(i->right, GRANT_OPTION)
-			? "ALL PRIVILEGES"
-			: i->right);
+		    str_starts(str_from(i->right), "RIGHTS ") ? "ALL PRIVILEGES" : i->right);
 	add_object(b, a, i->object);
 }
 
@@ -190,18 +189,15 @@ static void add_make(struct strbuf *b, const struct access *a, const struct acce
 		add_who(b, i->who);
 		break;
 	case ACCESS_MEMBER:
-		strbuf_addstr(b, "GRANT ");
-		maria_add_identifier(b, i->right);
-		strbuf_addstr(b, " TO ");
+		MARIA_ADD(b, "GRANT # TO ", i->right);
 		add_who(b, i->who);
 		break;
 	case ACCESS_DEFAULT:
-		strbuf_addstr(b, "SET DEFAULT ROLE ");
-		maria_add_identifier(b, i->right);
-		strbuf_addstr(b, " FOR ");
+		MARIA_ADD(b, "SET DEFAULT ROLE # FOR ", i->right);
 		add_who(b, i->who);
 		break;
 	case ACCESS_PERSON:
+	case ACCESS_KEY:
 	case ACCESS_LOGIN:
 	case ACCESS_DEFINITION:
 	case ACCESS_KINDS:
@@ -219,8 +215,7 @@ static void add_take(struct strbuf *b, const struct access *a, const struct acce
 		add_who(b, i->who);
 		break;
 	case ACCESS_VIEW:
-		strbuf_addstr(b, "DROP VIEW ");
-		maria_add_identifier(b, i->who);
+		MARIA_ADD(b, "DROP VIEW #", i->who);
 		break;
 	case ACCESS_ACCOUNT:
 		strbuf_addstr(b, "DROP USER ");
@@ -234,9 +229,7 @@ static void add_take(struct strbuf *b, const struct access *a, const struct acce
 		break;
 	case ACCESS_MEMBER:
 		role = mem_strndup(i->right, strcspn(i->right, " "));
-		strbuf_addstr(b, "REVOKE ");
-		maria_add_identifier(b, role);
-		strbuf_addstr(b, " FROM ");
+		MARIA_ADD(b, "REVOKE # FROM ", role);
 		add_who(b, i->who);
 		break;
 	case ACCESS_DEFAULT:
@@ -248,10 +241,70 @@ static void add_take(struct strbuf *b, const struct access *a, const struct acce
 		add_who(b, i->who);
 		break;
 	case ACCESS_PERSON:
+	case ACCESS_KEY:
 	case ACCESS_DEFINITION:
 	case ACCESS_KINDS:
 		break;
 	}
+}
+
+/* --- the key --------------------------------------------------------------------------------- */
+
+struct pads { /* the key, XORed as HMAC wants it (RFC 2104) */
+	unsigned char inner[64], outer[64];
+};
+
+static void make_pads(const unsigned char *key, struct pads *ret)
+{
+	*ret = (struct pads){0};
+	memcpy(ret->inner, key, ACCESS_KEY_SIZE);
+	memcpy(ret->outer, key, ACCESS_KEY_SIZE);
+	for (size_t i = 0; i < sizeof(ret->inner); i++) {
+		ret->inner[i] ^= 0x36;
+		ret->outer[i] ^= 0x5c;
+	}
+}
+
+static int store_key(struct maria *m, const unsigned char *key, struct err *err)
+{
+	struct pads pads;
+	const struct maria_value params[] = {
+	    MARIA_B(((struct str){(const char *)pads.inner, sizeof(pads.inner)})),
+	    MARIA_B(((struct str){(const char *)pads.outer, sizeof(pads.outer)}))};
+	int r;
+
+	make_pads(key, &pads);
+	r = maria_run(m, govern_sql_access_key, params, ARRAY_LEN(params), NULL, err);
+	sodium_memzero(&pads, sizeof(pads));
+	return r;
+}
+
+static bool is_equal(struct str found, const unsigned char wanted[64])
+{
+	return found.len == 64 && sodium_memcmp(found.data, wanted, 64) == 0;
+}
+
+/* What differs about the key in the views' table, NULL: nothing. Compared here: what is sent to a
+ * server stands in its logs. */
+static int check_key(struct maria *m, const unsigned char *key, const char **ret, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	struct pads pads;
+	int r = maria_query(m, govern_sql_access_key_read, NULL, 0, &rows, err);
+
+	if (r == 0)
+		r = maria_rows_next(rows, err);
+	if (r < 0)
+		return r;
+	*ret = r ? "is not that of its file" : "is not there";
+	if (!r || !key)
+		return 0;
+	make_pads(key, &pads);
+	if (is_equal(maria_rows_str(rows, 0), pads.inner) &&
+	    is_equal(maria_rows_str(rows, 1), pads.outer))
+		*ret = NULL;
+	sodium_memzero(&pads, sizeof(pads));
+	return 0;
 }
 
 /* --- differences ----------------------------------------------------------------------------- */
@@ -263,17 +316,10 @@ struct comparer {
 	struct access_diff *diff;
 };
 
-static bool has_item(const struct access_items *list, enum access_kind kind, const char *who)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (list->items[i].kind == kind && cstr_equal(list->items[i].who, who))
-			return true;
-	return false;
-}
-
 static bool is_in_file(const struct access *a, const char *who)
 {
-	return has_item(&a->plan->wanted, strchr(who, '@') ? ACCESS_ACCOUNT : ACCESS_ROLE, who);
+	return access_items_has(&a->plan->wanted, strchr(who, '@') ? ACCESS_ACCOUNT : ACCESS_ROLE,
+				who);
 }
 
 /* The one whom an item is about is ours when the file names it, or it was made here. */
@@ -292,20 +338,13 @@ static void add_difference(struct comparer *c, enum access_state state,
 			   const struct access_item *item)
 {
 	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(STATEMENT_MAX);
-	struct access_diff *d = c->diff;
 
 	if (state == ACCESS_MISSING)
 		add_make(&b, c->a, item);
 	else if (state == ACCESS_BEYOND)
 		add_take(&b, c->a, item);
-	mem_grow(&d->items, &d->cap, d->n + 1, sizeof(*d->items));
-	d->items[d->n++] = (struct access_difference){
-	    .state = state,
-	    .item = {item->kind, arena_strdup(&d->arena, item->who),
-		     arena_strdup(&d->arena, item->right), arena_strdup(&d->arena, item->object),
-		     item->sql},
-	    .sql = b.len ? arena_strdup(&d->arena, strbuf_str(&b)) : NULL};
-	d->n_of[state]++;
+	access_diff_add(c->diff, state, item,
+			b.len ? arena_strdup(&c->diff->arena, strbuf_str(&b)) : NULL);
 }
 
 /* Who is there is nobody's concern until it has a right on the shop. */
@@ -313,13 +352,14 @@ static bool is_stranger(const struct comparer *c, const struct access_item *i)
 {
 	return i->kind == ACCESS_ROLE || i->kind == ACCESS_VIEW || i->kind == ACCESS_ACCOUNT ||
 	       i->kind == ACCESS_DEFAULT || i->kind == ACCESS_LOGIN ||
-	       (i->kind == ACCESS_MEMBER && !has_item(&c->a->plan->wanted, ACCESS_ROLE, i->right));
+	       (i->kind == ACCESS_MEMBER &&
+		!access_items_has(&c->a->plan->wanted, ACCESS_ROLE, i->right));
 }
 
 /* Who locked an account had a reason, which apply does not know: it opens none. */
 static void compare_login(struct comparer *c, const struct access_item *i)
 {
-	if (!has_item(&c->a->plan->wanted, ACCESS_ACCOUNT, i->who))
+	if (!access_items_has(&c->a->plan->wanted, ACCESS_ACCOUNT, i->who))
 		return; /* the account goes */
 	add_difference(c, cstr_equal(i->right, "is locked") ? ACCESS_CHANGED : ACCESS_BEYOND, i);
 }
@@ -335,7 +375,7 @@ static void compare_found(struct comparer *c, const struct access_item *i)
 			add_difference(c, ACCESS_FOREIGN, i);
 	} else if (i->kind == ACCESS_LOGIN) {
 		compare_login(c, i);
-	} else if (!is_view || !has_item(&c->a->plan->wanted, ACCESS_VIEW, i->who)) {
+	} else if (!is_view || !access_items_has(&c->a->plan->wanted, ACCESS_VIEW, i->who)) {
 		/* A view of another definition is made anew, not dropped before. */
 		add_difference(c, ACCESS_BEYOND, i);
 	}
@@ -344,19 +384,16 @@ static void compare_found(struct comparer *c, const struct access_item *i)
 /* Somebody else's until it is taken over. */
 static bool is_strangers(const struct comparer *c, const struct access_item *item)
 {
-	return item->kind <= ACCESS_ACCOUNT && has_item(c->found, item->kind, item->who) &&
+	return item->kind <= ACCESS_ACCOUNT && access_items_has(c->found, item->kind, item->who) &&
 	       !is_ours(c->records, kind_names[item->kind], item->who);
 }
 
 static void compare_wanted(struct comparer *c, const struct access_item *item, bool is_found)
 {
-	if (is_strangers(c, item)) {
-		add_difference(c, ACCESS_STRANGER, item);
-		if (!c->diff->stranger)
-			c->diff->stranger = arena_strdup(&c->diff->arena, item->who);
-	} else if (!is_found) {
+	if (is_strangers(c, item))
+		access_diff_add_stranger(c->diff, item);
+	else if (!is_found)
 		add_difference(c, ACCESS_MISSING, item);
-	}
 }
 
 /* What goes does so first, in the other order; of who goes, the rights go with it. */
@@ -379,9 +416,11 @@ static void compare(struct comparer *c)
 	}
 }
 
-int access_compare(const struct access *a, struct maria *m, struct access_diff *ret,
-		   struct err *err)
+int access_compare(const struct access *a, struct maria *m, const unsigned char *key,
+		   struct access_diff *ret, struct err *err)
 {
+	struct access_item key_item = {ACCESS_KEY, "the key of pseudonyms in Access_Keys", NULL, "",
+				       NULL};
 	_cleanup_(arena_done) struct arena arena = {0};
 	struct access_items found = {0};
 	struct map records = {0};
@@ -393,10 +432,41 @@ int access_compare(const struct access *a, struct maria *m, struct access_diff *
 	if (r == 0)
 		r = access_load_records(m, govern_sql_access_records, &arena, &records, err);
 	if (r == 0)
+		r = check_key(m, key, &key_item.right, err);
+	if (r == 0 && key_item.right)
+		add_difference(&c, ACCESS_MISSING, &key_item);
+	if (r == 0)
 		compare(&c);
 	mem_free(found.items);
 	map_done(&records);
 	return r;
+}
+
+void access_diff_add(struct access_diff *d, enum access_state state, const struct access_item *item,
+		     const char *sql)
+{
+	mem_grow(&d->items, &d->cap, d->n + 1, sizeof(*d->items));
+	d->items[d->n++] =
+	    (struct access_difference){.state = state,
+				       .item = {item->kind, arena_strdup(&d->arena, item->who),
+						arena_strdup(&d->arena, item->right),
+						arena_strdup(&d->arena, item->object), item->sql},
+				       .sql = sql};
+	d->n_of[state]++;
+}
+
+void access_diff_add_stranger(struct access_diff *d, const struct access_item *item)
+{
+	access_diff_add(d, ACCESS_STRANGER, item, NULL);
+	if (!d->stranger)
+		d->stranger = arena_strdup(&d->arena, item->who);
+}
+
+int access_refuse_stranger(const struct access_diff *d, const char *where, struct err *err)
+{
+	(void)err_set(err, ERR_CONFLICT, "\"%s\" is %s, and was not made here", d->stranger, where);
+	return err_hint(err, "choose another name in the file, or take it over with --adopt: "
+			     "it then has the rights of the file and no others");
 }
 
 void access_diff_done(struct access_diff *diff)
@@ -407,26 +477,6 @@ void access_diff_done(struct access_diff *diff)
 }
 
 /* --- apply ----------------------------------------------------------------------------------- */
-
-static int store_key(struct maria *m, const unsigned char *key, struct err *err)
-{
-	unsigned char inner[64] = {0}, outer[64] = {0};
-	const struct maria_value params[] = {
-	    MARIA_B(((struct str){(const char *)inner, sizeof(inner)})),
-	    MARIA_B(((struct str){(const char *)outer, sizeof(outer)}))};
-	int r;
-
-	memcpy(inner, key, ACCESS_KEY_SIZE);
-	memcpy(outer, key, ACCESS_KEY_SIZE);
-	for (size_t i = 0; i < sizeof(inner); i++) {
-		inner[i] ^= 0x36;
-		outer[i] ^= 0x5c;
-	}
-	r = maria_run(m, govern_sql_access_key, params, ARRAY_LEN(params), NULL, err);
-	sodium_memzero(inner, sizeof(inner));
-	sodium_memzero(outer, sizeof(outer));
-	return r;
-}
 
 /* An account is made, or gets a password where somebody took it away. */
 static int give_password(struct maria *m, const struct access_difference *d,
@@ -448,12 +498,10 @@ static int give_password(struct maria *m, const struct access_difference *d,
 
 static int change_person(struct maria *m, const struct access_difference *d, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(d->item.who), MARIA_S(d->item.right)};
-
 	return maria_run(m,
 			 d->state == ACCESS_MISSING ? govern_sql_access_person
 						    : govern_sql_access_person_gone,
-			 params, ARRAY_LEN(params), NULL, err);
+			 MARIA_ARGS(MARIA_S(d->item.who), MARIA_S(d->item.right)), NULL, err);
 }
 
 static int run(struct maria *m, const struct access_difference *d, const struct access_apply *how,
@@ -461,6 +509,8 @@ static int run(struct maria *m, const struct access_difference *d, const struct 
 {
 	if (d->item.kind == ACCESS_PERSON)
 		return change_person(m, d, err);
+	if (d->item.kind == ACCESS_KEY)
+		return store_key(m, how->pseudonym_key, err);
 	if (d->item.kind == ACCESS_LOGIN ||
 	    (d->item.kind == ACCESS_ACCOUNT && d->state == ACCESS_MISSING))
 		return give_password(m, d, how, err);
@@ -472,48 +522,44 @@ static int bring_about(struct maria *m, const struct access_difference *d,
 		       const struct access_apply *how, struct err *err)
 {
 	const char *kind = kind_names[d->item.kind];
-	const struct maria_value named[] = {MARIA_S(kind), MARIA_S(d->item.who)};
-	const struct maria_value hashed[] = {MARIA_S(d->item.right), MARIA_S(d->item.who)};
-	const struct maria_value account[] = {MARIA_S(kind_names[ACCESS_ACCOUNT]),
-					      MARIA_S(d->item.who)};
 	bool is_object = d->item.kind <= ACCESS_ACCOUNT;
 	bool is_made = d->state == ACCESS_MISSING;
 	int r = 0;
 
 	if (is_object && is_made)
-		r = maria_run(m, govern_sql_access_record, named, ARRAY_LEN(named), NULL, err);
+		r = access_record(m, govern_sql_access_record, kind, d->item.who, err);
 	if (r == 0)
 		r = run(m, d, how, err);
 	if (r == 0 && is_made && d->item.kind == ACCESS_VIEW)
-		r = maria_run(m, govern_sql_access_record_view, hashed, ARRAY_LEN(hashed), NULL,
-			      err);
+		r = maria_run(m, govern_sql_access_record_view,
+			      MARIA_ARGS(MARIA_S(d->item.right), MARIA_S(d->item.who)), NULL, err);
 	if (r == 0 && d->item.kind == ACCESS_LOGIN) /* its account's is recorded anew */
-		r = maria_run(m, govern_sql_access_record, account, ARRAY_LEN(account), NULL, err);
+		r = access_record(m, govern_sql_access_record, kind_names[ACCESS_ACCOUNT],
+				  d->item.who, err);
 	if (r == 0 && is_object && !is_made)
-		r = maria_run(m, govern_sql_access_drop_record, named, ARRAY_LEN(named), NULL, err);
+		r = access_record(m, govern_sql_access_drop_record, kind, d->item.who, err);
 	return r < 0 ? err_context(err, "%s \"%s\"", kind, d->item.who) : 0;
 }
 
 /* Those that were there before are ours from now on, and compared as such. */
-static int adopt(const struct access *a, struct maria *m, struct access_diff *diff, struct err *err)
+static int adopt(const struct access *a, struct maria *m, const unsigned char *key,
+		 struct access_diff *diff, struct err *err)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < diff->n && r == 0; i++) {
 		const struct access_item *item = &diff->items[i].item;
-		const struct maria_value named[] = {MARIA_S(kind_names[item->kind]),
-						    MARIA_S(item->who)};
 
 		if (diff->items[i].state == ACCESS_STRANGER)
-			r = maria_run(m, govern_sql_access_adopt, named, ARRAY_LEN(named), NULL,
-				      err);
+			r = access_record(m, govern_sql_access_adopt, kind_names[item->kind],
+					  item->who, err);
 	}
 	if (r == 0) /* or what adopted ones log in by would be unknown now */
 		r = maria_run(m, govern_sql_access_record_logins, NULL, 0, NULL, err);
 	if (r < 0)
 		return r;
 	access_diff_done(diff);
-	return access_compare(a, m, diff, err);
+	return access_compare(a, m, key, diff, err);
 }
 
 static bool is_left(enum access_state state)
@@ -535,19 +581,12 @@ static int apply_locked(const struct access *a, struct maria *m, const struct ac
 			size_t *ret_changes, struct err *err)
 {
 	_cleanup_(access_diff_done) struct access_diff diff = {0};
-	int r = access_compare(a, m, &diff, err);
+	int r = access_compare(a, m, how->pseudonym_key, &diff, err);
 
-	if (r == 0 && diff.stranger && !how->adopts) {
-		(void)err_set(err, ERR_CONFLICT, "\"%s\" is on the server, and was not made here",
-			      diff.stranger);
-		return err_hint(err,
-				"choose another name in the file, or take it over with --adopt: "
-				"it then has the rights of the file and no others");
-	}
+	if (r == 0 && diff.stranger && !how->adopts)
+		return access_refuse_stranger(&diff, "on the server", err);
 	if (r == 0 && diff.stranger)
-		r = adopt(a, m, &diff, err);
-	if (r == 0)
-		r = store_key(m, how->pseudonym_key, err);
+		r = adopt(a, m, how->pseudonym_key, &diff, err);
 	for (size_t i = 0; i < diff.n && r == 0; i++) {
 		if (is_left(diff.items[i].state))
 			continue;
@@ -620,8 +659,6 @@ static int list_records(struct maria *m, struct arena *arena, struct record **re
 static int drop_record(struct maria *m, const struct record *record, struct err *err)
 {
 	static const char *const words[] = {"ROLE", "VIEW", "USER"};
-	const struct maria_value params[] = {MARIA_S(kind_names[record->kind]),
-					     MARIA_S(record->name)};
 	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(STATEMENT_MAX);
 	int r;
 
@@ -632,8 +669,8 @@ static int drop_record(struct maria *m, const struct record *record, struct err 
 		add_who(&b, record->name);
 	r = maria_exec(m, strbuf_str(&b), err);
 	if (r == 0)
-		r = maria_run(m, govern_sql_access_drop_record, params, ARRAY_LEN(params), NULL,
-			      err);
+		r = access_record(m, govern_sql_access_drop_record, kind_names[record->kind],
+				  record->name, err);
 	return r < 0 ? err_context(err, "%s \"%s\"", kind_names[record->kind], record->name) : 0;
 }
 

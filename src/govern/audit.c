@@ -45,23 +45,14 @@ void audit_hash(const struct str *fields, size_t n, char ret[AUDIT_HASH_SIZE])
 /* As much as the column takes, whole characters. */
 static struct str fit(const char *text, size_t max)
 {
-	struct str s = str_from(text ? text : "");
-
-	if (s.len > max) {
-		s.len = max;
-		while (s.len && ((unsigned char)s.data[s.len] & 0xC0) == 0x80)
-			s.len--;
-	}
-	return s;
+	return utf8_cut(str_from(text ? text : ""), max);
 }
 
 static int read_head(struct maria *m, struct audit_head *ret, char now[32], struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(m, govern_sql_audit_head, NULL, 0, &rows, err);
+	int r = maria_query_row(m, govern_sql_audit_head, NULL, 0, &rows, err);
 
-	if (r == 0)
-		r = maria_rows_next(rows, err);
 	if (r < 0)
 		return r;
 	if (r == 0)
@@ -102,12 +93,20 @@ static int add_details(struct maria *m, uint64_t id, const struct audit_event *e
 	char salt[SALT_SIZE];
 	const struct str fields[] = {
 	    {salt, sizeof(salt)}, fit(e->subject, NAME_BYTES), fit(details, DETAILS_BYTES)};
-	const struct maria_value params[] = {MARIA_U(id), MARIA_STR(fields[1]),
-					     MARIA_STR(fields[2]), MARIA_B(fields[0])};
 
 	random_bytes(salt, sizeof(salt));
 	audit_hash(fields, ARRAY_LEN(fields), ret_hash);
-	return maria_run(m, govern_sql_audit_details_add, params, ARRAY_LEN(params), NULL, err);
+	return maria_run(
+	    m, govern_sql_audit_details_add,
+	    MARIA_ARGS(MARIA_U(id), MARIA_STR(fields[1]), MARIA_STR(fields[2]), MARIA_B(fields[0])),
+	    NULL, err);
+}
+
+atomic_bool audit_appended;
+
+bool audit_is_ahead(void)
+{
+	return atomic_load(&audit_appended);
 }
 
 int audit_append_here(struct maria *m, const struct audit_event *e, struct err *err)
@@ -117,6 +116,7 @@ int audit_append_here(struct maria *m, const struct audit_event *e, struct err *
 	struct audit_head head = {0};
 	int r = read_head(m, &head, now, err);
 
+	atomic_store(&audit_appended, true);
 	if (r == 0 && (e->subject || e->details))
 		r = add_details(m, head.id + 1, e, details, err);
 	if (r < 0)
@@ -144,11 +144,9 @@ int audit_append_here(struct maria *m, const struct audit_event *e, struct err *
 		params[AUDIT_FIELDS + 1] = MARIA_S(hash);
 		r = maria_run(m, govern_sql_audit_event_add, params, ARRAY_LEN(params), NULL, err);
 	}
-	if (r == 0) {
-		const struct maria_value params[] = {MARIA_U(head.id + 1), MARIA_S(hash)};
-
-		r = maria_run(m, govern_sql_audit_head_move, params, ARRAY_LEN(params), NULL, err);
-	}
+	if (r == 0)
+		r = maria_run(m, govern_sql_audit_head_move,
+			      MARIA_ARGS(MARIA_U(head.id + 1), MARIA_S(hash)), NULL, err);
 	return r;
 }
 
@@ -176,10 +174,11 @@ const char *audit_os_actor(struct arena *arena)
 int audit_list(struct maria *m, const char *subject, size_t limit, audit_row_fn fn, void *arg,
 	       struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(subject ? subject : ""), MARIA_U(limit)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = subject ? maria_query(m, govern_sql_audit_list_subject, params, 2, &rows, err)
-			: maria_query(m, govern_sql_audit_list, params + 1, 1, &rows, err);
+	int r = subject
+		    ? maria_query(m, govern_sql_audit_list_subject,
+				  MARIA_ARGS(MARIA_S(subject), MARIA_U(limit)), &rows, err)
+		    : maria_query(m, govern_sql_audit_list, MARIA_ARGS(MARIA_U(limit)), &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		const struct audit_row row = {.id = maria_rows_uint(rows, 0),
@@ -204,10 +203,9 @@ int audit_list(struct maria *m, const char *subject, size_t limit, audit_row_fn 
 static int list_events(struct maria *m, const char *subject, struct strbuf *ret, uint64_t *ret_n,
 		       uint64_t *ret_last, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(subject), MARIA_U(ERASE_AT_ONCE)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r =
-	    maria_query(m, govern_sql_audit_subject_events, params, ARRAY_LEN(params), &rows, err);
+	int r = maria_query(m, govern_sql_audit_subject_events,
+			    MARIA_ARGS(MARIA_S(subject), MARIA_U(ERASE_AT_ONCE)), &rows, err);
 
 	*ret_n = 0;
 	strbuf_addstr(ret, "{\"events\":[");
@@ -217,6 +215,18 @@ static int list_events(struct maria *m, const char *subject, struct strbuf *ret,
 	}
 	strbuf_addstr(ret, "]}");
 	return r < 0 ? r : strbuf_check(ret, "the events that are erased", err);
+}
+
+static int append_erased(struct maria *m, const char *actor, uint64_t n, struct strbuf *list,
+			 struct err *err)
+{
+	const struct audit_event event = {.actor = actor,
+					  .action = AUDIT_ERASE,
+					  .rows = n,
+					  .outcome = "done",
+					  .details = strbuf_str(list)};
+
+	return audit_append_here(m, &event, err);
 }
 
 static int erase_some(struct maria *m, const char *actor, const char *subject, uint64_t *ret_n,
@@ -231,19 +241,41 @@ static int erase_some(struct maria *m, const char *actor, const char *subject, u
 	if (r == 0)
 		r = list_events(m, subject, &list, ret_n, &last, err);
 	if (r == 0 && *ret_n) {
-		const struct maria_value params[] = {MARIA_S(subject), MARIA_U(last)};
-		const struct audit_event event = {.actor = actor,
-						  .action = AUDIT_ERASE,
-						  .rows = *ret_n,
-						  .outcome = "done",
-						  .details = strbuf_str(&list)};
-
-		r = maria_run(m, govern_sql_audit_details_erase, params, ARRAY_LEN(params), NULL,
-			      err);
+		r = maria_run(m, govern_sql_audit_details_erase,
+			      MARIA_ARGS(MARIA_S(subject), MARIA_U(last)), NULL, err);
 		if (r == 0)
-			r = audit_append_here(m, &event, err);
+			r = append_erased(m, actor, *ret_n, &list, err);
 	}
 	return r;
+}
+
+/* In a transaction. */
+static int erase_events(struct maria *m, const char *actor, const uint64_t *ids, size_t n,
+			struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf list = STRBUF_INIT(DETAILS_BYTES);
+	struct audit_head head = {0};
+	char now[32];
+	int r = read_head(m, &head, now, err);
+
+	strbuf_addstr(&list, "{\"events\":[");
+	for (size_t i = 0; i < n && r == 0; i++) {
+		strbuf_addf(&list, "%s%" PRIu64, i ? "," : "", ids[i]);
+		r = maria_run(m, govern_sql_audit_details_forget, MARIA_ARGS(MARIA_U(ids[i])), NULL,
+			      err);
+	}
+	strbuf_addstr(&list, "]}");
+	if (r == 0)
+		r = strbuf_check(&list, "the events that are erased", err);
+	return r < 0 ? r : append_erased(m, actor, n, &list, err);
+}
+
+int audit_erase_events(struct maria *m, const char *actor, const uint64_t *ids, size_t n,
+		       struct err *err)
+{
+	int r = maria_exec(m, "START TRANSACTION", err);
+
+	return r < 0 ? r : maria_finish(m, erase_events(m, actor, ids, n, err), err);
 }
 
 int audit_erase(struct maria *m, const char *actor, const char *subject, uint64_t *ret_erased,

@@ -16,6 +16,7 @@
  * purged. A purge deletes the oldest events and leaves a checkpoint, signed with Ed25519: the chain
  * goes on from its hash. Whoever may delete in the database can cut off the end of the chain, too:
  * the file `audit.head` in the run-time folder remembers how far it was, and verifying compares.
+ * It follows the chain: each command moves it when it has appended, `serve` each second.
  *
  * One connection, one thread. Appending serialises by the row of Audit_Head until the transaction
  * ends.
@@ -54,8 +55,11 @@ struct audit_witness {
 	void *arg;
 };
 
-/* Behind the path of audit.head: the file with what was wrong when it was last verified. */
-#define AUDIT_WRONG ".wrong"
+/* Behind the path of audit.head: the file with what was wrong when it was last verified; one as old
+ * as the last time that all of it was right; one that is locked by who moves the head. */
+#define AUDIT_WRONG    ".wrong"
+#define AUDIT_VERIFIED ".verified"
+#define AUDIT_LOCK     ".lock"
 
 /*
  * Reads all events, in pieces. ERR_INTERRUPTED: it was not to go on. ERR_CORRUPTED names the first
@@ -64,6 +68,16 @@ struct audit_witness {
  */
 int audit_verify(struct maria *m, const struct audit_witness *witness, struct audit_state *ret,
 		 struct err *err) _must_check_;
+
+/*
+ * Moves audit.head to the end of the chain, verifying what came since it was moved last; one query
+ * when nothing did. Errors as audit_verify(), which it falls back on where the chain does not go on
+ * from the head. Several processes may follow at once.
+ */
+int audit_follow(struct maria *m, const struct audit_witness *witness, struct err *err)
+    _must_check_;
+/* Whether this process has appended since it followed last. */
+bool audit_is_ahead(void);
 
 struct audit_row {
 	uint64_t id, rows;
@@ -93,3 +107,6 @@ struct audit_purge {
  */
 int audit_purge(struct maria *m, const struct audit_purge *how, uint64_t *ret_purged,
 		struct err *err) _must_check_;
+/* How many audit_purge() would delete. */
+int audit_count_old(struct maria *m, const char *before, uint64_t *ret, struct err *err)
+    _must_check_;

@@ -16,12 +16,10 @@
 
 static int find_end(struct maria *m, const char *before, struct audit_head *ret, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(before), MARIA_S(before)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(m, govern_sql_audit_purge_end, params, ARRAY_LEN(params), &rows, err);
+	int r = maria_query_row(m, govern_sql_audit_purge_end,
+				MARIA_ARGS(MARIA_S(before), MARIA_S(before)), &rows, err);
 
-	if (r == 0)
-		r = maria_rows_next(rows, err);
 	if (r > 0) {
 		ret->id = maria_rows_uint(rows, 0);
 		(void)snprintf(ret->hash, sizeof(ret->hash), "%.*s",
@@ -37,13 +35,12 @@ static int add_checkpoint(struct maria *m, const struct audit_head *end,
 	const char *text = audit_checkpoint_text(&arena, end->id, end->hash);
 	unsigned char signature[crypto_sign_BYTES];
 	char hex[2 * crypto_sign_BYTES + 1];
-	struct maria_value params[] = {MARIA_U(end->id), MARIA_S(end->hash), MARIA_N};
 
 	crypto_sign_detached(signature, NULL, (const unsigned char *)text, strlen(text),
 			     secret_key);
 	sodium_bin2hex(hex, sizeof(hex), signature, sizeof(signature));
-	params[2] = MARIA_S(hex);
-	return maria_run(m, govern_sql_audit_checkpoint_add, params, ARRAY_LEN(params), NULL, err);
+	return maria_run(m, govern_sql_audit_checkpoint_add,
+			 MARIA_ARGS(MARIA_U(end->id), MARIA_S(end->hash), MARIA_S(hex)), NULL, err);
 }
 
 static bool goes_on(const struct audit_purge *how)
@@ -54,7 +51,6 @@ static bool goes_on(const struct audit_purge *how)
 static int delete_all(struct maria *m, const struct audit_purge *how, const char *sql, uint64_t end,
 		      uint64_t *ret_n, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_U(end), MARIA_U(AT_ONCE)};
 	uint64_t n = 1;
 	int r = 0;
 
@@ -62,7 +58,7 @@ static int delete_all(struct maria *m, const struct audit_purge *how, const char
 	while (n && r == 0) {
 		if (*ret_n && !goes_on(how))
 			break;
-		r = maria_run(m, sql, params, ARRAY_LEN(params), &n, err);
+		r = maria_run(m, sql, MARIA_ARGS(MARIA_U(end), MARIA_U(AT_ONCE)), &n, err);
 		*ret_n += r == 0 ? n : 0;
 	}
 	return r;
@@ -104,4 +100,19 @@ int audit_purge(struct maria *m, const struct audit_purge *how, uint64_t *ret_pu
 	if (r == 0 && state.n && end.id >= state.first)
 		r = add_checkpoint(m, &end, how->secret_key, err);
 	return r < 0 ? r : delete_purged(m, how, ret_purged, err);
+}
+
+int audit_count_old(struct maria *m, const char *before, uint64_t *ret, struct err *err)
+{
+	struct audit_head end = {0};
+	struct maria_value upto;
+	int64_t n = 0;
+	int r = find_end(m, before, &end, err);
+
+	upto = MARIA_U(end.id);
+	if (r == 0)
+		r = maria_query_int(m, "SELECT COUNT(*) FROM Audit_Events WHERE audit_id <= ?",
+				    &upto, 1, &n, err);
+	*ret = (uint64_t)n;
+	return r;
 }

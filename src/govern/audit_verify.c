@@ -2,8 +2,10 @@
  * Verifying the audit: see audit.h. One pass over the events in their order, in pieces: each piece
  * is a snapshot, short, for a long one holds back the server's own cleaning. It reads the numbers
  * of erased events, for somebody may erase meanwhile, and goes on from the hash of the piece before
- * it. A checkpoint that is signed stands for all events up to it: a purge that was interrupted
- * leaves some of them, which are not looked at, and one that came meanwhile is where it goes on.
+ * it. Where audit.head says how far it was verified, audit_follow() begins there, so that the head
+ * keeps up with the chain at the price of what is new. A checkpoint that is signed stands for all
+ * events up to it: a purge that was interrupted leaves some of them, which are not looked at, and
+ * one that came meanwhile is where it goes on.
  */
 #include "govern/audit_int.h"
 
@@ -11,9 +13,12 @@
 #include "base/map.h"
 #include "govern/govern_sql_int.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <sodium.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/banned.h"
@@ -38,25 +43,31 @@ const char *audit_checkpoint_text(struct arena *arena, uint64_t id, const char *
 
 /* --- before the events ----------------------------------------------------------------------- */
 
-static int read_witness(struct chain *c, struct err *err)
+static int read_witness(const struct audit_witness *w, struct audit_head *ret, struct err *err)
 {
 	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(FILE_MAX);
 	struct str id, text;
 	int r;
 
-	if (!c->witness->path || !file_exists(c->witness->path))
+	*ret = (struct audit_head){0};
+	if (!w->path || !file_exists(w->path))
 		return 0;
-	r = file_read(c->witness->path, &b, err);
+	r = file_read(w->path, &b, err);
 	if (r < 0)
 		return r;
 	text = str_trim(strbuf_slice(&b));
 	id = (struct str){text.data, strcspn(strbuf_str(&b), " ")};
 	if (id.len >= text.len || text.len - id.len - 1 != AUDIT_HASH_SIZE - 1 ||
-	    parse_uint64(id, UINT64_MAX, &c->seen.id, NULL) < 0)
+	    parse_uint64(id, UINT64_MAX, &ret->id, NULL) < 0)
 		return err_set(err, ERR_CORRUPTED, "\"%s\" is no record of the audit's end",
-			       c->witness->path);
-	memcpy(c->seen.hash, text.data + id.len + 1, AUDIT_HASH_SIZE - 1);
+			       w->path);
+	memcpy(ret->hash, text.data + id.len + 1, AUDIT_HASH_SIZE - 1);
 	return 0;
+}
+
+static bool is_same(const struct audit_head *a, const struct audit_head *b)
+{
+	return a->id == b->id && (a->id == 0 || strcmp(a->hash, b->hash) == 0);
 }
 
 static int check_signature(struct chain *c, const struct audit_head *at, struct str hex,
@@ -81,10 +92,8 @@ static int read_checkpoint(struct chain *c, struct maria *m, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	struct audit_head at = {0};
-	int r = maria_query(m, govern_sql_audit_checkpoint, NULL, 0, &rows, err);
+	int r = maria_query_row(m, govern_sql_audit_checkpoint, NULL, 0, &rows, err);
 
-	if (r == 0)
-		r = maria_rows_next(rows, err);
 	if (r <= 0)
 		return r;
 	at.id = maria_rows_uint(rows, 0);
@@ -117,8 +126,9 @@ static int add_erased(struct chain *c, uint64_t id, struct str details)
 /* What these details say counts because the chain holds their hash, which is checked as all are. */
 static int read_erasures(struct chain *c, struct maria *m, struct err *err)
 {
+	const struct maria_value before = MARIA_U(c->before.id);
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(m, govern_sql_audit_erasures, NULL, 0, &rows, err);
+	int r = maria_query(m, govern_sql_audit_erasures, &before, 1, &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
 		r = add_erased(c, maria_rows_uint(rows, 0), maria_rows_str(rows, 1));
@@ -177,9 +187,26 @@ static int check_event(struct chain *c, const struct maria_rows *rows, struct er
 	return check_details(c, rows, id, err);
 }
 
-static int check_end(struct chain *c, struct maria *m, struct err *err)
+/* Id 0: there is none. */
+static int read_end(struct maria *m, struct audit_head *ret, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	int r = maria_query(m, govern_sql_audit_end, NULL, 0, &rows, err);
+
+	*ret = (struct audit_head){0};
+	if (r == 0)
+		r = maria_rows_next(rows, err);
+	if (r > 0) {
+		ret->id = maria_rows_uint(rows, 0);
+		(void)snprintf(ret->hash, sizeof(ret->hash), "%.*s",
+			       STR_ARGS(maria_rows_str(rows, 1)));
+	}
+	return r < 0 ? r : 0;
+}
+
+static int check_end(struct chain *c, struct maria *m, struct err *err)
+{
+	struct audit_head end;
 	int r;
 
 	if (c->seen.id > c->before.id)
@@ -187,13 +214,10 @@ static int check_end(struct chain *c, struct maria *m, struct err *err)
 			       "the audit ends with event %" PRIu64 ", and it had %" PRIu64
 			       " when it was last verified",
 			       c->before.id, c->seen.id);
-	r = maria_query(m, "SELECT audit_id, event_hash FROM Audit_Head", NULL, 0, &rows, err);
-	if (r == 0)
-		r = maria_rows_next(rows, err);
+	r = read_end(m, &end, err);
 	if (r < 0)
 		return r;
-	if (r == 0 || maria_rows_uint(rows, 0) != c->before.id ||
-	    !str_equal(maria_rows_str(rows, 1), str_from(c->before.hash)))
+	if (end.id != c->before.id || strcmp(end.hash, c->before.hash) != 0)
 		return err_set(err, ERR_CORRUPTED,
 			       "the audit ends with event %" PRIu64 ", and its head says otherwise",
 			       c->before.id);
@@ -204,7 +228,6 @@ static int check_end(struct chain *c, struct maria *m, struct err *err)
 static int check_piece(struct chain *c, struct maria *m, bool *ret_more, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	struct maria_value params[] = {MARIA_N, MARIA_U(PIECE)};
 	uint64_t n = 0;
 	int r;
 
@@ -215,9 +238,9 @@ static int check_piece(struct chain *c, struct maria *m, bool *ret_more, struct 
 	r = read_checkpoint(c, m, err);
 	if (r == 0)
 		r = read_erasures(c, m, err);
-	params[0] = MARIA_U(c->before.id);
 	if (r == 0)
-		r = maria_query(m, govern_sql_audit_events, params, ARRAY_LEN(params), &rows, err);
+		r = maria_query(m, govern_sql_audit_events,
+				MARIA_ARGS(MARIA_U(c->before.id), MARIA_U(PIECE)), &rows, err);
 	while (r >= 0 && rows && (r = maria_rows_next(rows, err)) > 0) {
 		r = check_event(c, rows, err);
 		n++;
@@ -246,16 +269,44 @@ static int check_pieces(struct chain *c, struct maria *m, struct err *err)
 	return r;
 }
 
-static int write_witness(const struct audit_witness *witness, const struct audit_state *state,
-			 struct err *err)
-{
-	char text[FILE_MAX];
-	int len;
+/* --- audit.head ------------------------------------------------------------------------------ */
 
-	if (!witness->path)
+static int lock_witness(const struct audit_witness *w, int *ret_fd, struct err *err)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("%s" AUDIT_LOCK, w->path);
+
+	*ret_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (*ret_fd < 0)
+		return file_error("open", path, err);
+	while (flock(*ret_fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return file_error("lock", path, err);
+	return 0;
+}
+
+/* Unless somebody has moved it meanwhile: then theirs stands, and whoever follows goes on from it:
+ * each step of the file is one that was verified. */
+static int move_witness(const struct audit_witness *w, const struct audit_head *from,
+			const struct audit_head *to, bool *ret_moved, struct err *err)
+{
+	_cleanup_(closep) int fd = -1;
+	struct audit_head now = {0};
+	char text[FILE_MAX];
+	int r, len;
+
+	*ret_moved = true;
+	if (!w->path)
 		return 0;
-	len = snprintf(text, sizeof(text), "%" PRIu64 " %s\n", state->last, state->head);
-	return file_write_atomic(witness->path, text, (size_t)len, 0600, err);
+	r = lock_witness(w, &fd, err);
+	if (r == 0)
+		r = read_witness(w, &now, err);
+	if (r < 0)
+		return r;
+	*ret_moved = is_same(&now, from);
+	if (!*ret_moved)
+		return 0;
+	len = snprintf(text, sizeof(text), "%" PRIu64 " %s\n", to->id, to->hash);
+	return file_write_atomic(w->path, text, (size_t)len, 0600, err);
 }
 
 /* What was found to be wrong stands beside audit.head until all is right: for who was not there. */
@@ -265,33 +316,95 @@ static void tell_wrong(const struct audit_witness *witness, int r, const struct 
 	char text[WRONG_BYTES];
 	int len;
 
-	if (!witness->path)
+	if (!witness->path || r != -ERR_CORRUPTED || !err)
 		return;
 	path = mem_printf("%s" AUDIT_WRONG, witness->path);
-	if (r == 0)
-		(void)unlink(path);
-	if (r != -ERR_CORRUPTED || !err)
-		return;
 	len = snprintf(text, sizeof(text), "%s\n", err->message);
 	if (file_write_atomic(path, text, (size_t)len, 0600, NULL) < 0)
 		return; /* whoever verifies tells it all the same */
 }
 
+/* All of it: the head moves more often, by what came last. */
+static void tell_verified(const struct audit_witness *witness)
+{
+	_cleanup_(mem_freep) char *wrong = NULL, *verified = NULL;
+
+	if (!witness->path)
+		return;
+	wrong = mem_printf("%s" AUDIT_WRONG, witness->path);
+	verified = mem_printf("%s" AUDIT_VERIFIED, witness->path);
+	(void)unlink(wrong);
+	(void)!file_write_atomic(verified, "", 0, 0600, NULL);
+}
+
+/* --- from a place in the chain to its end ---------------------------------------------------- */
+
+static int check_from(struct chain *c, struct maria *m, struct err *err)
+{
+	bool is_moved;
+	int r = check_pieces(c, m, err);
+
+	map_done(&c->erased);
+	arena_done(&c->arena);
+	tell_wrong(c->witness, r, err);
+	return r < 0 ? r : move_witness(c->witness, &c->seen, &c->before, &is_moved, err);
+}
+
 int audit_verify(struct maria *m, const struct audit_witness *witness, struct audit_state *ret,
 		 struct err *err)
 {
-	struct chain c = {.witness = witness, .state = ret};
+	struct chain c = {.witness = witness, .state = ret, .before.hash = AUDIT_FIRST_HASH};
 	int r;
 
 	*ret = (struct audit_state){0};
-	(void)snprintf(c.before.hash, sizeof(c.before.hash), "%s", AUDIT_FIRST_HASH);
-	r = read_witness(&c, err);
-	if (r == 0)
-		r = check_pieces(&c, m, err);
+	r = read_witness(witness, &c.seen, err);
+	if (r < 0) {
+		tell_wrong(witness, r, err);
+		return r;
+	}
+	r = check_from(&c, m, err);
 	ret->last = c.before.id;
 	memcpy(ret->head, c.before.hash, sizeof(ret->head));
-	map_done(&c.erased);
-	arena_done(&c.arena);
-	tell_wrong(witness, r, err);
-	return r < 0 ? r : write_witness(witness, ret, err);
+	if (r == 0)
+		tell_verified(witness);
+	return r;
+}
+
+/* Whether the chain has the event that audit.head names. */
+static int has_event(struct maria *m, const struct audit_head *kept, bool *ret, struct err *err)
+{
+	const struct maria_value params[] = {MARIA_U(kept->id), MARIA_S(kept->hash)};
+	int64_t n = 0;
+	int r = maria_query_int(m, govern_sql_audit_has, params, ARRAY_LEN(params), &n, err);
+
+	*ret = n > 0;
+	return r;
+}
+
+int audit_follow(struct maria *m, const struct audit_witness *witness, struct err *err)
+{
+	struct audit_state state = {0};
+	struct audit_head end = {0};
+	bool is_there = false;
+
+	atomic_store(&audit_appended, false);
+	for (;;) {
+		struct chain c = {.witness = witness, .state = &state};
+		int r = read_witness(witness, &c.seen, err);
+
+		if (r == 0)
+			r = read_end(m, &end, err);
+		if (r == 0 && is_same(&c.seen, &end))
+			return 0;
+		if (r == 0)
+			r = has_event(m, &c.seen, &is_there, err);
+		/* Else all of it says what is wrong, or that it was purged, or that it is the first
+		 * time. */
+		if (r < 0 || !is_there)
+			return r < 0 ? r : audit_verify(m, witness, &state, err);
+		c.before = c.seen;
+		r = check_from(&c, m, err);
+		if (r < 0)
+			return r;
+	}
 }

@@ -22,6 +22,7 @@
 #define TRIES	     5
 #define RECEIPTS_MAX ((size_t)1 << 20)
 #define LOOK_US	     500000U /* between two searches */
+#define STAYING_US   3000000 /* until what nobody takes away is believed to stay */
 
 void erase_record_done(struct record *rec)
 {
@@ -250,6 +251,7 @@ struct totals { /* of one search of all stores */
 	uint64_t n_places, n_searched, n_found;
 	struct strbuf where; /* something was found */
 	uint64_t n_found_all;
+	uint64_t n_staying; /* of them, where nobody takes it away later */
 };
 
 static void end_store(struct totals *t)
@@ -261,6 +263,13 @@ static void end_store(struct totals *t)
 							   "found", (json_int_t)t->n_found));
 	t->n_places = t->n_searched = t->n_found = 0;
 	t->store = NULL;
+}
+
+/* An index overwrites what is gone some seconds later. */
+static bool is_followed(const struct erase_place *p)
+{
+	return cstr_equal(p->store, "files") &&
+	       strncmp(p->where, ERASE_INDEX, strlen(ERASE_INDEX)) == 0;
 }
 
 static int add_place(void *arg, const struct erase_place *p, struct err *err)
@@ -275,6 +284,7 @@ static int add_place(void *arg, const struct erase_place *p, struct err *err)
 	t->n_searched += p->n_searched;
 	t->n_found += p->n_found;
 	t->n_found_all += p->n_found;
+	t->n_staying += is_followed(p) ? 0 : p->n_found;
 	if (p->n_found)
 		strbuf_addf(&t->where, "%s%s %s", t->where.len ? ", " : "", p->store, p->where);
 	return 0;
@@ -383,11 +393,13 @@ static int follow_last(const struct eraser *e, const struct erase_search *how, s
 	return r;
 }
 
-/* Until nothing is found: an index overwrites what is gone some seconds later. */
+/* Until nothing is found, or only what no waiting takes away. */
 static int search_until_none(const struct eraser *e, const struct erase_search *how,
 			     struct totals *ret, struct err *err)
 {
 	int64_t deadline = clock_monotonic_us() + e->wait_ms * 1000;
+	int64_t patience = clock_monotonic_us() + STAYING_US;
+	bool is_followed_again = false;
 	int r;
 
 	do {
@@ -395,6 +407,16 @@ static int search_until_none(const struct eraser *e, const struct erase_search *
 		if (r == 0 && !ret->n_found_all)
 			r = follow_last(e, how, ret, err);
 		if (r < 0 || !ret->n_found_all)
+			return r;
+		if (!ret->n_staying)
+			patience = clock_monotonic_us() + STAYING_US;
+		else if (clock_monotonic_us() > patience)
+			break;
+		/* It may have come from somebody else's statement, by the server's audit. */
+		if (ret->n_staying && !is_followed_again)
+			r = follow_last(e, how, ret, err);
+		is_followed_again = is_followed_again || ret->n_staying;
+		if (r < 0)
 			return r;
 		usleep(LOOK_US);
 	} while (go_on(e, deadline, strbuf_str(&ret->where)));
@@ -568,28 +590,34 @@ static int finish(const struct eraser *e, const struct record *rec, const char *
 	return maria_finish(e->m, r, err);
 }
 
-/* A certificate of a search for nothing would prove nothing. */
-static int check_sought(const struct erase_sought *s, struct err *err)
+/* A certificate of a search for nothing would prove nothing, unless it only adds to one that was
+ * made when their texts were known. */
+static int check_sought(const struct record *rec, const struct erase_sought *s, struct err *err)
 {
-	if (!s->n || erase_sought_count(s, ERASE_SEARCHED))
+	if (erase_sought_count(s, ERASE_SEARCHED) || (!s->n && rec->earlier))
 		return 0;
-	(void)err_set(err, ERR_CONFLICT,
-		      "nothing that is known of them can be searched for: %zu texts are too short, "
-		      "or somebody else has the same",
-		      s->n);
+	if (s->n)
+		(void)err_set(err, ERR_CONFLICT,
+			      "nothing that is known of them can be searched for: %zu texts are "
+			      "too short, or somebody else has the same",
+			      s->n);
+	else
+		(void)err_set(err, ERR_CONFLICT,
+			      "nothing is known of them any more that could be searched for: "
+			      "somebody emptied their rows by hand");
 	return err_hint(err, "look for copies by hand, then end it with --leave REASON");
 }
 
-static int look_for_rest(const struct eraser *e, const struct erase_search *how, const char *left,
-			 struct totals *ret, struct err *err)
+static int look_for_rest(const struct eraser *e, const struct erase_search *how,
+			 const struct proof *p, struct totals *ret, struct err *err)
 {
 	int r;
 
-	if (left) {
+	if (p->left) {
 		r = search_all(e, how, ret, err);
 		return r < 0 ? r : follow_last(e, how, ret, err);
 	}
-	r = check_sought(how->sought, err);
+	r = check_sought(p->rec, how->sought, err);
 	return r < 0 ? r : search_until_none(e, how, ret, err);
 }
 
@@ -605,7 +633,9 @@ static int follow_all(const struct eraser *e, const char *subject, const struct 
 	if (r == 0)
 		r = erase_handoffs(e, s, deadline, err);
 	/* Last of them: others may write into the audit whom they forgot. */
-	return r < 0 ? r : follow_audit(e, subject, receipts, err);
+	if (r == 0)
+		r = follow_audit(e, subject, receipts, err);
+	return r < 0 ? r : erase_records(e, s, receipts, err);
 }
 
 static int prove(const struct eraser *e, const struct proof *p, char **ret_certificate,
@@ -648,7 +678,7 @@ static int follow(const struct eraser *e, const struct record *rec, const char *
 		r = look_for_rest(
 		    e,
 		    &(struct erase_search){.subject = subject, .sought = &s, .receipts = receipts},
-		    left, &found, err);
+		    &proof, &found, err);
 	if (r == 0)
 		r = prove(e, &proof, ret_certificate, err);
 	json_decref(receipts);

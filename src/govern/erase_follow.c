@@ -160,22 +160,45 @@ int erase_handoffs(const struct eraser *e, const struct erase_sought *s, int64_t
 struct tracing {
 	const struct searching *g;
 	const bool *is_kept; /* of each document */
-	uint64_t n_found;
+	char *where;	     /* the file that was last looked into; NULL: none */
+	uint64_t n_found;    /* in it */
 };
+
+/* Documents of one file are told one after the other. Its bytes were searched, too. */
+static int tell_file(struct tracing *t, struct err *err)
+{
+	_cleanup_(mem_freep) char *where = t->where ? mem_printf("%s (documents)", t->where) : NULL;
+	const struct erase_place place = {.store = "files",
+					  .where = where,
+					  .n_searched = t->g->s->sought->n_documents,
+					  .n_found = t->n_found};
+	int r = where ? erase_tell(t->g, &place, err) : 0;
+
+	mem_free(t->where);
+	t->where = NULL;
+	t->n_found = 0;
+	return r;
+}
 
 static int found_in_index(void *arg, const char *file, size_t i, struct err *err)
 {
 	struct tracing *t = arg;
 	const struct erase_document *d = &t->g->s->sought->documents[i];
-	_cleanup_(mem_freep) char *where = mem_printf("index/%s", file),
+	_cleanup_(mem_freep) char *where = mem_printf(ERASE_INDEX "%s", file),
 				  *key = mem_printf("%s:%.*s", d->collection, STR_ARGS(d->key));
-	struct erase_place place = {.store = "files", .where = where, .n_found = 1};
-	int r;
+	int r = 0;
 
 	if (t->is_kept[i])
 		return 0;
+	if (t->where && !cstr_equal(t->where, where))
+		r = tell_file(t, err);
+	if (r < 0)
+		return r;
+	t->n_found++;
 	r = erase_tell_find(t->g, &(struct erase_find){"files", where, key, "theirs"}, err);
-	return r < 0 ? r : erase_tell(t->g, &place, err);
+	if (!t->where)
+		t->where = TAKE_PTR(where);
+	return r;
 }
 
 int erase_search_index(const struct searching *g, struct err *err)
@@ -202,5 +225,10 @@ int erase_search_index(const struct searching *g, struct err *err)
 	}
 	if (g->s->receipts) /* before, nothing of theirs is kept */
 		r = list_present(g->e, s, is_kept, err);
-	return r < 0 ? r : search_trace(&q, err);
+	if (r == 0)
+		r = search_trace(&q, err);
+	if (r == 0)
+		return tell_file(&t, err);
+	mem_free(t.where);
+	return r;
 }

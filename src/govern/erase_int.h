@@ -6,6 +6,7 @@
 #include "base/map.h"
 
 #define ERASE_STATEMENT_MAX ((size_t)1 << 20)
+#define ERASE_INDEX	    "index/" /* before the names of its files */
 
 /* Adds a text, once, and says whether it is to be searched for. */
 void erase_sought_add(struct erase_sought *s, enum erase_kind kind, struct str text);
@@ -69,6 +70,12 @@ int erase_write_audit(const struct eraser *e, const struct record *rec, const ch
 		      struct err *err) _must_check_;
 /* Whether documents say that they are theirs. */
 bool erase_has_documents(const struct eraser *e, const char *subject, const json_t *receipts);
+
+/* --- the program's own records (erase_records.c) --------------------------------------------- */
+
+/* What they say of them beside what is theirs: once for all, and again. */
+int erase_records(const struct eraser *e, const struct erase_sought *s, json_t *receipts,
+		  struct err *err) _must_check_;
 
 /* --- of the search (erase_search.c) ---------------------------------------------------------- */
 

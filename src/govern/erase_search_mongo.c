@@ -116,30 +116,45 @@ struct collection_search {
 	bool has_id;	   /* _id says whose it is */
 };
 
-static bool is_subject(const struct collection_search *cs, const bson_t *doc, const char *field)
+static bool is_subject(const struct collection_search *cs, const bson_iter_t *it)
 {
 	char text[64] = "";
-	bson_iter_t it;
 	bson_decimal128_t decimal;
 
-	if (!bson_iter_init_find(&it, doc, field))
-		return false;
-	if (BSON_ITER_HOLDS_UTF8(&it))
-		return cstr_equal(bson_iter_utf8(&it, NULL), cs->g->s->subject);
-	if (BSON_ITER_HOLDS_DECIMAL128(&it) && bson_iter_decimal128(&it, &decimal))
+	if (BSON_ITER_HOLDS_UTF8(it))
+		return cstr_equal(bson_iter_utf8(it, NULL), cs->g->s->subject);
+	if (BSON_ITER_HOLDS_DECIMAL128(it) && bson_iter_decimal128(it, &decimal))
 		bson_decimal128_to_string(&decimal, text);
-	else if (BSON_ITER_HOLDS_NUMBER(&it))
-		(void)snprintf(text, sizeof(text), "%" PRId64, bson_iter_as_int64(&it));
+	else if (BSON_ITER_HOLDS_NUMBER(it))
+		(void)snprintf(text, sizeof(text), "%" PRId64, bson_iter_as_int64(it));
 	return cstr_equal(text, cs->g->s->subject);
+}
+
+/* Whether a field of the key's name says it, at any depth. */
+static bool names_subject(const struct collection_search *cs, bson_iter_t *it, int depth)
+{
+	while (bson_iter_next(it)) {
+		bson_iter_t below;
+
+		if (cstr_equal(bson_iter_key(it), cs->g->e->a->subject_key) && is_subject(cs, it))
+			return true;
+		if ((BSON_ITER_HOLDS_DOCUMENT(it) || BSON_ITER_HOLDS_ARRAY(it)) &&
+		    depth < DEPTH_MAX && bson_iter_recurse(it, &below) &&
+		    names_subject(cs, &below, depth + 1))
+			return true;
+	}
+	return false;
 }
 
 static bool is_theirs(const struct collection_search *cs, const bson_t *doc)
 {
+	bson_iter_t it;
+
 	if (!cs->is_ours || cs->is_kept)
 		return false;
-	return is_subject(cs, doc, cs->g->e->a->subject_key) ||
-	       (cs->owner && is_subject(cs, doc, cs->owner)) ||
-	       (cs->has_id && is_subject(cs, doc, "_id"));
+	return (cs->owner && bson_iter_init_find(&it, doc, cs->owner) && is_subject(cs, &it)) ||
+	       (cs->has_id && bson_iter_init_find(&it, doc, "_id") && is_subject(cs, &it)) ||
+	       (bson_iter_init(&it, doc) && names_subject(cs, &it, 0));
 }
 
 static const char *look(const struct collection_search *cs, const bson_t *doc)

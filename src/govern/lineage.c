@@ -78,10 +78,8 @@ struct now {
 static int read_now(struct maria *db, struct now *ret, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(db, govern_sql_lineage_now, NULL, 0, &rows, err);
+	int r = maria_query_row(db, govern_sql_lineage_now, NULL, 0, &rows, err);
 
-	if (r == 0)
-		r = maria_rows_next(rows, err);
 	if (r <= 0)
 		return r < 0 ? r : err_set(err, ERR_INTERNAL, "the server told no time");
 	(void)snprintf(ret->time, sizeof(ret->time), "%.*s", STR_ARGS(maria_rows_str(rows, 0)));
@@ -130,24 +128,14 @@ static int write_event(struct maria *db, const struct lineage_place *place, cons
 		return err_set(err, ERR_INTERNAL,
 			       "an event of job \"%s\" cannot be written as JSON", f->job);
 	(void)snprintf(producer, sizeof(producer), "aethermart %s", place->version);
-	{
-		const struct maria_value params[] = {MARIA_S(f->run),
-						     MARIA_S(place->job_namespace),
-						     MARIA_S(f->job),
-						     MARIA_S(lineage_type_name(f->type)),
-						     MARIA_S(f->time),
-						     MARIA_S(producer),
-						     MARIA_S(strbuf_str(&inputs)),
-						     MARIA_S(strbuf_str(&outputs)),
-						     read,
-						     wrote,
-						     MARIA_S(now->gtid),
-						     w->error_class ? MARIA_S(w->error_class)
-								    : MARIA_N,
-						     MARIA_S(text)};
-
-		return maria_run(db, govern_sql_lineage_add, params, ARRAY_LEN(params), NULL, err);
-	}
+	return maria_run(db, govern_sql_lineage_add,
+			 MARIA_ARGS(MARIA_S(f->run), MARIA_S(place->job_namespace), MARIA_S(f->job),
+				    MARIA_S(lineage_type_name(f->type)), MARIA_S(f->time),
+				    MARIA_S(producer), MARIA_S(strbuf_str(&inputs)),
+				    MARIA_S(strbuf_str(&outputs)), read, wrote, MARIA_S(now->gtid),
+				    w->error_class ? MARIA_S(w->error_class) : MARIA_N,
+				    MARIA_S(text)),
+			 NULL, err);
 }
 
 static int finish(struct maria *db, int r, struct err *err)
@@ -178,10 +166,11 @@ struct left { /* over */
 static int find_gone(struct maria *db, const char *job, struct left **ret, size_t *ret_n,
 		     struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(job ? job : ""), MARIA_S(job ? job : "")};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	size_t cap = 0;
-	int r = maria_query(db, govern_sql_lineage_runs, params, ARRAY_LEN(params), &rows, err);
+	int r =
+	    maria_query(db, govern_sql_lineage_runs,
+			MARIA_ARGS(MARIA_S(job ? job : ""), MARIA_S(job ? job : "")), &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		struct left *l;
@@ -199,9 +188,9 @@ static int find_gone(struct maria *db, const char *job, struct left **ret, size_
 static int end_run(struct maria *db, const struct lineage_place *place, const struct written *w,
 		   struct now *now, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(w->fact.run)};
 	uint64_t n = 0;
-	int r = maria_run(db, govern_sql_lineage_run_drop, params, 1, &n, err);
+	int r =
+	    maria_run(db, govern_sql_lineage_run_drop, MARIA_ARGS(MARIA_S(w->fact.run)), &n, err);
 
 	/* Somebody else has ended it: of a machine that was given up, and came back. */
 	return r < 0 || !n ? r : write_event(db, place, w, now, err);
@@ -241,10 +230,9 @@ static int add_run(struct maria *db, const struct lineage_fact *f, struct err *e
 	_cleanup_(mem_freep) char *process = proc_name();
 
 	return maria_run(db, govern_sql_lineage_run_add,
-			 (const struct maria_value[]){MARIA_S(f->run), MARIA_S(f->job),
-						      MARIA_S(process), MARIA_S(f->time),
-						      MARIA_S(f->time)},
-			 5, NULL, err);
+			 MARIA_ARGS(MARIA_S(f->run), MARIA_S(f->job), MARIA_S(process),
+				    MARIA_S(f->time), MARIA_S(f->time)),
+			 NULL, err);
 }
 
 int lineage_run_begin(struct maria *db, const struct lineage_place *place,
@@ -300,8 +288,7 @@ int lineage_run_progress(struct maria *db, const struct lineage_place *place,
 	if (r < 0)
 		return r;
 	r = maria_run(db, govern_sql_lineage_run_seen,
-		      (const struct maria_value[]){MARIA_S(now.time), MARIA_S(run->id)}, 2, NULL,
-		      err);
+		      MARIA_ARGS(MARIA_S(now.time), MARIA_S(run->id)), NULL, err);
 	if (r == 0 && io) {
 		w.fact.io = *io;
 		r = write_event(db, place, &w, &now, err);

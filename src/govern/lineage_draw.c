@@ -318,11 +318,9 @@ static void add_box(const struct layout *l, size_t node, struct strbuf *b)
 {
 	const struct lineage_node *n = &l->p->g->nodes[node];
 	int x = left_of(l, node), y = middle_of(l, node) - BOX_HEIGHT / 2;
-	size_t cut = strlen(n->name) > LETTERS_MAX ? LETTERS_MAX : strlen(n->name);
+	size_t cut = utf8_cut(str_from(n->name), LETTERS_MAX).len;
 	char shown[LETTERS_MAX + 4];
 
-	while (n->name[cut] && ((unsigned char)n->name[cut] & 0xc0) == 0x80)
-		cut--; /* not within a character */
 	strbuf_addf(b, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"4\" fill=\"%s\"/>",
 		    x, y, BOX_WIDTH, BOX_HEIGHT, colour_of(n->kind));
 	strbuf_addf(b, "<text x=\"%d\" y=\"%d\">", x + 12, y + 19);

@@ -195,11 +195,11 @@ static int post_until(struct sender *s, const struct event *e, struct err *err)
 static int read_page(struct maria *db, const struct lineage_export *how, uint64_t after,
 		     struct page *ret, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(how->since ? how->since : "1000-01-01"),
-					     MARIA_U(after), MARIA_U(PAGE)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r = maria_query(db, how->all ? govern_sql_lineage_all : govern_sql_lineage_unsent,
-			    params, ARRAY_LEN(params), &rows, err);
+			    MARIA_ARGS(MARIA_S(how->since ? how->since : "1000-01-01"),
+				       MARIA_U(after), MARIA_U(PAGE)),
+			    &rows, err);
 
 	while (r >= 0 && ret->n < PAGE && (r = maria_rows_next(rows, err)) > 0) {
 		struct str text = maria_rows_str(rows, 1);
@@ -216,13 +216,13 @@ static int send_page(struct maria *db, struct sender *s, const struct page *p, u
 	int r = 0;
 
 	for (size_t i = 0; i < p->n && r == 0; i++) {
-		const struct maria_value id[] = {MARIA_U(p->items[i].id)};
 
 		if (is_stopped(s))
 			return err_set(err, ERR_INTERRUPTED, "stopped before all was exported");
 		r = post_until(s, &p->items[i], err);
 		if (r == 0)
-			r = maria_run(db, govern_sql_lineage_sent, id, 1, NULL, err);
+			r = maria_run(db, govern_sql_lineage_sent,
+				      MARIA_ARGS(MARIA_U(p->items[i].id)), NULL, err);
 		*ret_n += r == 0;
 	}
 	return r;

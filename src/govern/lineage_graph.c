@@ -337,14 +337,55 @@ static int add_views(struct lineage_graph *g, const struct lineage_parts *p, str
 
 static int add_warehouse(struct lineage_graph *g, const struct lineage_parts *p, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(p->warehouse)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(p->db, govern_sql_lineage_columns, params, 1, &rows, err);
+	int r = maria_query(p->db, govern_sql_lineage_columns, MARIA_ARGS(MARIA_S(p->warehouse)),
+			    &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
 		(void)lineage_add_column(
 		    g, lineage_add_node(g, LINEAGE_WAREHOUSE, maria_rows_str(rows, 0).data, ""),
 		    maria_rows_str(rows, 1).data);
+	return r;
+}
+
+/* --- generated columns ------------------------------------------------------------------------ */
+
+void lineage_read_generated(struct lineage_graph *g, size_t node, size_t column,
+			    struct str expression)
+{
+	struct lineage_token t = lineage_next_token(&expression);
+	struct str rest = expression;
+	bool is_plain = t.kind == TOKEN_NAME && lineage_next_token(&rest).kind == TOKEN_END;
+
+	for (; t.kind != TOKEN_END; t = lineage_next_token(&expression)) {
+		_cleanup_(arena_done) struct arena arena = {0};
+		size_t from = LINEAGE_NONE;
+
+		if (t.kind == TOKEN_NAME) /* the server writes each in backquotes */
+			from = lineage_find_column(g, node,
+						   arena_strndup(&arena, t.text.data, t.text.len));
+		if (from != LINEAGE_NONE && from != column)
+			lineage_add_edge(g, from, column,
+					 is_plain ? LINEAGE_SAME : LINEAGE_CONVERTED);
+	}
+}
+
+static int add_generated(struct lineage_graph *g, struct maria *db, enum lineage_kind kind,
+			 const char *database, struct err *err)
+{
+	const struct maria_value params[] = {MARIA_S(database)};
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	int r = maria_query(db, govern_sql_lineage_generated, params, 1, &rows, err);
+
+	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
+		size_t node = lineage_find_node(g, kind, maria_rows_str(rows, 0).data), column;
+
+		if (node == LINEAGE_NONE)
+			continue;
+		column = lineage_find_column(g, node, maria_rows_str(rows, 1).data);
+		if (column != LINEAGE_NONE)
+			lineage_read_generated(g, node, column, maria_rows_str(rows, 2));
+	}
 	return r;
 }
 
@@ -391,9 +432,9 @@ static size_t routine_node(struct routines *rs, const char *kind, const char *na
 /* Parameters, and what is returned, before any text is read: routines call each other. */
 static int declare_routines(struct routines *rs, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(rs->database)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(rs->db, govern_sql_lineage_parameters, params, 1, &rows, err);
+	int r = maria_query(rs->db, govern_sql_lineage_parameters,
+			    MARIA_ARGS(MARIA_S(rs->database)), &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		size_t node =
@@ -409,9 +450,8 @@ static int declare_routines(struct routines *rs, struct err *err)
 
 static int read_routines(struct routines *rs, const char *sql, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(rs->database)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(rs->db, sql, params, 1, &rows, err);
+	int r = maria_query(rs->db, sql, MARIA_ARGS(MARIA_S(rs->database)), &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		const char *table = maria_rows_str(rows, 2).data;
@@ -441,6 +481,8 @@ static int add_routines(struct lineage_graph *g, const struct lineage_parts *p,
 		r = read_routines(&rs, govern_sql_lineage_routines, err);
 		if (r == 0)
 			r = read_routines(&rs, govern_sql_lineage_triggers, err);
+		if (r == 0)
+			r = read_routines(&rs, govern_sql_lineage_events, err);
 	}
 	return r;
 }
@@ -469,6 +511,24 @@ void lineage_carry_classes(struct lineage_graph *g)
 	} while (has_changed);
 }
 
+/* What servers say of themselves. */
+static int add_of_servers(struct lineage_graph *g, const struct lineage_parts *p, struct err *err)
+{
+	int r = add_views(g, p, err);
+
+	if (r == 0 && p->warehouse)
+		r = add_warehouse(g, p, err);
+	if (r == 0)
+		r = add_generated(g, p->db, LINEAGE_TABLE, p->schema->database, err);
+	if (r == 0 && p->warehouse)
+		r = add_generated(g, p->db, LINEAGE_WAREHOUSE, p->warehouse, err);
+	if (r == 0)
+		r = add_routines(g, p, LINEAGE_TABLE, err);
+	if (r == 0 && p->warehouse)
+		r = add_routines(g, p, LINEAGE_WAREHOUSE, err);
+	return r < 0 ? err_context(err, "reading what is made of what") : 0;
+}
+
 int lineage_graph_new(const struct lineage_parts *parts, struct lineage_graph **ret,
 		      struct err *err)
 {
@@ -479,15 +539,9 @@ int lineage_graph_new(const struct lineage_parts *parts, struct lineage_graph **
 	add_mappings(g, parts);
 	add_rules(g, parts->rules);
 	if (parts->db)
-		r = add_views(g, parts, err);
-	if (r == 0 && parts->db && parts->warehouse)
-		r = add_warehouse(g, parts, err);
-	if (r == 0 && parts->db)
-		r = add_routines(g, parts, LINEAGE_TABLE, err);
-	if (r == 0 && parts->db && parts->warehouse)
-		r = add_routines(g, parts, LINEAGE_WAREHOUSE, err);
+		r = add_of_servers(g, parts, err);
 	if (r < 0)
-		return err_context(err, "reading what is made of what");
+		return r;
 	lineage_contract(g);
 	lineage_carry_classes(g);
 	*ret = TAKE_PTR(g);
@@ -674,15 +728,13 @@ size_t lineage_readers(const struct lineage_graph *g, size_t start,
 static int unknown(const struct lineage_graph *g, const char *text, struct err *err)
 {
 	const char **names = mem_alloc_array(g->n_nodes + 1, sizeof(*names));
-	const char *near;
 	size_t n = 0;
 
 	for (size_t i = 0; i < g->n_nodes; i++)
 		if (!g->nodes[i].is_passing)
 			names[n++] = g->nodes[i].name;
-	near = cstr_nearest(text, names);
-	(void)err_set(err, ERR_NOT_FOUND, "there is no table, view or collection \"%.80s\"%s%s%s",
-		      text, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	(void)err_set(err, ERR_NOT_FOUND, "there is no table, view or collection \"%.80s\"", text);
+	(void)err_near(err, cstr_nearest(text, names));
 	mem_free(names);
 	return err_hint(err,
 			"Products.price, product_catalog.category.name, index:product_catalog");
@@ -692,14 +744,12 @@ static int unknown_column(const struct lineage_graph *g, const struct lineage_no
 			  const char *text, struct err *err)
 {
 	const char **names = mem_alloc_array(node->n_columns + 1, sizeof(*names));
-	const char *near;
 
 	for (size_t i = 1; i < node->n_columns; i++)
 		names[i - 1] = g->columns[node->columns[i]].name;
-	near = cstr_nearest(text, names);
-	(void)err_set(err, ERR_NOT_FOUND, "%s \"%s\" has no \"%.80s\"%s%s%s",
-		      lineage_kind_name(node->kind), node->name, text,
-		      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	(void)err_set(err, ERR_NOT_FOUND, "%s \"%s\" has no \"%.80s\"",
+		      lineage_kind_name(node->kind), node->name, text);
+	(void)err_near(err, cstr_nearest(text, names));
 	mem_free(names);
 	return -ERR_NOT_FOUND;
 }

@@ -30,6 +30,9 @@ void lineage_carry_classes(struct lineage_graph *g);
  */
 void lineage_read_view(struct lineage_graph *g, const char *database, size_t view,
 		       struct str definition);
+/* The edges of a generated column, from its expression as information_schema shows it. */
+void lineage_read_generated(struct lineage_graph *g, size_t node, size_t column,
+			    struct str expression);
 /* What passes on, and is taken out again: a temporary table, a routine with its variables. */
 size_t lineage_add_passing(struct lineage_graph *g, enum lineage_kind kind, const char *name);
 /* A statement that is put together at run time: `from` is part of what it writes into columns of a

@@ -17,10 +17,11 @@ static const char *text_at(const struct maria_rows *rows, size_t column)
 int lineage_list(struct maria *db, const char *job, size_t limit, lineage_listed_fn fn, void *arg,
 		 struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(job ? job : ""), MARIA_S(job ? job : ""),
-					     MARIA_U(limit)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(db, govern_sql_lineage_list, params, ARRAY_LEN(params), &rows, err);
+	int r = maria_query(
+	    db, govern_sql_lineage_list,
+	    MARIA_ARGS(MARIA_S(job ? job : ""), MARIA_S(job ? job : ""), MARIA_U(limit)), &rows,
+	    err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		const struct lineage_listed listed = {.run = text_at(rows, 0),
@@ -42,10 +43,9 @@ int lineage_list(struct maria *db, const char *job, size_t limit, lineage_listed
 
 int lineage_show(struct maria *db, const char *run, lineage_shown_fn fn, void *arg, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(run)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	bool is_found = false;
-	int r = maria_query(db, govern_sql_lineage_show, params, ARRAY_LEN(params), &rows, err);
+	int r = maria_query(db, govern_sql_lineage_show, MARIA_ARGS(MARIA_S(run)), &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		const struct lineage_shown shown = {.id = maria_rows_uint(rows, 0),
@@ -70,9 +70,8 @@ int lineage_show(struct maria *db, const char *run, lineage_shown_fn fn, void *a
 /* A comparison with what is no time would be true of anything. */
 int lineage_check_day(struct maria *db, const char *day, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(day)};
 	_cleanup_(mem_freep) char *text = NULL;
-	int r = maria_query_text(db, govern_sql_lineage_day, params, 1, &text, err);
+	int r = maria_query_text(db, govern_sql_lineage_day, MARIA_ARGS(MARIA_S(day)), &text, err);
 
 	if (r < 0 || text)
 		return r;
@@ -82,14 +81,14 @@ int lineage_check_day(struct maria *db, const char *day, struct err *err)
 
 int lineage_purge(struct maria *db, const char *before, uint64_t *ret_n, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(before), MARIA_S(before),
-					     MARIA_U(PURGE_AT_ONCE)};
 	uint64_t n = PURGE_AT_ONCE;
 	int r = lineage_check_day(db, before, err);
 
 	*ret_n = 0;
 	while (r == 0 && n == PURGE_AT_ONCE) {
-		r = maria_run(db, govern_sql_lineage_purge, params, ARRAY_LEN(params), &n, err);
+		r = maria_run(db, govern_sql_lineage_purge,
+			      MARIA_ARGS(MARIA_S(before), MARIA_S(before), MARIA_U(PURGE_AT_ONCE)),
+			      &n, err);
 		*ret_n += r == 0 ? n : 0;
 	}
 	return r;

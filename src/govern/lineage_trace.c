@@ -130,12 +130,10 @@ static int find_document(const struct mapping *m, struct mongo *mongo, struct st
 static int find_mapping(const struct mapping *m, struct maria *db, struct lineage_trace *t,
 			struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(mapping_collection(m))};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(db, govern_sql_lineage_installed, params, 1, &rows, err);
+	int r = maria_query_row(db, govern_sql_lineage_installed,
+				MARIA_ARGS(MARIA_S(mapping_collection(m))), &rows, err);
 
-	if (r == 0)
-		r = maria_rows_next(rows, err);
 	if (r <= 0)
 		return r;
 	t->mapping_hash = text_at(t, rows, 0);
@@ -157,16 +155,10 @@ static int find_batch(const struct mapping *m, struct maria *db, struct lineage_
 
 	if (!at || !t->version)
 		return 0;
-	{
-		const struct maria_value params[] = {MARIA_S(mapping_collection(m)),
-						     MARIA_S(t->version), MARIA_I(t->term),
-						     MARIA_S(at), MARIA_S(at)};
-
-		r = maria_query(db, govern_sql_lineage_batch, params, ARRAY_LEN(params), &rows,
-				err);
-	}
-	if (r == 0)
-		r = maria_rows_next(rows, err);
+	r = maria_query_row(db, govern_sql_lineage_batch,
+			    MARIA_ARGS(MARIA_S(mapping_collection(m)), MARIA_S(t->version),
+				       MARIA_I(t->term), MARIA_S(at), MARIA_S(at)),
+			    &rows, err);
 	if (r <= 0)
 		return r;
 	t->source = text_at(t, rows, 0);
@@ -188,11 +180,9 @@ static int find_out_whether_kept(struct maria *db, struct lineage_trace *t, stru
 	int64_t is_kept = 1;
 	int r = 0;
 
-	if (at && !t->source) {
-		const struct maria_value params[] = {MARIA_S(at), MARIA_S(at)};
-
-		r = maria_query_int(db, govern_sql_lineage_kept, params, 2, &is_kept, err);
-	}
+	if (at && !t->source)
+		r = maria_query_int(db, govern_sql_lineage_kept,
+				    MARIA_ARGS(MARIA_S(at), MARIA_S(at)), &is_kept, err);
 	t->is_forgotten = !is_kept;
 	return r;
 }
@@ -213,19 +203,16 @@ static int find_window(const struct mapping *m, struct maria *db, struct lineage
 
 	if (!at || t->is_forgotten)
 		return 0;
-	{
-		const struct maria_value change[] = {MARIA_S(job), MARIA_S(at), MARIA_S(at),
-						     MARIA_S(job), MARIA_S(before)};
-		const struct maria_value migration[] = {MARIA_S(at), MARIA_S(at),
-							MARIA_S(mapping_collection(m))};
-
-		r = is_migrated(t) ? maria_query(db, govern_sql_lineage_migration, migration,
-						 ARRAY_LEN(migration), &rows, err)
-				   : maria_query(db, govern_sql_lineage_window, change,
-						 ARRAY_LEN(change), &rows, err);
-	}
-	if (r == 0)
-		r = maria_rows_next(rows, err);
+	if (is_migrated(t))
+		r = maria_query_row(
+		    db, govern_sql_lineage_migration,
+		    MARIA_ARGS(MARIA_S(at), MARIA_S(at), MARIA_S(mapping_collection(m))), &rows,
+		    err);
+	else
+		r = maria_query_row(db, govern_sql_lineage_window,
+				    MARIA_ARGS(MARIA_S(job), MARIA_S(at), MARIA_S(at), MARIA_S(job),
+					       MARIA_S(before)),
+				    &rows, err);
 	if (r <= 0)
 		return r;
 	t->run = text_at(t, rows, 0);
@@ -241,17 +228,14 @@ static int find_pending(const struct mapping *m, struct maria *db, struct str ke
 {
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	const struct maria_value params[] = {MARIA_S(mapping_collection(m)), MARIA_B(key)};
 	int r;
 
-	strbuf_addstr(&sql, "SELECT COUNT(*) FROM ");
-	maria_add_identifier(&sql, mapping_queue(m));
-	strbuf_addstr(&sql, " WHERE path = 0 AND `key` = ?");
-	r = maria_query_int(db, strbuf_str(&sql), params + 1, 1, &t->pending, err);
+	MARIA_ADD(&sql, "SELECT COUNT(*) FROM # WHERE path = 0 AND `key` = ?", mapping_queue(m));
+	r = maria_query_int(db, strbuf_str(&sql), MARIA_ARGS(MARIA_B(key)), &t->pending, err);
 	if (r == 0)
-		r = maria_query(db, govern_sql_lineage_dead_letter, params, 2, &rows, err);
-	if (r == 0)
-		r = maria_rows_next(rows, err);
+		r = maria_query_row(db, govern_sql_lineage_dead_letter,
+				    MARIA_ARGS(MARIA_S(mapping_collection(m)), MARIA_B(key)), &rows,
+				    err);
 	if (r > 0)
 		t->dead_letter = text_at(t, rows, 0);
 	return r < 0 ? r : 0;

@@ -48,12 +48,9 @@ static int choose_named(struct crowd_search *s, struct err *err)
 		const struct schema_column *c = schema_find_column(s->table, s->q->columns[i]);
 
 		if (!c) {
-			const char *near = schema_nearest_column(s->table, s->q->columns[i]);
-
-			return err_set(err, ERR_NOT_FOUND, "%s has no column \"%.64s\"%s%s%s",
-				       s->table->name, s->q->columns[i],
-				       near ? "; did you mean \"" : "", near ? near : "",
-				       near ? "\"?" : "");
+			(void)err_set(err, ERR_NOT_FOUND, "%s has no column \"%.64s\"",
+				      s->table->name, s->q->columns[i]);
+			return err_near(err, schema_nearest_column(s->table, s->q->columns[i]));
 		}
 		if (mask_of(s, c) == ACCESS_HIDDEN)
 			return err_set(err, ERR_NOT_FOUND, "clearance \"%s\" does not see %s.%s",
@@ -70,7 +67,6 @@ static int choose_named(struct crowd_search *s, struct err *err)
 static int count(const struct crowd_search *s, size_t first, size_t end, size_t but,
 		 struct privacy_crowd *ret, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_U(s->q->k)};
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(STATEMENT_MAX);
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r;
@@ -85,9 +81,9 @@ static int count(const struct crowd_search *s, size_t first, size_t end, size_t 
 				s->columns[i]);
 		strbuf_addstr(&sql, ", ");
 	}
-	strbuf_addstr(&sql, "1 AS `one of them` FROM ");
-	maria_add_identifier(&sql, s->table->name);
-	strbuf_addstr(&sql, " t JOIN Access_Keys k ON k.key_name = 'pseudonym'");
+	MARIA_ADD(&sql,
+		  "1 AS `one of them` FROM # t JOIN Access_Keys k ON k.key_name = 'pseudonym'",
+		  s->table->name);
 	if (schema_find_column(s->table, PRIVACY_ERASED_AT))
 		strbuf_addstr(&sql, " WHERE t." PRIVACY_ERASED_AT " IS NULL");
 	strbuf_addstr(&sql, ") seen GROUP BY ");
@@ -95,16 +91,13 @@ static int count(const struct crowd_search *s, size_t first, size_t end, size_t 
 		if (i == but)
 			continue;
 		/* As bytes: a reader tells "É" from "E", whatever the collation says. */
-		strbuf_addstr(&sql, "BINARY ");
-		maria_add_identifier(&sql, s->columns[i]->name);
-		strbuf_addstr(&sql, ", ");
+		MARIA_ADD(&sql, "BINARY #, ", s->columns[i]->name);
 	}
 	strbuf_addstr(&sql, "`one of them`) crowds");
 	r = strbuf_check(&sql, "the columns that are compared", err);
 	if (r == 0)
-		r = maria_query(s->m, strbuf_str(&sql), params, ARRAY_LEN(params), &rows, err);
-	if (r == 0)
-		r = maria_rows_next(rows, err);
+		r = maria_query_row(s->m, strbuf_str(&sql), MARIA_ARGS(MARIA_U(s->q->k)), &rows,
+				    err);
 	if (r > 0)
 		*ret = (struct privacy_crowd){.n_people = maria_rows_uint(rows, 0),
 					      .n_groups = maria_rows_uint(rows, 1),

@@ -58,7 +58,8 @@ const struct privacy_look privacy_looks[PRIVACY_LOOKS] = {
      ADDRESS_FORM},
     {"name",
      NAMES("first*name", "last*name", "full*name", "sur*name", "given*name", "family*name",
-	   "middle*name", "*maiden*", "contact*name", "customer*name", "vorname*", "nachname*",
+	   "middle*name", "*maiden*", "contact*name", "customer*name", "contact", "contact_person*",
+	   "*ansprechpartner*", "*interlocuteur*", "persona_*contacto*", "vorname*", "nachname*",
 	   "familienname*", "geburtsname*", "prenom*", "prénom*", "nom", "nom_famille*", "nombre",
 	   "nombres", "apellido*"),
      NULL},
@@ -154,9 +155,13 @@ static bool has_text(const struct schema_column *c)
 
 static void add_table(const struct detector *d, const struct schema_table *t, struct strbuf *b)
 {
-	maria_add_identifier(b, d->schema->database);
-	strbuf_addch(b, '.');
-	maria_add_identifier(b, t->name);
+	MARIA_ADD(b, "#.#", d->schema->database, t->name);
+}
+
+static void add_key(struct strbuf *b, const struct schema_index *key)
+{
+	for (size_t i = 0; i < key->n_columns; i++)
+		MARIA_ADD(b, i ? ", #" : "#", key->columns[i]->name);
 }
 
 /* The keys at one end of the table. */
@@ -166,15 +171,11 @@ static void add_end(const struct detector *d, const struct schema_table *t, cons
 	const struct schema_index *key = schema_primary_key(t);
 
 	strbuf_addstr(b, "(SELECT ");
-	for (size_t i = 0; i < key->n_columns; i++) {
-		strbuf_addstr(b, i ? ", " : "");
-		maria_add_identifier(b, key->columns[i]->name);
-	}
+	add_key(b, key);
 	strbuf_addstr(b, " FROM ");
 	add_table(d, t, b);
 	for (size_t i = 0; i < key->n_columns; i++) {
-		strbuf_addstr(b, i ? ", " : " ORDER BY ");
-		maria_add_identifier(b, key->columns[i]->name);
+		MARIA_ADD(b, i ? ", #" : " ORDER BY #", key->columns[i]->name);
 		strbuf_addstr(b, order);
 	}
 	strbuf_addf(b, " LIMIT %d)", PRIVACY_SAMPLE);
@@ -198,10 +199,7 @@ static void add_sample(const struct detector *d, const struct schema_table *t, s
 	strbuf_addstr(b, ") ends JOIN ");
 	add_table(d, t, b);
 	strbuf_addstr(b, " t USING (");
-	for (size_t i = 0; i < key->n_columns; i++) {
-		strbuf_addstr(b, i ? ", " : "");
-		maria_add_identifier(b, key->columns[i]->name);
-	}
+	add_key(b, key);
 	strbuf_addch(b, ')');
 }
 
@@ -215,15 +213,11 @@ static size_t add_statement(const struct detector *d, const struct schema_table 
 	for (size_t i = 0; i < t->n_columns; i++) {
 		if (!is_asked(d, t, &t->columns[i]) || !has_text(&t->columns[i]))
 			continue;
-		strbuf_addstr(b, n++ ? ", COUNT(t." : "COUNT(t.");
-		maria_add_identifier(b, t->columns[i].name);
-		strbuf_addstr(b, ")");
+		MARIA_ADD(b, n++ ? ", COUNT(t.#)" : "COUNT(t.#)", t->columns[i].name);
 		for (size_t k = 0; k < PRIVACY_LOOKS; k++) {
 			if (!privacy_looks[k].form)
 				continue;
-			strbuf_addstr(b, ", COALESCE(SUM(t.");
-			maria_add_identifier(b, t->columns[i].name);
-			strbuf_addstr(b, " REGEXP ");
+			MARIA_ADD(b, ", COALESCE(SUM(t.# REGEXP ", t->columns[i].name);
 			maria_add_literal(b, str_from(privacy_looks[k].form));
 			strbuf_addstr(b, "), 0)");
 		}
@@ -255,9 +249,7 @@ static int detect_in(const struct detector *d, const struct schema_table *t, str
 	if (add_statement(d, t, &sql)) {
 		r = strbuf_check(&sql, t->name, err);
 		if (r == 0)
-			r = maria_query(d->d->m, strbuf_str(&sql), NULL, 0, &rows, err);
-		if (r == 0)
-			r = maria_rows_next(rows, err);
+			r = maria_query_row(d->d->m, strbuf_str(&sql), NULL, 0, &rows, err);
 	}
 	for (size_t i = 0; i < t->n_columns && r >= 0; i++) {
 		const struct schema_column *c = &t->columns[i];

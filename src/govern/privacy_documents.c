@@ -179,16 +179,16 @@ static int read_end(struct sampler *s, mongoc_collection_t *c, int32_t order, in
 /* No document twice. */
 static int read_sample(struct sampler *s, mongoc_collection_t *c, struct err *err)
 {
+	const int64_t sample = PRIVACY_SAMPLE;
 	bson_error_t error;
 	int64_t n = mongoc_collection_estimated_document_count(c, NULL, NULL, NULL, &error);
 	int r;
 
 	if (n < 0)
 		return mongo_error(err, &error, NULL, "counting the documents");
-	r = read_end(s, c, 1, PRIVACY_SAMPLE, err);
-	if (r == 0 && n > PRIVACY_SAMPLE)
-		r = read_end(s, c, -1, n < 2 * PRIVACY_SAMPLE ? n - PRIVACY_SAMPLE : PRIVACY_SAMPLE,
-			     err);
+	r = read_end(s, c, 1, sample, err);
+	if (r == 0 && n > sample)
+		r = read_end(s, c, -1, n < 2 * sample ? n - sample : sample, err);
 	return r;
 }
 

@@ -147,15 +147,11 @@ struct wanted {
 static void add_select(const struct wanted *w, struct strbuf *sql)
 {
 	strbuf_addstr(sql, "SELECT ");
-	for (size_t i = 0; i < w->table->n_columns; i++) {
-		strbuf_addstr(sql, i ? ", " : "");
-		maria_add_identifier(sql, w->table->columns[i].name);
-	}
+	for (size_t i = 0; i < w->table->n_columns; i++)
+		MARIA_ADD(sql, i ? ", #" : "#", w->table->columns[i].name);
 	strbuf_addstr(sql, " FROM ");
-	if (w->database) {
-		maria_add_identifier(sql, w->database);
-		strbuf_addch(sql, '.');
-	}
+	if (w->database)
+		MARIA_ADD(sql, "#.", w->database);
 	maria_add_identifier(sql, w->table->name);
 	strbuf_addf(sql, " WHERE %s", w->where);
 }
@@ -236,11 +232,7 @@ static void add_way(struct whose *w, const char *column, const struct schema_tab
 
 	if (w->where)
 		strbuf_addf(&b, "%s OR ", w->where);
-	maria_add_identifier(&b, column);
-	strbuf_addstr(&b, " IN (SELECT ");
-	maria_add_identifier(&b, key);
-	strbuf_addstr(&b, " FROM ");
-	maria_add_identifier(&b, owner->name);
+	MARIA_ADD(&b, "# IN (SELECT # FROM #", column, key, owner->name);
 	strbuf_addf(&b, " WHERE %s)", owners->where);
 	mem_free(w->where);
 	w->where = mem_strdup(strbuf_str(&b));
@@ -369,8 +361,7 @@ static void find_whose(struct exporter *e)
 	_cleanup_(strbuf_done) struct strbuf own = STRBUF_INIT(1024);
 	bool goes_on = true;
 
-	maria_add_identifier(&own, e->x->a->subject_key);
-	strbuf_addstr(&own, " = ?");
+	MARIA_ADD(&own, "# = ?", e->x->a->subject_key);
 	for (size_t i = 0; i < s->n_tables; i++)
 		if (has_key(e, &s->tables[i]))
 			e->whose[i] = (struct whose){mem_strdup(strbuf_str(&own)), 1};
@@ -438,8 +429,7 @@ static int export_notes(struct exporter *e, const struct noted *n, const char *c
 
 		if (s->tables[i].is_view || !c || !schema_find_column(&s->tables[i], "entity"))
 			continue;
-		strbuf_addstr(&where, "entity = ? AND ");
-		maria_add_identifier(&where, column);
+		MARIA_ADD(&where, "entity = ? AND #", column);
 		add_keys(&where, n, c);
 		r = add_rows(e,
 			     &(struct wanted){.table = &s->tables[i],
@@ -461,12 +451,9 @@ static bool add_primary_key(const struct schema_table *t, struct strbuf *b)
 	if (!key)
 		return false;
 	strbuf_addstr(b, "SELECT CONCAT_WS(':'");
-	for (size_t i = 0; i < key->n_columns; i++) {
-		strbuf_addstr(b, ", ");
-		maria_add_identifier(b, key->columns[i]->name);
-	}
-	strbuf_addstr(b, ") AS k FROM ");
-	maria_add_identifier(b, t->name);
+	for (size_t i = 0; i < key->n_columns; i++)
+		MARIA_ADD(b, ", #", key->columns[i]->name);
+	MARIA_ADD(b, ") AS k FROM #", t->name);
 	return true;
 }
 
@@ -505,22 +492,15 @@ static int export_by_feed(struct exporter *e, const struct schema_table *t, cons
 	int r = 0;
 
 	if (column && schema_find_column(t, column)) {
-		strbuf_addstr(&keys, "SELECT ");
-		maria_add_identifier(&keys, column);
-		strbuf_addstr(&keys, " AS k FROM ");
-		maria_add_identifier(&keys, t->name);
+		MARIA_ADD(&keys, "SELECT # AS k FROM #", column, t->name);
 		strbuf_addf(&keys, " WHERE (%s) AND ", w->where);
-		maria_add_identifier(&keys, column);
-		strbuf_addstr(&keys, " IS NOT NULL");
+		MARIA_ADD(&keys, "# IS NOT NULL", column);
 		n.keys = strbuf_str(&keys);
 		r = export_notes(e, &n, "entity_key", err);
 	}
 	if (r < 0 || !key || !schema_find_table(e->x->schema, ALIASES))
 		return r;
-	strbuf_addstr(&own, "SELECT ");
-	maria_add_identifier(&own, key);
-	strbuf_addstr(&own, " AS k FROM ");
-	maria_add_identifier(&own, t->name);
+	MARIA_ADD(&own, "SELECT # AS k FROM #", key, t->name);
 	strbuf_addf(&own, " WHERE %s", w->where);
 	n.keys = strbuf_str(&own);
 	r = export_notes(e, &n, "target_id", err);
@@ -574,7 +554,6 @@ static int export_by_subject(struct exporter *e, struct err *err)
 /* What their accounts did, as the server saw it. */
 static int export_witnessed(struct exporter *e, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(e->x->subject)};
 	const struct schema_table *t = schema_find_table(e->x->schema, WITNESS);
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	json_t *accounts = json_array(), *account;
@@ -582,8 +561,8 @@ static int export_witnessed(struct exporter *e, struct err *err)
 	int r = 0;
 
 	if (t)
-		r = maria_query(e->x->m, govern_sql_privacy_accounts, params, ARRAY_LEN(params),
-				&rows, err);
+		r = maria_query(e->x->m, govern_sql_privacy_accounts,
+				MARIA_ARGS(MARIA_S(e->x->subject)), &rows, err);
 	while (rows && r >= 0 && (r = maria_rows_next(rows, err)) > 0)
 		json_array_append_new(accounts, json_string(maria_rows_str(rows, 0).data));
 	rows = maria_rows_close(rows);
@@ -606,16 +585,13 @@ static int export_from_warehouse(struct exporter *e, const struct schema *s,
 				 const struct schema_table *t, const char *column, struct err *err)
 {
 	_cleanup_(strbuf_done) struct strbuf where = STRBUF_INIT(STATEMENT_MAX);
-	bool is_named = cstr_equal(column, WAREHOUSE_KEY);
 
-	maria_add_identifier(&where, column);
-	if (is_named) {
-		strbuf_addstr(&where, " IN (SELECT " WAREHOUSE_KEY " FROM ");
-		maria_add_identifier(&where, s->database);
-		strbuf_addstr(&where, "." WAREHOUSE_PEOPLE " WHERE ");
-		maria_add_identifier(&where, e->x->a->subject_key);
-	}
-	strbuf_addstr(&where, is_named ? " = ?)" : " = ?");
+	if (cstr_equal(column, WAREHOUSE_KEY))
+		MARIA_ADD(&where,
+			  "# IN (SELECT " WAREHOUSE_KEY " FROM #." WAREHOUSE_PEOPLE " WHERE # = ?)",
+			  column, s->database, e->x->a->subject_key);
+	else
+		MARIA_ADD(&where, "# = ?", column);
 	return add_rows(e,
 			&(struct wanted){.table = t,
 					 .database = s->database,

@@ -37,19 +37,12 @@ static void add_statement(const struct shower *s, const struct schema_table *t, 
 		else
 			access_add_mask(b, mask, pii, &t->columns[i]);
 	}
-	strbuf_addstr(b, " FROM ");
-	maria_add_identifier(b, t->name);
-	strbuf_addstr(b, " t");
+	MARIA_ADD(b, " FROM # t", t->name);
 	if (has_pseudonym)
 		strbuf_addstr(b, " JOIN Access_Keys k ON k.key_name = 'pseudonym'");
-	strbuf_addstr(b, " WHERE t.");
-	maria_add_identifier(b, s->a->subject_key);
-	strbuf_addstr(b, " = ?");
-	for (size_t i = 0; key && i < key->n_columns; i++) {
-		strbuf_addstr(b, i ? ", t." : " ORDER BY t.");
-		maria_add_identifier(b, key->columns[i]->name);
-		strbuf_addstr(b, " DESC");
-	}
+	MARIA_ADD(b, " WHERE t.# = ?", s->a->subject_key);
+	for (size_t i = 0; key && i < key->n_columns; i++)
+		MARIA_ADD(b, i ? ", t.# DESC" : " ORDER BY t.# DESC", key->columns[i]->name);
 	strbuf_addf(b, " LIMIT %d", PRIVACY_ROWS_MAX);
 }
 
@@ -74,7 +67,6 @@ static int tell_row(struct shower *s, const struct schema_table *t, const struct
 static int show_table(struct shower *s, const struct schema_table *t, struct maria *m,
 		      size_t *ret_rows, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(s->q->subject)};
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(STATEMENT_MAX);
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r;
@@ -83,7 +75,8 @@ static int show_table(struct shower *s, const struct schema_table *t, struct mar
 	add_statement(s, t, &sql);
 	r = strbuf_check(&sql, t->name, err);
 	if (r == 0)
-		r = maria_query(m, strbuf_str(&sql), params, ARRAY_LEN(params), &rows, err);
+		r = maria_query(m, strbuf_str(&sql), MARIA_ARGS(MARIA_S(s->q->subject)), &rows,
+				err);
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
 		r = tell_row(s, t, rows, ++*ret_rows, err);
 	return r;
@@ -109,7 +102,6 @@ static int check_key(const struct shower *s, struct maria *m, struct err *err)
 int privacy_check_subject(const struct access *a, struct maria *m, const char *subject,
 			  struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(subject)};
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(STATEMENT_MAX);
 	_cleanup_(mem_freep) char *key = NULL;
 	int r;
@@ -118,14 +110,9 @@ int privacy_check_subject(const struct access *a, struct maria *m, const char *s
 		return ynode_error(
 		    ydoc_root(a->doc), err,
 		    "the file does not say whose data it is: \"subject\" is missing");
-	strbuf_addstr(&sql, "SELECT CAST(");
-	maria_add_identifier(&sql, a->subject_key);
-	strbuf_addstr(&sql, " AS CHAR) FROM ");
-	maria_add_identifier(&sql, a->subject_table);
-	strbuf_addstr(&sql, " WHERE ");
-	maria_add_identifier(&sql, a->subject_key);
-	strbuf_addstr(&sql, " = ?");
-	r = maria_query_text(m, strbuf_str(&sql), params, ARRAY_LEN(params), &key, err);
+	MARIA_ADD(&sql, "SELECT CAST(# AS CHAR) FROM # WHERE # = ?", a->subject_key,
+		  a->subject_table, a->subject_key);
+	r = maria_query_text(m, strbuf_str(&sql), MARIA_ARGS(MARIA_S(subject)), &key, err);
 	if (r < 0 && r != -ERR_NOT_FOUND)
 		return r;
 	if (r == 0 && key && cstr_equal(key, subject))

@@ -181,7 +181,8 @@ struct quality_stores {
 	int (*verify_index)(void *arg, const struct mapping *m,
 			    const struct sync_verify_options *options,
 			    struct sync_verify_result *ret, struct err *err);
-	int (*check_warehouse)(void *arg, shop_warehouse_fn fn, void *fn_arg, struct err *err);
+	int (*check_warehouse)(void *arg, int64_t timeout_ms, shop_warehouse_fn fn, void *fn_arg,
+			       struct err *err);
 	void *arg;
 };
 

@@ -70,15 +70,6 @@ static bool number_of(const bson_iter_t *it, double *ret)
 	return true;
 }
 
-static int64_t characters(struct str s)
-{
-	int64_t n = 0;
-
-	for (size_t i = 0; i < s.len; i++)
-		n += (s.data[i] & 0xC0) != 0x80;
-	return n;
-}
-
 static bool is_listed(const struct quality_form *f, struct str text)
 {
 	for (size_t i = 0; i < f->n_list; i++)
@@ -89,7 +80,7 @@ static bool is_listed(const struct quality_form *f, struct str text)
 
 static bool has_text_form(const struct quality_form *f, struct str text)
 {
-	int64_t len = f->min_length >= 0 || f->max_length >= 0 ? characters(text) : 0;
+	int64_t len = f->min_length >= 0 || f->max_length >= 0 ? (int64_t)utf8_count(text) : 0;
 
 	return (!f->list || is_listed(f, text)) && len >= f->min_length &&
 	       (f->max_length < 0 || len <= f->max_length) &&

@@ -51,11 +51,9 @@ static int last_measure(struct quality_runner *rn, const char *check, double *re
 			struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(rn->stores->db, govern_sql_quality_last_measure, &MARIA_S(check), 1,
-			    &rows, err);
+	int r = maria_query_row(rn->stores->db, govern_sql_quality_last_measure,
+				MARIA_ARGS(MARIA_S(check)), &rows, err);
 
-	if (r == 0)
-		r = maria_rows_next(rows, err);
 	*ret_has = r > 0 && parse_double(maria_rows_str(rows, 0), ret, NULL) == 0;
 	return r < 0 ? r : 0;
 }
@@ -97,11 +95,9 @@ static int commit_of_server(struct quality_runner *rn, const char *table, const 
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	struct arena *arena = &rn->run->arena;
-	int r =
-	    maria_query(rn->stores->db, govern_sql_quality_commit, &MARIA_S(table), 1, &rows, err);
+	int r = maria_query_row(rn->stores->db, govern_sql_quality_commit,
+				MARIA_ARGS(MARIA_S(table)), &rows, err);
 
-	if (r == 0)
-		r = maria_rows_next(rows, err);
 	if (r == 0)
 		return err_set(err, ERR_NOT_FOUND, "there is no table \"%s\"", table);
 	if (r < 0)
@@ -128,7 +124,7 @@ static int commit_of_sync(struct quality_runner *rn, const char *table, const ch
 		if (!cstr_equal(mapping_root_table(set->items[i]), table))
 			continue;
 		r = maria_query_text(rn->stores->db, govern_sql_quality_synced,
-				     &MARIA_S(collection), 1, &at, err);
+				     MARIA_ARGS(MARIA_S(collection)), &at, err);
 		if (r == 0 && at)
 			*ret = later(*ret, arena_strdup(&rn->run->arena, at));
 	}
@@ -155,7 +151,8 @@ static int measure_table_age(struct quality_runner *rn, struct quality_result *r
 			       "commit is known",
 			       started);
 	quality_keep_baseline(rn, c->name, str_from(last));
-	rc = maria_query_int(rn->stores->db, govern_sql_quality_age, &MARIA_S(last), 1, &age, err);
+	rc = maria_query_int(rn->stores->db, govern_sql_quality_age, MARIA_ARGS(MARIA_S(last)),
+			     &age, err);
 	if (rc < 0)
 		return rc;
 	r->measured = (double)(age > 0 ? age : 0);
@@ -356,8 +353,7 @@ static const char *spread_of(const struct quality_check *c, struct arena *arena)
 
 static void add_value(struct strbuf *b, const struct quality_check *c)
 {
-	strbuf_addstr(b, "t.");
-	maria_add_identifier(b, c->columns[0]);
+	MARIA_ADD(b, "t.#", c->columns[0]);
 }
 
 /* Values and their counts; what the spread does not know counts as others. `learns`: it takes what

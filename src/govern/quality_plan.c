@@ -2,7 +2,7 @@
  * Checks of rows as SQL. Those that count what is wrong have one shape: an expression over alias t
  * that is true of a wrong row, counted over the table, and the keys of the rows for which it is
  * true. Texts are compared byte by byte, whatever the column's collation: a list that says "US"
- * does not mean "us". Names get in by maria_add_identifier(), values of the file as literals;
+ * does not mean "us". Names get in by MARIA_ADD(), values of the file as literals;
  * `where` and `sql` are the file's own SQL, which can but read: they run in a transaction that is
  * READ ONLY, and `sql` as a table that is selected from.
  */
@@ -142,9 +142,7 @@ static void add_reference(struct strbuf *b, const struct quality_check *c)
 {
 	strbuf_addch(b, '(');
 	add_present(b, c, "t");
-	strbuf_addstr(b, " AND NOT EXISTS (SELECT 1 FROM ");
-	maria_add_identifier(b, c->to_table);
-	strbuf_addstr(b, " r WHERE ");
+	MARIA_ADD(b, " AND NOT EXISTS (SELECT 1 FROM # r WHERE ", c->to_table);
 	for (size_t i = 0; i < c->n_columns; i++) {
 		strbuf_addstr(b, i ? " AND " : "");
 		add_column(b, "r", c->to_columns[i]);
@@ -156,9 +154,7 @@ static void add_reference(struct strbuf *b, const struct quality_check *c)
 
 void quality_add_from(struct strbuf *b, const struct quality_check *c)
 {
-	strbuf_addstr(b, " FROM ");
-	maria_add_identifier(b, c->table);
-	strbuf_addstr(b, " t");
+	MARIA_ADD(b, " FROM # t", c->table);
 	if (c->where)
 		strbuf_addf(b, " WHERE (%s\n)", c->where);
 }

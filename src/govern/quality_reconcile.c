@@ -104,7 +104,8 @@ static int reconcile_warehouse(struct quality_runner *rn, struct quality_result 
 {
 	struct subjects s = {.rn = rn, .keys = {.max = QUALITY_SAMPLE}, .text = STRBUF_INIT(4096)};
 	int rc = rn->stores->check_warehouse
-		     ? rn->stores->check_warehouse(rn->stores->arg, take_subject, &s, err)
+		     ? rn->stores->check_warehouse(rn->stores->arg, r->check->timeout_ms,
+						   take_subject, &s, err)
 		     : err_set(err, ERR_UNAVAILABLE, "the warehouse cannot be asked from here");
 
 	if (rc == 0 && s.waiting && !s.failed && !s.agreeing)

@@ -29,11 +29,9 @@ static int find_run(struct maria *db, uint64_t run, struct arena *arena,
 		    struct quality_run_head *ret, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(db, govern_sql_quality_run_find,
-			    (struct maria_value[]){MARIA_U(run), MARIA_U(run)}, 2, &rows, err);
+	int r = maria_query_row(db, govern_sql_quality_run_find,
+				MARIA_ARGS(MARIA_U(run), MARIA_U(run)), &rows, err);
 
-	if (r == 0)
-		r = maria_rows_next(rows, err);
 	if (r < 0)
 		return r;
 	if (r == 0) {
@@ -56,7 +54,8 @@ int quality_report(struct maria *db, uint64_t run, struct arena *arena,
 	int r = find_run(db, run, arena, ret, err);
 
 	if (r == 0)
-		r = maria_query(db, govern_sql_quality_results, &MARIA_U(ret->id), 1, &rows, err);
+		r = maria_query(db, govern_sql_quality_results, MARIA_ARGS(MARIA_U(ret->id)), &rows,
+				err);
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
 		r = tell_row(rows, fn, arg, err);
 	return r;
@@ -66,7 +65,8 @@ int quality_samples(struct maria *db, uint64_t log_id, quality_key_fn fn, void *
 		    struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(db, govern_sql_quality_samples, &MARIA_U(log_id), 1, &rows, err);
+	int r =
+	    maria_query(db, govern_sql_quality_samples, MARIA_ARGS(MARIA_U(log_id)), &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
 		r = fn(arg, maria_rows_str(rows, 0).data, maria_rows_str(rows, 1).data, err);
@@ -78,7 +78,7 @@ int quality_trend(struct maria *db, const char *check, size_t limit, quality_row
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r = maria_query(db, govern_sql_quality_trend,
-			    (struct maria_value[]){MARIA_S(check), MARIA_U(limit)}, 2, &rows, err);
+			    MARIA_ARGS(MARIA_S(check), MARIA_U(limit)), &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0)
 		r = tell_row(rows, fn, arg, err);
@@ -91,9 +91,9 @@ int quality_quarantine(struct maria *db, const struct quality_wanted *wanted,
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	const char *check = wanted->check ? wanted->check : "";
 	int r = maria_query(db, govern_sql_quality_quarantine,
-			    (struct maria_value[]){MARIA_S(check), MARIA_S(check),
-						   MARIA_I(wanted->all), MARIA_U(wanted->limit)},
-			    4, &rows, err);
+			    MARIA_ARGS(MARIA_S(check), MARIA_S(check), MARIA_I(wanted->all),
+				       MARIA_U(wanted->limit)),
+			    &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		struct quality_quarantined q = {

@@ -204,7 +204,7 @@ static int read_choice(const struct reader *rd, const char *word, const char *co
 		       size_t *ret)
 {
 	const struct ynode *n = get(rd, word);
-	const char *text = NULL, *near;
+	const char *text = NULL;
 	int r = n ? ynode_text(n, &text, rd->err) : 0;
 
 	for (size_t i = 0; text && choices[i] && r == 0; i++) {
@@ -215,9 +215,8 @@ static int read_choice(const struct reader *rd, const char *word, const char *co
 	}
 	if (r < 0 || !n)
 		return r;
-	near = cstr_nearest(text, choices);
-	return ynode_error(n, rd->err, "there is no %s \"%.60s\"%s%s%s", word, text,
-			   near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	(void)ynode_error(n, rd->err, "there is no %s \"%.60s\"", word, text);
+	return err_near(rd->err, cstr_nearest(text, choices));
 }
 
 /* One text, or a list of them. */
@@ -737,16 +736,14 @@ const struct quality_check *quality_find(const struct quality_checks *c, const c
 					 struct err *err)
 {
 	_cleanup_(mem_freep) const char **names = mem_alloc_array(c->n + 1, sizeof(*names));
-	const char *near;
 
 	for (size_t i = 0; i < c->n; i++) {
 		names[i] = c->items[i].name;
 		if (cstr_equal(names[i], name))
 			return &c->items[i];
 	}
-	near = cstr_nearest(name, names);
-	(void)err_set(err, ERR_NOT_FOUND, "there is no check \"%.64s\"%s%s%s", name,
-		      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	(void)err_set(err, ERR_NOT_FOUND, "there is no check \"%.64s\"", name);
+	(void)err_near(err, cstr_nearest(name, names));
 	(void)err_hint(err, "`aethermart quality list` shows them");
 	return NULL;
 }
@@ -756,30 +753,22 @@ const struct quality_check *quality_find(const struct quality_checks *c, const c
 static int find_table(const struct quality_check *c, const struct schema *s, const char *name,
 		      const struct schema_table **ret, struct err *err)
 {
-	const char *near;
-
 	*ret = schema_find_table(s, name);
 	if (*ret)
 		return 0;
-	near = schema_nearest_table(s, name);
-	return ynode_key_error(c->node, err, "\"%s\": there is no table \"%.64s\"%s%s%s", c->name,
-			       name, near ? "; did you mean \"" : "", near ? near : "",
-			       near ? "\"?" : "");
+	(void)ynode_key_error(c->node, err, "\"%s\": there is no table \"%.64s\"", c->name, name);
+	return err_near(err, schema_nearest_table(s, name));
 }
 
 static int find_columns(const struct quality_check *c, const struct schema_table *t,
 			const char *const *columns, size_t n, struct err *err)
 {
 	for (size_t i = 0; i < n; i++) {
-		const char *near;
-
 		if (schema_find_column(t, columns[i]))
 			continue;
-		near = schema_nearest_column(t, columns[i]);
-		return ynode_key_error(
-		    c->node, err, "\"%s\": table \"%s\" has no column \"%.64s\"%s%s%s", c->name,
-		    t->name, columns[i], near ? "; did you mean \"" : "", near ? near : "",
-		    near ? "\"?" : "");
+		(void)ynode_key_error(c->node, err, "\"%s\": table \"%s\" has no column \"%.64s\"",
+				      c->name, t->name, columns[i]);
+		return err_near(err, schema_nearest_column(t, columns[i]));
 	}
 	return 0;
 }
@@ -809,7 +798,6 @@ static int bind_collection(const struct quality_check *c, const struct mapping_s
 {
 	const struct mapping *m = mapping_set_find(set, c->collection);
 	const char *const *owned;
-	const char *near;
 	size_t len;
 
 	if (!m || !mapping_has_target(m))
@@ -823,10 +811,9 @@ static int bind_collection(const struct quality_check *c, const struct mapping_s
 	for (size_t i = 0; owned[i]; i++)
 		if (strlen(owned[i]) == len && strncmp(owned[i], c->field, len) == 0)
 			return 0;
-	near = cstr_nearest(c->field, owned);
-	return ynode_key_error(c->node, err, "\"%s\": the sync makes no field \"%.*s\"%s%s%s",
-			       c->name, (int)len, c->field, near ? "; did you mean \"" : "",
-			       near ? near : "", near ? "\"?" : "");
+	(void)ynode_key_error(c->node, err, "\"%s\": the sync makes no field \"%.*s\"", c->name,
+			      (int)len, c->field);
+	return err_near(err, cstr_nearest(c->field, owned));
 }
 
 int quality_bind(const struct quality_checks *checks, const struct schema *schema,

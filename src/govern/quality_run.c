@@ -62,8 +62,8 @@ int quality_read_baseline(struct quality_runner *rn, const char *check, const ch
 			  struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(rn->stores->db, govern_sql_quality_baseline, &MARIA_S(check), 1, &rows,
-			    err);
+	int r = maria_query(rn->stores->db, govern_sql_quality_baseline, MARIA_ARGS(MARIA_S(check)),
+			    &rows, err);
 
 	*ret = NULL;
 	if (r == 0 && (r = maria_rows_next(rows, err)) > 0)
@@ -95,10 +95,8 @@ static int count_failed(struct quality_runner *rn, const char *sql, struct quali
 			struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int rc = maria_query(rn->stores->db, sql, NULL, 0, &rows, err);
+	int rc = maria_query_row(rn->stores->db, sql, NULL, 0, &rows, err);
 
-	if (rc == 0)
-		rc = maria_rows_next(rows, err);
 	if (rc <= 0)
 		return rc;
 	r->checked = maria_rows_uint(rows, 0);
@@ -187,6 +185,23 @@ static int limit_time(struct quality_runner *rn, int64_t ms, struct err *err)
 	return r;
 }
 
+static bool was_its_time_up(const struct quality_result *r, int rc)
+{
+	return rc == -ERR_TIMEOUT && r->run_us >= r->check->timeout_ms * 1000;
+}
+
+static const char *tell_time(struct quality_runner *rn, const struct quality_result *r,
+			     const struct err *why)
+{
+	char time[CLOCK_TEXT_SIZE];
+
+	return arena_printf(
+	    &rn->run->arena,
+	    "its time of %s was up (`timeout` of the check, %s:%zu, gives more): %s",
+	    clock_format_duration(r->check->timeout_ms * 1000, time), r->check->node->file,
+	    r->check->node->key_line, why->message);
+}
+
 /* An error is a result like others, unless there is nobody left to ask. */
 static int run_check(struct quality_runner *rn, struct quality_result *r, struct err *err)
 {
@@ -207,7 +222,8 @@ static int run_check(struct quality_runner *rn, struct quality_result *r, struct
 	}
 	if (rc < 0) {
 		r->outcome = QUALITY_ERROR;
-		r->details = arena_strdup(&rn->run->arena, why.message);
+		r->details = was_its_time_up(r, rc) ? tell_time(rn, r, &why)
+						    : arena_strdup(&rn->run->arena, why.message);
 	} else if (is_allowed(r)) {
 		r->outcome = QUALITY_PASSED;
 	} else {

@@ -19,8 +19,8 @@ static double weight_of(const struct quality_result *r)
 
 static int end_acks(struct maria *db, const char *check, const char *why, struct err *err)
 {
-	return maria_run(db, govern_sql_quality_ack_end,
-			 (struct maria_value[]){MARIA_S(why), MARIA_S(check)}, 2, NULL, err);
+	return maria_run(db, govern_sql_quality_ack_end, MARIA_ARGS(MARIA_S(why), MARIA_S(check)),
+			 NULL, err);
 }
 
 struct known {
@@ -33,11 +33,9 @@ static int find_ack(struct maria *db, const struct quality_result *r, struct kno
 		    struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int rc =
-	    maria_query(db, govern_sql_quality_ack_holds, &MARIA_S(r->check->name), 1, &rows, err);
+	int rc = maria_query_row(db, govern_sql_quality_ack_holds,
+				 MARIA_ARGS(MARIA_S(r->check->name)), &rows, err);
 
-	if (rc == 0)
-		rc = maria_rows_next(rows, err);
 	if (rc <= 0)
 		return rc;
 	ret->id = maria_rows_uint(rows, 0);
@@ -74,10 +72,10 @@ static int add_run(struct quality_runner *rn, struct err *err)
 	for (size_t i = 0; i < rn->run->n; i++)
 		n[rn->run->results[i].outcome]++;
 	r = maria_run(rn->stores->db, govern_sql_quality_run_add,
-		      (struct maria_value[]){MARIA_S(rn->run->started_at), MARIA_S(rn->how->actor),
-					     MARIA_U(n[QUALITY_PASSED]), MARIA_U(n[QUALITY_WARNED]),
-					     MARIA_U(n[QUALITY_FAILED]), MARIA_U(n[QUALITY_ERROR])},
-		      6, NULL, err);
+		      MARIA_ARGS(MARIA_S(rn->run->started_at), MARIA_S(rn->how->actor),
+				 MARIA_U(n[QUALITY_PASSED]), MARIA_U(n[QUALITY_WARNED]),
+				 MARIA_U(n[QUALITY_FAILED]), MARIA_U(n[QUALITY_ERROR])),
+		      NULL, err);
 	if (r == 0)
 		r = maria_query_int(rn->stores->db, govern_sql_quality_last_id, NULL, 0, &id, err);
 	rn->run->id = (uint64_t)id;
@@ -123,10 +121,9 @@ static int add_samples(struct quality_runner *rn, const struct quality_result *r
 
 	for (size_t i = 0; i < r->n_keys && i < QUALITY_SAMPLE && rc == 0; i++)
 		rc = maria_run(rn->stores->db, govern_sql_quality_sample_add,
-			       (struct maria_value[]){MARIA_U(r->log_id),
-						      MARIA_S(quality_entity(r->check)),
-						      MARIA_S(r->keys[i])},
-			       3, NULL, err);
+			       MARIA_ARGS(MARIA_U(r->log_id), MARIA_S(quality_entity(r->check)),
+					  MARIA_S(r->keys[i])),
+			       NULL, err);
 	return rc;
 }
 
@@ -140,16 +137,16 @@ static int quarantine(struct quality_runner *rn, const struct quality_result *r,
 		return 0;
 	for (size_t i = 0; i < r->n_keys && rc == 0; i++)
 		rc = maria_run(rn->stores->db, govern_sql_quality_quarantine_add,
-			       (struct maria_value[]){MARIA_S(r->check->name), MARIA_S(entity),
-						      MARIA_S(r->keys[i]), MARIA_S(r->check->about),
-						      MARIA_S("run"), MARIA_S(rn->run->started_at)},
-			       6, NULL, err);
+			       MARIA_ARGS(MARIA_S(r->check->name), MARIA_S(entity),
+					  MARIA_S(r->keys[i]), MARIA_S(r->check->about),
+					  MARIA_S("run"), MARIA_S(rn->run->started_at)),
+			       NULL, err);
 	if (rc < 0 || r->n_keys < r->failed)
 		return rc;
-	return maria_run(rn->stores->db, govern_sql_quality_quarantine_resolve,
-			 (struct maria_value[]){MARIA_S(r->check->name), MARIA_S(entity),
-						MARIA_S(rn->run->started_at)},
-			 3, NULL, err);
+	return maria_run(
+	    rn->stores->db, govern_sql_quality_quarantine_resolve,
+	    MARIA_ARGS(MARIA_S(r->check->name), MARIA_S(entity), MARIA_S(rn->run->started_at)),
+	    NULL, err);
 }
 
 static int keep_result(struct quality_runner *rn, struct quality_result *r, struct err *err)
@@ -170,10 +167,10 @@ static int keep_all(struct quality_runner *rn, struct err *err)
 	for (size_t i = 0; i < rn->run->n && r == 0; i++)
 		r = keep_result(rn, &rn->run->results[i], err);
 	for (size_t i = 0; i < rn->n_baselines && r == 0; i++)
-		r = maria_run(rn->stores->db, govern_sql_quality_baseline_keep,
-			      (struct maria_value[]){MARIA_S(rn->baselines[i].check),
-						     MARIA_STR(rn->baselines[i].text)},
-			      2, NULL, err);
+		r = maria_run(
+		    rn->stores->db, govern_sql_quality_baseline_keep,
+		    MARIA_ARGS(MARIA_S(rn->baselines[i].check), MARIA_STR(rn->baselines[i].text)),
+		    NULL, err);
 	return r;
 }
 
@@ -203,16 +200,14 @@ static int find_result(struct maria *db, const char *what, struct arena *arena, 
 
 	if (parse_uint64(str_from(what), UINT64_MAX, &id, NULL) < 0)
 		id = 0;
-	r = maria_query(db, govern_sql_quality_find_result,
-			(struct maria_value[]){MARIA_S(what), MARIA_U(id)}, 2, &rows, err);
-	if (r == 0)
-		r = maria_rows_next(rows, err);
+	r = maria_query_row(db, govern_sql_quality_find_result,
+			    MARIA_ARGS(MARIA_S(what), MARIA_U(id)), &rows, err);
+	if (r == 0) {
+		r = err_set(err, ERR_NOT_FOUND, "there is no result of \"%.64s\"", what);
+		(void)err_hint(err, "`aethermart quality report` shows what was found");
+	}
 	if (r < 0)
 		return r;
-	if (r == 0) {
-		(void)err_set(err, ERR_NOT_FOUND, "there is no result of \"%.64s\"", what);
-		return err_hint(err, "`aethermart quality report` shows what was found");
-	}
 	ret->log_id = maria_rows_uint(rows, 0);
 	ret->check = arena_str(arena, maria_rows_str(rows, 1)).data;
 	ret->outcome = arena_str(arena, maria_rows_str(rows, 2)).data;
@@ -227,16 +222,15 @@ static int add_ack(struct maria *db, const struct quality_ack *ack, const struct
 
 	if (r == 0)
 		r = maria_run(db, govern_sql_quality_ack_add,
-			      (struct maria_value[]){MARIA_S(ack->by), MARIA_S(ack->note),
-						     ack->until ? MARIA_S(ack->until) : MARIA_N,
-						     MARIA_U(found->log_id)},
-			      4, NULL, err);
+			      MARIA_ARGS(MARIA_S(ack->by), MARIA_S(ack->note),
+					 ack->until ? MARIA_S(ack->until) : MARIA_N,
+					 MARIA_U(found->log_id)),
+			      NULL, err);
 	if (r == 0)
 		r = maria_query_int(db, govern_sql_quality_last_id, NULL, 0, &id, err);
 	if (r == 0)
 		r = maria_run(db, govern_sql_quality_ack_marks,
-			      (struct maria_value[]){MARIA_I(id), MARIA_U(found->log_id)}, 2, NULL,
-			      err);
+			      MARIA_ARGS(MARIA_I(id), MARIA_U(found->log_id)), NULL, err);
 	return r;
 }
 

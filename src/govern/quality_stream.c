@@ -177,14 +177,13 @@ static int write_finding(struct quality_stream *s, const struct finding *f, stru
 
 	if (f->fails)
 		return maria_run(s->db, govern_sql_quality_quarantine_add,
-				 (struct maria_value[]){MARIA_S(c->name), MARIA_S(c->collection),
-							MARIA_S(f->key), MARIA_S(c->about),
-							MARIA_S("stream"), MARIA_N},
-				 6, NULL, err);
-	return maria_run(
-	    s->db, govern_sql_quality_quarantine_resolve_one,
-	    (struct maria_value[]){MARIA_S(c->name), MARIA_S(c->collection), MARIA_S(f->key)}, 3,
-	    NULL, err);
+				 MARIA_ARGS(MARIA_S(c->name), MARIA_S(c->collection),
+					    MARIA_S(f->key), MARIA_S(c->about), MARIA_S("stream"),
+					    MARIA_N),
+				 NULL, err);
+	return maria_run(s->db, govern_sql_quality_quarantine_resolve_one,
+			 MARIA_ARGS(MARIA_S(c->name), MARIA_S(c->collection), MARIA_S(f->key)),
+			 NULL, err);
 }
 
 static int connect_db(struct quality_stream *s, struct err *err)
@@ -295,9 +294,8 @@ static int read_open(struct quality_stream *s, const struct quality_check *c, st
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	_cleanup_(strbuf_done) struct strbuf name = STRBUF_INIT(0);
 	int64_t now_us = clock_monotonic_us();
-	int r =
-	    maria_query(s->db, govern_sql_quality_quarantine_open,
-			(struct maria_value[]){MARIA_S(c->name), MARIA_I(OPEN_MAX)}, 2, &rows, err);
+	int r = maria_query(s->db, govern_sql_quality_quarantine_open,
+			    MARIA_ARGS(MARIA_S(c->name), MARIA_I(OPEN_MAX)), &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		struct str key = open_name(&name, c, maria_rows_str(rows, 0));

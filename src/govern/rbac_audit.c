@@ -23,7 +23,7 @@ const struct config_option audit_options[] = {
     {.section = "audit",
      .name = "dir",
      .type = CONFIG_TEXT,
-     .flags = CONFIG_PATH,
+     .flags = CONFIG_PATH | CONFIG_LATER,
      .help =
 	 "Folder in which your own MariaDB server's plugin server_audit writes server_audit.log, "
 	 "for `serve` to follow and `privacy erase` to scrub. Unset: that of the embedded server."},

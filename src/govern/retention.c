@@ -18,8 +18,10 @@
 #include "base/banned.h"
 
 #define PIECE_ROWS   2000
+#define COUNTED_ROWS 10000 /* so many rows, as the server estimates, are counted */
+#define COUNTED_MAX  100000
 #define DAY_MS	     ((int64_t)86400000)
-#define DAY_S	     86400
+#define DAY_S	     86400L
 #define SAMPLES_MIN  12
 #define SAMPLES_DAYS 90
 
@@ -66,9 +68,10 @@ const struct retention_store retention_stores[] = {
      .key = "load_id",
      .time = "started_at",
      .condition = "NOT EXISTS (SELECT 1 FROM data_quality_logs c WHERE c.load_id ="
-		  " Load_Runs.load_id)",
+		  " Load_Runs.load_id) AND load_id <> COALESCE((SELECT f.load_id FROM Load_Runs f"
+		  " WHERE f.run_status = 'done' ORDER BY f.load_id LIMIT 1), 0)",
      .option = "retention.quality",
-     .why = "as long as what it found"},
+     .why = "as long as what it found; the first one stays, from which the shop is"},
     {.name = "quality_runs",
      .table = "Quality_Runs",
      .key = "run_id",
@@ -214,21 +217,12 @@ static const char *schema_of(const struct retention_place *p, const struct reten
 	return config_text(p->config, s->is_warehouse ? "warehouse.database" : "mariadb.database");
 }
 
-static void add_table(struct strbuf *b, const struct retention_place *p,
-		      const struct retention_store *s, const char *table)
-{
-	maria_add_identifier(b, schema_of(p, s));
-	strbuf_addch(b, '.');
-	maria_add_identifier(b, table);
-}
-
 static int has_table(const struct retention_place *p, const struct retention_store *s,
 		     const char *table, bool *ret, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(schema_of(p, s)), MARIA_S(table)};
 	int64_t n = 0;
-	int r =
-	    maria_query_int(p->db, govern_sql_retention_table, params, ARRAY_LEN(params), &n, err);
+	int r = maria_query_int(p->db, govern_sql_retention_table,
+				MARIA_ARGS(MARIA_S(schema_of(p, s)), MARIA_S(table)), &n, err);
 
 	*ret = n > 0;
 	return r;
@@ -237,13 +231,11 @@ static int has_table(const struct retention_place *p, const struct retention_sto
 static int table_size(const struct retention_place *p, const struct retention_store *s,
 		      struct retention_size *ret, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(schema_of(p, s)), MARIA_S(s->table)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r =
-	    maria_query(p->db, govern_sql_retention_size, params, ARRAY_LEN(params), &rows, err);
+	    maria_query_row(p->db, govern_sql_retention_size,
+			    MARIA_ARGS(MARIA_S(schema_of(p, s)), MARIA_S(s->table)), &rows, err);
 
-	if (r == 0)
-		r = maria_rows_next(rows, err);
 	if (r > 0) {
 		ret->is_there = true;
 		ret->bytes += maria_rows_uint(rows, 0);
@@ -260,15 +252,8 @@ static int table_oldest(const struct retention_place *p, const struct retention_
 	_cleanup_(mem_freep) char *text = NULL;
 	int r;
 
-	strbuf_addstr(&sql, "SELECT ");
-	maria_add_identifier(&sql, s->time);
-	strbuf_addstr(&sql, " FROM ");
-	add_table(&sql, p, s, s->table);
-	strbuf_addstr(&sql, " WHERE ");
-	maria_add_identifier(&sql, s->time);
-	strbuf_addstr(&sql, " IS NOT NULL ORDER BY ");
-	maria_add_identifier(&sql, s->key ? s->key : s->time);
-	strbuf_addstr(&sql, " LIMIT 1");
+	MARIA_ADD(&sql, "SELECT # FROM #.# WHERE # IS NOT NULL ORDER BY # LIMIT 1", s->time,
+		  schema_of(p, s), s->table, s->time, s->key ? s->key : s->time);
 	r = maria_query_text(p->db, strbuf_str(&sql), NULL, 0, &text, err);
 	if (r == -ERR_NOT_FOUND) { /* no row */
 		err_clear(err);
@@ -279,18 +264,40 @@ static int table_oldest(const struct retention_place *p, const struct retention_
 	return r;
 }
 
+/* The server's idea of few rows may be none at all. */
+static int table_count(const struct retention_place *p, const struct retention_store *s,
+		       struct retention_size *ret, struct err *err)
+{
+	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
+	int64_t n = 0;
+	int r;
+
+	ret->is_estimate = ret->rows > COUNTED_ROWS;
+	if (ret->is_estimate)
+		return 0;
+	/* An estimate that is far off must not make this a long walk. */
+	MARIA_ADD(&sql, "SELECT COUNT(*) FROM (SELECT 1 FROM #.# LIMIT ", schema_of(p, s),
+		  s->table);
+	strbuf_addf(&sql, "%d) t", COUNTED_MAX);
+	r = maria_query_int(p->db, strbuf_str(&sql), NULL, 0, &n, err);
+	ret->rows = r == 0 ? (uint64_t)n : ret->rows;
+	ret->is_estimate = n >= COUNTED_MAX;
+	return r;
+}
+
 static int look_at_table(const struct retention_place *p, const struct retention_store *s,
 			 struct retention_size *ret, struct err *err)
 {
 	int r = table_size(p, s, ret, err);
 
+	if (r == 0 && ret->is_there)
+		r = table_count(p, s, ret, err);
 	return r < 0 || !ret->is_there ? r : table_oldest(p, s, ret, err);
 }
 
 static void add_age(struct strbuf *b, const struct retention_store *s)
 {
-	maria_add_identifier(b, s->time);
-	strbuf_addstr(b, " < UTC_TIMESTAMP() - INTERVAL ? SECOND");
+	MARIA_ADD(b, "# < UTC_TIMESTAMP() - INTERVAL ? SECOND", s->time);
 }
 
 /* A condition may ask for the retention once more. */
@@ -311,9 +318,7 @@ static int count_old(const struct retention_place *p, const struct retention_sto
 	int64_t n = 0;
 	int r;
 
-	strbuf_addstr(&sql, "SELECT COUNT(*) FROM ");
-	add_table(&sql, p, s, s->table);
-	strbuf_addstr(&sql, " WHERE ");
+	MARIA_ADD(&sql, "SELECT COUNT(*) FROM #.# WHERE ", schema_of(p, s), s->table);
 	add_age(&sql, s);
 	more = add_condition(&sql, s);
 	r = maria_query_int(p->db, strbuf_str(&sql), params, 1 + more, &n, err);
@@ -330,8 +335,6 @@ struct page {
 static int next_page(const struct retention_place *p, const struct retention_store *s,
 		     struct page *page, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_I(retention_of(p->config, s) / 1000),
-					     MARIA_U(page->upto), MARIA_U(PIECE_ROWS)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 	bool has_young = false; /* rows dated ahead, by whatever clock, say nothing */
@@ -340,18 +343,16 @@ static int next_page(const struct retention_place *p, const struct retention_sto
 
 	page->after = page->upto;
 	page->has_old = false;
-	strbuf_addstr(&sql, "SELECT ");
-	maria_add_identifier(&sql, s->key);
-	strbuf_addstr(&sql, ", ");
+	MARIA_ADD(&sql, "SELECT #, ", s->key);
 	add_age(&sql, s);
-	strbuf_addstr(&sql, ", ");
-	maria_add_identifier(&sql, s->time);
-	strbuf_addstr(&sql, " > UTC_TIMESTAMP() + INTERVAL 1 MINUTE FROM ");
-	add_table(&sql, p, s, s->table);
-	strbuf_addstr(&sql, " WHERE ");
-	maria_add_identifier(&sql, s->key);
-	strbuf_addstr(&sql, " > ? ORDER BY 1 LIMIT ?");
-	r = maria_query(p->db, strbuf_str(&sql), params, ARRAY_LEN(params), &rows, err);
+	MARIA_ADD(&sql,
+		  ", # > UTC_TIMESTAMP() + INTERVAL 1 MINUTE FROM #.#"
+		  " WHERE # > ? ORDER BY 1 LIMIT ?",
+		  s->time, schema_of(p, s), s->table, s->key);
+	r = maria_query(p->db, strbuf_str(&sql),
+			MARIA_ARGS(MARIA_I(retention_of(p->config, s) / 1000), MARIA_U(page->upto),
+				   MARIA_U(PIECE_ROWS)),
+			&rows, err);
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		page->upto = maria_rows_uint(rows, 0);
 		page->has_old |= maria_rows_int(rows, 1) == 1;
@@ -364,41 +365,32 @@ static int next_page(const struct retention_place *p, const struct retention_sto
 
 static void add_range(struct strbuf *b, const struct retention_store *s)
 {
-	maria_add_identifier(b, s->key);
-	strbuf_addstr(b, " > ? AND ");
-	maria_add_identifier(b, s->key);
-	strbuf_addstr(b, " <= ?");
+	MARIA_ADD(b, "# > ? AND # <= ?", s->key, s->key);
 }
 
 /* Of the rows of a page that are old. */
 static int delete_children(const struct retention_place *p, const struct retention_store *s,
 			   const struct page *page, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_U(page->after), MARIA_U(page->upto),
-					     MARIA_U(page->after), MARIA_U(page->upto),
-					     MARIA_I(retention_of(p->config, s) / 1000)};
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 	bool is_there = false;
 	int r = has_table(p, s, s->child, &is_there, err);
 
 	if (r < 0 || !is_there)
 		return r;
-	strbuf_addstr(&sql, "DELETE FROM ");
-	add_table(&sql, p, s, s->child);
-	strbuf_addstr(&sql, " WHERE ");
+	MARIA_ADD(&sql, "DELETE FROM #.# WHERE ", schema_of(p, s), s->child);
 	add_range(&sql, s);
-	strbuf_addstr(&sql, " AND ");
-	maria_add_identifier(&sql, s->key);
-	strbuf_addstr(&sql, " IN (SELECT ");
-	maria_add_identifier(&sql, s->key);
-	strbuf_addstr(&sql, " FROM ");
-	add_table(&sql, p, s, s->table);
-	strbuf_addstr(&sql, " WHERE ");
+	MARIA_ADD(&sql, " AND # IN (SELECT # FROM #.# WHERE ", s->key, s->key, schema_of(p, s),
+		  s->table);
 	add_range(&sql, s);
 	strbuf_addstr(&sql, " AND ");
 	add_age(&sql, s);
 	strbuf_addch(&sql, ')');
-	return maria_run(p->db, strbuf_str(&sql), params, ARRAY_LEN(params), NULL, err);
+	return maria_run(p->db, strbuf_str(&sql),
+			 MARIA_ARGS(MARIA_U(page->after), MARIA_U(page->upto), MARIA_U(page->after),
+				    MARIA_U(page->upto),
+				    MARIA_I(retention_of(p->config, s) / 1000)),
+			 NULL, err);
 }
 
 static int delete_by_key(const struct retention_place *p, const struct retention_store *s,
@@ -418,9 +410,7 @@ static int delete_by_key(const struct retention_place *p, const struct retention
 		return r;
 	params[0] = MARIA_U(page->after);
 	params[1] = MARIA_U(page->upto);
-	strbuf_addstr(&sql, "DELETE FROM ");
-	add_table(&sql, p, s, s->table);
-	strbuf_addstr(&sql, " WHERE ");
+	MARIA_ADD(&sql, "DELETE FROM #.# WHERE ", schema_of(p, s), s->table);
 	add_range(&sql, s);
 	strbuf_addstr(&sql, " AND ");
 	add_age(&sql, s);
@@ -431,19 +421,15 @@ static int delete_by_key(const struct retention_place *p, const struct retention
 static int delete_by_time(const struct retention_place *p, const struct retention_store *s,
 			  struct page *page, uint64_t *ret_n, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_I(retention_of(p->config, s) / 1000),
-					     MARIA_U(PIECE_ROWS)};
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 	int r;
 
-	strbuf_addstr(&sql, "DELETE FROM ");
-	add_table(&sql, p, s, s->table);
-	strbuf_addstr(&sql, " WHERE ");
+	MARIA_ADD(&sql, "DELETE FROM #.# WHERE ", schema_of(p, s), s->table);
 	add_age(&sql, s);
-	strbuf_addstr(&sql, " ORDER BY ");
-	maria_add_identifier(&sql, s->time);
-	strbuf_addstr(&sql, " LIMIT ?");
-	r = maria_run(p->db, strbuf_str(&sql), params, ARRAY_LEN(params), ret_n, err);
+	MARIA_ADD(&sql, " ORDER BY # LIMIT ?", s->time);
+	r = maria_run(p->db, strbuf_str(&sql),
+		      MARIA_ARGS(MARIA_I(retention_of(p->config, s) / 1000), MARIA_U(PIECE_ROWS)),
+		      ret_n, err);
 	page->is_last = r < 0 || *ret_n < PIECE_ROWS;
 	return r;
 }
@@ -469,7 +455,7 @@ static int purge_table(const struct retention_place *p, const struct retention_s
 
 /* The whole chain is verified before; so not for what became too old since yesterday. */
 static int purge_chain(const struct retention_place *p, const struct retention_store *s,
-		       uint64_t *ret_n, struct err *err)
+		       bool is_dry, uint64_t *ret_n, struct err *err)
 {
 	char before[CLOCK_TEXT_SIZE], overdue[CLOCK_TEXT_SIZE];
 	int64_t cutoff = clock_wall_us() - retention_of(p->config, s) * 1000;
@@ -482,6 +468,8 @@ static int purge_chain(const struct retention_place *p, const struct retention_s
 	before[19] = overdue[19] = '\0';
 	if (r < 0 || !size.oldest[0] || strcmp(size.oldest, overdue) >= 0)
 		return r;
+	if (is_dry)
+		return audit_count_old(p->db, before, ret_n, err);
 	return audit_purge(p->db,
 			   &(struct audit_purge){.witness = &p->witness,
 						 .secret_key = p->secret_key,
@@ -522,10 +510,9 @@ static int purge(const struct retention_place *p, const struct retention_store *
 	r = has_table(p, s, s->table, &is_there, err);
 	if (r < 0 || !is_there)
 		return r;
-	if (is_dry)
-		return count_old(p, s, ret_n, err);
-	return s->kind == RETENTION_CHAIN ? purge_chain(p, s, ret_n, err)
-					  : purge_table(p, s, ret_n, err);
+	if (s->kind == RETENTION_CHAIN)
+		return purge_chain(p, s, is_dry, ret_n, err);
+	return is_dry ? count_old(p, s, ret_n, err) : purge_table(p, s, ret_n, err);
 }
 
 int retention_purge(const struct retention_place *p, const struct retention_store *s, bool is_dry,
@@ -552,9 +539,8 @@ int retention_purge(const struct retention_place *p, const struct retention_stor
 
 static int add_sample(struct maria *db, const char *name, uint64_t bytes, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(name), MARIA_U(bytes)};
-
-	return maria_run(db, govern_sql_retention_sample, params, ARRAY_LEN(params), NULL, err);
+	return maria_run(db, govern_sql_retention_sample, MARIA_ARGS(MARIA_S(name), MARIA_U(bytes)),
+			 NULL, err);
 }
 
 static int sample_one(const struct retention_place *p, const struct retention_store *s,
@@ -651,12 +637,11 @@ void retention_fit(const struct retention_point *points, size_t n, uint64_t free
 int retention_foresee(struct maria *db, const char *name, uint64_t free_bytes,
 		      struct retention_forecast *ret, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(name), MARIA_U(SAMPLES_DAYS)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	_cleanup_(mem_freep) struct retention_point *points = NULL;
 	size_t n = 0, cap = 0;
-	int r =
-	    maria_query(db, govern_sql_retention_samples, params, ARRAY_LEN(params), &rows, err);
+	int r = maria_query(db, govern_sql_retention_samples,
+			    MARIA_ARGS(MARIA_S(name), MARIA_U(SAMPLES_DAYS)), &rows, err);
 
 	while (r >= 0 && (r = maria_rows_next(rows, err)) > 0) {
 		mem_grow(&points, &cap, n + 1, sizeof(*points));

@@ -59,7 +59,8 @@ int retention_prepare(struct maria *db, struct err *err) _must_check_;
 
 struct retention_size {
 	bool is_there;
-	uint64_t bytes, rows; /* rows of a table: as the server estimates; files: how many */
+	bool is_estimate;     /* of the rows: few are counted, of many the server has an idea */
+	uint64_t bytes, rows; /* rows of a table, or files */
 	char oldest[20];      /* "2026-11-27 16:30:27", UTC; "" : none */
 };
 int retention_look(const struct retention_place *p, const struct retention_store *s,

@@ -158,10 +158,8 @@ static int revoke(struct maria *m, const char *id, const char *actor, struct err
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	char role[TOKEN_ROLE_MAX + 1];
 	bool is_revoked;
-	int r = maria_query(m, govern_sql_token_role, &param, 1, &rows, err);
+	int r = maria_query_row(m, govern_sql_token_role, &param, 1, &rows, err);
 
-	if (r == 0)
-		r = maria_rows_next(rows, err);
 	if (r < 0)
 		return r;
 	if (r == 0) {

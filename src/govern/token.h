@@ -89,7 +89,8 @@ enum token_keys { TOKEN_KEYS_NONE, TOKEN_KEYS_CUSTOMERS, TOKEN_KEYS_REVIEWS };
 /*
  * What was asked for and is about to be shown, as events of the audit: one for each person whose
  * documents are among those with these keys (a review is its author's), `rows` of each being how
- * many these are; one about nobody when there is none. All or none is written.
+ * many these are; one about nobody, with its own `rows`, when there is none. All or none is
+ * written.
  */
 int token_keeper_saw(struct maria_pool *p, const struct audit_event *event, enum token_keys kind,
 		     const uint64_t *keys, size_t n, struct err *err) _must_check_;

@@ -89,10 +89,8 @@ static int find(struct maria *m, void *arg, struct err *err)
 	const struct maria_value id = MARIA_S(f->found.id);
 	struct maria_rows *rows = NULL;
 	bool is_use_news = false;
-	int r = maria_query(m, govern_sql_token_find, &id, 1, &rows, err);
+	int r = maria_query_row(m, govern_sql_token_find, &id, 1, &rows, err);
 
-	if (r == 0)
-		r = maria_rows_next(rows, err);
 	if (r == 0)
 		r = no_token(err);
 	if (r > 0) {
@@ -190,7 +188,7 @@ static int add_events(struct maria *m, const struct sight *s, uint64_t *people, 
 			end++;
 		(void)snprintf(subject, sizeof(subject), "%" PRIu64, people[i]);
 		event.subject = people[i] ? subject : NULL;
-		event.rows = s->n ? end - i : 0;
+		event.rows = s->n ? end - i : s->event->rows;
 		r = audit_append_here(m, &event, err);
 	}
 	return r;

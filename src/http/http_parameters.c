@@ -113,15 +113,6 @@ static const char *decode(struct str raw, bool is_query, struct arena *arena, st
 
 /* --- types ----------------------------------------------------------------------------------- */
 
-static int64_t characters(struct str text)
-{
-	int64_t n = 0;
-
-	for (size_t i = 0; i < text.len; i++)
-		n += ((unsigned char)text.data[i] & 0xC0) != 0x80;
-	return n;
-}
-
 /* Each stores the value at `at` and returns NULL, or says what is wrong. */
 typedef const char *(*store_fn)(const struct http_parameter *p, struct str text,
 				struct arena *arena, void *at);
@@ -134,7 +125,7 @@ static const char *store_text(const struct http_parameter *p, struct str text, s
 		return "must not be empty";
 	if ((int64_t)text.len < p->min)
 		return arena_printf(arena, "must have at least %" PRId64 " bytes", p->min);
-	if (p->characters_max && characters(text) > p->characters_max)
+	if (p->characters_max && (int64_t)utf8_count(text) > p->characters_max)
 		return arena_printf(arena, "must have at most %" PRId64 " characters",
 				    p->characters_max);
 	if ((int64_t)text.len > p->max)

@@ -141,9 +141,7 @@ static void add_tree(struct strbuf *b, const struct step *s)
 		strbuf_addf(b, "CAST(? AS %s)", key->sql_type);
 	strbuf_addstr(b, " UNION SELECT ");
 	mapping_add_column(b, "c", key->name);
-	strbuf_addstr(b, " FROM t STRAIGHT_JOIN ");
-	maria_add_identifier(b, step_table(s));
-	strbuf_addstr(b, " c ON ");
+	MARIA_ADD(b, " FROM t STRAIGHT_JOIN # c ON ", step_table(s));
 	mapping_add_column(b, "c", s->level->tree_parent);
 	strbuf_addstr(b, " = t.v) ");
 }
@@ -166,9 +164,8 @@ static void add_climb(struct strbuf *b, const struct way *w, size_t n_values)
 	const struct mapping_level *first = w->steps[0].level;
 	bool is_tree = first->kind == FIELD_TREE;
 
-	strbuf_addstr(b, is_tree ? " FROM t STRAIGHT_JOIN " : " FROM ");
-	maria_add_identifier(b, step_table(&w->steps[1]));
-	strbuf_addstr(b, " p1");
+	MARIA_ADD(b, is_tree ? " FROM t STRAIGHT_JOIN # p1" : " FROM # p1",
+		  step_table(&w->steps[1]));
 	if (is_tree) {
 		strbuf_addstr(b, " ON ");
 		mapping_add_column(b, "p1", first->links[0].parent);
@@ -180,8 +177,7 @@ static void add_climb(struct strbuf *b, const struct way *w, size_t n_values)
 
 		snprintf(alias, sizeof(alias), "p%u", (unsigned)i);
 		snprintf(under, sizeof(under), "p%u", (unsigned)i - 1);
-		strbuf_addstr(b, " STRAIGHT_JOIN ");
-		maria_add_identifier(b, step_table(&w->steps[i]));
+		MARIA_ADD(b, " STRAIGHT_JOIN #", step_table(&w->steps[i]));
 		strbuf_addf(b, " %s ON ", alias);
 		for (size_t j = 0; j < below->n_links; j++) {
 			strbuf_addstr(b, j ? " AND " : "");
@@ -269,9 +265,7 @@ static const char *page_sql(struct mapping *m, bool has_cursor)
 	mapping_key_columns(m, key);
 	strbuf_addstr(&b, "SELECT ");
 	mapping_add_key(&b, "c", key, m->root->n_links);
-	strbuf_addstr(&b, " FROM ");
-	maria_add_identifier(&b, m->root->tables[0].name);
-	strbuf_addstr(&b, " c");
+	MARIA_ADD(&b, " FROM # c", m->root->tables[0].name);
 	if (has_cursor) {
 		strbuf_addstr(&b, " WHERE ");
 		add_after(&b, "c", key, m->root->n_links);

@@ -172,8 +172,7 @@ static void add_table_source(struct strbuf *b, const struct mapping_level *level
 			     size_t n_values)
 {
 	if (level->is_list) {
-		maria_add_identifier(b, level->tables[table].name);
-		strbuf_addstr(b, " c WHERE ");
+		MARIA_ADD(b, "# c WHERE ", level->tables[table].name);
 		mapping_add_column(b, "c", level->links[0].child);
 		strbuf_addstr(b, " IN (?");
 		for (size_t i = 1; i < n_values; i++)
@@ -181,9 +180,7 @@ static void add_table_source(struct strbuf *b, const struct mapping_level *level
 		strbuf_addch(b, ')');
 	} else {
 		add_values(b, level);
-		strbuf_addstr(b, " STRAIGHT_JOIN ");
-		maria_add_identifier(b, level->tables[table].name);
-		strbuf_addstr(b, " c ON ");
+		MARIA_ADD(b, " STRAIGHT_JOIN # c ON ", level->tables[table].name);
 		for (size_t i = 0; i < level->n_links; i++) {
 			const struct mapping_link *l = &level->links[i];
 			bool is_bytes = l->parent_column.type == SCHEMA_BYTES;

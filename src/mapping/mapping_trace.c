@@ -66,11 +66,7 @@ static void add_arm(struct strbuf *b, const struct mapping_level *level, size_t 
 	}
 	strbuf_addstr(b, ", ");
 	mapping_add_column(b, "c", t->key[0].name);
-	strbuf_addstr(b, " AS p FROM ");
-	maria_add_identifier(b, above->name);
-	strbuf_addstr(b, " a JOIN ");
-	maria_add_identifier(b, t->name);
-	strbuf_addstr(b, " c ON ");
+	MARIA_ADD(b, " AS p FROM # a JOIN # c ON ", above->name, t->name);
 	for (size_t i = 0; i < level->n_links; i++) {
 		strbuf_addstr(b, i ? " AND " : "");
 		mapping_add_column(b, "c", level->links[i].child);
@@ -194,9 +190,7 @@ static void add_root(struct strbuf *b, const struct mapping *m,
 	add_key(b, &m->root->tables[0]);
 	strbuf_addstr(b, ", ");
 	mapping_add_key(b, "c", columns, n);
-	strbuf_addstr(b, " FROM ");
-	maria_add_identifier(b, m->root->tables[0].name);
-	strbuf_addstr(b, " c WHERE ");
+	MARIA_ADD(b, " FROM # c WHERE ", m->root->tables[0].name);
 	for (size_t i = 0; i < n; i++) {
 		strbuf_addstr(b, i ? " AND " : "");
 		mapping_add_column(b, "c", columns[i]->name);

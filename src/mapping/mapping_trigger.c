@@ -82,9 +82,7 @@ static void add_values(struct strbuf *b, const struct mapping_change *c, const c
 
 static void add_insert(struct strbuf *b, const struct mapping *m)
 {
-	strbuf_addstr(b, "INSERT INTO ");
-	maria_add_identifier(b, m->queue);
-	strbuf_addstr(b, " (`path`, `key`, queued_at) VALUES ");
+	MARIA_ADD(b, "INSERT INTO # (`path`, `key`, queued_at) VALUES ", m->queue);
 }
 
 /* False, and nothing is added: the row has no condition. */
@@ -172,14 +170,12 @@ static const char *make_name(struct mapping *m, const char *table, char event)
 	const char *name =
 	    arena_printf(&m->arena, "aethermart_%s_%s_a%c", m->collection, table, event);
 	unsigned char digest[crypto_hash_sha256_BYTES];
-	size_t keep = NAME_MAX_BYTES - 12;
+	struct str kept = utf8_cut(str_from(name), NAME_MAX_BYTES - 12);
 
 	if (strlen(name) <= NAME_MAX_BYTES)
 		return name;
 	crypto_hash_sha256(digest, (const unsigned char *)name, strlen(name));
-	while (keep && ((unsigned char)name[keep] & 0xc0) == 0x80)
-		keep--; /* not within a character */
-	return arena_printf(&m->arena, "%.*s_%02x%02x%02x%02x_a%c", (int)keep, name, digest[0],
+	return arena_printf(&m->arena, "%.*s_%02x%02x%02x%02x_a%c", STR_ARGS(kept), digest[0],
 			    digest[1], digest[2], digest[3], event);
 }
 
@@ -193,11 +189,10 @@ static void add_trigger(struct mapping *m, const char *table, const char *event)
 	t->table = table;
 	t->event = event;
 	t->body = make_body(m, table, letter);
-	strbuf_addstr(&b, "CREATE OR REPLACE TRIGGER ");
-	maria_add_identifier(&b, t->name);
+	MARIA_ADD(&b, "CREATE OR REPLACE TRIGGER #", t->name);
 	strbuf_addf(&b, " AFTER %s ON ", event);
-	maria_add_identifier(&b, table);
-	strbuf_addf(&b, " FOR EACH ROW\n%s", t->body);
+	MARIA_ADD(&b, "# FOR EACH ROW\n", table);
+	strbuf_addstr(&b, t->body);
 	t->create_sql = mapping_take_text(m, &b);
 }
 

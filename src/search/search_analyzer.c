@@ -87,16 +87,6 @@ static bool is_stop_word(const struct search_analyzer *a, struct str word)
 					sizeof(stop_words[0]), compare_stop_word);
 }
 
-/* As many whole characters as `max` bytes hold. */
-static size_t cut_at_character(struct str s, size_t max)
-{
-	if (s.len <= max)
-		return s.len;
-	while (max && ((unsigned char)s.data[max] & 0xC0) == 0x80)
-		max--;
-	return max;
-}
-
 static struct str run_stemmer(struct search_analyzer *a, struct str word)
 {
 	const sb_symbol *stem;
@@ -214,7 +204,7 @@ static void emit(struct scan *s, unsigned first, unsigned end, enum search_token
 	if (ret->n == ret->cap)
 		mem_grow(&ret->items, &ret->cap, ret->n + 1, sizeof(*ret->items));
 	t = &ret->items[ret->n++];
-	folded.len = cut_at_character(folded, SEARCH_TERM_MAX);
+	folded = utf8_cut(folded, SEARCH_TERM_MAX);
 	*t = (struct search_token){.folded = add_text(ret, folded),
 				   .kind = kind,
 				   .position = ret->positions + first,
@@ -795,7 +785,7 @@ void search_analyze(struct search_analyzer *a, struct str text, struct search_to
 
 struct str search_analyzer_stem(struct search_analyzer *a, struct str folded)
 {
-	folded.len = cut_at_character(folded, SEARCH_TERM_MAX);
+	folded = utf8_cut(folded, SEARCH_TERM_MAX);
 	for (size_t i = 0; i < folded.len; i++) {
 		if (class_at(folded, i) == CHAR_DIGIT) {
 			memmove(a->stem, folded.data, folded.len);

@@ -496,14 +496,17 @@ static void add_explanation(struct strbuf *json, const struct search_answer *a)
 {
 	const struct search_results *r = a->results;
 
+	strbuf_addstr(json, ",\"explain\":{");
+	if (!a->only_matched)
+		strbuf_addf(json, "\"allowed\":%u,", r->allowed);
 	strbuf_addf(json,
-		    ",\"explain\":{\"allowed\":%u,\"by_meaning\":%u,\"windows\":%u,\"scored\":%u,"
+		    "\"by_meaning\":%u,\"windows\":%u,\"scored\":%u,"
 		    "\"stages_us\":{\"parse\":%" PRId64 ",\"embed\":%" PRId64 ",\"filter\":%" PRId64
 		    ",\"nearest\":%" PRId64 ",\"walk\":%" PRId64 ",\"finish\":%" PRId64
 		    "},\"terms\":[",
-		    r->allowed, r->by_meaning, r->windows, r->scored, a->parse_us, a->embed_us,
-		    r->times.filter, r->times.nearest, r->times.walk, r->times.finish);
-	for (size_t i = 0; i < r->n_used; i++) {
+		    r->by_meaning, r->windows, r->scored, a->parse_us, a->embed_us, r->times.filter,
+		    r->times.nearest, r->times.walk, r->times.finish);
+	for (size_t i = 0; i < r->n_used && !a->only_matched; i++) {
 		strbuf_addstr(json, i ? ",{" : "{");
 		add_member(json, "word", r->used[i].word);
 		strbuf_addch(json, ',');

@@ -13,6 +13,7 @@ struct search_answer {
 	struct search_order order; /* asked for */
 	const char *mode;
 	bool explain, collapse;
+	bool only_matched;   /* nothing is explained by what others have, and how many they are */
 	bool is_whole;	     /* all documents are in the index */
 	const char *without; /* why meaning had no part in it; NULL: it had, or was not asked for */
 	int64_t parse_us, embed_us, took_us;

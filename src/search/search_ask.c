@@ -273,6 +273,16 @@ static int find(struct asking *a, struct err *err)
 	return search_find(&a->find, &a->d->arena, &a->results, err);
 }
 
+static void tell_matched(const struct search_results *results, struct search_matched *ret)
+{
+	ret->n = results->n_matched;
+	if (!results->matched)
+		return;
+	ret->keys = arena_alloc(ret->arena, (ret->n + 1) * sizeof(*ret->keys));
+	for (size_t i = 0; i < ret->n; i++)
+		ret->keys[i] = arena_str(ret->arena, results->matched[i]);
+}
+
 static int ask(struct asking *a, struct strbuf *json, struct err *err)
 {
 	int64_t since = clock_monotonic_us();
@@ -298,10 +308,13 @@ static int ask(struct asking *a, struct strbuf *json, struct err *err)
 	a->find.offset = a->q->offset;
 	a->find.explain = a->q->explains;
 	a->find.collapse = a->q->collapses;
+	a->find.matched_max = a->q->matched ? a->q->matched->max : 0;
 	if (r == 0)
 		r = find(a, err);
 	if (r < 0)
 		return r;
+	if (a->q->matched)
+		tell_matched(&a->results, a->q->matched);
 	a->answer.rules = a->d->lent.rules;
 	a->answer.understood = &a->understood;
 	a->answer.results = &a->results;
@@ -310,6 +323,7 @@ static int ask(struct asking *a, struct strbuf *json, struct err *err)
 	a->answer.n_filters = a->n_filters;
 	a->answer.order = a->find.order;
 	a->answer.explain = a->q->explains;
+	a->answer.only_matched = a->q->matched != NULL;
 	a->answer.collapse = a->q->collapses;
 	a->answer.is_whole = a->d->lent.is_whole;
 	a->answer.took_us = clock_monotonic_us() - since;

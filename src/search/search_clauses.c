@@ -91,12 +91,9 @@ static bool is_better(const struct making *m, const struct search_near *a,
 static void add_near(struct making *m, struct draft *d, struct str word, uint32_t documents)
 {
 	struct search_near near[NEAR_MAX];
-	size_t characters = 0, n, kept = 0;
-	unsigned tolerance;
+	unsigned tolerance = search_terms_tolerance(utf8_count(word));
+	size_t n, kept = 0;
 
-	for (size_t i = 0; i < word.len; i++)
-		characters += ((unsigned char)word.data[i] & 0xC0) != 0x80;
-	tolerance = search_terms_tolerance(characters);
 	n = tolerance ? search_terms_near(m->view->terms, word, tolerance, near, NEAR_MAX) : 0;
 	for (size_t i = 1; i < n; i++) { /* few, and nearly in order */
 		struct search_near one = near[i];

@@ -364,16 +364,14 @@ static int no_column(const struct search_columns *c, const char *name, struct er
 {
 	const char **names = mem_alloc_array(c->n + 1, sizeof(*names));
 	size_t n = 0;
-	const char *near;
 
 	for (size_t i = 0; i < c->n && n < NAMES_MAX; i++) {
 		if (!c->columns[i]->rules->is_pairs || c->columns[i]->is_member)
 			names[n++] = c->columns[i]->name;
 	}
-	near = cstr_nearest(name, names);
+	(void)err_set(err, ERR_INVALID_ARGUMENT, "there is no attribute \"%s\"", name);
+	(void)err_near(err, cstr_nearest(name, names));
 	mem_free(names);
-	(void)err_set(err, ERR_INVALID_ARGUMENT, "there is no attribute \"%s\"%s%s%s", name,
-		      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 	return -ERR_INVALID_ARGUMENT;
 }
 

@@ -85,6 +85,14 @@ int search_engine_inventory(struct search_engine *e, const struct search_invento
 
 /* --- search ---------------------------------------------------------------------------------- */
 
+/* Whom an answer tells of, though it shows only some: all that its total or a facet counts. */
+struct search_matched {
+	size_t max;
+	struct arena *arena;
+	uint64_t n;
+	struct str *keys; /* NULL: there are more than `max`, or none were asked for */
+};
+
 struct search_request { /* texts live for the call */
 	const char *in; /* a scope of the rules, or a collection */
 	struct str query;
@@ -97,7 +105,8 @@ struct search_request { /* texts live for the call */
 	size_t limit, offset;
 	uint32_t without; /* constraints that are not to be made, as bits */
 	bool explains, is_literal;
-	bool collapses; /* things whose titles say the same are one hit */
+	bool collapses;			/* things whose titles say the same are one hit */
+	struct search_matched *matched; /* NULL: not asked for */
 };
 /*
  * Appends the answer (search_answer.h). ERR_INVALID_ARGUMENT: a filter, order or facet is none;

@@ -452,12 +452,40 @@ static size_t near_in(struct finding *k, uint32_t window, uint64_t *bits)
 	return first;
 }
 
+/* Who is counted, by which answers tell of documents that they do not show. */
+static void note_matched(struct finding *k, uint32_t window, const uint64_t *counted)
+{
+	for (size_t i = 0; i < SEARCH_WINDOW_WORDS; i++) {
+		for (uint64_t rest = counted[i]; rest; rest &= rest - 1) {
+			if (k->ret->n_matched++ < k->f->matched_max)
+				k->matched[k->ret->n_matched - 1] = window * SEARCH_WINDOW +
+								    (uint32_t)(i * 64) +
+								    (uint32_t)__builtin_ctzll(rest);
+		}
+	}
+}
+
+static void list_matched(struct finding *k)
+{
+	struct search_results *ret = k->ret;
+
+	if (ret->n_matched > k->f->matched_max)
+		return;
+	ret->matched = arena_alloc(k->arena, (ret->n_matched + 1) * sizeof(*ret->matched));
+	for (size_t i = 0; i < ret->n_matched; i++)
+		ret->matched[i] =
+		    arena_str(k->arena, search_corpus_key(k->f->corpus, k->matched[i]));
+}
+
 /* Sets `k->places`. */
 static void count_window(struct finding *k, uint32_t window, const uint64_t *hits,
 			 const uint64_t *found)
 {
 	size_t first = (size_t)window * SEARCH_WINDOW_WORDS;
+	uint64_t counted[SEARCH_WINDOW_WORDS]; /* only where somebody asks for it */
 
+	if (k->f->matched_max)
+		memcpy(counted, hits, sizeof(counted));
 	k->n_places = search_places(hits, k->places);
 	k->ret->total += k->n_places;
 	for (size_t i = 0; i < k->n_facets; i++) {
@@ -474,9 +502,13 @@ static void count_window(struct finding *k, uint32_t window, const uint64_t *hit
 			    first + b < k->view.words
 				? (found[b] | (near ? near[first + b] : 0)) & allowed[first + b]
 				: 0;
+		for (size_t b = 0; k->f->matched_max && b < SEARCH_WINDOW_WORDS; b++)
+			counted[b] |= mine[b];
 		search_counter_add(k->facets[i].counter, window, places,
 				   search_places(mine, places));
 	}
+	if (k->f->matched_max)
+		note_matched(k, window, counted);
 }
 
 /* What a document may be worth that has these clauses and no others. */
@@ -689,7 +721,7 @@ static int run(struct finding *k, struct err *err)
 	start_walk(k);
 	k->is_satisfied = has_only_conditions(k);
 	k->n = 0;
-	k->ret->total = 0;
+	k->ret->total = k->ret->n_matched = 0;
 	k->ret->windows = k->ret->scored = k->ret->by_meaning = 0;
 	go_through(k);
 	t->walk += clock_monotonic_us() - now;
@@ -792,6 +824,7 @@ static int find(struct finding *k, struct err *err)
 	if (r < 0)
 		return r;
 	end_facets(k);
+	list_matched(k);
 	r = search_page_show(k, err);
 	k->ret->times.finish = clock_monotonic_us() - since;
 	return r;
@@ -811,6 +844,7 @@ int search_find(const struct search_find *f, struct arena *arena, struct search_
 	if (!k->cap || (search_find_has_meaning(k) && k->cap < SEARCH_HEAP_MIN))
 		k->cap = SEARCH_HEAP_MIN;
 	k->heap = arena_alloc(arena, k->cap * sizeof(*k->heap));
+	k->matched = arena_alloc(arena, (f->matched_max + 1) * sizeof(*k->matched));
 	search_corpus_lock(f->corpus);
 	search_corpus_view(f->corpus, &k->view);
 	k->ranking = f->ranking ? f->ranking : &k->view.rules->ranking;

@@ -53,7 +53,8 @@ struct search_find {
 	const char *const *facets; /* NULL: those that the rules count always; may be none */
 	size_t n_facets;
 	bool explain;
-	bool collapse; /* things whose titles say the same are one hit: search_twins.h */
+	bool collapse;	    /* things whose titles say the same are one hit: search_twins.h */
+	size_t matched_max; /* 0: who is counted is not told one by one */
 	struct search_meanings meanings;
 	const struct search_ranking *ranking; /* NULL: of the rules */
 };
@@ -97,6 +98,10 @@ struct search_results {
 	size_t n;
 	struct search_facet_found *facets;
 	size_t n_facets;
+	/* All that the total or a facet counts, whether shown or not: keys, unless there are more
+	 * than `matched_max`. */
+	uint64_t n_matched;
+	struct str *matched;
 	uint32_t relaxed;      /* constraints that were given up, since nothing was left, as bits */
 	bool has_loose_phrase; /* too many documents have its words to look at the order in each */
 	uint32_t softened;     /* conditions that were boosts: search_find.c says when */

@@ -57,6 +57,7 @@ struct finding {
 	struct search_window *window;
 	uint16_t *places; /* of the hits in the window */
 	size_t n_places;
+	uint32_t *matched; /* with `matched_max`: the first ones that are counted */
 };
 
 /* By what is known of it. */

@@ -92,9 +92,8 @@ void search_orders_end(struct search_orders *o)
 static int has(struct search_orders *o, const char *sql, uint64_t number, bool *ret,
 	       struct err *err)
 {
-	struct maria_value params[] = {MARIA_U(number)};
 	int64_t n = 0;
-	int r = maria_query_int(o->db, sql, params, 1, &n, err);
+	int r = maria_query_int(o->db, sql, MARIA_ARGS(MARIA_U(number)), &n, err);
 
 	*ret = n > 0;
 	return r;
@@ -251,9 +250,9 @@ int search_orders_held_back(struct search_orders *o, size_t limit, struct arena 
 			    struct search_held_back **ret, size_t *ret_n, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	struct maria_value params[] = {MARIA_U(limit)};
 	struct search_held_back *list = arena_alloc(arena, (limit + 1) * sizeof(*list));
-	int r = maria_query(o->db, search_sql_recommend_held_back, params, 1, &rows, err);
+	int r = maria_query(o->db, search_sql_recommend_held_back, MARIA_ARGS(MARIA_U(limit)),
+			    &rows, err);
 
 	*ret_n = 0;
 	while (r >= 0 && *ret_n < limit && (r = maria_rows_next(rows, err)) > 0)

@@ -81,11 +81,7 @@ struct str query_clean(struct str s, struct arena *arena)
 	struct strbuf b = STRBUF_INIT(4 * (size_t)SEARCH_QUERY_MAX);
 	struct str ret;
 
-	if (s.len > SEARCH_QUERY_MAX) {
-		s.len = SEARCH_QUERY_MAX;
-		while (s.len && ((unsigned char)s.data[s.len] & 0xC0) == 0x80)
-			s.len--;
-	}
+	s = utf8_cut(s, SEARCH_QUERY_MAX);
 	for (size_t i = 0; i < s.len;) {
 		utf8proc_int32_t c;
 		size_t n = next_char(s, i, &c);

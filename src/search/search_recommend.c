@@ -356,8 +356,8 @@ static const char *short_title(struct recommending *k, const char *title)
 		return title;
 	for (n = TITLE_BYTES; n && title[n] != ' ';)
 		n--;
-	for (n = n ? n : TITLE_BYTES; n && ((unsigned char)title[n] & 0xC0) == 0x80;)
-		n--;
+	if (!n)
+		n = utf8_cut(str_from(title), TITLE_BYTES).len;
 	return arena_printf(&k->d->arena, "%.*s…", (int)n, title);
 }
 

@@ -425,10 +425,9 @@ static int find_path(const struct mapping *m, const char *path, const struct yno
 				continue;
 			near = nearest_field(&properties, name);
 		}
-		return ynode_error(at, err,
-				   "\"%s\": documents of \"%s\" have no field \"%s\"%s%s%s", path,
-				   mapping_collection(m), name, near ? "; did you mean \"" : "",
-				   near ? near : "", near ? "\"?" : "");
+		(void)ynode_error(at, err, "\"%s\": documents of \"%s\" have no field \"%s\"", path,
+				  mapping_collection(m), name);
+		return err_near(err, near);
 	}
 	return 0;
 }

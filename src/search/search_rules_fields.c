@@ -426,18 +426,16 @@ static int check_within(const struct ynode *n, const struct search_collection *c
 		names[i] = c->attributes[i].name;
 	names[c->n_attributes] = NULL;
 	for (size_t i = 0; i < c->n_attributes; i++) {
-		const char *name = c->attributes[i].within, *near;
+		const char *name = c->attributes[i].within;
 		size_t k = 0;
 
 		while (name && names[k] && !cstr_equal(names[k], name))
 			k++;
 		if (!name || names[k])
 			continue;
-		near = cstr_nearest(name, names);
-		return ynode_key_error(&ynode_get(&n->children[i], "within")->children[0], err,
-				       "there is no attribute \"%s\"%s%s%s", name,
-				       near ? "; did you mean \"" : "", near ? near : "",
-				       near ? "\"?" : "");
+		(void)ynode_key_error(&ynode_get(&n->children[i], "within")->children[0], err,
+				      "there is no attribute \"%s\"", name);
+		return err_near(err, cstr_nearest(name, names));
 	}
 	return 0;
 }

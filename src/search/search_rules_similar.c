@@ -18,7 +18,7 @@
 static int find_attribute(const struct search_collection *c, const char *name,
 			  const struct ynode *at, size_t *ret, struct err *err)
 {
-	const char *names[SEARCH_ATTRIBUTES_MAX + 1], *near;
+	const char *names[SEARCH_ATTRIBUTES_MAX + 1];
 
 	for (size_t i = 0; i < c->n_attributes; i++) {
 		names[i] = c->attributes[i].name;
@@ -28,9 +28,8 @@ static int find_attribute(const struct search_collection *c, const char *name,
 		return 0;
 	}
 	names[c->n_attributes] = NULL;
-	near = cstr_nearest(name, names);
-	return ynode_error(at, err, "there is no attribute \"%s\"%s%s%s", name,
-			   near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	(void)ynode_error(at, err, "there is no attribute \"%s\"", name);
+	return err_near(err, cstr_nearest(name, names));
 }
 
 static int read_same(struct arena *arena, const struct ynode *n, struct search_collection *c,

@@ -1,11 +1,18 @@
-/* Writing a feed: see feed.h. */
+/*
+ * Writing a feed: see feed.h. It is made beside, under a name that says so, and gets its own when
+ * it is whole. Who writes holds a lock of that folder, which ends with the process: what is there
+ * without a lock was left by one that was interrupted.
+ */
 #include "shop/feed.h"
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "shop/shop_sql_int.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,14 +20,6 @@
 
 #define COLUMNS_MAX 19 /* of products, with the end */
 #define VALUE_MAX   ((size_t)1 << 20)
-
-extern const char shop_sql_feed_addresses[];
-extern const char shop_sql_feed_customers[];
-extern const char shop_sql_feed_order_items[];
-extern const char shop_sql_feed_orders[];
-extern const char shop_sql_feed_products[];
-extern const char shop_sql_feed_reviews[];
-extern const char shop_sql_feed_suppliers[];
 
 struct feed_column {
 	const char *name;	    /* in the file */
@@ -161,9 +160,9 @@ static int write_rows(const struct feed_file *f, struct maria *m, const struct s
 }
 
 static int write_file(const struct feed_file *f, struct maria *m, const struct shop_feed_options *o,
-		      uint64_t *ret_rows, struct err *err)
+		      const char *dir, uint64_t *ret_rows, struct err *err)
 {
-	_cleanup_(mem_freep) char *path = mem_printf("%s/%s", o->dir, f->name);
+	_cleanup_(mem_freep) char *path = mem_printf("%s/%s", dir, f->name);
 	FILE *out = fopen(path, "wxe");
 	bool is_bad;
 	int r;
@@ -178,27 +177,70 @@ static int write_file(const struct feed_file *f, struct maria *m, const struct s
 	return is_bad ? file_error("write", path, err) : 0;
 }
 
+/* --- the folder ------------------------------------------------------------------------------ */
+
+static int is_taken(const char *dir, struct err *err)
+{
+	(void)err_set(err, ERR_CONFLICT, "\"%s\" is there already", dir);
+	return err_hint(err, "name a folder that is to be made");
+}
+
+/* Ours, locked, and without what an interrupted one left. */
+static int take_partial(const char *partial, int *ret_fd, struct err *err)
+{
+	struct stat st;
+
+	if (mkdir(partial, 0700) < 0 && errno != EEXIST)
+		return file_error("make", partial, err);
+	*ret_fd = open(partial, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*ret_fd < 0 || fstat(*ret_fd, &st) < 0)
+		return file_error("open", partial, err);
+	if (st.st_uid != geteuid())
+		return is_taken(partial, err);
+	if (flock(*ret_fd, LOCK_EX | LOCK_NB) < 0)
+		return err_set(err, ERR_CONFLICT, "\"%s\" is being written", partial);
+	for (size_t i = 0; i < SHOP_FEED_FILES; i++)
+		if (unlinkat(*ret_fd, files[i].name, 0) < 0 && errno != ENOENT)
+			return file_error("remove what is left in", partial, err);
+	return 0;
+}
+
+static int write_files(struct maria *m, const struct shop_feed_options *o, const char *dir,
+		       struct shop_feed_report *ret, struct err *err)
+{
+	int r = maria_snapshot_begin(m, err);
+
+	for (size_t i = 0; i < SHOP_FEED_FILES && r == 0; i++) {
+		ret->names[i] = files[i].name;
+		r = write_file(&files[i], m, o, dir, &ret->rows[i], err);
+	}
+	return r == 0 ? maria_snapshot_end(m, err) : r;
+}
+
 int shop_feed_write(struct maria *m, const struct shop_feed_options *o,
 		    struct shop_feed_report *ret, struct err *err)
 {
+	_cleanup_(mem_freep) char *dir = mem_printf("%s", o->dir), *partial = NULL;
+	_cleanup_(closep) int fd = -1;
 	struct err unused = {0};
 	int r;
 
-	if (mkdir(o->dir, 0700) < 0 && errno == EEXIST) {
-		(void)err_set(err, ERR_CONFLICT, "\"%s\" is there already", o->dir);
-		return err_hint(err, "name a folder that is to be made");
-	}
-	if (!file_exists(o->dir))
-		return file_error("make", o->dir, err);
+	for (size_t n = strlen(dir); n > 1 && dir[n - 1] == '/';)
+		dir[--n] = '\0';
+	partial = mem_printf("%s" SHOP_FEED_PARTIAL, dir);
 	*ret = (struct shop_feed_report){0};
-	r = maria_snapshot_begin(m, err);
-	for (size_t i = 0; i < SHOP_FEED_FILES && r == 0; i++) {
-		ret->names[i] = files[i].name;
-		r = write_file(&files[i], m, o, &ret->rows[i], err);
-	}
-	if (r == 0)
-		r = maria_snapshot_end(m, err);
-	if (r < 0 && dir_remove(o->dir, &unused) < 0)
+	if (file_exists(dir))
+		return is_taken(dir, err);
+	r = take_partial(partial, &fd, err);
+	if (r < 0)
+		return r;
+	r = write_files(m, o, partial, ret, err);
+	if (r == 0 && rename(partial, dir) < 0)
+		r = errno == ENOTEMPTY || errno == EEXIST ? is_taken(dir, err)
+							  : file_error("make", dir, err);
+	if (r < 0 && dir_remove(partial, &unused) < 0)
 		err_clear(&unused);
+	if (r == 0 && file_sync_folder(dir) < 0)
+		r = file_error("make", dir, err);
 	return r;
 }

@@ -29,6 +29,11 @@ struct shop_feed_report {
 	uint64_t rows[SHOP_FEED_FILES];
 };
 
-/* On an error the folder is removed again. ERR_CONFLICT: it is there already. ERR_IO. */
+/* Behind the name of a folder that is being written, or that an interrupted process left: the next
+ * one of that name removes it. */
+#define SHOP_FEED_PARTIAL ".partial"
+
+/* The folder is there when it is whole, and not before. ERR_CONFLICT: it is there already, or
+ * another process writes it now. ERR_IO. */
 int shop_feed_write(struct maria *m, const struct shop_feed_options *options,
 		    struct shop_feed_report *ret, struct err *err) _must_check_;

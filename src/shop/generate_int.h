@@ -9,11 +9,11 @@
  */
 #pragma once
 
-#include "base/embed.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "shop/generate.h"
+#include "shop/generate_text_files_int.h"
 
 /* ---- random numbers ---- */
 
@@ -96,8 +96,6 @@ const struct gen_section *gen_text_need(const struct gen_text *t, const char *na
 
 /* The next part of a line before `separator`; advances `rest`. */
 struct str gen_cut(struct str *rest, char separator);
-
-extern const struct embedded_file gen_text_files[];
 
 /* ---- products ---- */
 

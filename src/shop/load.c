@@ -61,8 +61,8 @@ static int load_init(struct load *l, struct err *err)
 static int take_lock(struct load *l, struct err *err)
 {
 	int64_t taken = 0;
-	int r = maria_query_int(l->m, shop_sql_load_lock,
-				(struct maria_value[]){MARIA_I(LOCK_WAIT_S)}, 1, &taken, err);
+	int r = maria_query_int(l->m, shop_sql_load_lock, MARIA_ARGS(MARIA_I(LOCK_WAIT_S)), &taken,
+				err);
 
 	if (r < 0)
 		return err_context(err, "taking the lock of loading");
@@ -282,9 +282,35 @@ int shop_load_mark(struct maria *m, char **ret, struct err *err)
 int shop_load_has_mark(struct maria *m, const char *mark, bool *ret, struct err *err)
 {
 	int64_t n = 0;
-	int r = maria_query_int(m, shop_sql_load_run_has_mark, &MARIA_S(mark), 1, &n, err);
+	int r = maria_query_int(m, shop_sql_load_run_has_mark, MARIA_ARGS(MARIA_S(mark)), &n, err);
 
 	if (r == 0)
 		*ret = n > 0;
 	return r;
+}
+
+void shop_load_past_done(struct shop_load_past *p)
+{
+	mem_free(p->place);
+	p->place = NULL;
+}
+
+int shop_load_look_back(struct maria *m, struct shop_load_past *ret, struct err *err)
+{
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
+	struct str place;
+	int r = maria_query(m, shop_sql_load_past, NULL, 0, &rows, err);
+
+	if (r == 0)
+		r = maria_rows_next(rows, err);
+	if (r < 0)
+		return err_context(err, "looking at what the shop has");
+	place = maria_rows_str(rows, 3);
+	*ret = (struct shop_load_past){
+	    .has_rows = maria_rows_int(rows, 0) != 0,
+	    .has_done = maria_rows_int(rows, 1) != 0,
+	    .is_cut_off = maria_rows_int(rows, 2) != 0,
+	    .place = mem_strndup(place.data, place.len),
+	};
+	return 0;
 }

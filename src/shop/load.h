@@ -85,6 +85,17 @@ int shop_load_check_erased(struct maria *m, const unsigned char *key, struct err
 int shop_load_mark(struct maria *m, char **ret, struct err *err) _must_check_;
 int shop_load_has_mark(struct maria *m, const char *mark, bool *ret, struct err *err) _must_check_;
 
+struct shop_load_past {
+	bool has_rows;	 /* a table of the shop has some, whoever wrote them */
+	bool has_done;	 /* a load was completed */
+	bool is_cut_off; /* the load that began last was not */
+	char *place;	 /* names this database and no other; the caller's */
+};
+
+/* What of loading the database knows; it has the schema. */
+int shop_load_look_back(struct maria *m, struct shop_load_past *ret, struct err *err) _must_check_;
+void shop_load_past_done(struct shop_load_past *p);
+
 /*
  * Prints "id<TAB>category" for each product of JSON-lines files, by their own category or by the
  * rules; no database is needed. For people who write the rules.

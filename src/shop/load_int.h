@@ -9,6 +9,7 @@
 #include "shop/load.h"
 #include "shop/load_reader.h"
 #include "shop/quality.h"
+#include "shop/shop_sql_int.h"
 
 /* --- what the entities are (load_entity.c) ---------------------------------------------------- */
 
@@ -270,43 +271,3 @@ int load_merge(struct load *l, struct err *err) _must_check_;
 int load_refuse_erased(struct load *l, struct err *err) _must_check_;
 /* Ratings and totals that an interrupted load left to do. */
 int load_merge_touched(struct load *l, struct err *err) _must_check_;
-
-/* Embedded SQL, src/shop/sql. */
-extern const char shop_sql_load_aliases[];
-extern const char shop_sql_load_archived_items[];
-extern const char shop_sql_load_archived_orders[];
-extern const char shop_sql_load_category_add[];
-extern const char shop_sql_load_category_find[];
-extern const char shop_sql_load_category_rename[];
-extern const char shop_sql_load_ean_drop[];
-extern const char shop_sql_load_erased_adopt[];
-extern const char shop_sql_load_erased_any[];
-extern const char shop_sql_load_erased_check[];
-extern const char shop_sql_load_erased_drop[];
-extern const char shop_sql_load_erased_findings[];
-extern const char shop_sql_load_erased_key[];
-extern const char shop_sql_load_erased_note[];
-extern const char shop_sql_load_findings_drop[];
-extern const char shop_sql_load_has_schema[];
-extern const char shop_sql_load_lock[];
-extern const char shop_sql_load_order_sums[];
-extern const char shop_sql_load_order_sums_stored[];
-extern const char shop_sql_load_run_begin[];
-extern const char shop_sql_load_run_end[];
-extern const char shop_sql_load_run_forget[];
-extern const char shop_sql_load_run_has_mark[];
-extern const char shop_sql_load_run_mark[];
-extern const char shop_sql_load_run_newest[];
-extern const char shop_sql_load_runs_stop[];
-extern const char shop_sql_load_settle_ratings[];
-extern const char shop_sql_load_settle_totals[];
-extern const char shop_sql_load_settle_totals_log[];
-extern const char shop_sql_load_stage_file[];
-extern const char shop_sql_load_stage_findings[];
-extern const char shop_sql_load_suppliers[];
-extern const char shop_sql_load_suppliers_add[];
-extern const char shop_sql_load_touch_orders[];
-extern const char shop_sql_load_touch_products[];
-extern const char shop_sql_load_touched_drop[];
-extern const char shop_sql_load_touched_page[];
-extern const char shop_sql_load_unlock[];

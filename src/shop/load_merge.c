@@ -21,9 +21,7 @@
 
 static int run_range(struct load *l, const char *sql, uint64_t from, uint64_t to, struct err *err)
 {
-	struct maria_value params[] = {MARIA_U(from), MARIA_U(to)};
-
-	return maria_run(l->m, sql, params, 2, NULL, err);
+	return maria_run(l->m, sql, MARIA_ARGS(MARIA_U(from), MARIA_U(to)), NULL, err);
 }
 
 /* A transaction; nothing of its own in a dry run, which is one transaction as a whole. */
@@ -250,12 +248,13 @@ static int write_log(struct load *l, const struct load_entity *e, uint64_t from,
 		     struct err *err)
 {
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
-	struct maria_value params[] = {MARIA_U(l->report->load_id), MARIA_U(from), MARIA_U(to)};
 	uint64_t rows = 0;
 	int r;
 
 	load_sql_log(&sql, e);
-	r = maria_run(l->m, strbuf_str(&sql), params, 3, &rows, err);
+	r = maria_run(l->m, strbuf_str(&sql),
+		      MARIA_ARGS(MARIA_U(l->report->load_id), MARIA_U(from), MARIA_U(to)), &rows,
+		      err);
 	l->report->findings += rows;
 	return r;
 }
@@ -437,11 +436,9 @@ static int find_category(struct load *l, struct load_category *c, bool *ret_same
 			 struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(l->m, shop_sql_load_category_find,
-			    (struct maria_value[]){MARIA_S(c->slug)}, 1, &rows, err);
+	int r = maria_query_row(l->m, shop_sql_load_category_find, MARIA_ARGS(MARIA_S(c->slug)),
+				&rows, err);
 
-	if (r == 0)
-		r = maria_rows_next(rows, err);
 	if (r <= 0)
 		return r;
 	c->id = maria_rows_uint(rows, 0);
@@ -451,10 +448,11 @@ static int find_category(struct load *l, struct load_category *c, bool *ret_same
 
 static int insert_category(struct load *l, struct load_category *c, struct err *err)
 {
-	struct maria_value params[] = {c->parent ? MARIA_U(c->parent->id) : MARIA_N,
-				       MARIA_S(c->name), MARIA_S(c->slug)};
 	bool same;
-	int r = maria_run(l->m, shop_sql_load_category_add, params, 3, NULL, err);
+	int r = maria_run(l->m, shop_sql_load_category_add,
+			  MARIA_ARGS(c->parent ? MARIA_U(c->parent->id) : MARIA_N, MARIA_S(c->name),
+				     MARIA_S(c->slug)),
+			  NULL, err);
 
 	return r < 0 ? r : find_category(l, c, &same, err);
 }
@@ -473,8 +471,7 @@ static int merge_category(struct load *l, struct load_category *c, struct err *e
 		r = insert_category(l, c, err);
 	else if (!same && c->stage_id)
 		r = maria_run(l->m, shop_sql_load_category_rename,
-			      (struct maria_value[]){MARIA_S(c->name), MARIA_U(c->id)}, 2, NULL,
-			      err);
+			      MARIA_ARGS(MARIA_S(c->name), MARIA_U(c->id)), NULL, err);
 	if (r < 0)
 		return r;
 	if (!c->stage_id) {
@@ -482,7 +479,7 @@ static int merge_category(struct load *l, struct load_category *c, struct err *e
 	} else if (!is_new && same) {
 		counts->unchanged++;
 		return maria_run(l->m, shop_sql_load_findings_drop,
-				 (struct maria_value[]){MARIA_U(c->stage_id)}, 1, NULL, err);
+				 MARIA_ARGS(MARIA_U(c->stage_id)), NULL, err);
 	} else if (c->corrections) {
 		counts->corrected++;
 	} else {
@@ -509,16 +506,15 @@ static int merge_categories(struct load *l, struct err *err)
 
 static int settle_ratings(struct load *l, const struct maria_value *range, struct err *err)
 {
-	struct maria_value params[] = {range[0], range[1], range[0], range[1]};
-
-	return maria_run(l->m, shop_sql_load_settle_ratings, params, 4, NULL, err);
+	return maria_run(l->m, shop_sql_load_settle_ratings,
+			 MARIA_ARGS(range[0], range[1], range[0], range[1]), NULL, err);
 }
 
 static int settle_totals(struct load *l, const struct maria_value *range, struct err *err)
 {
-	struct maria_value params[] = {MARIA_U(l->report->load_id), range[0], range[1]};
 	uint64_t rows = 0;
-	int r = maria_run(l->m, shop_sql_load_settle_totals_log, params, 3, &rows, err);
+	int r = maria_run(l->m, shop_sql_load_settle_totals_log,
+			  MARIA_ARGS(MARIA_U(l->report->load_id), range[0], range[1]), &rows, err);
 
 	l->report->findings += rows;
 	return r < 0 ? r : maria_run(l->m, shop_sql_load_settle_totals, range, 2, NULL, err);
@@ -537,14 +533,14 @@ static int settle_page(struct load *l, const char *kind, uint64_t *at, bool *ret
 		return r;
 
 	struct maria_value range[] = {MARIA_U(*at), MARIA_U((uint64_t)last)};
-	struct maria_value gone[] = {MARIA_S(kind), range[0], range[1]};
 
 	r = begin(l, err);
 	if (r == 0)
 		r = cstr_equal(kind, "order") ? settle_totals(l, range, err)
 					      : settle_ratings(l, range, err);
 	if (r == 0)
-		r = maria_run(l->m, shop_sql_load_touched_drop, gone, 3, NULL, err);
+		r = maria_run(l->m, shop_sql_load_touched_drop,
+			      MARIA_ARGS(MARIA_S(kind), range[0], range[1]), NULL, err);
 	*at = (uint64_t)last;
 	return r < 0 ? r : commit(l, err);
 }

@@ -93,14 +93,9 @@ static struct str json_text(struct load_row *row, const json_t *v)
 /* "specifications.size": what a finding is about; cut at a whole character. */
 static const char *finding_name(struct load_row *row, const char *prefix, const char *name)
 {
-	size_t len = strlen(name);
+	struct str shown = utf8_cut(str_from(name), FINDING_NAME_MAX);
 
-	if (len > FINDING_NAME_MAX) {
-		len = FINDING_NAME_MAX;
-		while (((unsigned char)name[len] & 0xC0) == 0x80)
-			len--;
-	}
-	return arena_printf(&row->arena, "%s%.*s", prefix, (int)len, name);
+	return arena_printf(&row->arena, "%s%.*s", prefix, STR_ARGS(shown));
 }
 
 /* The value is of no use for its column, which becomes empty. */

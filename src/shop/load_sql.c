@@ -83,17 +83,19 @@ void load_sql_reject(struct strbuf *b, const struct load_entity *e)
 		    e->stage);
 }
 
-#define HMAC                                                                                    \
-	"CONVERT(SHA2(CONCAT(@erased_outer, UNHEX(SHA2(CONCAT(@erased_inner, %s), 256))), 256)" \
-	" USING ascii)"
+/* One by one: of a list of them the server would look through all that there are. */
+#define IS_ERASED                                                                           \
+	" OR EXISTS (SELECT 1 FROM Erased_Keys k WHERE k.fingerprint ="                     \
+	" CONVERT(SHA2(CONCAT(@erased_outer, UNHEX(SHA2(CONCAT(@erased_inner, %s), 256)))," \
+	" 256) USING ascii))"
 
 /*
  * The fingerprints of a column of somebody's: of what the collation compares behind a mark of what
  * it is, as an erasure leaves them (src/govern/sql/erase_keys.sql), and for a person of the bytes
  * alone, as erasures left them before.
  */
-static void add_fingerprints(struct strbuf *b, const struct load_entity *e, const char *name,
-			     const char *mark)
+static void or_fingerprints(struct strbuf *b, const struct load_entity *e, const char *name,
+			    const char *mark)
 {
 	const struct load_column *c = load_entity_find(e, name);
 	_cleanup_(mem_freep) char *folded = NULL, *plain = NULL;
@@ -103,9 +105,9 @@ static void add_fingerprints(struct strbuf *b, const struct load_entity *e, cons
 	plain = mem_printf("s.%s", load_column_stage(c));
 	folded =
 	    mem_printf("x'%s', WEIGHT_STRING(RTRIM(%s) COLLATE utf8mb4_unicode_ci)", mark, plain);
-	strbuf_addf(b, ", " HMAC, folded);
+	strbuf_addf(b, IS_ERASED, folded);
 	if (cstr_equal(mark, LOAD_MARK_PERSON))
-		strbuf_addf(b, ", " HMAC, plain);
+		strbuf_addf(b, IS_ERASED, plain);
 }
 
 /* Those that were rejected already, too: their findings hold values. */
@@ -118,13 +120,12 @@ void load_sql_erased(struct strbuf *b, const struct load_entity *e)
 		    "INSERT INTO Staging_Quality (stage_id, quality_rule, severity, quality_action,"
 		    " entity, entity_key, file_no, line_number)"
 		    " SELECT s.stage_id, '%s', '%s', '%s', '%s', 'erased', s.file_no,"
-		    " s.line_number FROM %s s WHERE " IN_RANGE
-		    " AND EXISTS (SELECT 1 FROM Erased_Keys k WHERE k.fingerprint IN (NULL",
+		    " s.line_number FROM %s s WHERE " IN_RANGE " AND (FALSE",
 		    q->name, q->severity, q->action, e->name, e->stage);
-	add_fingerprints(b, e, "customer_id", LOAD_MARK_PERSON);
-	add_fingerprints(b, e, "email", LOAD_MARK_PERSON);
-	add_fingerprints(b, e, "order_id", LOAD_MARK_ORDER);
-	strbuf_addstr(b, "))");
+	or_fingerprints(b, e, "customer_id", LOAD_MARK_PERSON);
+	or_fingerprints(b, e, "email", LOAD_MARK_PERSON);
+	or_fingerprints(b, e, "order_id", LOAD_MARK_ORDER);
+	strbuf_addch(b, ')');
 }
 
 void load_sql_correct(struct strbuf *b, const struct load_entity *e, const char *set,

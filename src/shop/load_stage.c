@@ -308,8 +308,7 @@ static int stage_file(struct load *l, struct load_file *f, struct err *err)
 
 	quality_add_text(&name, str_from(base_name(f->path)));
 	rc = maria_run(l->m, shop_sql_load_stage_file,
-		       (struct maria_value[]){MARIA_U(f->number), MARIA_S(strbuf_str(&name))}, 2,
-		       NULL, err);
+		       MARIA_ARGS(MARIA_U(f->number), MARIA_S(strbuf_str(&name))), NULL, err);
 	strbuf_done(&name);
 	if (rc == 0)
 		rc = load_reader_open(f->path, &r, err);

@@ -13,9 +13,7 @@
 
 void shop_order_desk_add_grant(struct strbuf *b, const char *database, const char *user)
 {
-	strbuf_addstr(b, "GRANT EXECUTE ON PROCEDURE ");
-	maria_add_identifier(b, database);
-	strbuf_addstr(b, ".sp_PlaceOrderFrom TO ");
+	MARIA_ADD(b, "GRANT EXECUTE ON PROCEDURE #.sp_PlaceOrderFrom TO ", database);
 	maria_add_literal(b, str_from(user));
 	strbuf_addstr(b, "@'%';\n");
 }
@@ -73,15 +71,14 @@ static int check_names(const json_t *o, struct err *err)
 	/* jansson's macro wants a mutable object. */
 	json_object_foreach((json_t *)(uintptr_t)o, name, value)
 	{
-		const char *near = cstr_nearest(name, names);
 		size_t i = 0;
 
 		while (names[i] && !cstr_equal(names[i], name))
 			i++;
-		if (!names[i])
-			return err_set(err, ERR_INVALID_ARGUMENT, "an order has no \"%s\"%s%s%s",
-				       name, near ? "; did you mean \"" : "", near ? near : "",
-				       near ? "\"?" : "");
+		if (!names[i]) {
+			(void)err_set(err, ERR_INVALID_ARGUMENT, "an order has no \"%s\"", name);
+			return err_near(err, cstr_nearest(name, names));
+		}
 	}
 	return 0;
 }

@@ -131,9 +131,8 @@ static int add_row(const struct run *run, struct maria *m, const char *sql, size
 		   unsigned value, uint64_t *ret, struct err *err)
 {
 	_cleanup_(mem_freep) char *key = mem_printf("%s-%zu", run->name, i);
-	const struct maria_value params[] = {MARIA_S(key), MARIA_U(value)};
 	int64_t id = 0;
-	int r = maria_run(m, sql, params, ARRAY_LEN(params), NULL, err);
+	int r = maria_run(m, sql, MARIA_ARGS(MARIA_S(key), MARIA_U(value)), NULL, err);
 
 	if (r == 0)
 		r = maria_query_int(m, "SELECT LAST_INSERT_ID()", NULL, 0, &id, err);
@@ -161,13 +160,11 @@ static int set_up(struct run *run, struct maria *m, struct err *err)
 static int prove(struct run *run, struct maria *m, struct err *err)
 {
 	struct shop_stress_result *ret = run->result;
-	const struct maria_value params[] = {MARIA_S(run->like), MARIA_S(run->like)};
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	uint64_t orders;
-	int r = maria_query(m, shop_sql_stress_proof, params, ARRAY_LEN(params), &rows, err);
+	int r = maria_query_row(m, shop_sql_stress_proof,
+				MARIA_ARGS(MARIA_S(run->like), MARIA_S(run->like)), &rows, err);
 
-	if (r == 0)
-		r = maria_rows_next(rows, err);
 	if (r < 0)
 		return r;
 	ret->sold = maria_rows_uint(rows, 0);
@@ -182,12 +179,11 @@ static int prove(struct run *run, struct maria *m, struct err *err)
 /* Bit by bit: other writers get their turn. */
 static int delete_some(struct maria *m, const char *sql, struct maria_value which, struct err *err)
 {
-	const struct maria_value params[] = {which, MARIA_U(DELETED_AT_ONCE)};
 	uint64_t n = 1;
 	int r = 0;
 
 	while (n && r == 0)
-		r = maria_run(m, sql, params, ARRAY_LEN(params), &n, err);
+		r = maria_run(m, sql, MARIA_ARGS(which, MARIA_U(DELETED_AT_ONCE)), &n, err);
 	return r;
 }
 

@@ -68,10 +68,8 @@ static int run(struct maria *m, const struct call *c, struct arena *arena, const
 	       struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(m, c->sql, c->params, c->n_params, &rows, err);
+	int r = maria_query_row(m, c->sql, c->params, c->n_params, &rows, err);
 
-	if (r == 0)
-		r = maria_rows_next(rows, err);
 	if (r < 0)
 		return explain(m, r, err);
 	if (r == 0)

@@ -1,13 +1,9 @@
 /* Reports: see report.h. */
 #include "shop/report.h"
 
-#include "base/banned.h"
+#include "shop/shop_sql_int.h"
 
-extern const char shop_sql_report_categories[];
-extern const char shop_sql_report_cohorts[];
-extern const char shop_sql_report_quarterly_sales[];
-extern const char shop_sql_report_stock[];
-extern const char shop_sql_report_top_products[];
+#include "base/banned.h"
 
 static const struct shop_report reports[] = {
     {.name = "quarterly-sales",
@@ -46,7 +42,6 @@ const struct shop_report *const shop_reports = reports;
 int shop_report_find(const char *name, const struct shop_report **ret, struct err *err)
 {
 	const char *names[ARRAY_LEN(reports)];
-	const char *near;
 
 	for (size_t i = 0; i < ARRAY_LEN(reports); i++) {
 		names[i] = reports[i].name;
@@ -55,9 +50,8 @@ int shop_report_find(const char *name, const struct shop_report **ret, struct er
 			return 0;
 		}
 	}
-	near = cstr_nearest(name, names);
-	(void)err_set(err, ERR_INVALID_ARGUMENT, "there is no report \"%s\"%s%s%s", name,
-		      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	(void)err_set(err, ERR_INVALID_ARGUMENT, "there is no report \"%s\"", name);
+	(void)err_near(err, cstr_nearest(name, names));
 	return err_hint(err, "`aethermart report --help` lists them");
 }
 

@@ -306,21 +306,19 @@ struct file_run {
 
 static int record_step(const struct file_run *f, const char *sql, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_U(f->at), MARIA_S(f->record->item->name)};
-
-	return maria_run(f->run->m, sql, params, ARRAY_LEN(params), NULL, err);
+	return maria_run(f->run->m, sql, MARIA_ARGS(MARIA_U(f->at), MARIA_S(f->record->item->name)),
+			 NULL, err);
 }
 
 /* The statement did not happen: takes its mark away. The connection may be gone by now. */
 static void clear_begun(const struct file_run *f)
 {
-	const struct maria_value params[] = {MARIA_N, MARIA_S(f->record->item->name)};
 	struct err ignored = {0};
 
 	if (maria_is_lost(f->run->m))
 		return;
-	if (maria_run(f->run->m, shop_sql_schema_begin, params, ARRAY_LEN(params), NULL, &ignored) <
-	    0)
+	if (maria_run(f->run->m, shop_sql_schema_begin,
+		      MARIA_ARGS(MARIA_N, MARIA_S(f->record->item->name)), NULL, &ignored) < 0)
 		err_clear(&ignored);
 }
 
@@ -369,8 +367,7 @@ static char *name_shop(const struct shop_schema *s, struct str statement)
 
 	while (s->shop && (at = strstr(rest, usual))) {
 		strbuf_add(&b, rest, (size_t)(at - rest));
-		maria_add_identifier(&b, s->shop);
-		strbuf_addch(&b, '.');
+		MARIA_ADD(&b, "#.", s->shop);
 		rest = at + sizeof(usual) - 1;
 	}
 	strbuf_addstr(&b, rest);
@@ -412,10 +409,9 @@ static int apply_file(struct schema_run *run, size_t i, struct err *err)
 
 	if (!is_resumed) {
 		shop_schema_checksum(run->schema->files[i].text, checksum);
-		r = maria_run(
-		    run->m, shop_sql_schema_add,
-		    (struct maria_value[]){MARIA_U(item->number), name, MARIA_S(checksum)}, 3, NULL,
-		    err);
+		r = maria_run(run->m, shop_sql_schema_add,
+			      MARIA_ARGS(MARIA_U(item->number), name, MARIA_S(checksum)), NULL,
+			      err);
 		if (r < 0)
 			return err_context(err, "recording migration \"%s\"", item->name);
 	}
@@ -533,9 +529,9 @@ static int lock_name(struct maria *m, char ret[static 64], struct err *err)
 
 static int lock(struct maria *m, const char *name, struct err *err)
 {
-	const struct maria_value params[] = {MARIA_S(name), MARIA_I(LOCK_WAIT_S)};
 	int64_t is_mine;
-	int r = maria_query_int(m, shop_sql_schema_lock, params, ARRAY_LEN(params), &is_mine, err);
+	int r = maria_query_int(m, shop_sql_schema_lock,
+				MARIA_ARGS(MARIA_S(name), MARIA_I(LOCK_WAIT_S)), &is_mine, err);
 
 	if (r < 0)
 		return err_context(err, "waiting for another migration");

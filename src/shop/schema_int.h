@@ -2,20 +2,8 @@
 #pragma once
 
 #include "shop/schema.h"
-
-/* The files of sql/, ended by a NULL name. */
-extern const struct embedded_file shop_schema_files[];
-
-/* Embedded SQL, src/shop/sql. */
-extern const char shop_sql_schema_add[];
-extern const char shop_sql_schema_begin[];
-extern const char shop_sql_schema_done[];
-extern const char shop_sql_schema_finish[];
-extern const char shop_sql_schema_is_own[];
-extern const char shop_sql_schema_list[];
-extern const char shop_sql_schema_lock[];
-extern const char shop_sql_schema_table[];
-extern const char shop_sql_schema_unlock[];
+#include "shop/shop_schema_int.h"
+#include "shop/shop_sql_int.h"
 
 #define SHOP_SCHEMA_CHECKSUM_SIZE 65 /* SHA-256 in hex digits */
 

@@ -1,6 +1,12 @@
 /* The warehouse: see warehouse.h. What it does is in sql/warehouse/; here it is made and asked. */
 #include "shop/warehouse.h"
 
+#include "shop/shop_sql_int.h"
+#include "shop/shop_warehouse_int.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/banned.h"
 
 #define NO_DATABASE    1049 /* MariaDB's errors */
@@ -10,17 +16,6 @@
 #define CHECK_ATTEMPTS 5 /* a table may be altered under it: a new year of the archive */
 #define ENTRY	       "sp_run_etl_pipeline" /* in the shop's database */
 #define COMMENT	       "aethermart: refreshes the warehouse"
-
-extern const struct embedded_file shop_warehouse_files[];
-extern const char shop_sql_warehouse_check[];
-extern const char shop_sql_warehouse_claim[];
-extern const char shop_sql_warehouse_collation[];
-extern const char shop_sql_warehouse_end[];
-extern const char shop_sql_warehouse_identity[];
-extern const char shop_sql_warehouse_routine[];
-extern const char shop_sql_warehouse_start[];
-extern const char shop_sql_warehouse_step[];
-extern const char shop_sql_warehouse_step_result[];
 
 const struct config_option warehouse_options[] = {
     {.section = "warehouse",
@@ -94,9 +89,7 @@ static int find_shop(struct maria *m, struct strbuf *ret, struct err *err)
 	int r = maria_has_table(m, "Etl_Identity", &has_identity, err);
 
 	if (r == 0 && has_identity)
-		r = maria_query(m, shop_sql_warehouse_identity, NULL, 0, &rows, err);
-	if (r == 0 && has_identity)
-		r = maria_rows_next(rows, err);
+		r = maria_query_row(m, shop_sql_warehouse_identity, NULL, 0, &rows, err);
 	if (r > 0)
 		strbuf_add(ret, maria_rows_str(rows, 0).data, maria_rows_str(rows, 0).len);
 	return r < 0 ? r : 0;
@@ -147,8 +140,8 @@ static int make_database(const struct shop_warehouse *w, struct err *err)
 	int r = open_database(w, NULL, &m, err);
 
 	if (r == 0)
-		r = maria_query_text(m, shop_sql_warehouse_collation, &MARIA_S(w->maria->database),
-				     1, &collation, err);
+		r = maria_query_text(m, shop_sql_warehouse_collation,
+				     MARIA_ARGS(MARIA_S(w->maria->database)), &collation, err);
 	if (r == 0)
 		r = maria_make_database(m, w->database, collation, err);
 	return r < 0 ? err_context(err, "making the warehouse's database") : 0;
@@ -170,12 +163,9 @@ enum entry { ENTRY_NONE, ENTRY_OWN, ENTRY_OTHERS };
 static int find_entry(struct maria *shop, enum entry *ret, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	const struct maria_value params[] = {MARIA_S(COMMENT), MARIA_S(ENTRY)};
-	int r =
-	    maria_query(shop, shop_sql_warehouse_routine, params, ARRAY_LEN(params), &rows, err);
+	int r = maria_query_row(shop, shop_sql_warehouse_routine,
+				MARIA_ARGS(MARIA_S(COMMENT), MARIA_S(ENTRY)), &rows, err);
 
-	if (r == 0)
-		r = maria_rows_next(rows, err);
 	if (r < 0)
 		return r;
 	*ret = r == 0 ? ENTRY_NONE : maria_rows_int(rows, 0) ? ENTRY_OWN : ENTRY_OTHERS;
@@ -194,10 +184,10 @@ static int make_entry(const struct shop_warehouse *w, struct err *err)
 		r = find_entry(shop, &entry, err);
 	if (r < 0 || entry == ENTRY_OTHERS)
 		return r;
-	strbuf_addstr(&sql, "CREATE OR REPLACE PROCEDURE " ENTRY
-			    "() MODIFIES SQL DATA COMMENT '" COMMENT "' CALL ");
-	maria_add_identifier(&sql, w->database);
-	strbuf_addstr(&sql, "." ENTRY "()");
+	MARIA_ADD(&sql,
+		  "CREATE OR REPLACE PROCEDURE " ENTRY "() MODIFIES SQL DATA COMMENT '" COMMENT
+		  "' CALL #." ENTRY "()",
+		  w->database);
 	return maria_exec(shop, strbuf_str(&sql), err);
 }
 
@@ -205,7 +195,8 @@ static int make_entry(const struct shop_warehouse *w, struct err *err)
 static int claim(const struct shop_warehouse *w, struct maria *m, struct err *err)
 {
 	bool is_own;
-	int r = maria_run(m, shop_sql_warehouse_claim, &MARIA_S(w->maria->database), 1, NULL, err);
+	int r = maria_run(m, shop_sql_warehouse_claim, MARIA_ARGS(MARIA_S(w->maria->database)),
+			  NULL, err);
 
 	return r < 0 ? r : check_shop(w, m, &is_own, err);
 }
@@ -297,12 +288,10 @@ static int step(struct maria *m, unsigned collection, uint64_t *ret_rows, bool *
 		struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_run(m, shop_sql_warehouse_step, &MARIA_U(collection), 1, NULL, err);
+	int r = maria_run(m, shop_sql_warehouse_step, MARIA_ARGS(MARIA_U(collection)), NULL, err);
 
 	if (r == 0)
-		r = maria_query(m, shop_sql_warehouse_step_result, NULL, 0, &rows, err);
-	if (r == 0)
-		r = maria_rows_next(rows, err);
+		r = maria_query_row(m, shop_sql_warehouse_step_result, NULL, 0, &rows, err);
 	if (r == 0)
 		r = err_set(err, ERR_INTERNAL, "a step of the warehouse answers nothing");
 	if (r < 0)
@@ -315,10 +304,8 @@ static int step(struct maria *m, unsigned collection, uint64_t *ret_rows, bool *
 static int end_run(struct maria *m, struct shop_warehouse_run *ret, struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(m, shop_sql_warehouse_end, NULL, 0, &rows, err);
+	int r = maria_query_row(m, shop_sql_warehouse_end, NULL, 0, &rows, err);
 
-	if (r == 0)
-		r = maria_rows_next(rows, err);
 	if (r == 0)
 		return err_set(err, ERR_INTERNAL, "the end of a refresh answers nothing");
 	if (r > 0)
@@ -334,7 +321,7 @@ int shop_warehouse_refresh(struct maria *m, bool all, void (*on_page)(void *arg,
 			   void *arg, struct shop_warehouse_run *ret, struct err *err)
 {
 	uint64_t done = 0;
-	int r = maria_run(m, shop_sql_warehouse_start, &MARIA_I(all), 1, NULL, err);
+	int r = maria_run(m, shop_sql_warehouse_start, MARIA_ARGS(MARIA_I(all)), NULL, err);
 
 	for (unsigned i = 1; i <= COLLECTIONS && r == 0; i++) {
 		bool is_over = false;
@@ -363,9 +350,7 @@ int shop_warehouse_count(struct maria *m, const char *shop, uint64_t *ret, struc
 
 	strbuf_addstr(&sql, "SELECT 0");
 	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
-		strbuf_addstr(&sql, " + (SELECT COUNT(*) FROM ");
-		maria_add_identifier(&sql, shop);
-		strbuf_addf(&sql, ".%s)", tables[i]);
+		MARIA_ADD(&sql, " + (SELECT COUNT(*) FROM #.#)", shop, tables[i]);
 	}
 	r = maria_query_int(m, strbuf_str(&sql), NULL, 0, &n, err);
 	if (r == 0)
@@ -375,10 +360,21 @@ int shop_warehouse_count(struct maria *m, const char *shop, uint64_t *ret, struc
 
 /* --- checking -------------------------------------------------------------------------------- */
 
-int shop_warehouse_check(struct maria *m, shop_warehouse_fn fn, void *arg, struct err *err)
+/* A bound text is refused there. */
+static int limit_time(struct maria *m, int64_t ms, struct err *err)
+{
+	char sql[80];
+
+	(void)snprintf(sql, sizeof(sql), "SET SESSION max_statement_time = %" PRId64 ".%03" PRId64,
+		       ms / 1000, ms % 1000);
+	return maria_exec(m, sql, err);
+}
+
+int shop_warehouse_check(struct maria *m, int64_t timeout_ms, shop_warehouse_fn fn, void *arg,
+			 struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = -ERR_RETRY;
+	int r = limit_time(m, timeout_ms, err) < 0 ? -(int)err->code : -ERR_RETRY;
 
 	for (int i = 0; i < CHECK_ATTEMPTS && r == -ERR_RETRY; i++) {
 		err_clear(err);

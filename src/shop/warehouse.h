@@ -55,7 +55,10 @@ struct shop_warehouse_finding { /* numbers as MariaDB writes them */
 };
 typedef int (*shop_warehouse_fn)(void *arg, const struct shop_warehouse_finding *f,
 				 struct err *err);
-/* Compares warehouse and shop in one snapshot, and calls fn for each subject. ERR_UNAVAILABLE: a
- * table is missing, of a queue for one. */
-int shop_warehouse_check(struct maria *m, shop_warehouse_fn fn, void *arg, struct err *err)
-    _must_check_;
+/*
+ * Compares warehouse and shop in one snapshot, and calls fn for each subject. ERR_UNAVAILABLE: a
+ * table is missing, of a queue for one. ERR_TIMEOUT: it was not done in that time (0: any), for
+ * which the connection has to wait longer.
+ */
+int shop_warehouse_check(struct maria *m, int64_t timeout_ms, shop_warehouse_fn fn, void *arg,
+			 struct err *err) _must_check_;

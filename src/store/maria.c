@@ -12,7 +12,7 @@
 #include "store/maria_int.h"
 
 #include "base/map.h"
-#include "store/sql_int.h"
+#include "store/store_sql_int.h"
 
 #include <errmsg.h>
 #include <mysqld_error.h>
@@ -166,6 +166,9 @@ int maria_fail(struct maria *m, unsigned code, const char *text, struct err *err
 	strbuf_done(&b);
 	if (err)
 		err->native = (int)code;
+	if (code == CR_SERVER_LOST)
+		(void)err_hint(err,
+			       "it ended, or gave no answer in time: see whether its disk is full");
 	return r;
 }
 
@@ -177,6 +180,16 @@ const struct maria_refusal *maria_refusal(const struct maria *m)
 int maria_fail_handle(struct maria *m, struct err *err)
 {
 	return maria_fail(m, mysql_errno(m->handle), mysql_error(m->handle), err);
+}
+
+int maria_fail_statement(struct maria *m, MYSQL_STMT *handle, struct err *err)
+{
+	unsigned code = mysql_stmt_errno(handle);
+
+	/* The client library leaves the error of a row that the server could not make, after the
+	 * first ones, at the connection alone. */
+	return code ? maria_fail(m, code, mysql_stmt_error(handle), err)
+		    : maria_fail_handle(m, err);
 }
 
 /* --- opening --------------------------------------------------------------------------------- */
@@ -526,7 +539,7 @@ static struct maria_statement *prepare(struct maria *m, const char *sql, uint64_
 		prepare_results(s);
 		return s;
 	}
-	(void)maria_fail(m, mysql_stmt_errno(s->handle), mysql_stmt_error(s->handle), err);
+	(void)maria_fail_statement(m, s->handle, err);
 	forget_statement(m, s);
 	return NULL;
 }
@@ -571,7 +584,7 @@ static int execute(struct maria *m, struct maria_statement *s, const struct mari
 	for (size_t i = 0; i < n_params; i++)
 		bind_value(&binds[i], &params[i]);
 	if ((n_params && mysql_stmt_bind_param(s->handle, binds)) || mysql_stmt_execute(s->handle))
-		return maria_fail(m, mysql_stmt_errno(s->handle), mysql_stmt_error(s->handle), err);
+		return maria_fail_statement(m, s->handle, err);
 	if (!s->n_columns) /* of a CALL they are known only now */
 		prepare_results(s);
 	return 0;

@@ -83,6 +83,11 @@ struct maria_value {
 #define MARIA_B(x)   ((struct maria_value){.type = MARIA_BYTES, .s = (x)}) /* struct str */
 #define MARIA_N	     ((struct maria_value){.type = MARIA_NULL})
 
+/* `params, n_params` of a call: MARIA_ARGS(MARIA_U(id), MARIA_S(name)). */
+#define MARIA_ARGS(...)                            \
+	(const struct maria_value[]){__VA_ARGS__}, \
+	    sizeof((const struct maria_value[]){__VA_ARGS__}) / sizeof(struct maria_value)
+
 /*
  * Runs a statement without result (or drops the result). ret_affected may be NULL. Statements with
  * parameters are prepared once per connection and cached by their text.
@@ -129,6 +134,9 @@ uint64_t maria_rows_uint(const struct maria_rows *r, size_t column); /* likewise
 struct maria_rows *maria_rows_close(struct maria_rows *r); /* reads and drops what is left */
 DEFINE_CLEANUP(struct maria_rows *, maria_rows_close)
 
+/* The same, and its first row: 1 row, 0 there is none, < 0 error. The caller closes *ret. */
+int maria_query_row(struct maria *m, const char *sql, const struct maria_value *params,
+		    size_t n_params, struct maria_rows **ret, struct err *err) _must_check_;
 /* First column of the first row; ERR_NOT_FOUND without a row. NULL reads as 0 / NULL. */
 int maria_query_int(struct maria *m, const char *sql, const struct maria_value *params,
 		    size_t n_params, int64_t *ret, struct err *err) _must_check_;
@@ -159,8 +167,14 @@ int maria_make_database(struct maria *m, const char *name, const char *collation
 
 /* --- text of statements ----------------------------------------------------------------------- */
 
-/* Appends `name` in backquotes, backquotes doubled. The only way an identifier gets into SQL. */
+/* Appends `name` in backquotes, backquotes doubled. This and MARIA_ADD(), which uses it, are the
+ * only ways an identifier gets into SQL. */
 void maria_add_identifier(struct strbuf *b, const char *name);
+/* Appends `text`, a name in it for each '#': MARIA_ADD(&b, "SELECT # FROM #", column, table). */
+#define MARIA_ADD(b, text, ...)                                      \
+	maria_add_names(b, text, (const char *const[]){__VA_ARGS__}, \
+			sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
+void maria_add_names(struct strbuf *b, const char *text, const char *const *names, size_t n);
 /* Appends a text literal in quotes: for DDL (comments, triggers), which takes no parameters. */
 void maria_add_literal(struct strbuf *b, struct str text);
 

@@ -4,7 +4,7 @@
  * sql/.
  */
 #include "store/maria_int.h"
-#include "store/sql_int.h"
+#include "store/store_sql_int.h"
 
 #include "base/banned.h"
 
@@ -31,7 +31,7 @@ int maria_flush_log(struct maria *m, int64_t *ret, struct err *err)
 int maria_has_right(struct maria *m, const char *right, bool *ret, struct err *err)
 {
 	int64_t n;
-	int r = maria_query_int(m, store_sql_has_right, &MARIA_S(right), 1, &n, err);
+	int r = maria_query_int(m, store_sql_has_right, MARIA_ARGS(MARIA_S(right)), &n, err);
 
 	if (r == 0)
 		*ret = n > 0;
@@ -41,7 +41,7 @@ int maria_has_right(struct maria *m, const char *right, bool *ret, struct err *e
 int maria_has_table(struct maria *m, const char *name, bool *ret, struct err *err)
 {
 	int64_t n;
-	int r = maria_query_int(m, store_sql_has_table, &MARIA_S(name), 1, &n, err);
+	int r = maria_query_int(m, store_sql_has_table, MARIA_ARGS(MARIA_S(name)), &n, err);
 
 	if (r == 0)
 		*ret = n > 0;
@@ -52,8 +52,7 @@ int maria_count_rows(struct maria *m, const char *table, int64_t *ret, struct er
 {
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 
-	strbuf_addstr(&sql, "SELECT COUNT(*) FROM ");
-	maria_add_identifier(&sql, table);
+	MARIA_ADD(&sql, "SELECT COUNT(*) FROM #", table);
 	return maria_query_int(m, strbuf_str(&sql), NULL, 0, ret, err);
 }
 
@@ -61,10 +60,7 @@ int maria_make_database(struct maria *m, const char *name, const char *collation
 {
 	_cleanup_(strbuf_done) struct strbuf sql = STRBUF_INIT(0);
 
-	strbuf_addstr(&sql, "CREATE DATABASE IF NOT EXISTS ");
-	maria_add_identifier(&sql, name);
-	strbuf_addstr(&sql, " COLLATE ");
-	maria_add_identifier(&sql, collation);
+	MARIA_ADD(&sql, "CREATE DATABASE IF NOT EXISTS # COLLATE #", name, collation);
 	return maria_exec(m, strbuf_str(&sql), err);
 }
 
@@ -72,13 +68,10 @@ void maria_add_grant(struct strbuf *b, const char *rights, const char *database,
 		     const char *user)
 {
 	strbuf_addf(b, "GRANT %s ON ", rights);
-	maria_add_identifier(b, database);
-	strbuf_addch(b, '.');
 	if (table)
-		maria_add_identifier(b, table);
+		MARIA_ADD(b, "#.# TO ", database, table);
 	else
-		strbuf_addch(b, '*');
-	strbuf_addstr(b, " TO ");
+		MARIA_ADD(b, "#.* TO ", database);
 	maria_add_literal(b, str_from(user));
 	strbuf_addstr(b, "@'%';\n");
 }

@@ -54,6 +54,7 @@ struct maria {
 /* Classifies the handle's or statement's last error, notes a lost connection. Returns -class. */
 int maria_fail(struct maria *m, unsigned code, const char *text, struct err *err);
 int maria_fail_handle(struct maria *m, struct err *err);
+int maria_fail_statement(struct maria *m, MYSQL_STMT *handle, struct err *err);
 
 /* The cached statement for this text with parameters bound, executed. */
 int maria_execute(struct maria *m, const char *sql, const struct maria_value *params,

@@ -28,8 +28,7 @@ int maria_query(struct maria *m, const char *sql, const struct maria_value *para
 				       sql);
 		}
 		if (mysql_stmt_bind_result(s->handle, s->results))
-			return maria_fail(m, mysql_stmt_errno(s->handle),
-					  mysql_stmt_error(s->handle), err);
+			return maria_fail_statement(m, s->handle, err);
 	} else {
 		r = maria_check_usable(m, err);
 		if (r < 0)
@@ -59,13 +58,11 @@ static int fetch_cut_columns(struct maria_rows *r, struct err *err)
 		b->buffer = mem_realloc_array(b->buffer, s->columns[i].length + 1, 1);
 		b->buffer_length = s->columns[i].length;
 		if (mysql_stmt_fetch_column(s->handle, b, (unsigned)i, 0))
-			return maria_fail(r->conn, mysql_stmt_errno(s->handle),
-					  mysql_stmt_error(s->handle), err);
+			return maria_fail_statement(r->conn, s->handle, err);
 	}
 	/* The library keeps its own copy of the binds: tell it about the new buffers. */
 	if (mysql_stmt_bind_result(s->handle, s->results))
-		return maria_fail(r->conn, mysql_stmt_errno(s->handle), mysql_stmt_error(s->handle),
-				  err);
+		return maria_fail_statement(r->conn, s->handle, err);
 	return 0;
 }
 
@@ -85,8 +82,7 @@ static int next_prepared(struct maria_rows *r, struct err *err)
 			return e;
 	} else if (fetched) {
 		r->is_at_end = true;
-		return maria_fail(r->conn, mysql_stmt_errno(s->handle), mysql_stmt_error(s->handle),
-				  err);
+		return maria_fail_statement(r->conn, s->handle, err);
 	}
 	for (size_t i = 0; i < s->n_columns; i++)
 		((char *)s->results[i].buffer)[s->columns[i].is_null ? 0 : s->columns[i].length] =
@@ -152,47 +148,44 @@ struct maria_rows *maria_rows_close(struct maria_rows *r)
 	return NULL;
 }
 
-/* The first row of a query: *ret, NULL before, stays so without one; else the caller closes it. */
-static int first_row(struct maria *m, const char *sql, const struct maria_value *params,
-		     size_t n_params, struct maria_rows **ret, struct err *err)
+int maria_query_row(struct maria *m, const char *sql, const struct maria_value *params,
+		    size_t n_params, struct maria_rows **ret, struct err *err)
 {
 	int r = maria_query(m, sql, params, n_params, ret, err);
 
-	if (!*ret)
-		return r;
-	r = maria_rows_next(*ret, err);
-	if (r == 1)
-		return 0;
-	if (r == 0)
-		r = err_set(err, ERR_NOT_FOUND, "the query found no row");
-	*ret = maria_rows_close(*ret);
-	return r;
+	return r < 0 ? r : maria_rows_next(*ret, err);
+}
+
+static int first_row(struct maria *m, const char *sql, const struct maria_value *params,
+		     size_t n_params, struct maria_rows **ret, struct err *err)
+{
+	int r = maria_query_row(m, sql, params, n_params, ret, err);
+
+	return r == 0 ? err_set(err, ERR_NOT_FOUND, "the query found no row") : r;
 }
 
 int maria_query_int(struct maria *m, const char *sql, const struct maria_value *params,
 		    size_t n_params, int64_t *ret, struct err *err)
 {
-	struct maria_rows *rows = NULL;
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	int r = first_row(m, sql, params, n_params, &rows, err);
 
-	if (!rows)
+	if (r < 0)
 		return r;
 	*ret = maria_rows_int(rows, 0);
-	maria_rows_close(rows);
 	return 0;
 }
 
 int maria_query_text(struct maria *m, const char *sql, const struct maria_value *params,
 		     size_t n_params, char **ret, struct err *err)
 {
-	struct maria_rows *rows = NULL;
+	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
 	struct str s;
 	int r = first_row(m, sql, params, n_params, &rows, err);
 
-	if (!rows)
+	if (r < 0)
 		return r;
 	s = maria_rows_str(rows, 0);
 	*ret = s.data ? mem_strndup(s.data, s.len) : NULL;
-	maria_rows_close(rows);
 	return 0;
 }

@@ -154,6 +154,21 @@ void maria_add_identifier(struct strbuf *b, const char *name)
 	strbuf_addch(b, '`');
 }
 
+void maria_add_names(struct strbuf *b, const char *text, const char *const *names, size_t n)
+{
+	size_t used = 0;
+
+	for (; *text; text++) {
+		if (*text != '#') {
+			strbuf_addch(b, *text);
+			continue;
+		}
+		bug_if(used == n);
+		maria_add_identifier(b, names[used++]);
+	}
+	bug_if(used != n);
+}
+
 void maria_add_literal(struct strbuf *b, struct str text)
 {
 	strbuf_addch(b, '\'');

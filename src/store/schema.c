@@ -4,7 +4,7 @@
  */
 #include "store/schema.h"
 
-#include "store/sql_int.h"
+#include "store/store_sql_int.h"
 
 #include <stdlib.h>
 
@@ -77,7 +77,7 @@ static int each_row(struct maria *m, const char *sql, const char *database, stru
 		    void (*fn)(struct schema *, const struct maria_rows *), struct err *err)
 {
 	_cleanup_(maria_rows_closep) struct maria_rows *rows = NULL;
-	int r = maria_query(m, sql, &MARIA_S(database), 1, &rows, err);
+	int r = maria_query(m, sql, MARIA_ARGS(MARIA_S(database)), &rows, err);
 
 	if (r < 0)
 		return r;

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "sync/sync.h"
+#include "sync/sync_sql_int.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -350,66 +351,6 @@ void sync_audit_write(struct maria *db, const struct sync_shared *s,
 
 /* A JSON array of texts as a NULL-terminated list in the arena. */
 const char *const *sync_list_of_json(struct arena *arena, struct str json);
-
-/* Embedded SQL, src/sync/sql. */
-extern const char sync_sql_010_tables[];
-extern const char sync_sql_audit_add[];
-extern const char sync_sql_audit_purge[];
-extern const char sync_sql_collection_count[];
-extern const char sync_sql_collection_exists[];
-extern const char sync_sql_collection_is_migrating[];
-extern const char sync_sql_collection_is_paused[];
-extern const char sync_sql_collection_pause[];
-extern const char sync_sql_collection_queues[];
-extern const char sync_sql_collection_read[];
-extern const char sync_sql_collection_register[];
-extern const char sync_sql_collection_reproject[];
-extern const char sync_sql_collection_state[];
-extern const char sync_sql_collection_states[];
-extern const char sync_sql_collection_status[];
-extern const char sync_sql_collection_verified[];
-extern const char sync_sql_consumer_add[];
-extern const char sync_sql_consumer_drop[];
-extern const char sync_sql_consumer_exists[];
-extern const char sync_sql_consumer_list[];
-extern const char sync_sql_consumer_seen[];
-extern const char sync_sql_consumers[];
-extern const char sync_sql_dead_letter_add[];
-extern const char sync_sql_dead_letter_clear[];
-extern const char sync_sql_dead_letter_drop[];
-extern const char sync_sql_dead_letter_exists[];
-extern const char sync_sql_dead_letter_heal[];
-extern const char sync_sql_dead_letter_list[];
-extern const char sync_sql_dead_letter_replayed[];
-extern const char sync_sql_handoff_add[];
-extern const char sync_sql_handoff_look[];
-extern const char sync_sql_handoff_count[];
-extern const char sync_sql_handoff_done[];
-extern const char sync_sql_handoff_done_many[];
-extern const char sync_sql_handoff_drop[];
-extern const char sync_sql_handoff_drop_collection[];
-extern const char sync_sql_handoff_page[];
-extern const char sync_sql_key_change_done[];
-extern const char sync_sql_key_change_exists[];
-extern const char sync_sql_key_changes[];
-extern const char sync_sql_lease_guard[];
-extern const char sync_sql_lease_is_held[];
-extern const char sync_sql_lease_raise[];
-extern const char sync_sql_lease_read[];
-extern const char sync_sql_lease_release[];
-extern const char sync_sql_lease_renew[];
-extern const char sync_sql_lease_take[];
-extern const char sync_sql_migration_begin[];
-extern const char sync_sql_migration_done[];
-extern const char sync_sql_migration_finish[];
-extern const char sync_sql_migration_lock[];
-extern const char sync_sql_migration_move[];
-extern const char sync_sql_migration_read[];
-extern const char sync_sql_migration_request[];
-extern const char sync_sql_own_tables[];
-extern const char sync_sql_session_clock[];
-extern const char sync_sql_target_is_new[];
-extern const char sync_sql_triggers[];
 
 int sync_dead_letter_add(struct maria *db, const char *collection, uint32_t path, struct str key,
 			 const char *error, struct err *err) _must_check_;

@@ -33,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (size_t j = 0; j < ARRAY_LEN(columns); j++)
 			(void)lineage_add_column(g, nodes[i], columns[j]);
 	lineage_read_view(g, "shop", nodes[3], text);
+	lineage_read_generated(g, nodes[2], g->nodes[nodes[2]].columns[0], text);
 	for (int i = 0; i < 4; i++) {
 		routine.home = i < 2 ? LINEAGE_WAREHOUSE : LINEAGE_TABLE;
 		routine.table = i < 2 ? LINEAGE_NONE : nodes[0];

@@ -14,10 +14,24 @@ import pytest
 
 import ordering
 import stack as stack_module
+import web
 from ordering import DATABASE
+from waiting import until
 
 ROLE = "operations_manager"
 TOMORROW = str(datetime.date.today() + datetime.timedelta(days=2))
+
+
+def now():
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def purge_all():
+    """The words of it, of all that was written until now."""
+    began = now()
+    return ("audit", "purge", "--before", until(lambda: now() > began and now()), "--young", "--yes")
+
+
 CHANGED, OTHER = "event 3 of the audit was changed", "event 3 of the audit has other details"
 
 
@@ -118,6 +132,7 @@ def test_what_cannot_be_written_down_is_not_shown(audit):
 def test_events_written_at_once_are_one_chain_without_gaps(audit):
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: audit.show(), range(32)))
+    assert head_of(audit.root / "var") == 32, "whoever was last"
     state = audit.verify()
     assert (state["first"], state["last"], state["events"], state["details"]) == (1, 32, 32, 32)
 
@@ -173,6 +188,62 @@ def test_an_end_that_was_cut_off_is_found_by_who_has_seen_it(audit):
     assert "event 5 of the audit is another one" in audit.complaint()
 
 
+def head_of(var):
+    try:
+        return int((var / "audit.head").read_text().split()[0])
+    except FileNotFoundError:
+        return 0
+
+
+def cut_newest(sql):
+    """With a row that no key has signed, and that is there for the triggers only."""
+    newest, = sql("SELECT audit_id FROM Audit_Head")[0]
+    for statement in ("INSERT INTO Audit_Checkpoints SELECT audit_id, event_hash, UTC_TIMESTAMP(6), '' FROM"
+                      " Audit_Head", f"DELETE FROM Audit_Details WHERE audit_id = {newest}",
+                      f"DELETE FROM Audit_Events WHERE audit_id = {newest}",
+                      f"DELETE FROM Audit_Checkpoints WHERE audit_id = {newest}",
+                      "UPDATE Audit_Head h JOIN Audit_Events e ON e.audit_id = h.audit_id - 1"
+                      " SET h.audit_id = e.audit_id, h.event_hash = e.event_hash"):
+        sql(statement)
+    return newest
+
+
+@pytest.mark.parametrize("words", [
+    ("privacy", "show", "{}", "--as", ROLE),
+    ("audit", "erase", "{}", "--yes"), ("token", "create", "--role", ROLE)])
+def test_what_a_command_wrote_last_cannot_be_cut_off_unseen(audit, words):
+    audit.show()
+    audit.run(*(word.format(audit.customer) for word in words))
+    assert head_of(audit.root / "var") == 2
+    assert cut_newest(audit.shop.sql) == 2
+    assert "event 1" in audit.complaint()  # is the last, or has lost its details
+
+
+def test_a_command_says_that_the_audit_does_not_go_on_from_where_it_was(audit):
+    for _ in range(2):
+        audit.show()
+    cut_newest(audit.shop.sql)
+    answer = audit.start("privacy", "show", str(audit.customer), "--as", ROLE)
+    assert answer.returncode == 0 and "event 2 of the audit is another one" in answer.stderr
+    assert "event 2" in (audit.root / "var" / "audit.head.wrong").read_text()
+
+
+def test_what_serve_wrote_last_cannot_be_cut_off_unseen(stack):
+    address = web.address_of(stack)
+    stack.json("privacy", "show", "1", "--as", ROLE)
+    assert web.ask(address, "/v1/status", "am_00000000_" + "0" * 43).status == 401
+    newest = until(lambda: stack.value("SELECT MAX(audit_id) FROM Audit_Events WHERE action_name ="
+                                       " 'http.token'"), 20)
+    until(lambda: head_of(stack.var) >= newest, 20)
+    assert cut_newest(stack.sql) == newest
+    wrong = stack.var / "audit.head.wrong"
+    until(wrong.exists, 20)
+    assert f"it had {newest}" in wrong.read_text()
+    assert f"it had {newest}" in (stack.var / "log" / "serve.log").read_text()
+    assert "the audit is not as it was written" in stack.run("doctor", check=False).stdout
+    assert f"it had {newest}" in stack.run("audit", "verify", check=False).stderr
+
+
 def test_a_person_is_forgotten_and_the_chain_holds(audit):
     other = audit.shop.customer()
     for customer in (audit.customer, other, audit.customer):
@@ -191,7 +262,7 @@ def test_a_purge_leaves_a_checkpoint_from_which_the_chain_goes_on(audit):
     for _ in range(6):
         audit.show()
     assert audit.run("audit", "purge", "--before", "2020-01-01", "--yes") == {"purged": 0}
-    assert audit.run("audit", "purge", "--before", TOMORROW, "--yes") == {"purged": 6}
+    assert audit.run(*purge_all()) == {"purged": 6}
     state = audit.verify()  # the newest stays: that of the first purge
     assert (state["first"], state["events"]) == (7, 2)
     audit.show()
@@ -205,7 +276,7 @@ def test_a_purge_that_was_cut_off_is_completed_by_the_next(audit):
     for _ in range(6):
         audit.show()
     kept = audit.shop.sql("SELECT * FROM Audit_Events WHERE audit_id IN (3, 4)")
-    audit.run("audit", "purge", "--before", TOMORROW, "--yes")
+    audit.run(*purge_all())
     for row in kept:
         marks = ", ".join(["%s"] * len(row))
         audit.shop.sql(f"INSERT INTO Audit_Events VALUES ({marks})", *row)
@@ -218,7 +289,7 @@ def test_a_purge_that_was_cut_off_is_completed_by_the_next(audit):
 def test_several_purges_at_once_leave_a_sound_chain(audit):
     for _ in range(6):
         audit.show()
-    words = ("audit", "purge", "--before", TOMORROW, "--yes")
+    words = purge_all()
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda _: audit.start(*words), range(6)))
     assert [a.returncode for a in answers] == [0] * 6, [a.stderr for a in answers]
@@ -286,15 +357,21 @@ def test_a_day_is_read_before_anybody_is_asked(audit):
     assert answer.returncode == 2 and "2026-02-30" in answer.stderr and "Go on?" not in answer.stderr + answer.stdout
 
 
-def test_a_purge_stops_at_what_is_young_though_the_clock_went_back(audit):
-    for _ in range(4):
-        audit.show()
-    days = ["2026-03-01", "2026-08-01", "2026-03-02", "2026-09-01"]
-    end = audit.shop.sql("SELECT e.audit_id, e.event_hash FROM Audit_Events e ORDER BY 1")
-    assert len(end) == 4
+def test_which_events_erased_is_asked_by_an_index(audit):
+    """Once a piece of the chain."""
+    audit.unguarded("INSERT INTO Audit_Events SELECT seq, '2026-01-01', 'os:x', '', 'test', '', '', 1, 'done',"
+                    " '', '', '' FROM seq_1_to_5000", "INSERT INTO Audit_Details SELECT seq, '', '{}', REPEAT(' ', 16) FROM seq_1_to_5000",
+                    "ANALYZE TABLE Audit_Events, Audit_Details", "FLUSH STATUS")
+    audit.shop.sql((stack_module.ROOT / "src/govern/sql/audit_erasures.sql").read_text().replace("?", "0"))
+    read = audit.shop.sql("SHOW STATUS WHERE Variable_name IN ('Handler_read_next', 'Handler_read_rnd_next')")
+    assert sum(int(n) for _, n in read) < 50
+
+
+def redate(audit, days):
+    """The chain made anew, as if its events were of these days."""
     rebuilt = "0" * 64
     audit.unguarded()
-    for (number, _), day in zip(end, days):
+    for number, day in enumerate(days, 1):
         row = audit.shop.sql("SELECT actor, role_name, action_name, object_name, purpose, row_count,"
                              " outcome, details_hash FROM Audit_Events WHERE audit_id = %s", number)[0]
         at = f"{day} 00:00:00.000000"
@@ -303,5 +380,30 @@ def test_a_purge_stops_at_what_is_young_though_the_clock_went_back(audit):
                        " WHERE audit_id = %s", at, rebuilt, digest, number)
         rebuilt = digest
     audit.shop.sql("UPDATE Audit_Head SET event_hash = %s", rebuilt)
-    assert audit.verify()["events"] == 4
-    assert audit.run("audit", "purge", "--before", "2026-04-01", "--yes")["purged"] == 1
+    (audit.root / "var" / "audit.head").unlink()  # which knows what they were
+    assert audit.verify()["events"] == len(days)
+
+
+@pytest.mark.parametrize("days, purged", [
+    (["2026-03-01", "2026-08-01", "2026-03-02", "2026-09-01"], 1),
+    # What is dated ahead says nothing of when the next ones came.
+    (["2026-03-01", "2090-08-01", "2026-03-02", "2026-09-01"], 3),
+])
+def test_a_purge_stops_at_what_is_young_though_the_clock_went_back(audit, days, purged):
+    for _ in range(4):
+        audit.show()
+    redate(audit, days)
+    assert audit.run("audit", "purge", "--before", "2026-04-01", "--young", "--yes")["purged"] == purged
+
+
+def test_a_purge_keeps_what_is_to_come_and_what_the_retention_keeps(audit):
+    audit.show()
+    refused = audit.run("audit", "purge", "--before", TOMORROW, "--young", "--yes", status=2)["error"]
+    assert "is still to come" in refused["message"]
+    refused = audit.run("audit", "purge", "--before", str(datetime.date.today()), "--yes", status=2)["error"]
+    assert "retention.audit keeps events from" in refused["message"] and "--young" in refused["hint"]
+    with audit.config.open("a") as file:
+        file.write("retention: {audit: 0d}\n")
+    refused = audit.run("audit", "purge", "--before", "2020-01-01", "--yes", status=2)["error"]
+    assert "for ever" in refused["message"]
+    assert [e["action"] for e in audit.run("audit", "list")] == ["privacy.show"]

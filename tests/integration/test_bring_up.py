@@ -1,10 +1,14 @@
 """`up` makes everything from nothing, changes nothing when all is there, and mends what a crash
 left; `down` leaves nothing behind."""
+import contextlib
 import os
+import re
 import shutil
 import stat
+import subprocess
 import time
 
+import pymongo
 import pytest
 
 import processes
@@ -94,6 +98,70 @@ def test_a_stopped_worker_alone_is_started_by_up(stack):
     stack.up()
     assert {k: v for k, v in stack.pids().items() if k != "worker"} == before
     stack.assert_in_step()
+
+
+def test_up_starts_a_server_anew_whose_options_have_changed(stack):
+    before = stack.pids()
+    stack.write_config(stack={"mariadb_memory": "72M"})
+    done = stack.up()
+    assert "restarted, its options changed: MariaDB" in done.stderr, done.stderr
+    assert stack.value("SELECT @@innodb_buffer_pool_size") == 72 << 20
+    assert stack.pids()["mariadb"] != before["mariadb"]
+    assert {k: v for k, v in stack.pids().items() if k != "mariadb"} == {
+        k: v for k, v in before.items() if k != "mariadb"}
+    stack.write_config(stack={"mongodb_memory": "300M"})
+    done = stack.up()
+    assert re.search("^mariadb +runs: MariaDB", done.stderr, re.M), done.stderr
+    assert re.search("^mongodb +restarted, its options changed: ", done.stderr, re.M), done.stderr
+    stack.assert_in_step()
+
+
+@pytest.fixture
+def small_disk(stack):
+    """MongoDB's data are on a disk of which 40 MB are free."""
+    data = (stack.var / "mongodb").resolve() / "data"
+    stack.down()
+    copy = data.with_name("data.copy")
+    shutil.copytree(data, copy)
+    owner = data.stat()
+    used = sum(p.stat().st_size for p in copy.rglob("*") if p.is_file())
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={used + (40 << 20)}", "none", data],
+                      check=False, capture_output=True).returncode != 0:
+        pytest.skip("no disk of its own can be mounted here")
+    try:
+        shutil.copytree(copy, data, dirs_exist_ok=True)
+        for path in (data, *data.rglob("*")):
+            os.chown(path, owner.st_uid, owner.st_gid)
+        stack.up()
+        yield data
+    finally:
+        stack.down()
+        subprocess.run(["umount", data], check=True)
+
+
+def test_up_recovers_what_a_full_disk_has_broken(stack, small_disk):
+    full = small_disk / "full"
+    with contextlib.suppress(OSError), full.open("wb") as out:
+        while True:
+            out.write(bytes(1 << 20))
+    before = stack.pid("mongodb")
+
+    def is_broken():
+        stack.sql("UPDATE Products SET price = price + 1")
+        stack.forget_clients()
+        with contextlib.suppress(pymongo.errors.PyMongoError):
+            stack.docs("product_catalog").find_one()
+            return False
+        return True
+
+    until(is_broken, 60, 0.5, "MongoDB has given up")
+    remedies = stack.run("doctor", check=False).stdout
+    assert "run `aethermart up`: a server of its own that does not let it log in" in remedies, remedies
+    assert "userAdminAnyDatabase" not in remedies, remedies
+    full.unlink()
+    done = stack.up()
+    assert before != stack.pid("mongodb"), done.stderr
+    stack.assert_in_step(60)
 
 
 def test_reset_wipes_and_rebuilds(stack):

@@ -51,6 +51,23 @@ def test_a_check_names_every_mistake(new_stack):
     assert places[0] in message and places[1] not in message
 
 
+def test_a_check_looks_for_the_files_that_are_named(new_stack):
+    new_stack.config_path.write_text(
+        "stack: {dir: not-made-yet}\nmariadb:\n  password_file: gone.txt\n  socket: later.sock\n"
+        "http:\n  tls_cert: /nonexist\nshop:\n  data: [aethermart.yaml, none]\n")
+    found = new_stack.json("config", "check", check=False)["mistakes"]
+    assert [one["code"] for one in found] == ["NOT_FOUND"] * 3, found
+    for place, option, name, one in zip(
+            ("yaml:3:18: ", "yaml:6:13: ", "yaml:8:9: "),
+            ("mariadb.password_file", "http.tls_cert", "shop.data"),
+            ("gone.txt", "/nonexist", "none"), found):
+        assert place in one["message"] and option in one["message"], one
+        assert f'{name}": No such file' in one["message"], one
+    assert new_stack.run("config", "show").returncode == 0  # nobody reads them
+    message = new_stack.fails("config", "check", "--http.tls_key", "/absent")
+    assert "--http.tls_key: http.tls_key: could not read \"/absent\"" in message, message
+
+
 def test_a_good_file_passes(new_stack):
     assert "valid" in new_stack.run("config", "check").stdout
     assert new_stack.json("config", "check")["mistakes"] == []

@@ -155,7 +155,7 @@ def test_orders_keep_their_totals_and_others_keep_what_is_theirs(person):
     assert stack.value("SELECT street FROM Customer_Addresses WHERE external_id = 'EA-2'") == SHARED
     other = number(stack, "EZ-2")
     assert stack.doc("customer_profiles", other)["full_name"] == "Ottoline Fairweather"
-    rows = {r["where"]: r["rows"] for r in receipts}
+    rows = {r["where"]: r["rows"] for r in receipts if r["what"] != "deleted, of events about others"}
     assert (rows["Customers"], rows["Customer_Addresses"], rows["Orders"], rows["Reviews"],
             rows["Carts"], rows["Order_Requests"], rows["Audit_Details"]) == (1, 2, 1, 1, 1, 1, 3)
     assert stack.sql("SELECT * FROM Stock_Movements m JOIN Products p USING (product_id) GROUP BY"
@@ -204,6 +204,7 @@ def test_what_has_to_be_kept_is_not_erased(person):
             "is not a day to come", "no day to come")
     stack.run("privacy", "hold", person.id, "--reason", "audit", "--until", "2999-01-01")
     assert "for 2 reasons" in stack.fails("privacy", "release", person.id)
+    assert "say why" in stack.fails("privacy", "hold", person.id, "--reason", " ")
     holds = {r["why"]: r["hold"] for r in stack.json("privacy", "erasures")}
     stack.sql("UPDATE Legal_Holds SET held_until = '2020-01-01' WHERE hold_id = %s", [holds["audit"]])
     assert "lawsuit 12/26" in person.erase(check=False).stderr

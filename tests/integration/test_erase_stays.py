@@ -6,11 +6,13 @@ import hmac
 import json
 import os
 import re
+import shutil
 import signal
 
 import pytest
 
-from test_erase import FEED, number, number_of, places, waits_for_a_lock
+import stack as stack_module
+from test_erase import FEED, Person, number, number_of, places, waits_for_a_lock
 from test_erase import forgetful, person  # noqa: F401 (fixtures)
 from waiting import until
 
@@ -55,8 +57,11 @@ class Blocker:
         self.cursor.execute("BEGIN")
         self.cursor.execute("SELECT * FROM Customers WHERE customer_id = %s FOR UPDATE", [customer])
 
+    def waiting(self):
+        return waits_for_a_lock(self.stack)
+
     def wait_for(self, n):
-        until(lambda: len(waits_for_a_lock(self.stack)) >= n, 40, pause=0.3, what="it waits")
+        until(lambda: len(self.waiting()) >= n, 40, pause=0.3, what="it waits")
 
     def commit(self):
         self.connection.commit()
@@ -146,6 +151,37 @@ def test_nothing_new_comes_to_who_was_erased(person):
             stack.docs("customer_profiles").count_documents({"_id": person.id}) == 0)
 
 
+def test_what_is_kept_nameless_begins_no_erasure_again(forgetful, new_stack, request):
+    """Orders have documents here, which stay as their rows do."""
+    folder = new_stack.root / "mapping"
+    shutil.copytree(stack_module.BINARY.parent.parent / "mapping", folder)
+    orders = folder / "orders.yaml"
+    orders.write_text(orders.read_text().replace("target: none\n", ""))
+    new_stack.write_config(mapping={"dir": str(folder)})
+    stack = request.getfixturevalue("stack")
+    stack.run("sync", "install")
+    stack.wait_migrated()
+    person = Person(stack)
+    profile = stack.docs("customer_profiles").find_one({"_id": person.id})
+    first = certificate(person.erase("--json"))
+    assert stack.docs("orders").count_documents({"customer_id": person.id}) == 1
+    assert certificate(person.erase("--json")) == first, "nothing came"
+
+    # MongoDB alone was restored: what came back goes, and the orders stay.
+    stack.docs("customer_profiles").insert_one(profile)
+    again = certificate(person.erase("--json", "--wait", "20s"))
+    assert stack.docs("customer_profiles").count_documents({"_id": person.id}) == 0
+    assert again["finished_at"] > first["finished_at"] and again["complete"] is True
+    assert stack.docs("orders").count_documents({"customer_id": person.id}) == 1
+
+    # What is proved is not begun again for want of an answer.
+    password = stack.secret("mongodb-aethermart_admin")
+    text = password.read_text()
+    password.write_text("another")
+    assert certificate(person.erase("--json")) == again
+    password.write_text(text)
+
+
 def test_what_comes_while_they_are_erased_counts(person):
     """An order and another address between the plan and the transaction; rows before the end."""
     stack = person.stack
@@ -223,6 +259,23 @@ def test_a_feed_brings_nobody_back_under_another_spelling_or_key(person):
     assert places(stack) == []
 
 
+def test_a_load_looks_a_fingerprint_up(person):
+    """It does not compare each customer with everybody who was erased."""
+    stack = person.stack
+    person.erase()
+    stack.sql("INSERT INTO Erased_Keys SELECT SHA2(seq, 256), erasure_id FROM Erasures, seq_1_to_20000")
+    stack.sql("ANALYZE TABLE Erased_Keys")
+
+    def read():
+        return sum(int(n) for _, n in stack.sql("SHOW GLOBAL STATUS WHERE Variable_name IN"
+                                                " ('Handler_read_next', 'Handler_read_rnd_next')"))
+    lines = [f"LF-{n},First{n},Last{n},l.f{n}@example.org,,,{'no day' if n < 100 else '2024-03-14'}"
+             for n in range(300)]
+    before = read()
+    assert load_files(stack, customers=CUSTOMERS + "\n".join(lines) + "\n") == {"customers": (300, 100)}
+    assert read() - before < 100 * 20000 / 10
+
+
 def test_fingerprints_from_before_still_count(person):
     stack = person.stack
     person.erase()
@@ -234,7 +287,8 @@ def test_fingerprints_from_before_still_count(person):
                   [hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()])
     stack.sql("UPDATE Erasures SET key_mark = NULL")
     for line in ("EZ-1,Zenobia,Quartermain,,,,2024-03-14",
-                 "EZ-9,Zenobia,Quartermain,zenobia.q@example.org,,,2024-03-14"):
+                 "EZ-9,Zenobia,Quartermain,zenobia.q@example.org,,,2024-03-14",
+                 "EZ-9,Zenobia,Quartermain,,,,2024-03-14"):  # that key is theirs from now on
         assert load_files(stack, customers=CUSTOMERS + line + "\n") == {"customers": (1, 1)}
     assert stack.value("SELECT key_mark FROM Erasures") == hmac.new(secret, b"", hashlib.sha256).hexdigest()
 

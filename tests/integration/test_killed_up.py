@@ -25,6 +25,9 @@ def test_nothing_works_on_when_up_is_killed(new_stack):
         processes.wait_gone(pid, 5)
         servers = set(new_stack.pids().values())
         assert set(processes.mentioning(new_stack.root)) <= servers, words
+    assert new_stack.value("SELECT COUNT(*) FROM Load_Runs WHERE run_status = 'done'") == 0
     new_stack.write_config(shop={"customers": 50, "orders": 100, "reviews": 50})
-    new_stack.up()
+    assert "loaded" in new_stack.up().stderr
+    assert new_stack.value("SELECT COUNT(*) FROM Load_Runs WHERE run_status = 'done'") == 1
+    assert not (new_stack.var / "shop.loading").exists()
     new_stack.assert_in_step(60)

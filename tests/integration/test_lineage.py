@@ -348,6 +348,24 @@ def test_impact_goes_through_triggers_and_procedures(stack):
     assert not any("aethermart_product" in r for r in routines)  # a mapping's trigger
 
 
+def test_impact_goes_through_generated_columns_and_events(stack):
+    _, found = impact(stack, "Fact_Orders.total_amount")
+    assert found["warehouse", "Fact_Orders", "revenue"]["direct"]
+    _, found = impact(stack, "Products.price")
+    assert found["warehouse", "Fact_Sales", "net_amount"]["direct"], "through what fills the warehouse"
+    stack.sql("CREATE TABLE Seen_Prices (price DECIMAL(12,2), net DECIMAL(12,2) AS (price) STORED)")
+    stack.sql("CREATE EVENT ev_see_prices ON SCHEDULE EVERY 1 DAY STARTS '2037-01-01' DO"
+              " INSERT INTO Seen_Prices (price) SELECT price FROM Products")
+    try:
+        answer, found = impact(stack, "Products.price")
+        assert found["table", "Seen_Prices", "price"]["direct"]
+        assert found["table", "Seen_Prices", "net"]["direct"]
+        assert "event ev_see_prices" in {r["routine"] for r in answer["routines"]}
+    finally:
+        stack.sql("DROP EVENT ev_see_prices")
+        stack.sql("DROP TABLE Seen_Prices")
+
+
 def test_impact_names_who_reads(stack):
     answer, _ = impact(stack, "Customers.email")
     assert {r["routine"] for r in answer["routines"]} >= {"procedure sp_MyProfile",

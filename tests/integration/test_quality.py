@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -302,6 +303,7 @@ def test_own_sql_can_only_read_and_has_no_time_without_end(quality):
     results = quality.run(status=DIFFERENT)
     assert [r["outcome"] for r in results.values()] == ["error"] * 4 + ["passed"]
     assert results["sleeps"]["microseconds"] < 10_000_000
+    assert "its time of 100ms was up (`timeout` of the check, " in results["sleeps"]["details"]
     assert quality.sql("SELECT COUNT(*) FROM Things") == [(100,)]
 
 
@@ -442,9 +444,23 @@ def quarantined(stack, check):
     return {q["key"]: q for q in stack.json("quality", "quarantine", check)}
 
 
+def channels_of_the_program():
+    """By which it lets orders come itself, as its text has them."""
+    sql = "".join(path.read_text() for path in (stack_module.ROOT / "sql").glob("*.sql"))
+    code = "".join(path.read_text() for path in (stack_module.ROOT / "src" / "shop").glob("order*.c"))
+    found = set(re.findall(r"p_quoted_prices, '(\w+)'|COALESCE\(p_sales_channel, '(\w+)'|"
+                           r"NEW.sales_channel = '(\w+)'", sql))
+    found |= set(re.findall(r'channel = "(\w+)"|json_string_value\(channel\)\) : "(\w+)"', code))
+    return sorted({name for names in found for name in names if name})
+
+
 @pytest.mark.index
 @pytest.mark.shop(defects="0.02")  # the default
 def test_a_new_shop_passes_what_ships(stack):
+    channels = channels_of_the_program()
+    assert {"api", "customer", "direct", "import", "stress"} <= set(channels)
+    for order, channel in enumerate(channels, 1):
+        stack.sql("UPDATE Orders SET sales_channel = %s WHERE order_id = %s", [channel, order])
     wait_for_meaning(stack)
     stack.json("warehouse", "refresh")
     results = results_of(stack)
@@ -539,6 +555,15 @@ def test_what_the_warehouse_has_otherwise_is_named_by_its_subject(stack):
     stack.wait_synced()
     waits = result()
     assert waits["outcome"] == "passed" and "waits to be taken" in waits["details"]
+    rules = stack.root / "own-rules"
+    rules.mkdir()
+    (rules / "slow.yaml").write_text(yaml.safe_dump({"owner": "tests", "rules": {"warehouse_reconciled": {
+        "kind": "reconciliation", "store": "warehouse", "about": "no time", "timeout": "1ms", "severity": "warn"}}}))
+    stack.write_config(quality={"rules": str(rules)})
+    late = result()
+    assert late["outcome"] == "error" and late["details"].startswith("its time of "), late
+    assert "slow.yaml:3, gives more" in late["details"] and "(1969)" in late["details"], late
+    stack.write_config(quality={"rules": str(stack_module.ROOT / "rules/quality")})
     stack.sql("DROP DATABASE aethermart_dw")
     away = result()
     assert away["outcome"] == "error" and away["details"]

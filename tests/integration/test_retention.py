@@ -79,7 +79,7 @@ TABLES = {
         " inputs, outputs, event) VALUES (UUID(), 'n', 'load', 'START', UTC_TIMESTAMP(), 'p', '', '', '{}')"),
     "load_runs": (
         "quality", "Load_Runs",
-        f"INSERT INTO Load_Runs (load_id, started_at, run_status) SELECT seq, {AGE}, 'done'"
+        f"INSERT INTO Load_Runs (load_id, started_at, run_status) SELECT seq, {AGE}, 'failed'"
         " FROM seq_1_to_1000000",
         "INSERT INTO Load_Runs (run_status) VALUES ('done')"),
     "price_history": (
@@ -286,6 +286,31 @@ def test_a_million_events_of_the_audit_are_purged_behind_a_checkpoint(place):
     assert (state["first"], state["last"]) == (old + 1, n_events + 1)
 
 
+def test_what_is_counted_of_the_audit_is_what_a_purge_deletes(place):
+    """The chain is verified before, so not for what became too old since yesterday."""
+    def day(ago):
+        return str(datetime.datetime.utcnow().date() - datetime.timedelta(days=ago))
+    for _ in range(4):
+        place.show()
+    test_audit.redate(place, [day(11), day(11), day(5), day(4)])
+    for keep, old in (("11d", 0), ("7d", 2)):
+        place.keep(audit=keep)
+        assert place.purge("audit", "--dry-run") == {"audit": old}
+        assert place.purge("audit", "--yes") == {"audit": old}
+
+
+def test_few_rows_are_counted_and_of_many_it_is_said_that_they_are_a_guess(place):
+    place.show()
+    place.fill("INSERT INTO sync_dead_letter (collection, path, `key`, error)"
+               " SELECT 'c', 0, seq, 'refused' FROM seq_1_to_30000")
+    place.shop.sql("ANALYZE TABLE sync_dead_letter")
+    assert (place.store("audit")["rows"], place.store("audit")["is_estimate"]) == (1, False)
+    assert place.store("dead_letters")["is_estimate"]
+    text = stack_module.run_binary("retention", "show", "--config", str(place.config)).stdout
+    shown = {words[0]: words[2] for words in map(str.split, text.splitlines()) if len(words) > 2}
+    assert shown["audit"] == "1" and shown["dead_letters"].startswith("~")
+
+
 def test_the_newest_price_of_a_product_stays_however_old(place):
     product = place.shop.product("10.00", 5)
     place.shop.sql("UPDATE Product_Price_History SET changed_at = UTC_TIMESTAMP() - INTERVAL 900 DAY")
@@ -309,12 +334,15 @@ def test_records_of_the_shop_are_never_purged(place):
     assert place.store("stock_movements")["keep"] == "kept"
 
 
-def test_a_load_stays_as_long_as_its_findings(place):
+def test_a_load_stays_as_long_as_its_findings_and_the_first_for_ever(place):
+    place.shop.sql("INSERT INTO Load_Runs (load_id, run_status) VALUES (2, 'stopped'), (3, 'done'), (4, 'done')")
     place.shop.sql("UPDATE Load_Runs SET started_at = '2001-01-01'")
-    place.shop.sql(TABLES["quality"][3])
-    assert place.purge("load_runs", "--yes") == {"load_runs": 0}
+    place.shop.sql("UPDATE Load_Runs SET run_status = 'failed' WHERE load_id = 1")
+    place.shop.sql(TABLES["quality"][3].replace("VALUES (1,", "VALUES (4,"))
+    assert place.purge("load_runs", "--yes") == {"load_runs": 2}
     place.shop.sql("DELETE FROM data_quality_logs")
     assert place.purge("load_runs", "--yes") == {"load_runs": 1}
+    assert place.shop.sql("SELECT load_id FROM Load_Runs") == [(3,)], "the one that completed the shop"
 
 
 def test_a_run_and_what_was_known_of_stay_as_long_as_results_name_them(place):
@@ -416,6 +444,30 @@ def test_who_locks_a_table_is_not_waited_for_long(place):
     assert place.purge("dead_letters", "--yes") == {"dead_letters": 1}
 
 
+@pytest.mark.parametrize("verb", [("retention", "purge", "lineage"),
+                                  ("lineage", "purge", "--before", "2026-01-01")])
+def test_a_long_run_is_purged_without_walking_through_it_for_each_of_its_events(place, verb):
+    event = ("INSERT INTO data_lineage_tracker (run_id, job_namespace, job_name, event_type, event_time,"
+             " producer, inputs, outputs, event) SELECT 'long', 'n', 'sync.reviews', '{}', {}, 'p', '', '',"
+             " '{{}}' FROM seq_1_to_{}")
+    for kind, n in (("START", 1), ("RUNNING", 2000), ("COMPLETE", 1)):
+        place.shop.sql(event.format(kind, "'2001-01-01'", n))
+    # One that ended lately stays whole.
+    for kind, when, n in (("START", "'2001-01-01'", 1), ("RUNNING", "UTC_TIMESTAMP()", 5000),
+                          ("COMPLETE", "UTC_TIMESTAMP()", 1)):
+        place.shop.sql(event.format(kind, when, n).replace("'long'", "'young'"))
+    place.shop.sql("ANALYZE TABLE data_lineage_tracker")
+
+    def read():
+        return sum(int(n) for _, n in place.shop.sql(
+            "SHOW GLOBAL STATUS WHERE Variable_name IN ('Handler_read_next', 'Handler_read_rnd_next')"))
+    before = read()
+    place.run(*verb, "--yes")
+    assert read() - before < 500_000
+    assert place.shop.sql("SELECT DISTINCT run_id, COUNT(*) FROM data_lineage_tracker"
+                          " WHERE run_id IN ('long', 'young') GROUP BY 1") == [("young", 5002)]
+
+
 def test_rows_that_are_dated_ahead_hold_nothing_up(place):
     for when, n in (("2037-01-01", 5000), ("2001-01-01", 3000)):
         place.shop.sql("INSERT INTO sync_audit_log (logged_at, collection, source, outcome, mapping_version,"
@@ -476,6 +528,15 @@ def test_serve_purges_and_measures_by_itself(stack):
           what="old rows are purged")
     until(lambda: stack.value("SELECT COUNT(*) FROM Retention_Samples WHERE store_name = '(disk)'") > 0,
           30, what="sizes are written down")
+    # One store that costs the connection keeps the later ones from nothing.
+    stack.sql("CREATE TRIGGER cut_off BEFORE DELETE ON rbac_audit FOR EACH ROW KILL CONNECTION_ID()")
+    stack.sql("UPDATE rbac_audit SET happened_at = '2001-01-01' ORDER BY rbac_id LIMIT 1")
+    stack.sql("INSERT INTO Order_Requests (customer_id, idempotency_key, request_hash, requested_at)"
+              " SELECT MIN(customer_id), 'old', REPEAT('x', 32), '2001-01-01' FROM Customers")
+    until(lambda: stack.value("SELECT COUNT(*) FROM Order_Requests WHERE requested_at = '2001-01-01'") == 0, 30,
+          what="later stores are purged")
+    assert stack.value("SELECT COUNT(*) FROM rbac_audit WHERE happened_at = '2001-01-01'") == 1
+    stack.sql("DROP TRIGGER cut_off")
     audit = stack.var / "mariadb" / "audit"
     old, young = audit / "server_audit.log.20", audit / "server_audit.log.19"
     lines = "20010101 00:00:00,vm,x,h,1,1,CONNECT,,,0\n20010102 00:00:00,********\n" \
@@ -499,12 +560,12 @@ def test_serve_purges_and_measures_by_itself(stack):
 def test_serve_verifies_the_audit_each_day_and_doctor_tells_what_is_wrong(stack):
     def told():
         return [c for c in stack.json("doctor", check=False)["checks"] if "the audit" in c["what"]]
-    head = stack.var / "audit.head"
+    verified = stack.var / "audit.head.verified"
     stack.down()
     stack.write_config(retention={"every": "1s"})
-    head.unlink(missing_ok=True)
+    verified.unlink(missing_ok=True)
     stack.up()
-    until(lambda: head.exists(), 30, what="serve verifies the audit")
+    until(lambda: verified.exists(), 30, what="serve verifies the audit")
     assert [c["ok"] for c in told()] == [True]
     for (name,) in stack.sql("SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE"
                              " TRIGGER_SCHEMA = DATABASE() AND EVENT_OBJECT_TABLE LIKE 'Audit%%'"):

@@ -126,11 +126,19 @@ def test_a_table_of_our_name_that_is_not_ours_is_named_before_anything_is_made(d
     db.run("apply")
 
 
+def forget_reports(db):
+    """The last file that replaces reports, which comes after those that the tests run again."""
+    db.rows("DELETE FROM schema_migrations WHERE migration_number = 206")
+    for function in ("f_Server_Time", "f_Shop_Database"):
+        db.rows(f"DROP FUNCTION {function}")
+
+
 def test_a_later_file_replaces_what_an_earlier_one_made(database):
     """As in a database that was made before the last file was written."""
     db = database("older")
     db.run("apply")
     shape = db.shape()
+    forget_reports(db)
     db.rows("DELETE FROM schema_migrations WHERE migration_number = 105")
     for view in ("v_Live_Product_Sales", "v_Archived_Product_Sales", "v_Supplier_Products"):
         db.rows(f"DROP VIEW {view}")
@@ -138,7 +146,7 @@ def test_a_later_file_replaces_what_an_earlier_one_made(database):
                        ("TR_Orders_Archive", "ix_archive_address"),
                        ("Customer_Addresses", "ix_address_state")):
         db.rows(f"ALTER TABLE {table} DROP KEY {key}")
-    assert json.loads(db.run("apply", "--json").stdout)["applied"] == 1
+    assert json.loads(db.run("apply", "--json").stdout)["applied"] == 2
     assert db.shape() == shape
 
 
@@ -158,10 +166,11 @@ def test_a_later_file_replaces_what_an_earlier_one_was_making(database):
                        ("Customer_Addresses", "ix_address_state"),
                        ("TR_Orders_Archive", "ix_archive_date")):
         db.rows(f"ALTER TABLE {table} DROP KEY {key}")
+    forget_reports(db)
     db.rows("DELETE FROM schema_migrations WHERE migration_number BETWEEN 101 AND 119")
     db.rows("UPDATE schema_migrations SET statements_done = 3, statement_begun = 4,"
             " finished_at = NULL WHERE migration_number = 100")
-    assert json.loads(db.run("apply", "--json").stdout)["applied"] == 4
+    assert json.loads(db.run("apply", "--json").stdout)["applied"] == 5
     assert db.shape() == shape
 
 

@@ -1,12 +1,24 @@
 """What `up` says is true: of a worker that dies, stands by or has another configuration, and of what
 is in the database that the configuration names now."""
+import contextlib
+import fcntl
 import json
+import os
+import pathlib
+import pty
 import re
+import signal
+import struct
+import subprocess
+import termios
 
 import pytest
 import yaml
 
+import processes
+import web
 from named import DATABASE, DOCUMENTS
+from stack import BINARY, environment
 from waiting import until
 
 
@@ -58,6 +70,51 @@ def test_a_worker_that_stands_by_is_said_to(elsewhere):
     assert "stands by: another process" in done.stderr, done.stderr
     assert "Standing by after" in done.stdout and "Live" not in done.stdout, done.stdout
     insert_customer(elsewhere, "B")
+
+
+def ends_of_socket(path):
+    """The one that listens, and another for each client, also for one that is not answered yet."""
+    lines = pathlib.Path("/proc/net/unix").read_text().splitlines()
+    return sum(line.endswith(f" {path}") for line in lines)
+
+
+def waits_for_a_process(pid):
+    """It polls a pidfd."""
+    return any(os.readlink(entry.path) == "anon_inode:[pidfd]"
+               for entry in os.scandir(f"/proc/{pid}/fd"))
+
+
+@pytest.fixture
+def ending(named):
+    """A worker that was told to end, and is halted on its way out. Its lease could not be given
+    back before."""
+    named.up("--no-shop")
+    address = web.address_of(named)
+    with named.servers.open_sql(database=DATABASE, autocommit=False) as link:
+        with link.cursor() as cursor:
+            cursor.execute("SELECT * FROM sync_lease FOR UPDATE")
+            named.signal("worker", signal.SIGTERM)
+            until(lambda: web.ask(address, "/readyz").status == 503, what="it is not ready")
+            named.stop("worker")
+    return named
+
+
+@pytest.mark.parametrize("has_socket", [True, False])
+def test_a_worker_that_is_ending_is_waited_for_and_replaced(ending, has_socket):
+    first = ending.worker_pid()
+    socket = next(ending.var.rglob("serve.sock"))
+    if not has_socket:
+        socket.unlink()
+    up = ending.start("up", "--yes", "--no-shop")
+    until(lambda: "all collections live" in up.log.read_text() and
+          (ends_of_socket(socket) > 1 if has_socket else waits_for_a_process(up.pid)), 30,
+          what="up has found the worker")
+    ending.cont("worker")
+    assert up.wait(30) == 0, up.log.read_text()
+    text = up.log.read_text()
+    assert "was ending" in text and "Live" in text, text
+    assert ending.worker_pid() != first and not processes.is_alive(first)
+    insert_customer(ending, "B")
 
 
 def test_what_changed_meanwhile_is_no_difference(stack):
@@ -116,6 +173,27 @@ def test_the_shop_is_loaded_once_into_each_database(named):
     named.assert_in_step()
 
 
+@pytest.mark.limit(240)
+def test_live_data_is_never_loaded_over(stack):
+    marker = stack.var / "shop.loaded"
+    stack.sql("UPDATE Products SET price = 4711 WHERE product_id = 15")
+    stack.sql("UPDATE Customers SET email = 'mine@example.com' WHERE customer_id = 1")
+
+    def stays(said):
+        done = stack.up()
+        assert re.search(rf"^shop +{said}", done.stderr, re.M), done.stderr
+        assert stack.value("SELECT price FROM Products WHERE product_id = 15") == 4711
+        assert stack.value("SELECT email FROM Customers WHERE customer_id = 1") == "mine@example.com"
+
+    stack.write_config(retention={"quality": "1s"})  # Load_Runs, too
+    stack.run("retention", "purge", "--yes")
+    stays("already loaded")
+    marker.write_text("2026-11-23T03:09:24.123Z")  # of an older program
+    stays("already loaded")
+    marker.write_text("9 at 2026-11-23 03:09:24.123")  # of a run that is gone
+    stays('database "aethermart_db" has rows; nothing loaded')
+
+
 def test_another_database_on_an_embedded_server(stack):
     stack.write_config(mariadb={"database": "second_db"})
     stack.up("--no-shop")
@@ -123,6 +201,40 @@ def test_another_database_on_an_embedded_server(stack):
     number = insert_customer(stack, "B")
     assert stack.doc("customer_profiles", number)["full_name"] == "A B"
     stack.assert_in_step()
+
+
+def on_terminal(stack, *words, columns=80):
+    """What a person sees at a terminal of that width."""
+    person, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    child = subprocess.Popen([str(BINARY), "--config", str(stack.config_path), *words], stdin=terminal,
+                             stdout=terminal, stderr=subprocess.DEVNULL, env=environment(), cwd=stack.root)
+    os.close(terminal)
+    text = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while piece := os.read(person, 65536):
+            text += piece
+    os.close(person)
+    child.wait()
+    return text.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_is_wide_enough_and_a_missing_column_is_told(stack):
+    stack.run("quality", "run", check=False)
+    stack.sql("ALTER TABLE Reviews RENAME COLUMN review_text TO text_was")
+    try:
+        status = stack.json("status")
+        assert "review_text" in status["sync"]["mappings_error"], status
+        seen = {" ".join(words): on_terminal(stack, *words) for words in
+                (["doctor"], ["retention", "show"], ["quality", "report"], ["status"])}
+    finally:
+        stack.sql("ALTER TABLE Reviews RENAME COLUMN text_was TO review_text")
+    for verb, text in seen.items():
+        assert len(text.splitlines()) > 8, (verb, text)
+        assert [line for line in text.splitlines() if len(line) > 80] == [], verb
+    assert "review_text" in " ".join(seen["status"].split()), seen["status"]
+    assert "`aethermart mapping check`" in " ".join(seen["status"].split())
+    assert stack.json("status")["sync"]["mappings_error"] is None
 
 
 def test_json_is_all_that_is_printed(named):

@@ -1,4 +1,4 @@
--- Views and routines that are not as migrations made them: "view NAME". While migrations are applied, or were cut
+-- What is not as migrations made it: "view NAME", "trigger NAME". While migrations are applied, or were cut
 -- off, only those that were other before them.
 SELECT CONCAT(d.object_kind, ' ', d.object_name)
   FROM Access_Definitions d

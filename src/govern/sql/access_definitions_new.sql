@@ -1,4 +1,4 @@
--- After migrations: views and routines that nobody knew.
+-- After migrations: what nobody knew.
 INSERT INTO Access_Definitions (object_kind, object_name, definition_hash)
 SELECT v.object_kind, v.object_name, v.definition_hash
   FROM v_Access_Definitions v

@@ -1,10 +1,14 @@
--- What the server grants on the shop and its warehouse: kind, who, rights (several: by commas), object.
+-- What the server grants on the shop, its warehouse and its own tables of accounts (who writes those can be anybody):
+-- kind, who, rights (several: by commas), object.
 -- Kinds: role, account, view (those that nobody recorded, too), grant, member, default, person, login (what is
 -- wrong with it). Parameter: the warehouse's database.
 -- Rights that a pattern gives (GRANT … ON `aether%`.*) are found by what it matches.
--- Of roles and accounts of the shop (Access_Objects) also what they have on other databases.
-WITH names AS (SELECT DATABASE() AS database_name UNION SELECT ?),
-     ours AS (SELECT object_name AS who FROM Access_Objects WHERE object_kind IN ('role', 'account')),
+-- Of roles and accounts of the shop (Access_Objects), and of PUBLIC, which everybody is, also what they have on other
+-- databases.
+-- Rights on all are bits, in the order of privilege.h; those that this server alone knows are told as a number.
+WITH names AS (SELECT DATABASE() AS database_name UNION SELECT ? UNION SELECT 'mysql'),
+     ours AS (SELECT object_name AS who FROM Access_Objects WHERE object_kind IN ('role', 'account')
+               UNION SELECT 'PUBLIC'),
      accounts AS (
        SELECT User, Host, Priv, COALESCE(JSON_VALUE(Priv, '$.is_role'), 0) = 1 AS is_role,
               IF(COALESCE(JSON_VALUE(Priv, '$.is_role'), 0) = 1, User, CONCAT(User, '@', Host)) AS who
@@ -37,8 +41,18 @@ SELECT 'login', l.who,
   FROM logins l JOIN Access_Objects o ON o.object_kind = 'account' AND o.object_name = l.who
  WHERE o.found_hash <> SHA2(l.plugins, 256) OR NOT l.has_password
 UNION ALL
-SELECT 'grant', who, CONCAT('rights ', JSON_VALUE(Priv, '$.access') & ~1024), 'SERVER' FROM accounts
- WHERE COALESCE(JSON_VALUE(Priv, '$.access'), 0) & ~1024 <> 0
+SELECT 'grant', who,
+       IF(bits & ~1024 = (1 << 39) - 1 - 1024, 'ALL PRIVILEGES', CONCAT_WS(',',
+          NULLIF(MAKE_SET(bits, 'SELECT', 'INSERT', 'UPDATE', 'DELETE', 'CREATE', 'DROP', 'RELOAD', 'SHUTDOWN',
+                          'PROCESS', 'FILE', NULL, 'REFERENCES', 'INDEX', 'ALTER', 'SHOW DATABASES', 'SUPER',
+                          'CREATE TEMPORARY TABLES', 'LOCK TABLES', 'EXECUTE', 'REPLICATION SLAVE', 'BINLOG MONITOR',
+                          'CREATE VIEW', 'SHOW VIEW', 'CREATE ROUTINE', 'ALTER ROUTINE', 'CREATE USER', 'EVENT',
+                          'TRIGGER', 'CREATE TABLESPACE', 'DELETE HISTORY', 'SET USER', 'FEDERATED ADMIN',
+                          'CONNECTION ADMIN', 'READ_ONLY ADMIN', 'REPLICATION SLAVE ADMIN',
+                          'REPLICATION MASTER ADMIN', 'BINLOG ADMIN', 'BINLOG REPLAY', 'SLAVE MONITOR'), ''),
+          IF(bits >> 39, CONCAT('RIGHTS ', bits >> 39 << 39), NULL))), 'SERVER'
+  FROM (SELECT who, CAST(COALESCE(JSON_VALUE(Priv, '$.access'), 0) AS UNSIGNED) AS bits FROM accounts) x
+ WHERE bits & ~1024 <> 0
 UNION ALL
 SELECT 'grant', who, 'GRANT OPTION', 'SERVER' FROM accounts -- no part of ALL PRIVILEGES
  WHERE COALESCE(JSON_VALUE(Priv, '$.access'), 0) & 1024 <> 0

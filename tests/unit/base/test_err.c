@@ -54,11 +54,28 @@ static void what_fits_is_not_cut(void **state)
 	assert_int_equal(err.message[ERR_MESSAGE_MAX - 2], '7');
 }
 
+static void what_may_be_meant_stands_behind_the_message(void **state)
+{
+	struct err err = {0};
+
+	(void)state;
+	(void)err_set(&err, ERR_NOT_FOUND, "there is no \"a\"");
+	assert_int_equal(err_near(&err, NULL), -ERR_NOT_FOUND);
+	assert_string_equal(err.message, "there is no \"a\"");
+	assert_int_equal(err_near(&err, "b"), -ERR_NOT_FOUND);
+	assert_string_equal(err.message, "there is no \"a\"; did you mean \"b\"?");
+	(void)err_set(&err, ERR_NOT_FOUND, "%01020d", 7);
+	(void)err_near(&err, "b");
+	assert_cut(err.message, sizeof(err.message));
+	assert_int_equal(err_near(NULL, "b"), -ERR_INTERNAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_long_message_is_cut_at_a_whole_character),
 	    cmocka_unit_test(what_fits_is_not_cut),
+	    cmocka_unit_test(what_may_be_meant_stands_behind_the_message),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

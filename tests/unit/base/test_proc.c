@@ -148,6 +148,25 @@ static void of_other_texts_nothing_is_certain(void **state)
 	}
 }
 
+static void a_process_has_the_arguments_that_it_was_started_with(void **state)
+{
+	_cleanup_(strbuf_done) struct strbuf b = STRBUF_INIT(0);
+	const char *const same[] = {"server", "--port=1", "", NULL};
+	const char *const fewer[] = {"server", "--port=1", NULL};
+	const char *const more[] = {"server", "--port=1", "", "--audit", NULL};
+	const char *const other[] = {"server", "--port=2", "", NULL};
+	const struct str text = {"server\0--port=1\0", sizeof("server\0--port=1\0")};
+
+	(void)state;
+	assert_true(proc_has_arguments(text, same));
+	assert_false(proc_has_arguments(text, fewer));
+	assert_false(proc_has_arguments(text, more));
+	assert_false(proc_has_arguments(text, other));
+	assert_int_equal(proc_arguments(getpid(), &b), 0);
+	assert_non_null(memmem(b.data, b.len, "test_base_proc", strlen("test_base_proc")));
+	assert_int_equal(proc_arguments(4194305, &b), -ERR_NOT_FOUND);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +175,7 @@ int main(void)
 	    cmocka_unit_test(another_process_of_the_same_number_is_another_one),
 	    cmocka_unit_test(before_the_last_start_of_a_machine_all_have_ended),
 	    cmocka_unit_test(of_other_texts_nothing_is_certain),
+	    cmocka_unit_test(a_process_has_the_arguments_that_it_was_started_with),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,6 +94,32 @@ static void utf8_is_checked_strictly(void **state)
 		assert_false(utf8_is_valid(bad[i], strlen(bad[i])));
 }
 
+static void utf8_is_cut_and_counted_by_characters(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t max, len, count;
+	} cases[] = {
+	    {"", 0, 0, 0},
+	    {"abc", 0, 0, 3},
+	    {"abc", 2, 2, 3},
+	    {"abc", 9, 3, 3},
+	    {"a\xc3\xa9", 2, 1, 2},
+	    {"a\xc3\xa9", 3, 3, 2},
+	    {"\xc3\xa9", 1, 0, 1},
+	    {"\xf0\x9f\x98\x80!", 3, 0, 2},
+	    {"\xf0\x9f\x98\x80!", 4, 4, 2},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct str s = str_from(cases[i].text);
+
+		assert_int_equal(utf8_cut(s, cases[i].max).len, cases[i].len);
+		assert_int_equal(utf8_count(s), cases[i].count);
+	}
+}
+
 static void json_text_is_valid_whatever_the_bytes(void **state)
 {
 	static const char *const cases[][2] = {
@@ -133,6 +159,7 @@ int main(void)
 	    cmocka_unit_test(numbers_are_whole_texts_in_range),
 	    cmocka_unit_test(sizes_and_durations_have_units),
 	    cmocka_unit_test(utf8_is_checked_strictly),
+	    cmocka_unit_test(utf8_is_cut_and_counted_by_characters),
 	    cmocka_unit_test(json_text_is_valid_whatever_the_bytes),
 	    cmocka_unit_test(the_nearest_name_is_suggested_and_nothing_for_nonsense),
 	};

@@ -114,7 +114,7 @@ static void who_may_come_from_one_host_alone_gets_no_account_that_any_host_opens
 
 	(void)state;
 	plan(&p, NULL);
-	assert_false(access_mongo_has(&p.plan.wanted, ACCESS_ACCOUNT, "admin.fay"));
+	assert_false(access_items_has(&p.plan.wanted, ACCESS_ACCOUNT, "admin.fay"));
 	assert_int_equal(p.plan.n_bound, 1);
 }
 
@@ -140,7 +140,7 @@ static void where_rights_are_not_kept_only_who_has_everything_has_an_account(voi
 	(void)state;
 	plan(&p, "it does what it likes");
 	assert_int_equal(count(&p, ACCESS_ACCOUNT), 1);
-	assert_true(access_mongo_has(&p.plan.wanted, ACCESS_ACCOUNT, "admin.ann"));
+	assert_true(access_items_has(&p.plan.wanted, ACCESS_ACCOUNT, "admin.ann"));
 	assert_int_equal(p.plan.n_withheld, 4);
 	assert_int_equal(count(&p, ACCESS_ROLE), 4);
 }

@@ -50,6 +50,8 @@ static void what_tells_nobody_is_counted_and_not_searched_for(void **state)
 	    {ERASE_KEY, "\u200bE1", ERASE_SHORT},
 	    {ERASE_KEY, "\uff11\uff12\uff13", ERASE_NUMBER},
 	    {ERASE_PHONE, "\uff11\uff12\uff13-4567", ERASE_SEARCHED},
+	    {ERASE_ADDRESS, "Kingston upon Hull", ERASE_SHORT}, /* a town is everybody's */
+	    {ERASE_ADDRESS, "12 Unheard Of Lane", ERASE_SEARCHED},
 	    {ERASE_WRITTEN, "Great product, thank yo", ERASE_SHORT},
 	    {ERASE_WRITTEN, "Great product, thank you", ERASE_SEARCHED},
 	};
@@ -188,6 +190,43 @@ static void a_text_that_says_who_somebody_is_is_told(void **state)
 			fail_msg("\"%s\"", cases[i].text);
 }
 
+/* A column may hold any character. */
+static void the_seal_keeps_a_text_with_a_zero_in_it(void **state)
+{
+	static const char text[] = "twelve bytes\0and more";
+	_cleanup_(erase_sought_done) struct erase_sought s = {0}, back = {0};
+	_cleanup_(strbuf_done) struct strbuf sealed = STRBUF_INIT(0);
+	struct err err = {0};
+
+	(void)state;
+	erase_sought_add(&s, ERASE_OTHER, (struct str){text, sizeof(text) - 1});
+	assert_int_equal(s.texts[0].text.len, sizeof(text) - 1);
+	erase_sought_seal(&s, key, &sealed);
+	assert_int_equal(erase_sought_unseal(strbuf_slice(&sealed), key, &back, &err), 0);
+	assert_true(str_equal(back.texts[0].text, s.texts[0].text));
+}
+
+/* One that was begun before records had the mark of a key, which a load gives to it. */
+static void a_record_that_was_marked_since_opens_still(void **state)
+{
+	struct eraser e = {.key = key}, stranger = {.key = other};
+	struct err err = {0};
+
+	(void)state;
+	for (int is_marked = 0; is_marked < 2; is_marked++) {
+		_cleanup_(erase_sought_done) struct erase_sought s = {0}, back = {0}, no = {0};
+		char subject[] = "15";
+		struct record rec = {.id = 3, .subject = subject, .is_marked = is_marked};
+
+		add(&s, ERASE_EMAIL, "zenobia.q@example.org");
+		erase_sought_seal(&s, key, &rec.sought);
+		assert_int_equal(erase_record_unseal(&e, &rec, &back, &err), 0);
+		assert_string_equal(back.texts[0].text.data, "zenobia.q@example.org");
+		assert_int_equal(erase_record_unseal(&stranger, &rec, &no, &err), -ERR_CORRUPTED);
+		strbuf_done(&rec.sought);
+	}
+}
+
 /* RFC 4231, test case 2, has a shorter key; libsodium's own are trusted for the rest. */
 static void a_fingerprint_is_an_hmac(void **state)
 {
@@ -304,6 +343,8 @@ int main(void)
 	    cmocka_unit_test(the_seal_keeps_texts_and_tells_another_key),
 	    cmocka_unit_test(a_seal_from_before_is_opened),
 	    cmocka_unit_test(a_text_that_says_who_somebody_is_is_told),
+	    cmocka_unit_test(the_seal_keeps_a_text_with_a_zero_in_it),
+	    cmocka_unit_test(a_record_that_was_marked_since_opens_still),
 	    cmocka_unit_test(a_fingerprint_is_an_hmac),
 	    cmocka_unit_test(a_certificate_is_checked_byte_by_byte),
 	    cmocka_unit_test(a_stand_in_has_the_form_and_is_the_same_each_time),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "govern/quality_stream.h"
 
 #include <pthread.h>
@@ -202,12 +203,44 @@ static void what_does_not_fit_is_lost_and_counted(void **state)
 	assert_int_equal(count(f, "TRUE"), n - (int64_t)now.lost);
 }
 
+/* The server's own wait would be as long as 50 s, and that a second time. */
+static void somebodys_lock_keeps_nobody_from_ending(void **state)
+{
+	const struct fixture *f = *state;
+	struct quality_stream_state now;
+	struct quality_stream *s;
+	struct maria *lock = NULL;
+	int64_t since_us;
+
+	if (!f)
+		skip();
+	assert_int_equal(maria_exec(f->db, "DELETE FROM Quality_Quarantine", NULL), 0);
+	assert_int_equal(maria_open(&f->options, &lock, NULL), 0);
+	assert_int_equal(maria_exec(lock, "START TRANSACTION", NULL), 0);
+	assert_int_equal(maria_exec(lock,
+				    "INSERT INTO Quality_Quarantine (check_name, entity,"
+				    " entity_key) VALUES ('price', 'goods', '1')",
+				    NULL),
+			 0);
+	s = start(f);
+	judge(s, f, "1", -1);
+	do { /* until it is in the hand that waits */
+		quality_stream_state(s, &now);
+	} while (now.n_waiting);
+	since_us = clock_monotonic_us();
+	quality_stream_stop(s);
+	assert_true(clock_monotonic_us() - since_us < 20000000);
+	(void)maria_close(lock);
+	assert_int_equal(count(f, "TRUE"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_last_document_of_each_key_decides),
 	    cmocka_unit_test(what_passes_and_never_failed_is_no_row),
 	    cmocka_unit_test(what_does_not_fit_is_lost_and_counted),
+	    cmocka_unit_test(somebodys_lock_keeps_nobody_from_ending),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

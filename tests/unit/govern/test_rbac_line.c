@@ -113,6 +113,31 @@ static void what_may_be_read_in_two_ways_ends_the_text(void **state)
 	assert_kept("SELECT M\xc3\xbcller", "SELECT M ?");
 }
 
+/* What is cut off may be anything: nobody takes it for a mere setting. */
+static void a_text_that_ends_early_says_so(void **state)
+{
+	static const char *const whole[] = {"", "COMMIT", "SET @a = 'x', @b = 2",
+					    "SELECT 1 -- all"};
+	static const char *const cut[] = {"SET @a = '\\', @b = 1", "SET @a = 1 /*! , @b = 2 */",
+					  "SET @a = 'cut off", "SET PASSWORD = geheim"};
+	static const char *const lines[] = {BEGIN "QUERY,shop,'SET @a = \\'x\\'',0",
+					    BEGIN "READ,shop,Customers,",
+					    BEGIN "QUERY,shop,'SET @a = \\'\\\\\\', @b = 1',0"};
+	struct strbuf b = STRBUF_INIT(0);
+	struct rbac_line l;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(whole); i++)
+		assert_true(rbac_statement_without_literals(str_from(whole[i]), &b));
+	for (size_t i = 0; i < ARRAY_LEN(cut); i++)
+		assert_false(rbac_statement_without_literals(str_from(cut[i]), &b));
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		assert_true(rbac_line_parse(str_from(lines[i]), &l));
+		assert_int_equal(rbac_line_statement(&l, &b), i < 2);
+	}
+	strbuf_done(&b);
+}
+
 static void passwords_never_appear(void **state)
 {
 	static const char *const statements[] = {
@@ -184,6 +209,9 @@ static void what_only_steers_a_connection_is_noise(void **state)
 	    "SET @@global.max_connections = ?",
 	    "SET @@session.sql_log_bin = ?",
 	    "SET sql_log_bin = ?",
+	    "SET timestamp = ?",
+	    "SET insert_id = ?",
+	    "SET last_insert_id = ?",
 	    "SET SESSION sql_log_bin = ?",
 	    "SET @a = ?, GLOBAL max_connections = ?",
 	    "SET @a = (SELECT email FROM Customers)",
@@ -208,6 +236,7 @@ int main(void)
 	    cmocka_unit_test(what_fits_no_form_is_not_guessed_at),
 	    cmocka_unit_test(values_and_comments_go),
 	    cmocka_unit_test(what_may_be_read_in_two_ways_ends_the_text),
+	    cmocka_unit_test(a_text_that_ends_early_says_so),
 	    cmocka_unit_test(passwords_never_appear),
 	    cmocka_unit_test(a_statement_is_read_as_the_plugin_escaped_it),
 	    cmocka_unit_test(what_only_steers_a_connection_is_noise),

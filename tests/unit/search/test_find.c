@@ -458,6 +458,48 @@ static void facets_count_what_could_be_chosen_instead(void **state)
 	}
 }
 
+/* In the total, or in a facet, which leaves out the conditions on itself. */
+static uint32_t count_told(const struct look *l)
+{
+	static bool by_brand[DOCUMENTS], by_price[DOCUMENTS];
+	uint32_t n = 0;
+
+	look_for_near(l, "brand", by_brand);
+	look_for_near(l, "price", by_price);
+	for (uint32_t i = 0; i < DOCUMENTS; i++)
+		n += (l->allowed[i] && (l->has_word[i] || l->near[i])) ||
+		     (is_allowed(l, i, "brand") && (l->has_word[i] || by_brand[i])) ||
+		     (is_allowed(l, i, "price") && (l->has_word[i] || by_price[i]));
+	return n;
+}
+
+static void whoever_is_counted_is_told(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(looks); i++) {
+		struct look *l = take_look(i);
+		struct search_find q = ask_look(l);
+		struct search_results r;
+		uint32_t n = count_told(l);
+
+		q.limit = 0;
+		q.matched_max = n ? n : 1;
+		r = find(&q);
+		assert_int_equal(r.n_matched, n);
+		assert_non_null(r.matched);
+		assert_int_equal(r.n, 0);
+		if (n < 2)
+			continue;
+		q.matched_max = n - 1;
+		r = find(&q);
+		assert_int_equal(r.n_matched, n);
+		assert_null(r.matched);
+		q.facets = no_facets;
+		q.n_facets = 0;
+		assert_int_equal(find(&q).n_matched, r.total);
+	}
+}
+
 static void only_the_facets_that_are_asked_for_are_counted(void **state)
 {
 	static const char *const names[] = {"brand"}, *const wrong[] = {"brnd"};
@@ -841,6 +883,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(totals_are_those_of_an_exhaustive_look),
 	    TEST(facets_count_what_could_be_chosen_instead),
+	    TEST(whoever_is_counted_is_told),
 	    TEST(only_the_facets_that_are_asked_for_are_counted),
 	    TEST(what_is_not_there_is_an_error),
 	    TEST(pages_have_each_hit_once),

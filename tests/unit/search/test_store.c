@@ -527,6 +527,36 @@ static void a_key_has_a_record_until_it_is_overwritten(void **state)
 	assert_int_equal(after[2], 1);
 }
 
+/* Who looks for a key in a file whose rest cannot be read has not found that it is not there. */
+static void damage_is_no_end_to_who_looks_for_a_key(void **state)
+{
+	struct strbuf whole = STRBUF_INIT(0);
+	size_t counts[3] = {0};
+
+	(void)state;
+	reopen();
+	put(0, "zero");
+	put(1, "one");
+	sync_store();
+	read_whole(&whole);
+	write_whole(whole.data, whole.len - 1); /* as after a crash */
+	assert_int_equal(search_store_each_key(f.path, count_key, counts, NULL), 0);
+	assert_int_equal(counts[0], 1);
+	for (size_t i = 0; i < RECORD - sizeof(uint64_t); i++) { /* of the first one's header */
+		struct err err = {0};
+
+		whole.data[HEADER + i] ^= 1;
+		write_whole(whole.data, whole.len);
+		counts[0] = counts[1] = 0;
+		assert_int_equal(search_store_each_key(f.path, count_key, counts, &err),
+				 -ERR_CORRUPTED);
+		assert_non_null(strstr(err.message, "damaged at byte 48"));
+		assert_int_equal(counts[0] + counts[1], 0);
+		whole.data[HEADER + i] ^= 1;
+	}
+	strbuf_done(&whole);
+}
+
 static void what_was_replaced_before_a_restart_is_overwritten_too(void **state)
 {
 	(void)state;
@@ -891,6 +921,7 @@ int main(void)
 	    TEST(a_number_beyond_the_records_is_damage),
 	    TEST(what_was_replaced_is_overwritten_on_disk),
 	    TEST(a_key_has_a_record_until_it_is_overwritten),
+	    TEST(damage_is_no_end_to_who_looks_for_a_key),
 	    TEST(what_was_replaced_before_a_restart_is_overwritten_too),
 	    TEST(a_file_that_is_mostly_waste_is_worth_writing_anew),
 	    TEST(a_file_is_written_anew_with_what_is_valid),

@@ -59,10 +59,36 @@ static void a_connection_that_is_made_anew_waits_for_locks_as_before(void **stat
 	assert_null(maria_pool_free(pool));
 }
 
+static void a_row_that_the_server_cannot_make_is_an_error_with_its_reason(void **state)
+{
+	const struct maria_options options = {.socket = getenv("AETHERMART_TEST_MARIADB_SOCKET"),
+					      .user = "root",
+					      .database = "mysql"};
+	const char *sql = "SELECT IF(seq < ?, seq, (SELECT 1 UNION SELECT 2)) FROM seq_1_to_9";
+	_cleanup_(maria_closep) struct maria *m = NULL;
+	struct maria_rows *rows = NULL;
+	struct err err = {0};
+	int n = 0, r;
+
+	(void)state;
+	if (!options.socket)
+		skip();
+	assert_int_equal(maria_open(&options, &m, &err), 0);
+	assert_int_equal(maria_query(m, sql, &MARIA_I(5), 1, &rows, &err), 0);
+	while ((r = maria_rows_next(rows, &err)) > 0)
+		n++;
+	assert_int_equal(n, 4);
+	assert_int_equal(r, -ERR_INVALID_ARGUMENT);
+	assert_int_equal(err.native, 1242);
+	assert_non_null(strstr(err.message, "more than 1 row"));
+	assert_null(maria_rows_close(rows));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_connection_that_is_made_anew_waits_for_locks_as_before),
+	    cmocka_unit_test(a_row_that_the_server_cannot_make_is_an_error_with_its_reason),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

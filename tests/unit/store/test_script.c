@@ -147,6 +147,16 @@ static void identifiers_cannot_end_their_quotes(void **state)
 	}
 }
 
+static void each_sharp_stands_for_a_name(void **state)
+{
+	struct strbuf b = STRBUF_INIT(0);
+
+	(void)state;
+	MARIA_ADD(&b, "SELECT # FROM #.# WHERE x = ?", "a", "#", "b`");
+	assert_string_equal(strbuf_str(&b), "SELECT `a` FROM `#`.`b``` WHERE x = ?");
+	strbuf_done(&b);
+}
+
 static void literals_cannot_end_their_quotes(void **state)
 {
 	static const struct {
@@ -199,6 +209,7 @@ int main(void)
 	    cmocka_unit_test(delimiter_lines_change_what_ends_a_statement),
 	    cmocka_unit_test(it_stops_where_the_caller_does),
 	    cmocka_unit_test(identifiers_cannot_end_their_quotes),
+	    cmocka_unit_test(each_sharp_stands_for_a_name),
 	    cmocka_unit_test(literals_cannot_end_their_quotes),
 	    cmocka_unit_test(quoted_texts_are_one_piece_of_a_script),
 	};
