@@ -153,7 +153,10 @@ int maria_query_row(struct maria *m, const char *sql, const struct maria_value *
 {
 	int r = maria_query(m, sql, params, n_params, ret, err);
 
-	return r < 0 ? r : maria_rows_next(*ret, err);
+	if (r < 0)
+		return r;
+	bug_if(!*ret);
+	return maria_rows_next(*ret, err);
 }
 
 static int first_row(struct maria *m, const char *sql, const struct maria_value *params,
@@ -161,7 +164,10 @@ static int first_row(struct maria *m, const char *sql, const struct maria_value 
 {
 	int r = maria_query_row(m, sql, params, n_params, ret, err);
 
-	return r == 0 ? err_set(err, ERR_NOT_FOUND, "the query found no row") : r;
+	if (r)
+		return r;
+	(void)err_set(err, ERR_NOT_FOUND, "the query found no row");
+	return -ERR_NOT_FOUND;
 }
 
 int maria_query_int(struct maria *m, const char *sql, const struct maria_value *params,
