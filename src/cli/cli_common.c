@@ -238,6 +238,10 @@ void cli_print_error(const struct err *err, bool json)
 	struct str rest;
 
 	cli_format_error(err, json, &b);
+	if (json) { /* a program reads it */
+		fputs(strbuf_str(&b), stderr);
+		return;
+	}
 	rest = strbuf_slice(&b);
 	while (rest.len) {
 		const char *end = memchr(rest.data, '\n', rest.len);

@@ -475,6 +475,8 @@ static int run_certificate(const struct command_line *line, struct err *err)
 		return err_set(err, ERR_INVALID_ARGUMENT, "say whose, or --check FILE");
 	if (number && parse_uint64(str_from(number), SIZE_MAX, &earlier, err) < 0)
 		return err_context(err, "--earlier");
+	if (number && !earlier)
+		return err_set(err, ERR_INVALID_ARGUMENT, "--earlier counts from 1");
 	r = read_public_key(line, public_key, err);
 	if (r == 0 && command_has(line, "check"))
 		return check_certificate(line, public_key, err);

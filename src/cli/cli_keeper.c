@@ -40,7 +40,8 @@ struct cli_keeper {
 	struct cli_witness witness;
 	struct maria *db; /* of the sync's account, which the server's audit leaves out */
 	struct cli_audit_head head;
-	bool is_failing, is_purge_failing, is_head_failing, has_audit;
+	bool is_failing, is_purge_failing, has_audit;
+	int head_told; /* why audit.head was not moved, as the log has it; 0: it was */
 	struct metric *rows;
 	int64_t next_follow_us, next_head_us, next_purge_us, next_verify_us;
 };
@@ -103,12 +104,12 @@ static void follow_chain_and_tell(struct cli_keeper *k)
 
 	if (r == -ERR_INTERRUPTED)
 		return;
-	if (r < 0 && !k->is_head_failing)
+	if (r < 0 && r != k->head_told)
 		logger_error(is_wrong ? LOGGER_ERROR : LOGGER_WARN, "audit",
 			     is_wrong ? "the audit is not as it was written"
 				      : "audit.head was not moved",
 			     &err);
-	k->is_head_failing = r < 0;
+	k->head_told = r;
 	k->next_head_us = clock_monotonic_us() + (is_wrong ? WRONG_US : FOLLOW_US);
 }
 

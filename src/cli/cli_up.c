@@ -251,6 +251,7 @@ static int load(struct up *u, const char *out, struct err *err)
 
 enum shop_step {
 	SHOP_LOAD,   /* nothing is there, or what our own load left when it was cut off */
+	SHOP_FINISH, /* all is loaded, but what was made for it is still there */
 	SHOP_THERE,  /* we loaded it, whatever became of it since */
 	SHOP_OTHERS, /* has rows of somebody else */
 };
@@ -303,9 +304,12 @@ static int choose_shop_step(struct maria *m, const struct shop_files *files,
 
 	if (r < 0)
 		return r;
-	if (past->has_rows && has_begun && past->is_cut_off)
+	/* A load that was completed since is somebody else's, and so is what they cut off. */
+	if (past->has_rows && has_begun && past->is_cut_off && !past->has_done && !is_ours)
 		*ret = SHOP_LOAD;
-	else if (is_ours || (past->has_rows && has_begun))
+	else if (past->has_rows && has_begun)
+		*ret = SHOP_FINISH;
+	else if (is_ours)
 		*ret = SHOP_THERE;
 	else
 		*ret = past->has_rows ? SHOP_OTHERS : SHOP_LOAD;
@@ -359,15 +363,16 @@ static int up_shop(struct up *u, struct err *err)
 	r = look_at_shop(u, &files, &step, err);
 	if (r < 0)
 		return r;
-	if (step == SHOP_THERE)
+	if (step == SHOP_THERE || step == SHOP_FINISH)
 		u->said = "already loaded";
 	if (step == SHOP_OTHERS)
 		u->said = arena_printf(&u->arena, "database \"%s\" has rows; nothing loaded",
 				       config_text(u->line->config, "mariadb.database"));
-	if (step != SHOP_LOAD)
+	if (step == SHOP_THERE || step == SHOP_OTHERS)
 		return 0;
-	r = generate(u, files.generated, err);
-	if (r == 0)
+	if (step == SHOP_LOAD)
+		r = generate(u, files.generated, err);
+	if (r == 0 && step == SHOP_LOAD)
 		r = load(u, files.generated, err);
 	if (r == 0)
 		r = dir_remove(files.generated, err);

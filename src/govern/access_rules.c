@@ -607,8 +607,6 @@ const struct access_role *access_want_role(const struct access *a, const char *n
 
 	if (role)
 		return role;
-	for (size_t i = 0; i < a->n_roles; i++)
-		names[i] = a->roles[i].name;
 	(void)err_set(err, ERR_NOT_FOUND, "there is no role \"%.60s\"", name);
 	(void)err_near(err, cstr_nearest(name, names));
 	(void)err_hint(err, "`aethermart access show` lists them");

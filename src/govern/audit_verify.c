@@ -339,21 +339,22 @@ static void tell_verified(const struct audit_witness *witness)
 
 /* --- from a place in the chain to its end ---------------------------------------------------- */
 
-static int check_from(struct chain *c, struct maria *m, struct err *err)
+/* `ret_moved`: audit.head is there now; false: somebody else moved it meanwhile. */
+static int check_from(struct chain *c, struct maria *m, bool *ret_moved, struct err *err)
 {
-	bool is_moved;
 	int r = check_pieces(c, m, err);
 
 	map_done(&c->erased);
 	arena_done(&c->arena);
 	tell_wrong(c->witness, r, err);
-	return r < 0 ? r : move_witness(c->witness, &c->seen, &c->before, &is_moved, err);
+	return r < 0 ? r : move_witness(c->witness, &c->seen, &c->before, ret_moved, err);
 }
 
 int audit_verify(struct maria *m, const struct audit_witness *witness, struct audit_state *ret,
 		 struct err *err)
 {
 	struct chain c = {.witness = witness, .state = ret, .before.hash = AUDIT_FIRST_HASH};
+	bool is_moved = false;
 	int r;
 
 	*ret = (struct audit_state){0};
@@ -362,7 +363,7 @@ int audit_verify(struct maria *m, const struct audit_witness *witness, struct au
 		tell_wrong(witness, r, err);
 		return r;
 	}
-	r = check_from(&c, m, err);
+	r = check_from(&c, m, &is_moved, err);
 	ret->last = c.before.id;
 	memcpy(ret->head, c.before.hash, sizeof(ret->head));
 	if (r == 0)
@@ -385,13 +386,15 @@ int audit_follow(struct maria *m, const struct audit_witness *witness, struct er
 {
 	struct audit_state state = {0};
 	struct audit_head end = {0};
-	bool is_there = false;
+	bool is_there = false, is_moved = false;
 
 	atomic_store(&audit_appended, false);
-	for (;;) {
+	/* What comes after this look is for the next one: others may never cease to append. */
+	while (!is_moved) {
 		struct chain c = {.witness = witness, .state = &state};
 		int r = read_witness(witness, &c.seen, err);
 
+		tell_wrong(witness, r, err);
 		if (r == 0)
 			r = read_end(m, &end, err);
 		if (r == 0 && is_same(&c.seen, &end))
@@ -403,8 +406,9 @@ int audit_follow(struct maria *m, const struct audit_witness *witness, struct er
 		if (r < 0 || !is_there)
 			return r < 0 ? r : audit_verify(m, witness, &state, err);
 		c.before = c.seen;
-		r = check_from(&c, m, err);
+		r = check_from(&c, m, &is_moved, err);
 		if (r < 0)
 			return r;
 	}
+	return 0;
 }

@@ -398,7 +398,7 @@ static int search_until_none(const struct eraser *e, const struct erase_search *
 			     struct totals *ret, struct err *err)
 {
 	int64_t deadline = clock_monotonic_us() + e->wait_ms * 1000;
-	int64_t patience = clock_monotonic_us() + STAYING_US;
+	int64_t patience = 0;
 	bool is_followed_again = false;
 	int r;
 
@@ -408,16 +408,17 @@ static int search_until_none(const struct eraser *e, const struct erase_search *
 			r = follow_last(e, how, ret, err);
 		if (r < 0 || !ret->n_found_all)
 			return r;
-		if (!ret->n_staying)
+		if (!ret->n_staying || !is_followed_again)
 			patience = clock_monotonic_us() + STAYING_US;
 		else if (clock_monotonic_us() > patience)
 			break;
 		/* It may have come from somebody else's statement, by the server's audit. */
-		if (ret->n_staying && !is_followed_again)
+		if (ret->n_staying && !is_followed_again) {
+			is_followed_again = true;
 			r = follow_last(e, how, ret, err);
-		is_followed_again = is_followed_again || ret->n_staying;
-		if (r < 0)
-			return r;
+			if (r < 0)
+				return r;
+		}
 		usleep(LOOK_US);
 	} while (go_on(e, deadline, strbuf_str(&ret->where)));
 	r = tell_left(e, ret, err);
@@ -516,15 +517,17 @@ static json_t *list_earlier(const struct record *rec)
 		json_t *whole = json_loads(json_string_value(one), 0, NULL), *inner = NULL;
 		const char *signature, *content, *finished;
 		json_int_t texts;
+		int complete = 0;
 
 		if (json_unpack(whole, "{s:s,s:s}", "signature", &signature, "certificate",
 				&content) == 0)
 			inner = json_loads(content, 0, NULL);
-		if (json_unpack(inner, "{s:s,s:{s:I}}", "finished_at", &finished, "texts",
-				"searched_for", &texts) == 0)
-			json_array_append_new(ret, json_pack("{s:s,s:I,s:s}", "finished_at",
-							     finished, "searched_for", texts,
-							     "signature", signature));
+		if (json_unpack(inner, "{s:s,s:b,s:{s:I}}", "finished_at", &finished, "complete",
+				&complete, "texts", "searched_for", &texts) == 0)
+			json_array_append_new(ret, json_pack("{s:s,s:b,s:I,s:s}", "finished_at",
+							     finished, "complete", complete,
+							     "searched_for", texts, "signature",
+							     signature));
 		json_decref(inner);
 		json_decref(whole);
 	}
@@ -590,11 +593,21 @@ static int finish(const struct eraser *e, const struct record *rec, const char *
 	return maria_finish(e->m, r, err);
 }
 
-/* A certificate of a search for nothing would prove nothing, unless it only adds to one that was
- * made when their texts were known. */
+static bool was_complete(const struct record *rec)
+{
+	json_t *all = list_earlier(rec);
+	json_t *newest = json_array_get(all, json_array_size(all) - 1);
+	bool ret = json_is_true(json_object_get(newest, "complete"));
+
+	json_decref(all);
+	return ret;
+}
+
+/* A certificate of a search for nothing would prove nothing, unless it only adds to a complete one
+ * that was made when their texts were known. */
 static int check_sought(const struct record *rec, const struct erase_sought *s, struct err *err)
 {
-	if (erase_sought_count(s, ERASE_SEARCHED) || (!s->n && rec->earlier))
+	if (erase_sought_count(s, ERASE_SEARCHED) || was_complete(rec))
 		return 0;
 	if (s->n)
 		(void)err_set(err, ERR_CONFLICT,

@@ -450,3 +450,8 @@ def test_an_erasure_that_goes_no_further_is_ended_with_what_is_left(person):
     event = stack.json("audit", "list")[0]
     assert (event["action"], event["outcome"]) == ("privacy.erase", "left")
     assert "is erased" in stack.fails("privacy", "erase", person.id, "--yes", "--leave", "again")
+    # What comes again makes it no more complete: the texts are known no longer.
+    stack.sql("INSERT INTO Carts (customer_id, expires_at) VALUES (%s, UTC_TIMESTAMP() + INTERVAL 1 DAY)",
+              [person.id])
+    failed = stack.run("privacy", "erase", person.id, "--yes", "--json", check=False)
+    assert failed.returncode != 0 and "nothing is known of them any more" in failed.stderr

@@ -133,7 +133,7 @@ def test_nothing_new_comes_to_who_was_erased(person):
     # Of what was searched for then, only the first tells; it stays.
     kept = stack.run("privacy", "certificate", person.id, "--earlier", 1).stdout
     assert json.loads(json.loads(kept)["certificate"]) == first and first["earlier"] == []
-    assert again["earlier"] == [{"finished_at": first["finished_at"],
+    assert again["earlier"] == [{"finished_at": first["finished_at"], "complete": True,
                                  "searched_for": first["texts"]["searched_for"],
                                  "signature": json.loads(kept)["signature"]}]
     (stack.root / "first.json").write_text(kept)

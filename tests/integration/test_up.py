@@ -192,6 +192,16 @@ def test_live_data_is_never_loaded_over(stack):
     stays("already loaded")
     marker.write_text("9 at 2026-11-23 03:09:24.123")  # of a run that is gone
     stays('database "aethermart_db" has rows; nothing loaded')
+    # An `up` that was killed at its end, and a load of somebody's that was cut off since.
+    past = (BINARY.parent.parent / "src" / "shop" / "sql" / "load_past.sql").read_text()
+    place = next(text for text in stack.sql(past)[0] if isinstance(text, str))
+    (stack.var / "shop.loading").write_text(place)
+    (stack.var / "generated").mkdir()
+    (stack.var / "generated" / "customers.csv").write_text("of people")
+    stack.sql("INSERT INTO Load_Runs (run_status) VALUES ('failed')")
+    stays("already loaded")
+    assert not (stack.var / "shop.loading").exists() and not (stack.var / "generated").exists()
+    stays("already loaded")
 
 
 def test_another_database_on_an_embedded_server(stack):
